@@ -1,0 +1,175 @@
+//! The contract of a pipeline: how a message becomes the row it should be, and what is asked of the two sides.
+//!
+//! This is the model; `validator.toml` and the pipeline file are read into it by the binary.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::schema::Type;
+
+/// One pipeline: topics → one table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Contract {
+    /// The pipeline's name.
+    pub name: String,
+    /// At least one topic (for recorded sources: the topics to keep, or a name for the one there is).
+    pub topics: Vec<String>,
+    /// `catalog.namespace.table`.
+    pub table: String,
+    /// How payloads are encoded.
+    pub format: Format,
+    /// An Avro schema file where there is no registry.
+    pub schema: Option<PathBuf>,
+    /// The declared start: what lies below is excluded (`before_start`).
+    pub start: Option<Bound>,
+    /// SQL over the decoded message; what it does not keep is excluded (`filter`).
+    pub filter: Option<String>,
+    /// What a null payload is.
+    pub null_payload: NullPayload,
+    /// Declared types of message fields, in the file's order.
+    pub fields: Vec<(String, FieldType)>,
+    /// Table column → SQL over the decoded message.
+    pub map: BTreeMap<String, String>,
+    /// How messages and rows are paired.
+    pub identity: Identity,
+    /// Exclusions from the comparison.
+    pub compare: Compare,
+    /// Targets and times.
+    pub fidelity: Fidelity,
+    /// A recorded source in place of the brokers.
+    pub source: Option<RecordedSource>,
+}
+
+/// The encoding of message payloads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// One JSON object.
+    Json,
+    /// Avro: Confluent framing with a registry, or bare records of a schema file.
+    Avro,
+    /// The payload itself: one field `_value`, no decoding.
+    Bytes,
+}
+
+/// Null payloads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NullPayload {
+    /// Excluded, cause `tombstone`.
+    Exclude,
+    /// A row with NULLs.
+    Row,
+}
+
+/// The type of a message field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FieldType {
+    /// An Iceberg type; ids inside nested types are 0.
+    Plain(Type),
+    /// A number of these units since the epoch that is an instant: its value is a timestamptz.
+    Epoch(EpochUnit),
+}
+
+/// Units of `epoch_*` fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EpochUnit {
+    /// `epoch_s`
+    Second,
+    /// `epoch_ms`
+    Millisecond,
+    /// `epoch_us`
+    Microsecond,
+    /// `epoch_ns`
+    Nanosecond,
+}
+
+/// An edge of a range of messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Bound {
+    /// The first offset there is.
+    Earliest,
+    /// Each partition's last stable offset when the run starts (after the snapshot is pinned).
+    Now,
+    /// The same offset in every partition.
+    Offset(i64),
+    /// Offsets by partition; partitions that are not listed are not read.
+    Offsets(BTreeMap<i32, i64>),
+    /// An instant, milliseconds since the epoch.
+    Time(i64),
+}
+
+/// Identity modes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Identity {
+    /// Topic, partition and offset columns.
+    Offset {
+        /// Column paths of topic (absent: one topic, constant), partition and offset.
+        topic: Option<String>,
+        /// Path of the partition column (absent: every message is of partition 0).
+        partition: Option<String>,
+        /// Path of the offset column.
+        offset: String,
+        /// Path of the profile's timestamp column (Kafka timestamp), if there is one.
+        timestamp: Option<String>,
+        /// Offsets per segment; a power of two.
+        width: u64,
+    },
+    /// Columns that are unique per message.
+    Key {
+        /// The identity columns (dotted paths).
+        columns: Vec<String>,
+        /// A time column that both sides have.
+        window: Option<String>,
+        /// The window's length in milliseconds.
+        every_ms: u64,
+        /// Shards of the key hash in a window.
+        shards: u32,
+    },
+}
+
+/// What is left out of the comparison, each with its reason.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Compare {
+    /// Table columns that no message explains → reason.
+    pub ignore: BTreeMap<String, String>,
+    /// Message fields that no column keeps → reason.
+    pub drop: BTreeMap<String, String>,
+    /// Whether a non-null message field that is neither used nor dropped breaches.
+    pub strict_fields: bool,
+}
+
+/// Targets and times.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fidelity {
+    /// Least fidelity; 0.9999 unless given.
+    pub target: f64,
+    /// Least coverage; `target` unless given.
+    pub coverage: f64,
+    /// How long after its timestamp a message may be on its way, milliseconds; 0 in `reconcile`.
+    pub settle_ms: i64,
+    /// When an overdue message is missing in any case, milliseconds; 24 h.
+    pub give_up_ms: i64,
+    /// Greatest share of consumed messages that may be diverted; 0.001.
+    pub diverted_max: f64,
+}
+
+/// Recorded messages in files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedSource {
+    /// Globs.
+    pub files: Vec<String>,
+    /// How messages lie in the files.
+    pub envelope: Envelope,
+    /// The message field that is the timestamp (`envelope = "none"`).
+    pub timestamp: Option<String>,
+}
+
+/// How messages lie in recorded files (interface.md §3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Envelope {
+    /// One message a line.
+    None,
+    /// What `kcat -J` prints.
+    Kcat,
+    /// Parquet with topic, partition, offset, timestamp, key, value, headers.
+    Table,
+}
