@@ -2,6 +2,25 @@
 //!
 //! Contract: no I/O, no clock, no threads, no Kafka, Iceberg or DataFusion. Events in, decisions out.
 
+pub mod accounting;
+pub mod bag;
+pub mod books;
+pub mod clock;
 pub mod contract;
+pub mod convert;
+pub mod damage;
+pub mod digest;
+pub mod encode;
+pub mod figures;
+pub mod finding;
+pub mod hole;
+pub mod judge;
+pub mod limits;
 pub mod position;
+pub mod report;
 pub mod schema;
+pub mod scope;
+pub mod segment;
+pub mod type_syntax;
+pub mod value;
+pub mod verdict;

@@ -166,6 +166,54 @@ impl Type {
     }
 }
 
+impl Type {
+    /// The type whose one Arrow type this is; `None` for Arrow types that no table column has in memory.
+    ///
+    /// Field ids come from the Arrow metadata ([`FIELD_ID_KEY`]), 0 where there are none. Fixed-size
+    /// binaries are `fixed`, also those of 16 bytes.
+    pub fn from_arrow(data_type: &DataType) -> Option<Self> {
+        Some(match data_type {
+            DataType::Boolean => Type::Boolean,
+            DataType::Int32 => Type::Int,
+            DataType::Int64 => Type::Long,
+            DataType::Float32 => Type::Float,
+            DataType::Float64 => Type::Double,
+            DataType::Decimal128(precision, scale) if *scale >= 0 => {
+                Type::Decimal { precision: *precision, scale: *scale as u8 }
+            }
+            DataType::Date32 => Type::Date,
+            DataType::Time64(TimeUnit::Microsecond) => Type::Time,
+            DataType::Timestamp(TimeUnit::Microsecond, None) => Type::Timestamp,
+            DataType::Timestamp(TimeUnit::Microsecond, Some(_)) => Type::Timestamptz,
+            DataType::Timestamp(TimeUnit::Nanosecond, None) => Type::TimestampNs,
+            DataType::Timestamp(TimeUnit::Nanosecond, Some(_)) => Type::TimestamptzNs,
+            DataType::Utf8 => Type::String,
+            DataType::FixedSizeBinary(width) => Type::Fixed(*width as u32),
+            DataType::Binary => Type::Binary,
+            DataType::Struct(fields) => {
+                Type::Struct(fields.iter().map(|f| Field::from_arrow(f)).collect::<Option<Vec<_>>>()?)
+            }
+            DataType::List(element) => Type::List(Box::new(Field::from_arrow(element)?)),
+            DataType::Map(entries, _) => match entries.data_type() {
+                DataType::Struct(pair) if pair.len() == 2 => Type::Map {
+                    key: Box::new(Field::from_arrow(&pair[0])?),
+                    value: Box::new(Field::from_arrow(&pair[1])?),
+                },
+                _ => return None,
+            },
+            _ => return None,
+        })
+    }
+}
+
+impl Field {
+    /// The field of an Arrow field, see [`Type::from_arrow`].
+    pub fn from_arrow(field: &ArrowField) -> Option<Self> {
+        let id = field.metadata().get(FIELD_ID_KEY).and_then(|id| id.parse().ok()).unwrap_or(0);
+        Some(Field::new(id, field.name(), !field.is_nullable(), Type::from_arrow(field.data_type())?))
+    }
+}
+
 impl fmt::Display for Type {
     /// Iceberg's own syntax: `decimal(18, 8)`, `struct<1: p: optional string>` without ids and optionality: `struct<p: string>`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,1 +1,37 @@
-//! Placeholder.
+//! The DataFusion side: mapping, digests and bags as functions, the scan node, the reconcile plan and the drill.
+//!
+//! The way of a message: [`message_reader`] → [`mapping`] → [`message_exec`] → [`bag_plan`]. The way of a row:
+//! [`scan_exec`] → [`segment_exec`] → [`bag_plan`]. Both meet in [`reconcile`], which keeps the books, drills
+//! what is disputed and lets the core's judge decide.
+
+mod accounts;
+mod bag_plan;
+mod bag_sum;
+pub mod binding;
+mod drill;
+mod entries;
+mod exact_cast;
+pub mod expr;
+mod findings;
+pub mod identity;
+mod late;
+mod leaves;
+mod limits;
+mod losses;
+mod map_fault;
+pub mod mapping;
+pub mod message_batch;
+pub mod message_exec;
+pub mod message_reader;
+pub mod observations;
+mod positions;
+pub mod reconcile;
+mod removed;
+mod round;
+mod row_digest;
+mod row_reader;
+pub mod scan_exec;
+mod scoping;
+pub mod segment_exec;
+pub mod segments;
+mod values;

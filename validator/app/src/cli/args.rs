@@ -1,0 +1,203 @@
+//! The flags: definition, help and default of each in one place.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use validator_core::contract::Envelope;
+
+use super::color::ColorChoice;
+use super::files::{FindingsFile, ReportTarget};
+use crate::config::{BoundError, Edge, Instant, SnapshotSelector};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  holds: what Kafka carried is what the table holds, at least to the target
+  1  breached: fidelity is below its target, or another rule of the contract is broken
+  2  the command line or the configuration is wrong
+  3  unjudged: too little could be looked at, or the run could not be made or finished";
+
+const RECONCILE_EXAMPLES: &str = "\
+Examples:
+  validator reconcile rules/suites/trades.toml
+  validator reconcile trades --from -2h --to now
+  validator reconcile trades --from 0:1000,1:2500 --to 0:9000,1:8000 --findings findings.jsonl
+  validator reconcile trades --snapshot 2024-08-08T12:00:00Z --report report.json
+  validator reconcile trades.toml --source 'capture/*.jsonl.gz' --envelope kcat";
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  validator check
+  validator check rules/suites/trades.toml
+  validator check --offline rules/suites/*.toml
+
+Exit codes:
+  0  sound
+  2  not sound; every problem is listed
+  3  the brokers, the registry or the catalog could not be asked";
+
+const DEMO_EXAMPLES: &str = "\
+Examples:
+  validator demo
+  validator demo --seed 7 --findings findings.jsonl --truth truth.jsonl
+
+Nothing needs to be installed or running: a Kafka cluster in this process, a catalog and a warehouse in a temporary
+folder that is removed at the end.
+
+Exit codes:
+  0  every fault that was injected was found and named, and nothing else
+  1  not so
+  3  the demo could not be run";
+
+/// Proves, message by message, that what Kafka carried is what an Iceberg table holds.
+#[derive(Debug, Parser)]
+#[command(name = "validator", version, about, after_help = EXIT_CODES, arg_required_else_help = true)]
+#[command(disable_help_subcommand = true, infer_long_args = false)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Judge a range of a topic against a snapshot of a table
+    ///
+    /// Reads both sides once, writes to neither. The report goes to stdout.
+    #[command(after_help = EXIT_CODES, after_long_help = format!("{RECONCILE_EXAMPLES}\n\n{EXIT_CODES}"))]
+    Reconcile(ReconcileArgs),
+    /// Lint the configuration and pipelines against the live topic and table
+    #[command(after_help = CHECK_EXAMPLES)]
+    Check(CheckArgs),
+    /// Watch the validator at work on market data with injected faults; needs nothing installed
+    #[command(after_help = DEMO_EXAMPLES)]
+    Demo(DemoArgs),
+}
+
+/// `validator reconcile`
+#[derive(Debug, Args)]
+pub struct ReconcileArgs {
+    /// The service's file [default: ./validator.toml where there is one]
+    #[arg(short = 'c', value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// The pipeline's file, or its name in a file of [service] pipelines
+    #[arg(value_name = "PIPELINE.toml|NAME")]
+    pub pipeline: String,
+
+    /// First message: offsets (12345, or 0:100,1:2500 by partition), a time (RFC 3339, or -2h), or earliest [default: the
+    /// pipeline's start, else earliest]
+    #[arg(long, value_name = "OFFSETS|TIME|earliest", value_parser = from_edge, allow_hyphen_values = true)]
+    pub from: Option<Edge>,
+
+    /// End, itself not read: offsets, a time, or now [default: now]
+    #[arg(long, value_name = "OFFSETS|TIME|now", value_parser = to_edge, allow_hyphen_values = true)]
+    pub to: Option<Edge>,
+
+    /// The table's state to judge: a snapshot id, a branch or tag, or a time [default: the current one]
+    #[arg(long, value_name = "ID|REF|TIME", value_parser = snapshot, allow_hyphen_values = true)]
+    pub snapshot: Option<SnapshotSelector>,
+
+    /// The time of the judgement, to which settle and give_up are measured [default: the snapshot's when one is named, else
+    /// now]
+    #[arg(long, value_name = "TIME", value_parser = instant, allow_hyphen_values = true)]
+    pub as_of: Option<Instant>,
+
+    /// Read recorded messages from these files (globs) in place of the brokers
+    #[arg(long, value_name = "FILES", num_args = 1..)]
+    pub source: Vec<String>,
+
+    /// How messages lie in the files of --source [default: as [source] says, else none]
+    #[arg(long, value_name = "none|kcat|table", value_parser = envelope, requires = "source")]
+    pub envelope: Option<Envelope>,
+
+    /// Write the report as JSON; - is stdout [default: a text report on stdout]
+    #[arg(long, value_name = "FILE.json")]
+    pub report: Option<ReportTarget>,
+
+    /// Write every finding, one JSON object a line
+    #[arg(long, value_name = "FILE.jsonl")]
+    pub findings: Option<FindingsFile>,
+
+    /// Threads that read and digest [default: one for each core]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<NonZeroUsize>,
+
+    /// Say what would be read (messages, files, bytes) and stop
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// No progress on stderr
+    #[arg(long)]
+    pub quiet: bool,
+
+    /// Colours; NO_COLOR is respected
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t)]
+    pub color: ColorChoice,
+}
+
+/// `validator check`
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// The service's file [default: ./validator.toml where there is one]
+    #[arg(short = 'c', value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// Files or names of pipelines [default: all of [service] pipelines]
+    #[arg(value_name = "PIPELINE")]
+    pub pipelines: Vec<String>,
+
+    /// Look at the files only, at no topic, registry or table
+    #[arg(long)]
+    pub offline: bool,
+}
+
+/// `validator demo`
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// The seed: the same seed makes the same messages and faults [default: a new one, printed]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+
+    /// How many messages [default: as many as every kind of fault needs]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub messages: Option<u64>,
+
+    /// Write the report as JSON; - is stdout
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<ReportTarget>,
+
+    /// Write every finding, one JSON object a line
+    #[arg(long, value_name = "FILE")]
+    pub findings: Option<FindingsFile>,
+
+    /// Write what was injected as the findings it must give, made without the validator
+    #[arg(long, value_name = "FILE")]
+    pub truth: Option<FindingsFile>,
+}
+
+fn from_edge(text: &str) -> Result<Edge, BoundError> {
+    Edge::parse_from(text)
+}
+
+fn to_edge(text: &str) -> Result<Edge, BoundError> {
+    Edge::parse_to(text)
+}
+
+fn snapshot(text: &str) -> Result<SnapshotSelector, BoundError> {
+    SnapshotSelector::parse(text)
+}
+
+fn instant(text: &str) -> Result<Instant, BoundError> {
+    Instant::parse(text)
+}
+
+fn envelope(text: &str) -> Result<Envelope, String> {
+    match text {
+        "none" => Ok(Envelope::None),
+        "kcat" => Ok(Envelope::Kcat),
+        "table" => Ok(Envelope::Table),
+        _ => Err("expected none, kcat or table".to_owned()),
+    }
+}

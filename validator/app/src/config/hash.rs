@@ -1,0 +1,142 @@
+//! The hash of a contract: equal for two files that mean the same, however they are written.
+//!
+//! Bytes: the label `validator.contract/1`, then every item of the contract in a fixed order as (name, value), each a
+//! little-endian u32 length and UTF-8. What is absent has no item; lists repeat theirs. Paths and times relative to now
+//! are taken as they are written, so that the hash depends on neither the machine nor the hour.
+
+use std::fmt::Write as _;
+
+use validator_core::contract::{Contract, EpochUnit, FieldType, Format, Identity, NullPayload};
+
+use super::bound::{Edge, Instant};
+use super::profile::Profile;
+use super::terms::ENVELOPES;
+
+/// BLAKE3 of the canonical contract, 64 hexadecimal digits.
+pub fn config_hash(contract: &Contract, start: Option<&Edge>, profile: Option<Profile>) -> String {
+    let mut bytes = Canonical::default();
+    bytes.push("", "validator.contract/1");
+    push_pipeline(&mut bytes, contract, start);
+    for (name, ty) in &contract.fields {
+        bytes.push2("fields", name, &field_type(ty));
+    }
+    for (column, sql) in &contract.map {
+        bytes.push2("map", column, sql);
+    }
+    push_identity(&mut bytes, &contract.identity);
+    bytes.push_option("identity.profile", profile.map(Profile::name));
+    for (column, reason) in &contract.compare.ignore {
+        bytes.push2("compare.ignore", column, reason);
+    }
+    for (field, reason) in &contract.compare.drop {
+        bytes.push2("compare.drop", field, reason);
+    }
+    bytes.push("compare.strict_fields", &contract.compare.strict_fields.to_string());
+    bytes.push("fidelity.target", &contract.fidelity.target.to_string());
+    bytes.push("fidelity.coverage", &contract.fidelity.coverage.to_string());
+    bytes.push("fidelity.settle_ms", &contract.fidelity.settle_ms.to_string());
+    bytes.push("fidelity.give_up_ms", &contract.fidelity.give_up_ms.to_string());
+    bytes.push("fidelity.diverted_max", &contract.fidelity.diverted_max.to_string());
+    if let Some(source) = &contract.source {
+        for file in &source.files {
+            bytes.push("source.files", file);
+        }
+        let word = ENVELOPES.iter().find(|(_, envelope)| *envelope == source.envelope).map(|(word, _)| *word);
+        bytes.push_option("source.envelope", word);
+        bytes.push_option("source.timestamp", source.timestamp.as_deref());
+    }
+    blake3::hash(&bytes.0).to_hex().to_string()
+}
+
+fn push_pipeline(bytes: &mut Canonical, contract: &Contract, start: Option<&Edge>) {
+    bytes.push("pipeline.name", &contract.name);
+    for topic in &contract.topics {
+        bytes.push("pipeline.topics", topic);
+    }
+    bytes.push("pipeline.table", &contract.table);
+    let format = match contract.format {
+        Format::Json => "json",
+        Format::Avro => "avro",
+        Format::Bytes => "bytes",
+    };
+    bytes.push("pipeline.format", format);
+    bytes.push_option("pipeline.schema", contract.schema.as_ref().and_then(|path| path.to_str()));
+    bytes.push_option("pipeline.start", start.map(edge).as_deref());
+    bytes.push_option("pipeline.filter", contract.filter.as_deref());
+    let null_payload = match contract.null_payload {
+        NullPayload::Exclude => "exclude",
+        NullPayload::Row => "row",
+    };
+    bytes.push("pipeline.null_payload", null_payload);
+}
+
+fn push_identity(bytes: &mut Canonical, identity: &Identity) {
+    match identity {
+        Identity::Offset { topic, partition, offset, timestamp, width } => {
+            bytes.push("identity.mode", "offset");
+            bytes.push_option("identity.topic", topic.as_deref());
+            bytes.push_option("identity.partition", partition.as_deref());
+            bytes.push("identity.offset", offset);
+            bytes.push_option("identity.timestamp", timestamp.as_deref());
+            bytes.push("identity.width", &width.to_string());
+        }
+        Identity::Key { columns, window, every_ms, shards } => {
+            bytes.push("identity.mode", "key");
+            for column in columns {
+                bytes.push("identity.columns", column);
+            }
+            bytes.push_option("identity.window", window.as_deref());
+            bytes.push("identity.every_ms", &every_ms.to_string());
+            bytes.push("identity.shards", &shards.to_string());
+        }
+    }
+}
+
+fn field_type(ty: &FieldType) -> String {
+    match ty {
+        FieldType::Plain(ty) => ty.to_string(),
+        FieldType::Epoch(EpochUnit::Second) => "epoch_s".to_owned(),
+        FieldType::Epoch(EpochUnit::Millisecond) => "epoch_ms".to_owned(),
+        FieldType::Epoch(EpochUnit::Microsecond) => "epoch_us".to_owned(),
+        FieldType::Epoch(EpochUnit::Nanosecond) => "epoch_ns".to_owned(),
+    }
+}
+
+fn edge(edge: &Edge) -> String {
+    match edge {
+        Edge::Earliest => "earliest".to_owned(),
+        Edge::Now => "now".to_owned(),
+        Edge::Offset(offset) => offset.to_string(),
+        Edge::Offsets(offsets) => offsets.iter().fold(String::new(), |mut text, (partition, offset)| {
+            let _ = write!(text, "{partition}:{offset},");
+            text
+        }),
+        Edge::Time(Instant::At(nanos)) => format!("at {nanos} ns"),
+        Edge::Time(Instant::Ago(ms)) => format!("{ms} ms ago"),
+    }
+}
+
+/// The bytes that are hashed.
+#[derive(Default)]
+struct Canonical(Vec<u8>);
+
+impl Canonical {
+    fn push(&mut self, name: &str, value: &str) {
+        for text in [name, value] {
+            let length = u32::try_from(text.len()).expect("no text of a configuration has four gigabytes");
+            self.0.extend_from_slice(&length.to_le_bytes());
+            self.0.extend_from_slice(text.as_bytes());
+        }
+    }
+
+    fn push2(&mut self, section: &str, name: &str, value: &str) {
+        self.push(section, name);
+        self.push("", value);
+    }
+
+    fn push_option(&mut self, name: &str, value: Option<&str>) {
+        if let Some(value) = value {
+            self.push(name, value);
+        }
+    }
+}

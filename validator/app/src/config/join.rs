@@ -1,0 +1,60 @@
+//! What a pipeline needs of the service: its catalog, the brokers, the registry.
+
+use validator_core::contract::{Format, Identity};
+
+use super::nearest::{list, nearest};
+use super::pipeline::Pipeline;
+use super::problem::Problem;
+use super::service::{Catalog, Service};
+
+/// The catalog of the pipeline's table, when the service has all that the pipeline needs.
+///
+/// # Errors
+/// All that is missing, each at its place in the pipeline file.
+pub fn join<'a>(pipeline: &Pipeline, service: &'a Service) -> Result<&'a Catalog, Vec<Problem>> {
+    let contract = &pipeline.contract;
+    let file = match &service.file {
+        Some(file) => file.path().display().to_string(),
+        None => "validator.toml (there is none here; name it with `-c`)".to_owned(),
+    };
+    let mut problems = Vec::new();
+    let catalog = service.catalogs.get(pipeline.catalog_name());
+    if catalog.is_none() {
+        problems.push(no_catalog(pipeline, service, &file));
+    }
+    if contract.source.is_none() && service.kafka.is_none() {
+        let message = format!("the messages have no source: {file} has no [kafka]");
+        let problem = pipeline.problem_at("pipeline.topic", message);
+        problems.push(problem.hint("write [kafka] with `brokers = \"localhost:9092\"`, or read files with `--source`"));
+    }
+    if contract.format == Format::Avro && contract.schema.is_none() && service.schema_registry.is_none() {
+        let message = format!("Avro messages need their schemas: {file} has no [schema_registry]");
+        let problem = pipeline.problem_at("pipeline.format", message);
+        problems
+            .push(problem.hint("write [schema_registry] with its `url`, or `schema = \"file.avsc\"` in [pipeline]"));
+    }
+    if let Identity::Offset { topic: None, .. } = contract.identity
+        && contract.topics.len() > 1
+    {
+        let message = format!("{} topics go into one table that keeps no topic column", contract.topics.len());
+        let problem = pipeline.problem_at("identity.columns", message);
+        problems.push(problem.hint("name the topic column: `columns = [\"topic\", \"partition\", \"offset\"]`"));
+    }
+    match catalog {
+        Some(catalog) if problems.is_empty() => Ok(catalog),
+        _ => Err(problems),
+    }
+}
+
+fn no_catalog(pipeline: &Pipeline, service: &Service, file: &str) -> Problem {
+    let name = pipeline.catalog_name();
+    let problem = pipeline.problem_at("pipeline.table", format!("there is no catalog `{name}` in {file}"));
+    let names: Vec<&str> = service.catalogs.keys().map(String::as_str).collect();
+    match nearest(name, names.iter().copied()) {
+        Some(meant) => problem.hint(format!("did you mean `{meant}`?")),
+        None if names.is_empty() => {
+            problem.hint(format!("write [catalogs.{name}] with `type = \"sql\"` and `uri = \"sqlite:///…\"`"))
+        }
+        None => problem.hint(format!("there is {}", list(&names, "and"))),
+    }
+}

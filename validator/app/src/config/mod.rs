@@ -1,0 +1,98 @@
+//! `validator.toml` and the pipeline files: TOML in, [`Service`] and [`Pipeline`] (with its core contract) out.
+//!
+//! Contract: all problems of a file are reported, each with its line and column; a key that is not known is refused with
+//! the nearest that is; a key that a later release brings is refused by name; `${NAME}` is filled in from the
+//! environment; no secret is ever printed.
+
+mod bound;
+mod error;
+mod hash;
+mod identity;
+mod interpolate;
+mod item;
+mod join;
+mod locate;
+mod nearest;
+mod pipeline;
+mod problem;
+mod profile;
+mod secret;
+mod section;
+mod service;
+mod source;
+mod terms;
+mod units;
+mod walk;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use bound::{BoundError, Edge, Instant, SnapshotSelector};
+pub use error::ConfigError;
+pub use interpolate::Environment;
+pub use join::join;
+pub use pipeline::Pipeline;
+pub use problem::Problem;
+pub use profile::{Profile, ProfileMismatch};
+pub use secret::Secret;
+pub use service::{Catalog, DigestKeyBytes, Kafka, SchemaRegistry, Service};
+pub use source::{Excerpt, Position, SourceFile};
+
+/// The service file that is read when none is named.
+pub const SERVICE_FILE: &str = "validator.toml";
+
+/// Reads configuration files in given surroundings.
+#[derive(Clone, Copy)]
+pub struct Loader<'a> {
+    /// What `${NAME}` stands for.
+    pub environment: Environment<'a>,
+    /// What times are relative to, milliseconds since the epoch.
+    pub now_ms: i64,
+}
+
+impl Loader<'static> {
+    /// In the environment of this process.
+    pub fn of_process(now_ms: i64) -> Self {
+        Self { environment: &|name| std::env::var(name).ok(), now_ms }
+    }
+}
+
+impl Loader<'_> {
+    /// The service: the file named with `-c`, else `./validator.toml` where there is one, else an empty one.
+    ///
+    /// # Errors
+    /// The named file cannot be read, or all that is wrong with it.
+    pub fn service(&self, named: Option<&Path>) -> Result<Service, ConfigError> {
+        let default = Path::new(SERVICE_FILE);
+        let path = match named {
+            Some(path) => path,
+            None if default.is_file() => default,
+            None => return Ok(Service::default()),
+        };
+        Service::read(Arc::new(SourceFile::load(path)?), self.environment)
+    }
+
+    /// The pipeline of an argument: the path of its file, or its name.
+    ///
+    /// # Errors
+    /// It is not found, cannot be read, or all that is wrong with it.
+    pub fn pipeline(&self, argument: &str, service: &Service) -> Result<Pipeline, ConfigError> {
+        self.pipeline_file(&locate::locate(argument, service)?)
+    }
+
+    /// The pipeline in a file.
+    ///
+    /// # Errors
+    /// It cannot be read, or all that is wrong with it.
+    pub fn pipeline_file(&self, path: &Path) -> Result<Pipeline, ConfigError> {
+        Pipeline::read(Arc::new(SourceFile::load(path)?), self)
+    }
+
+    /// The files of all pipelines that the service names, sorted.
+    ///
+    /// # Errors
+    /// A glob cannot be followed.
+    pub fn pipeline_files(&self, service: &Service) -> Result<Vec<PathBuf>, ConfigError> {
+        locate::all(service)
+    }
+}

@@ -1,0 +1,51 @@
+//! "Did you mean": the known name that is nearest to one that is not known.
+
+/// The nearest of the known names, when it is near enough to be meant.
+///
+/// Near enough is one edit in three characters, or a name that differs only by case, `-`, `_` and `.`.
+pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let plain = plain(name);
+    known
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(&plain, &self::plain(candidate)), candidate))
+        .filter(|(edits, candidate)| *edits * 3 <= candidate.chars().count().max(plain.chars().count()))
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+fn plain(name: &str) -> String {
+    name.chars().filter(|c| !matches!(c, '-' | '_' | '.')).flat_map(char::to_lowercase).collect()
+}
+
+/// Names as a sentence lists them: `a`, `b` and `c`.
+pub fn list(names: &[&str], last_word: &str) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    match quoted.split_last() {
+        None => String::new(),
+        Some((only, [])) => only.clone(),
+        Some((last, rest)) => format!("{} {last_word} {last}", rest.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_near_names_are_suggested() {
+        let known = ["window", "width", "shards", "columns", "settle", "give_up"];
+        assert_eq!(nearest("windw", known), Some("window"));
+        assert_eq!(nearest("give-up", known), Some("give_up"));
+        assert_eq!(nearest("Settle", known), Some("settle"));
+        assert_eq!(nearest("wdith", known), Some("width"));
+        assert_eq!(nearest("colour", known), None);
+        assert_eq!(nearest("x", known), None);
+    }
+
+    #[test]
+    fn names_are_listed_as_a_sentence_does() {
+        assert_eq!(list(&[], "or"), "");
+        assert_eq!(list(&["a"], "or"), "`a`");
+        assert_eq!(list(&["a", "b", "c"], "and"), "`a`, `b` and `c`");
+    }
+}

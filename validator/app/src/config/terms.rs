@@ -1,0 +1,96 @@
+//! `[compare]`, `[fidelity]` and `[source]`: what is left out, what is promised, and recorded messages.
+
+use std::collections::BTreeMap;
+
+use validator_core::contract::{Compare, Envelope, Fidelity, RecordedSource};
+
+use super::problem::Problem;
+use super::section::Section;
+
+/// Least fidelity unless given.
+const TARGET_DEFAULT: f64 = 0.9999;
+/// 24 hours.
+const GIVE_UP_MS_DEFAULT: i64 = 24 * 60 * 60 * 1000;
+/// Greatest share of diverted messages unless given.
+const DIVERTED_MAX_DEFAULT: f64 = 0.001;
+
+/// The words of `envelope`.
+pub const ENVELOPES: [(&str, Envelope); 3] =
+    [("none", Envelope::None), ("kcat", Envelope::Kcat), ("table", Envelope::Table)];
+
+/// Reads `[compare]`.
+pub fn read_compare(section: &Section<'_>) -> Compare {
+    section.not_built("tolerate");
+    section.not_built("mask");
+    let compare = Compare {
+        ignore: read_reasons(&section.section("ignore")),
+        drop: read_reasons(&section.section("drop")),
+        strict_fields: section.flag("strict_fields").unwrap_or(true),
+    };
+    section.finish();
+    compare
+}
+
+fn read_reasons(section: &Section<'_>) -> BTreeMap<String, String> {
+    let mut reasons = BTreeMap::new();
+    for item in section.entries() {
+        let Some(reason) = item.text() else { continue };
+        if reason.value.trim().is_empty() {
+            let problem = Problem::new(format!("`{}` has no reason", item.key))
+                .hint("say why, for the one who reads the report: `\"set by the sink\"`");
+            section.note_at(problem, &reason.span);
+        }
+        reasons.insert(item.key, reason.value);
+    }
+    reasons
+}
+
+/// Reads `[fidelity]`; every key has its default.
+pub fn read_fidelity(section: &Section<'_>) -> Fidelity {
+    section.not_built("dead_letter");
+    let target = section.share("target").map_or(TARGET_DEFAULT, |share| share.value);
+    let settle = section.duration_ms("settle");
+    let give_up = section.duration_ms("give_up");
+    let fidelity = Fidelity {
+        target,
+        coverage: section.share("coverage").map_or(target, |share| share.value),
+        settle_ms: settle.as_ref().map_or(0, |settle| settle.value),
+        give_up_ms: give_up.as_ref().map_or(GIVE_UP_MS_DEFAULT, |give_up| give_up.value),
+        diverted_max: section.share("diverted_max").map_or(DIVERTED_MAX_DEFAULT, |share| share.value),
+    };
+    if let Some(late) = give_up.as_ref().or(settle.as_ref())
+        && fidelity.give_up_ms < fidelity.settle_ms
+    {
+        section.note_at(Problem::new("`give_up` comes before `settle` is over"), &late.span);
+    }
+    section.finish();
+    fidelity
+}
+
+/// Reads `[source]`; the globs stand as they were written.
+pub fn read_source(section: &Section<'_>) -> Option<RecordedSource> {
+    if !section.is_present() {
+        return None;
+    }
+    let files = section.texts("files");
+    match &files {
+        None if !section.has("files") => section.missing("files", "files = [\"capture/*.jsonl\"]"),
+        Some(files) if files.is_empty() => section.note(Problem::new("`files` is empty")),
+        _ => {}
+    }
+    let envelope = section.choice("envelope", &ENVELOPES, &[]);
+    let plain = envelope.as_ref().is_none_or(|envelope| envelope.value == Envelope::None);
+    let timestamp = section.optional_text("timestamp");
+    if let Some(timestamp) = &timestamp
+        && !plain
+    {
+        let problem = Problem::new("`timestamp` is for `envelope = \"none\"`: other envelopes hold the timestamp");
+        section.note_at(problem, &timestamp.span);
+    }
+    section.finish();
+    Some(RecordedSource {
+        files: files?.into_iter().map(|file| file.value).collect(),
+        envelope: envelope.map_or(Envelope::None, |envelope| envelope.value),
+        timestamp: timestamp.map(|timestamp| timestamp.value),
+    })
+}

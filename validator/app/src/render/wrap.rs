@@ -1,0 +1,59 @@
+//! Text in lines no wider than the terminal.
+
+use unicode_width::UnicodeWidthStr;
+
+/// Narrowest terminal that is laid out for; in a narrower one lines break wherever the terminal breaks them.
+pub const WIDTH_MIN: usize = 40;
+
+/// Width when it is not known: a file, a pipe.
+pub const WIDTH_DEFAULT: usize = 100;
+
+/// Columns that a text takes on a terminal.
+pub fn width_of(text: &str) -> usize {
+    text.width()
+}
+
+/// Breaks a text between words into lines of at most `width` columns, `first` in front of the first line and `rest` in
+/// front of the others. A word longer than a line is broken where the line ends.
+pub fn wrap(text: &str, width: usize, first: &str, rest: &str) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = first.to_owned();
+    let mut empty = true;
+    for word in text.split(' ').filter(|word| !word.is_empty()) {
+        if !empty && width_of(&line) + 1 + width_of(word) > width {
+            lines.push(std::mem::replace(&mut line, rest.to_owned()));
+            empty = true;
+        }
+        if !empty {
+            line.push(' ');
+        }
+        for c in word.chars() {
+            let mut buffer = [0; 4];
+            if width_of(&line) + width_of(c.encode_utf8(&mut buffer)) > width && width_of(&line) > width_of(rest) {
+                lines.push(std::mem::replace(&mut line, rest.to_owned()));
+            }
+            line.push(c);
+        }
+        empty = false;
+    }
+    lines.push(line);
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_break_between_words_and_hang() {
+        let lines = wrap("the table has moved past it", 16, "- ", "  ");
+        assert_eq!(lines, ["- the table has", "  moved past it"]);
+        assert_eq!(wrap("", 10, "- ", "  "), ["- "]);
+    }
+
+    #[test]
+    fn a_word_longer_than_a_line_is_broken() {
+        assert_eq!(wrap("a 0123456789abc", 8, "", " "), ["a", " 0123456", " 789abc"]);
+        assert_eq!(wrap("東京東京", 5, "", ""), ["東京", "東京"]);
+    }
+}

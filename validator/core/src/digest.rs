@@ -1,0 +1,183 @@
+//! Digests: keyed BLAKE3 over the canonical bytes of rows, as many rows at a time as the machine has lanes.
+//!
+//! Contract: a digest is exactly `blake3::Hasher::new_keyed(key)` over the row's canonical bytes with their zero
+//! padding to whole 64-byte blocks (docs/digest.md). The fast path goes through `blake3::platform`, which the crate
+//! hides from its documentation: the crate is pinned to one version, and a test holds the two against each other.
+
+use std::fmt;
+
+use blake3::IncrementCounter;
+use blake3::platform::Platform;
+
+use crate::encode::{Arena, BLOCK_BYTES};
+use crate::limits::CHUNK_BYTES;
+
+/// The digest of one logical row.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Digest(pub [u8; 32]);
+
+/// What pairs a message and a row: the first 16 bytes of the digest of the identity columns.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IdentityHash(pub [u8; 16]);
+
+impl Digest {
+    /// The identity hash that this digest (of [`crate::encode::Domain::Identity`]) stands for.
+    #[inline]
+    pub fn identity(&self) -> IdentityHash {
+        let (first, _) = self.0.split_first_chunk().expect("32 bytes hold 16");
+        IdentityHash(*first)
+    }
+}
+
+/// The key of all digests of a run. Whoever has it can guess rows of low entropy from their digests.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct DigestKey([u8; 32]);
+
+/// The context of which [`DigestKey::public`] is the BLAKE3 derived key, with no key material.
+pub const PUBLIC_KEY_CONTEXT: &str = "shadow validator canonical/1 public digest key";
+
+impl DigestKey {
+    /// The public constant of canonical/1, so that anyone can recompute a digest: `derive_key(`[`PUBLIC_KEY_CONTEXT`]`, "")`.
+    pub fn public() -> Self {
+        Self(blake3::derive_key(PUBLIC_KEY_CONTEXT, &[]))
+    }
+
+    /// A key of one's own.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl fmt::Debug for DigestKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if *self == Self::public() { "DigestKey(public)" } else { "DigestKey(secret)" })
+    }
+}
+
+// The flags of a chunk that is a whole message (BLAKE3 paper, section 2.1, table 3).
+const CHUNK_START: u8 = 1 << 0;
+const CHUNK_END: u8 = 1 << 1;
+const ROOT: u8 = 1 << 3;
+const KEYED_HASH: u8 = 1 << 4;
+
+/// Rows that go to one call of the vector code: the lanes of AVX-512, a multiple of those of every other platform.
+const LANES: usize = 16;
+
+const CHUNK_BLOCKS: usize = CHUNK_BYTES / BLOCK_BYTES;
+
+/// Digests the rows of arenas.
+#[derive(Debug, Clone)]
+pub struct RowHasher {
+    key: DigestKey,
+    key_words: [u32; 8],
+    platform: Platform,
+}
+
+impl RowHasher {
+    /// A hasher with this key, for the best instructions that this machine has.
+    pub fn new(key: &DigestKey) -> Self {
+        Self::on(Platform::detect(), key)
+    }
+
+    fn on(platform: Platform, key: &DigestKey) -> Self {
+        let words = key.0.as_chunks::<4>().0;
+        Self { key: *key, key_words: std::array::from_fn(|i| u32::from_le_bytes(words[i])), platform }
+    }
+
+    /// Replaces `out` by the digests of the arena's rows, in their order.
+    pub fn digest(&self, arena: &Arena, out: &mut Vec<Digest>) {
+        out.clear();
+        out.resize(arena.len(), Digest([0; 32]));
+        self.each(arena, |row, digest| out[row] = Digest(*digest));
+    }
+
+    /// Appends the digests of the arena's rows to `out`, 32 bytes each, in their order.
+    pub fn digest_bytes(&self, arena: &Arena, out: &mut Vec<u8>) {
+        let start = out.len();
+        out.resize(start + arena.len() * 32, 0);
+        let (digests, _) = out[start..].as_chunks_mut::<32>();
+        self.each(arena, |row, digest| digests[row] = *digest);
+    }
+
+    /// Replaces `out` by the identity hashes of the rows of an arena of [`crate::encode::Domain::Identity`].
+    pub fn identities(&self, arena: &Arena, out: &mut Vec<IdentityHash>) {
+        out.clear();
+        out.resize(arena.len(), IdentityHash([0; 16]));
+        self.each(arena, |row, digest| out[row] = Digest(*digest).identity());
+    }
+
+    /// Hands every row's digest out, in no order. Rows of equal block count share the vector lanes, over the whole
+    /// arena, so that hardly a lane is idle.
+    fn each(&self, arena: &Arena, mut put: impl FnMut(usize, &[u8; 32])) {
+        let (order, ends) = by_blocks(arena);
+        let group = |blocks: usize| &order[ends[blocks - 1]..ends[blocks]];
+        macro_rules! hash {
+            ($($blocks:literal)*) => {
+                $(self.many::<{ $blocks * BLOCK_BYTES }>(arena, group($blocks), &mut put);)*
+            };
+        }
+        hash!(1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16);
+        for &row in &order[ends[CHUNK_BLOCKS]..] {
+            put(row as usize, blake3::keyed_hash(&self.key.0, arena.padded(row as usize)).as_bytes());
+        }
+    }
+
+    fn many<const N: usize>(&self, arena: &Arena, rows: &[u32], put: &mut impl FnMut(usize, &[u8; 32])) {
+        let mut digests = [[0; 32]; LANES];
+        for rows in rows.chunks(LANES) {
+            let input = |lane: usize| -> &[u8; N] {
+                let row = rows[lane.min(rows.len() - 1)] as usize;
+                arena.padded(row).try_into().expect("rows of a group have the same length")
+            };
+            let inputs: [&[u8; N]; LANES] = std::array::from_fn(input);
+            self.platform.hash_many(
+                &inputs[..rows.len()],
+                &self.key_words,
+                0,
+                IncrementCounter::No,
+                KEYED_HASH,
+                CHUNK_START,
+                CHUNK_END | ROOT,
+                digests.as_flattened_mut(),
+            );
+            rows.iter().zip(&digests).for_each(|(row, digest)| put(*row as usize, digest));
+        }
+    }
+}
+
+/// The rows sorted by block count, and the end of each group: `ends[b]` for `b` blocks, longer than a chunk behind it.
+fn by_blocks(arena: &Arena) -> (Vec<u32>, [usize; CHUNK_BLOCKS + 2]) {
+    let group = |row: usize| (arena.padded(row).len() / BLOCK_BYTES).min(CHUNK_BLOCKS + 1);
+    let mut ends = [0; CHUNK_BLOCKS + 2];
+    (0..arena.len()).for_each(|row| ends[group(row)] += 1);
+    let mut total = 0;
+    for end in &mut ends {
+        total += *end;
+        *end = total - *end;
+    }
+    let mut order = vec![0; arena.len()];
+    for row in 0..arena.len() {
+        let end = &mut ends[group(row)];
+        order[*end] = u32::try_from(row).expect("an arena has fewer than 2^32 rows");
+        *end += 1;
+    }
+    (order, ends)
+}
+
+macro_rules! hex {
+    ($type:ident) => {
+        impl fmt::Display for $type {
+            /// Lower-case hexadecimal.
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+            }
+        }
+        impl fmt::Debug for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($type), "({})"), self)
+            }
+        }
+    };
+}
+hex!(Digest);
+hex!(IdentityHash);

@@ -1,0 +1,93 @@
+//! Pairing step 5: what a message without a row is, and what a row without a message is.
+//!
+//! Contract: asked after step 4 only. Source: interface.md §4, Clock, Scope, Holes and Unreadable bytes.
+
+use super::case::{Case, LossKind, MessageEntry, MessageState, RowEntry, RowStanding};
+use super::pairing::{Pairing, identities, join};
+use crate::clock::{Clock, MovedPast};
+use crate::hole::HoleReason;
+use crate::verdict::{Cause, ExcludedCause, MessageVerdict};
+
+/// The verdict on a message that no row is paired with.
+pub(super) fn of_message(
+    message: &MessageEntry,
+    clock: &Clock,
+    moved_past: &MovedPast,
+) -> (MessageVerdict, Option<Cause>) {
+    if !clock.is_due(message.timestamp_ms) {
+        return (MessageVerdict::Pending, None);
+    }
+    match message.loss {
+        Some(LossKind::Unreadable { .. }) => (MessageVerdict::Unobservable, None),
+        // Whether or not the table has moved past it.
+        Some(LossKind::Corrupt { .. }) => (MessageVerdict::Missing, Some(Cause::StorageCorrupt)),
+        None if moved_past.has_passed(message.at, message.timestamp_ms) || clock.has_given_up(message.timestamp_ms) => {
+            (MessageVerdict::Missing, Some(Cause::Lost))
+        }
+        None => (MessageVerdict::Overdue, None),
+    }
+}
+
+/// The verdict on a row that is no message's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RowEnd {
+    OutOfScope,
+    Unobservable,
+    Unjudged,
+    Phantom(Cause),
+}
+
+/// The verdicts on all rows that are left, by index, ascending.
+pub(super) fn of_rows(case: &Case, pairing: &Pairing) -> Vec<(usize, RowEnd)> {
+    let left = pairing.left_rows(case, |_| true, |_| ());
+    let mut ends: Vec<(usize, RowEnd)> =
+        left.iter().map(|((), row)| (*row, of_row(&case.rows[*row], case.whole_topic))).collect();
+    name_excluded(case, &mut ends);
+    let unidentified =
+        |message: &&MessageEntry| matches!(message.state, MessageState::Undecodable(_)) && message.identity.is_none();
+    let unidentified = case.messages.iter().filter(unidentified).count();
+    let phantoms = ends.iter_mut().filter(|(_, end)| matches!(end, RowEnd::Phantom(_)));
+    for (_, end) in phantoms.take(unidentified) {
+        *end = RowEnd::Unjudged;
+    }
+    ends
+}
+
+fn of_row(row: &RowEntry, whole_topic: bool) -> RowEnd {
+    match row.standing {
+        RowStanding::OutOfScope => RowEnd::OutOfScope,
+        RowStanding::Impossible if !whole_topic => RowEnd::OutOfScope,
+        RowStanding::Unobservable => RowEnd::Unobservable,
+        RowStanding::InScope | RowStanding::Impossible => match row.hole {
+            Some(HoleReason::Aborted) => RowEnd::Phantom(Cause::Aborted),
+            _ => RowEnd::Phantom(Cause::Unexplained),
+        },
+    }
+}
+
+/// Phantoms of a filtered message or a tombstone say so; where an identity has several, its first one names the cause.
+fn name_excluded(case: &Case, ends: &mut [(usize, RowEnd)]) {
+    let excluded = identities(case, |state| excluded_row_cause(state).is_some());
+    if excluded.is_empty() {
+        return;
+    }
+    let phantoms = ends.iter().enumerate().filter(|(_, (_, end))| matches!(end, RowEnd::Phantom(_)));
+    let phantoms = phantoms.map(|(place, (row, _))| (case.rows[*row].identity, place)).collect();
+    let mut named = Vec::new();
+    join(excluded, phantoms, |messages, phantoms| {
+        if let Some(cause) = excluded_row_cause(case.messages[messages[0].1].state) {
+            named.extend(phantoms.iter().map(|(_, place)| (*place, cause)));
+        }
+    });
+    for (place, cause) in named {
+        ends[place].1 = RowEnd::Phantom(cause);
+    }
+}
+
+fn excluded_row_cause(state: MessageState) -> Option<Cause> {
+    match state {
+        MessageState::Excluded(ExcludedCause::Filter) => Some(Cause::Filtered),
+        MessageState::Excluded(ExcludedCause::Tombstone) => Some(Cause::Tombstone),
+        _ => None,
+    }
+}

@@ -1,0 +1,23 @@
+//! Bounds and sizes of the core, each with its unit and its reason.
+
+/// Offsets per segment unless the pipeline says otherwise; a power of two. A disputed segment is re-read whole, so
+/// this is the least that one damaged message costs; the two bags of a segment cost about 100 bytes.
+pub const SEGMENT_WIDTH_OFFSETS: u64 = 4096;
+
+/// Shards of a window unless the pipeline says otherwise.
+pub const WINDOW_SHARDS: u32 = 64;
+
+/// Shards of the pseudo-window `none`, which holds every row of a table without a window column: as many as keep one
+/// shard of a billion rows near the size of a disputed window.
+pub const NO_WINDOW_SHARDS: u32 = 65_536;
+
+/// Bytes of one BLAKE3 chunk. Rows up to this length are hashed many at a time, longer ones each by itself.
+pub const CHUNK_BYTES: usize = 1024;
+
+/// Bytes that a cleared arena keeps for its next batch. A batch of 8,192 common rows takes 3 MiB; a batch of huge
+/// messages must not stay in memory for the rest of the run.
+pub const ARENA_KEPT_BYTES_MAX: usize = 64 << 20;
+
+/// Rows that are encoded together, column by column. Their canonical bytes (about 400 bytes a row with slack) stay in
+/// the second-level cache of one core while each column passes over them.
+pub const TILE_ROWS: usize = 512;

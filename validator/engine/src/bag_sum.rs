@@ -1,0 +1,184 @@
+//! `bag(digest)`: count and 256-bit sum of digests, as a DataFusion aggregate.
+//!
+//! Contract: the state is one 40-byte bag (count, then sum, little-endian), so partial bags of
+//! partitions, files and processes merge in any order.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use arrow_array::{Array, ArrayRef, BooleanArray, FixedSizeBinaryArray};
+use arrow_buffer::Buffer;
+use arrow_schema::{DataType, Field as ArrowField, FieldRef};
+use datafusion::common::{Result, ScalarValue, exec_datafusion_err};
+use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
+use datafusion::logical_expr::{Accumulator, AggregateUDFImpl, EmitTo, GroupsAccumulator, Signature, Volatility};
+use validator_core::bag::Bag;
+
+/// Bytes of a bag's state.
+pub const BAG_BYTES: i32 = 40;
+
+/// The aggregate function.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct BagSum {
+    signature: Signature,
+}
+
+impl Default for BagSum {
+    fn default() -> Self {
+        Self { signature: Signature::exact(vec![DataType::FixedSizeBinary(32)], Volatility::Immutable) }
+    }
+}
+
+impl AggregateUDFImpl for BagSum {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn name(&self) -> &str {
+        "bag"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _arg_types: &[DataType]) -> Result<DataType> {
+        Ok(DataType::FixedSizeBinary(BAG_BYTES))
+    }
+
+    fn is_nullable(&self) -> bool {
+        false
+    }
+
+    fn state_fields(&self, args: StateFieldsArgs) -> Result<Vec<FieldRef>> {
+        let name = format!("{}[bag]", args.name);
+        Ok(vec![Arc::new(ArrowField::new(name, DataType::FixedSizeBinary(BAG_BYTES), false))])
+    }
+
+    fn accumulator(&self, _args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
+        Ok(Box::new(OneBag(Bag::default())))
+    }
+
+    fn groups_accumulator_supported(&self, _args: AccumulatorArgs) -> bool {
+        true
+    }
+
+    fn create_groups_accumulator(&self, _args: AccumulatorArgs) -> Result<Box<dyn GroupsAccumulator>> {
+        Ok(Box::new(Bags(Vec::new())))
+    }
+
+    fn default_value(&self, _data_type: &DataType) -> Result<ScalarValue> {
+        Ok(bag_scalar(&Bag::default()))
+    }
+}
+
+/// The bag in row `row` of a result or state column.
+///
+/// # Errors
+/// The column is not 40 bytes wide.
+pub fn bag_at(column: &ArrayRef, row: usize) -> Result<Bag> {
+    bag_of(fixed(column)?.value(row))
+}
+
+#[derive(Debug)]
+struct OneBag(Bag);
+
+impl Accumulator for OneBag {
+    fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        for digest in digests(&values[0])? {
+            self.0.add_bytes(digest);
+        }
+        Ok(())
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
+        let states = fixed(&states[0])?;
+        for row in 0..states.len() {
+            self.0.merge(&bag_of(states.value(row))?);
+        }
+        Ok(())
+    }
+
+    fn evaluate(&mut self) -> Result<ScalarValue> {
+        Ok(bag_scalar(&self.0))
+    }
+
+    fn state(&mut self) -> Result<Vec<ScalarValue>> {
+        Ok(vec![bag_scalar(&self.0)])
+    }
+
+    fn size(&self) -> usize {
+        size_of::<Self>()
+    }
+}
+
+struct Bags(Vec<Bag>);
+
+impl GroupsAccumulator for Bags {
+    fn update_batch(
+        &mut self,
+        values: &[ArrayRef],
+        group_indices: &[usize],
+        opt_filter: Option<&BooleanArray>,
+        total_num_groups: usize,
+    ) -> Result<()> {
+        self.0.resize(total_num_groups, Bag::default());
+        for (row, digest) in digests(&values[0])?.enumerate() {
+            if opt_filter.is_none_or(|keep| keep.is_valid(row) && keep.value(row)) {
+                self.0[group_indices[row]].add_bytes(digest);
+            }
+        }
+        Ok(())
+    }
+
+    fn merge_batch(
+        &mut self,
+        values: &[ArrayRef],
+        group_indices: &[usize],
+        _opt_filter: Option<&BooleanArray>,
+        total_num_groups: usize,
+    ) -> Result<()> {
+        self.0.resize(total_num_groups, Bag::default());
+        let states = fixed(&values[0])?;
+        for (row, group) in group_indices.iter().enumerate() {
+            self.0[*group].merge(&bag_of(states.value(row))?);
+        }
+        Ok(())
+    }
+
+    fn evaluate(&mut self, emit_to: EmitTo) -> Result<ArrayRef> {
+        let bytes: Vec<u8> = emit_to.take_needed(&mut self.0).iter().flat_map(Bag::to_bytes).collect();
+        Ok(Arc::new(FixedSizeBinaryArray::try_new(BAG_BYTES, Buffer::from_vec(bytes), None)?))
+    }
+
+    fn state(&mut self, emit_to: EmitTo) -> Result<Vec<ArrayRef>> {
+        Ok(vec![self.evaluate(emit_to)?])
+    }
+
+    fn size(&self) -> usize {
+        self.0.capacity() * size_of::<Bag>()
+    }
+}
+
+fn fixed(array: &ArrayRef) -> Result<&FixedSizeBinaryArray> {
+    array.as_any().downcast_ref().ok_or_else(|| exec_datafusion_err!("expected fixed-size bytes, got {}", array.data_type()))
+}
+
+fn digests(array: &ArrayRef) -> Result<impl Iterator<Item = &[u8; 32]>> {
+    let array = fixed(array)?;
+    let (bytes, rest) = array.value_data().as_chunks::<32>();
+    if array.value_length() != 32 || !rest.is_empty() {
+        return Err(exec_datafusion_err!("a digest has 32 bytes, not {}", array.value_length()));
+    }
+    Ok(bytes.iter())
+}
+
+fn bag_of(bytes: &[u8]) -> Result<Bag> {
+    let bytes: &[u8; BAG_BYTES as usize] =
+        bytes.try_into().map_err(|_| exec_datafusion_err!("a bag has {BAG_BYTES} bytes, not {}", bytes.len()))?;
+    Ok(Bag::from_bytes(bytes))
+}
+
+fn bag_scalar(bag: &Bag) -> ScalarValue {
+    ScalarValue::FixedSizeBinary(BAG_BYTES, Some(bag.to_bytes().to_vec()))
+}

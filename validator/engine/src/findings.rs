@@ -1,0 +1,317 @@
+//! Findings: drafts of the judge with columns named, both values, blame, and a sentence for a person.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use validator_core::clock::UtcMillis;
+use validator_core::contract::Contract;
+use validator_core::damage::{self, DamageContext};
+use validator_core::finding::{ColumnDifference, Finding, Named, RowPlace};
+use validator_core::judge::Draft;
+use validator_core::position::{MessageAt, RowAt, TopicPartition};
+use validator_core::value::Value;
+use validator_core::verdict::{Cause, Damage, MessageVerdict, RowVerdict, UndecodableCause, Verdict};
+use validator_table::Pinned;
+
+use crate::binding::{Binding, LeafPath, leaf_field};
+use crate::message_reader::{MessageSide, ReadError};
+use crate::values::{self, Values};
+
+/// Everything that a finding's evidence comes from.
+pub struct Evidence<'a> {
+    /// The pipeline.
+    pub contract: &'a Contract,
+    /// Messages.
+    pub messages: &'a MessageSide,
+    /// Rows.
+    pub pinned: &'a Arc<Pinned>,
+    /// Why messages are undecodable.
+    pub details: &'a BTreeMap<MessageAt, String>,
+    /// The commit that took a missing message's row away: (snapshot, operation).
+    pub removed: &'a HashMap<MessageAt, (i64, String)>,
+}
+
+/// Both sides' values of one chunk of drafts.
+struct Sides {
+    messages: HashMap<MessageAt, Values>,
+    rows: HashMap<RowAt, Values>,
+}
+
+impl Evidence<'_> {
+    /// The findings of these drafts.
+    ///
+    /// # Errors
+    /// The messages could not be read again.
+    pub async fn findings(&self, drafts: &[Draft]) -> Result<Vec<Finding>, ReadError> {
+        let sides = self.sides(drafts).await?;
+        let swaps = Swaps::of(drafts, &sides);
+        Ok(drafts.iter().map(|draft| self.finding(draft, &sides, &swaps)).collect())
+    }
+
+    fn binding(&self) -> &Binding {
+        &self.messages.binding
+    }
+
+    async fn sides(&self, drafts: &[Draft]) -> Result<Sides, ReadError> {
+        let by_position = self.binding().identity.is_offset();
+        let mut messages: BTreeSet<MessageAt> = BTreeSet::new();
+        let mut rows: BTreeSet<RowAt> = BTreeSet::new();
+        for draft in drafts {
+            for (message, row) in &draft.compare {
+                messages.insert(*message);
+                rows.insert(*row);
+            }
+            match draft.message {
+                Some(at) if !by_position && draft.verdict != Verdict::Message(MessageVerdict::Undecodable) => {
+                    messages.insert(at);
+                }
+                Some(_) => {}
+                None => rows.extend(draft.rows.first()),
+            }
+        }
+        let side = self.messages.clone();
+        let read = tokio::task::spawn_blocking(move || values::of_messages(&side, &messages));
+        let fields: Vec<_> = self.binding().columns.iter().map(|column| column.field.clone()).collect();
+        let rows = values::of_rows(self.pinned, &fields, &rows).await;
+        let messages = read.await.map_err(|error| ReadError::Lost { tp: "messages".into(), failure: error.to_string() })??;
+        Ok(Sides { messages, rows })
+    }
+
+    fn finding(&self, draft: &Draft, sides: &Sides, swaps: &Swaps) -> Finding {
+        let mut finding = self.bare(draft);
+        finding.identity = self.identity(draft, sides);
+        finding.columns = self.columns(draft, sides, swaps);
+        finding.cause = self.cause(draft, &finding.columns);
+        finding.copies = draft.copies;
+        if draft.message.is_some() {
+            finding.rows = draft.rows.iter().map(|at| self.place(*at)).collect();
+        }
+        if let Some(first) = draft.rows.first() {
+            let file = &self.pinned.files[first.file.0 as usize];
+            finding.snapshot_id = Some(file.snapshot_id);
+            finding.operation = file.added_by.as_ref().map(|by| by.operation.clone());
+        }
+        if let Some((snapshot, operation)) = draft.message.and_then(|at| self.removed.get(&at)) {
+            finding.snapshot_id = Some(*snapshot);
+            finding.operation = Some(operation.clone());
+        }
+        finding.detail = self.detail(draft, &finding);
+        finding
+    }
+
+    fn bare(&self, draft: &Draft) -> Finding {
+        let name = &self.contract.name;
+        match (draft.message, draft.verdict, draft.rows.first()) {
+            (Some(at), Verdict::Message(verdict), _) => {
+                let mut finding = Finding::of_message(name, verdict, draft.cause, &self.tp(at), at.offset);
+                finding.timestamp = draft.timestamp_ms.map(UtcMillis);
+                finding
+            }
+            (_, verdict, Some(row)) => {
+                let place = self.place(*row);
+                Finding::of_row(name, verdict, draft.cause, &place.file, row.position)
+            }
+            (_, verdict, None) => Finding::of_table(name, verdict, draft.cause, &self.pinned.metadata_location),
+        }
+    }
+
+    fn tp(&self, at: MessageAt) -> TopicPartition {
+        self.messages.tap.partitions()[at.partition.0 as usize].tp.clone()
+    }
+
+    fn place(&self, at: RowAt) -> RowPlace {
+        RowPlace { file: self.pinned.files[at.file.0 as usize].path.clone(), position: Some(at.position) }
+    }
+
+    fn identity(&self, draft: &Draft, sides: &Sides) -> Option<Named> {
+        let binding = self.binding();
+        let leaves = binding.identity.leaves();
+        let name = |leaf: &LeafPath| leaf_name(binding, leaf);
+        let values = match draft.message {
+            Some(at) => match sides.messages.get(&at) {
+                Some(values) => values,
+                None if binding.identity.is_offset() => return Some(self.position_identity(at, &leaves)),
+                None => return None,
+            },
+            None => sides.rows.get(draft.rows.first()?)?,
+        };
+        Some(Named(leaves.iter().map(|leaf| (name(leaf), leaf_value(values, leaf).to_json())).collect()))
+    }
+
+    /// The identity of mode `offset` needs no second look at the message.
+    fn position_identity(&self, at: MessageAt, leaves: &[LeafPath]) -> Named {
+        let tp = self.tp(at);
+        let crate::binding::BoundIdentity::Offset { topic, partition, .. } = &self.binding().identity else {
+            return Named::default();
+        };
+        let value = |leaf: &LeafPath| {
+            if Some(leaf) == topic.as_ref() {
+                Value::String(tp.topic.clone())
+            } else if Some(leaf) == partition.as_ref() {
+                Value::integer(i64::from(tp.partition))
+            } else {
+                Value::integer(at.offset)
+            }
+        };
+        Named(leaves.iter().map(|leaf| (leaf_name(self.binding(), leaf), value(leaf).to_json())).collect())
+    }
+
+    /// The columns in which any of the draft's pairs differ, each once, from the first pair that shows it.
+    fn columns(&self, draft: &Draft, sides: &Sides, swaps: &Swaps) -> Vec<ColumnDifference> {
+        let fields: Vec<_> = self.binding().columns.iter().map(|column| column.field.clone()).collect();
+        let mut columns: Vec<ColumnDifference> = Vec::new();
+        for (message, row) in &draft.compare {
+            let (Some(expected), Some(actual)) = (sides.messages.get(message), sides.rows.get(row)) else { continue };
+            let other_rows = |column: &str, value: &Value| swaps.exchanged(&fields, column, *message, value, expected);
+            let context = DamageContext { defaults: &BTreeMap::new(), other_rows: &other_rows };
+            for difference in damage::differences(&fields, expected, actual, &context) {
+                if columns.iter().all(|column| column.name != difference.column) {
+                    columns.push(ColumnDifference {
+                        name: difference.column,
+                        message: difference.message.to_json(),
+                        row: difference.row.to_json(),
+                        damage: difference.damage,
+                    });
+                }
+            }
+        }
+        columns
+    }
+
+    fn cause(&self, draft: &Draft, columns: &[ColumnDifference]) -> Option<Cause> {
+        if draft.message.is_some_and(|at| self.removed.contains_key(&at)) {
+            return Some(Cause::Removed);
+        }
+        let corrupted = draft.verdict == Verdict::Message(MessageVerdict::Corrupted);
+        match draft.cause {
+            None if corrupted => Some(Cause::Damage(columns.first().map_or(Damage::Other, |column| column.damage))),
+            cause => cause,
+        }
+    }
+
+    fn detail(&self, draft: &Draft, finding: &Finding) -> String {
+        let column = || match finding.columns.as_slice() {
+            [] => "a value differs".to_owned(),
+            [one] => format!("{} differs: {}", one.name, in_words(one.damage)),
+            [first, rest @ ..] => {
+                format!("{} differs: {}; {} more columns differ", first.name, in_words(first.damage), rest.len())
+            }
+        };
+        match (draft.verdict, finding.cause) {
+            (Verdict::Message(MessageVerdict::Corrupted), _) => match draft.identity_moved {
+                true => format!("the row was found by its other columns: {}", column()),
+                false => column(),
+            },
+            (Verdict::Message(MessageVerdict::Duplicated), Some(Cause::CopiesDiffer)) => {
+                format!("{} rows for one message, and not all are equal: {}", draft.copies, column())
+            }
+            (Verdict::Message(MessageVerdict::Duplicated), _) => format!("{} equal rows for one message", draft.copies),
+            (Verdict::Message(MessageVerdict::Missing), Some(Cause::Removed)) => {
+                "the row was in an earlier snapshot and was taken away".to_owned()
+            }
+            (Verdict::Message(MessageVerdict::Missing), Some(Cause::StorageCorrupt)) => {
+                "the row lies in a part of the table that can no longer be read".to_owned()
+            }
+            (Verdict::Message(MessageVerdict::Missing), _) => "no row, and the table has moved past it".to_owned(),
+            (Verdict::Message(MessageVerdict::Overdue), _) => {
+                "no row yet, and the table has not moved past it: lag, not loss".to_owned()
+            }
+            (Verdict::Message(MessageVerdict::Undecodable), cause) => self.undecodable(draft, cause),
+            (Verdict::Message(MessageVerdict::Unobservable), _) => {
+                "its row may lie in a file that this run could not look at".to_owned()
+            }
+            (Verdict::Row(RowVerdict::Phantom), Some(Cause::Aborted)) => {
+                "the row's offset belongs to an aborted transaction".to_owned()
+            }
+            (Verdict::Row(RowVerdict::Phantom), Some(Cause::Filtered)) => {
+                "the message of this row is excluded by the filter".to_owned()
+            }
+            (Verdict::Row(RowVerdict::Phantom), Some(Cause::Tombstone)) => {
+                "the message of this row has a null payload".to_owned()
+            }
+            _ => "no message explains this row".to_owned(),
+        }
+    }
+
+    fn undecodable(&self, draft: &Draft, cause: Option<Cause>) -> String {
+        let why = draft.message.and_then(|at| self.details.get(&at)).map_or("", String::as_str);
+        match cause {
+            Some(Cause::Undecodable(UndecodableCause::SchemaUnknown)) => format!("schema unknown: {why}"),
+            Some(Cause::Undecodable(UndecodableCause::MapFailed)) => format!("cannot be mapped: {why}"),
+            _ => format!("cannot be decoded: {why}"),
+        }
+    }
+}
+
+/// The dotted name of a leaf.
+fn leaf_name(binding: &Binding, leaf: &LeafPath) -> String {
+    (1..=leaf.len()).map(|depth| leaf_field(&binding.columns, &leaf[..depth]).name.as_str()).collect::<Vec<_>>().join(".")
+}
+
+/// The value at a leaf of a row's values.
+fn leaf_value(values: &[Value], leaf: &[usize]) -> Value {
+    leaf[1..].iter().fold(values[leaf[0]].clone(), |value, child| match value {
+        Value::Struct(mut fields) if *child < fields.len() => fields.swap_remove(*child).1,
+        _ => Value::Null,
+    })
+}
+
+/// Damage in a person's words.
+fn in_words(damage: Damage) -> &'static str {
+    match damage {
+        Damage::NullForValue => "the row has NULL where the message has a value",
+        Damage::ValueForNull => "the row has a value where the message has null",
+        Damage::DefaultForNull => "the row has a default where the message has null",
+        Damage::SignFlip => "the sign is flipped",
+        Damage::UnitShift => "off by a power of a thousand: another unit",
+        Damage::ZoneShift => "shifted by whole hours or quarters: another time zone",
+        Damage::Truncated => "cut off",
+        Damage::PrecisionLost => "rounded to fewer digits",
+        Damage::FloatRoundTrip => "went through a binary float",
+        Damage::OverflowWrap => "wrapped around at the type's limit",
+        Damage::EnumRemap => "another name of the same set",
+        Damage::CaseOrTrim => "differs in case or surrounding blanks only",
+        Damage::Encoding => "text read in the wrong encoding",
+        Damage::ColumnSwap => "two columns of the row are swapped",
+        Damage::RowMix => "the value belongs to another message",
+        Damage::NestedFieldLost => "a nested field is lost",
+        Damage::StaleValue => "an older version of the key",
+        Damage::BitFlip => "a few bits are flipped",
+        Damage::Inexact => "the column cannot hold the message's value",
+        Damage::Other => "another value",
+    }
+}
+
+/// Values that two rows of a chunk exchanged: (column, expected, actual) → messages.
+struct Swaps {
+    pairs: HashMap<(usize, String, String), Vec<MessageAt>>,
+}
+
+impl Swaps {
+    fn of(drafts: &[Draft], sides: &Sides) -> Self {
+        let mut pairs: HashMap<(usize, String, String), Vec<MessageAt>> = HashMap::new();
+        for (message, row) in drafts.iter().flat_map(|draft| &draft.compare) {
+            let (Some(expected), Some(actual)) = (sides.messages.get(message), sides.rows.get(row)) else { continue };
+            for (column, (expected, actual)) in expected.iter().zip(actual.iter()).enumerate() {
+                if expected != actual {
+                    pairs.entry((column, expected.to_string(), actual.to_string())).or_default().push(*message);
+                }
+            }
+        }
+        Self { pairs }
+    }
+
+    /// Whether another message's row holds what this one should, and this one what that should.
+    fn exchanged(
+        &self,
+        fields: &[validator_core::schema::Field],
+        column: &str,
+        message: MessageAt,
+        actual: &Value,
+        expected: &Values,
+    ) -> bool {
+        let Some(index) = fields.iter().position(|field| field.name == column) else { return false };
+        let mirror = (index, actual.to_string(), expected[index].to_string());
+        self.pairs.get(&mirror).is_some_and(|others| others.iter().any(|other| *other != message))
+    }
+}

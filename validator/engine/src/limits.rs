@@ -1,0 +1,16 @@
+//! Bounds of the engine, each with its unit and reason.
+
+/// Rows of one batch: DataFusion's own batch size.
+pub const BATCH_ROWS_MAX: usize = 8_192;
+
+/// Payload bytes of one batch: large messages make short batches.
+pub const BATCH_PAYLOAD_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Batches between a reading thread and the plan: enough to bridge a pause, small enough to push back at once.
+pub const QUEUE_BATCHES_MAX: usize = 4;
+
+/// Differing pairs whose values are held at once while they are compared.
+pub const PAIRS_AT_ONCE_MAX: usize = 20_000;
+
+/// Rows with one single offset per partition before an offset column is called constant.
+pub const CONSTANT_OFFSET_ROWS: u64 = 1_000;

@@ -1,0 +1,305 @@
+//! Mapping: a batch of decoded messages becomes the rows they should be.
+//!
+//! Contract: one output row per message, in order. What a column cannot hold exactly is a mark, what
+//! cannot be converted or computed is a fault of that message alone; neither touches its neighbours.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, StructArray, new_null_array};
+use arrow_cast::cast;
+use arrow_schema::{DataType, Field as ArrowField, Schema as ArrowSchema, SchemaRef, TimeUnit};
+use arrow_select::concat::concat;
+use validator_core::convert::{self, Converted};
+use validator_core::schema::{Field, Type};
+use validator_tap::Decoded;
+
+use crate::binding::{Binding, ColumnSource, PositionPart};
+use crate::expr::{ExprError, MessageExpr, compile};
+use crate::map_fault::MapFault;
+use crate::positions::Positions;
+
+/// A value that its column cannot hold exactly.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark {
+    /// The row of the batch.
+    pub row: usize,
+    /// The column, index into [`Binding::columns`].
+    pub column: usize,
+    /// The message's own text.
+    pub text: String,
+}
+
+/// The rows that a batch of messages should be.
+#[derive(Debug, Default)]
+pub struct Mapped {
+    /// One array per bound column, of exactly its Arrow type.
+    pub columns: Vec<ArrayRef>,
+    /// Inexact values; NULL in the array.
+    pub marks: Vec<Mark>,
+    /// Row → first column and reason of what could not be mapped.
+    pub failed: BTreeMap<usize, (usize, String)>,
+    /// Every (row, column) that could not be mapped.
+    pub failed_cells: Vec<(usize, usize)>,
+    /// Rows that the filter does not keep.
+    pub filtered: Vec<usize>,
+}
+
+/// Values that a declared tolerance or a documented rounding changed, by column.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PolicyCounts {
+    /// (column, tolerance) → messages.
+    pub messages: BTreeMap<(String, &'static str), u64>,
+}
+
+impl PolicyCounts {
+    /// Adds what another thread counted.
+    pub fn add(&mut self, other: &PolicyCounts) {
+        for (key, count) in &other.messages {
+            *self.messages.entry(key.clone()).or_default() += count;
+        }
+    }
+}
+
+/// The compiled mapping of one binding; one per reading thread.
+pub struct Mapper {
+    binding: Arc<Binding>,
+    input: SchemaRef,
+    filter: Option<MessageExpr>,
+    expressions: Vec<Option<MessageExpr>>,
+    /// Per column: how many values a written `round` changed.
+    rounded: Vec<Arc<AtomicU64>>,
+    /// Per column: the message fields its expression refers to, as indexes into `wanted`.
+    inputs: Vec<Vec<usize>>,
+    policy: PolicyCounts,
+}
+
+impl Mapper {
+    /// Compiles every expression of `binding` over the decoder's `fields`.
+    ///
+    /// # Errors
+    /// The column (or `filter`) and what is wrong with its expression.
+    pub fn new(binding: Arc<Binding>, fields: &[Field]) -> Result<Self, (String, ExprError)> {
+        let input = Arc::new(input_schema(&binding, fields));
+        let uncounted = Arc::new(AtomicU64::new(0));
+        let filter = binding.filter.as_deref().map(|sql| compile(sql, &input, &uncounted)).transpose();
+        let filter = filter.map_err(|error| ("filter".to_owned(), error))?;
+        let (mut expressions, mut rounded, mut inputs) = (Vec::new(), Vec::new(), Vec::new());
+        for column in &binding.columns {
+            let counter = Arc::new(AtomicU64::new(0));
+            let name = |error| (column.field.name.clone(), error);
+            let (expression, names) = match &column.source {
+                ColumnSource::Sql(sql) => {
+                    let expression = compile(sql, &input, &counter).map_err(name)?;
+                    target_check(&expression, &column.field).map_err(name)?;
+                    (Some(expression), crate::expr::referenced_names(sql).map_err(name)?)
+                }
+                _ => (None, Default::default()),
+            };
+            inputs.push((0..fields.len()).filter(|&i| names.contains(&fields[i].name)).collect());
+            expressions.push(expression);
+            rounded.push(counter);
+        }
+        Ok(Self { binding, input, filter, expressions, rounded, inputs, policy: PolicyCounts::default() })
+    }
+
+    /// The tolerances used so far.
+    pub fn policy(&self) -> &PolicyCounts {
+        &self.policy
+    }
+
+    /// Maps one batch; `alive[row]` is false for messages that have no fields (undecodable, tombstones).
+    pub fn map(&mut self, decoded: &Decoded, positions: &Positions, alive: &[bool]) -> Mapped {
+        let batch = self.input_batch(decoded, positions);
+        let mut mapped = Mapped::default();
+        self.filter_rows(&batch, alive, &mut mapped);
+        for index in 0..self.binding.columns.len() {
+            let array = self.column(index, decoded, &batch, positions, alive, &mut mapped);
+            mapped.columns.push(array);
+        }
+        for (name, count) in &decoded.rounded_to_double {
+            *self.policy.messages.entry((name.clone(), "rounded_to_double")).or_default() += count;
+        }
+        mapped
+    }
+
+    fn input_batch(&self, decoded: &Decoded, positions: &Positions) -> RecordBatch {
+        let mut columns = decoded.columns.clone();
+        let names = self.input.fields().iter().skip(columns.len());
+        columns.extend(names.map(|field| positions.meta(field.name())));
+        let options = RecordBatchOptions::new().with_row_count(Some(decoded.rows));
+        RecordBatch::try_new_with_options(Arc::clone(&self.input), columns, &options)
+            .expect("a decoder delivers its fields' types, one row per message")
+    }
+
+    fn filter_rows(&self, batch: &RecordBatch, alive: &[bool], mapped: &mut Mapped) {
+        let Some(filter) = &self.filter else { return };
+        let (keep, faults) = evaluate(filter, batch);
+        for (row, fault) in faults {
+            if alive[row] {
+                mapped.failed.insert(row, (usize::MAX, fault.to_string()));
+            }
+        }
+        let keep = cast(&keep, &DataType::Boolean).unwrap_or_else(|_| new_null_array(&DataType::Boolean, batch.num_rows()));
+        let keep = keep.as_boolean();
+        let dropped = |row: &usize| alive[*row] && !mapped.failed.contains_key(row) && !(keep.is_valid(*row) && keep.value(*row));
+        mapped.filtered = (0..batch.num_rows()).filter(dropped).collect();
+    }
+
+    fn column(
+        &mut self,
+        index: usize,
+        decoded: &Decoded,
+        batch: &RecordBatch,
+        positions: &Positions,
+        alive: &[bool],
+        mapped: &mut Mapped,
+    ) -> ArrayRef {
+        let binding = Arc::clone(&self.binding);
+        let column = &binding.columns[index];
+        match &column.source {
+            ColumnSource::Position(part) => positions.part(*part, &column.field.ty),
+            ColumnSource::PositionStruct(parts) => position_struct(parts, &column.field, positions),
+            ColumnSource::Field { index: field, from } => {
+                let of_field = decoded.inexact.iter().filter(|(_, f, _)| f == field);
+                mapped.marks.extend(of_field.map(|(row, _, text)| Mark { row: *row, column: index, text: text.clone() }));
+                let converted = convert::convert(&decoded.columns[*field], from, &column.field.ty);
+                self.take(index, converted, alive, mapped)
+            }
+            ColumnSource::Sql(_) => {
+                let Some(expression) = self.expressions[index].clone() else {
+                    unreachable!("every SQL source is compiled")
+                };
+                let (array, faults) = evaluate(&expression, batch);
+                for (row, fault) in faults {
+                    self.fault(index, row, fault, alive, mapped);
+                }
+                let inputs = &self.inputs[index];
+                let poisoned = decoded.inexact.iter().filter(|(_, field, _)| inputs.contains(field));
+                mapped.marks.extend(poisoned.map(|(row, _, text)| Mark { row: *row, column: index, text: text.clone() }));
+                self.count_rounded(index);
+                let (array, from) = table_typed(&array);
+                let converted = convert::convert(&array, &from, &column.field.ty);
+                self.take(index, converted, alive, mapped)
+            }
+        }
+    }
+
+    fn take(&mut self, index: usize, converted: Converted, alive: &[bool], mapped: &mut Mapped) -> ArrayRef {
+        let name = &self.binding.columns[index].field.name;
+        if converted.rounded_to_double > 0 {
+            *self.policy.messages.entry((name.clone(), "rounded_to_double")).or_default() += converted.rounded_to_double as u64;
+        }
+        for (row, text) in converted.inexact {
+            self.fault(index, row, MapFault::Inexact(text), alive, mapped);
+        }
+        for (row, why) in converted.failed {
+            self.fault(index, row, MapFault::Failed(why), alive, mapped);
+        }
+        converted.array
+    }
+
+    fn fault(&self, index: usize, row: usize, fault: MapFault, alive: &[bool], mapped: &mut Mapped) {
+        match fault {
+            _ if !alive[row] => {}
+            MapFault::Inexact(text) => mapped.marks.push(Mark { row, column: index, text }),
+            MapFault::Failed(why) => {
+                mapped.failed_cells.push((row, index));
+                mapped.failed.entry(row).or_insert((index, why));
+            }
+        }
+    }
+
+    fn count_rounded(&mut self, index: usize) {
+        let rounded = self.rounded[index].swap(0, Ordering::Relaxed);
+        if rounded > 0 {
+            let name = self.binding.columns[index].field.name.clone();
+            *self.policy.messages.entry((name, "round")).or_default() += rounded;
+        }
+    }
+}
+
+/// Evaluates row by row where it must: a fault halves the batch until it stands alone.
+fn evaluate(expression: &MessageExpr, batch: &RecordBatch) -> (ArrayRef, Vec<(usize, MapFault)>) {
+    fn halves(
+        expression: &MessageExpr,
+        batch: &RecordBatch,
+        first: usize,
+        faults: &mut Vec<(usize, MapFault)>,
+    ) -> ArrayRef {
+        let rows = batch.num_rows();
+        match expression.evaluate(batch) {
+            Ok(array) => array,
+            Err(fault) if rows == 1 => {
+                faults.push((first, fault));
+                new_null_array(expression.data_type(), 1)
+            }
+            Err(_) => {
+                let half = rows / 2;
+                let left = halves(expression, &batch.slice(0, half), first, faults);
+                let right = halves(expression, &batch.slice(half, rows - half), first + half, faults);
+                concat(&[&left, &right]).expect("both halves have the expression's type")
+            }
+        }
+    }
+    if batch.num_rows() == 0 {
+        return (new_null_array(expression.data_type(), 0), Vec::new());
+    }
+    let mut faults = Vec::new();
+    let array = halves(expression, batch, 0, &mut faults);
+    (array, faults)
+}
+
+/// The columns that expressions see: the decoder's fields, then the parts of the message that they name.
+fn input_schema(binding: &Binding, fields: &[Field]) -> ArrowSchema {
+    let fields = fields.iter().map(Field::to_arrow);
+    let meta = binding.meta_names.iter().map(|name| ArrowField::new(name, Positions::meta_type(name), true));
+    ArrowSchema::new(fields.chain(meta).collect::<Vec<_>>())
+}
+
+fn target_check(expression: &MessageExpr, field: &Field) -> Result<(), ExprError> {
+    let normal = normal_type(expression.data_type());
+    let Some(from) = Type::from_arrow(&normal) else {
+        return Err(ExprError::Plan(format!("it gives {}, which no column of a table has", expression.data_type())));
+    };
+    convert::convertible(&from, &field.ty)
+        .map_err(|why| ExprError::Plan(format!("it gives {from}, the column {} is {}: {why}", field.name, field.ty)))
+}
+
+/// The table type nearest to what an expression gave, and the array in it.
+fn table_typed(array: &ArrayRef) -> (ArrayRef, Type) {
+    let normal = normal_type(array.data_type());
+    let array = if &normal == array.data_type() {
+        Arc::clone(array)
+    } else {
+        cast(array, &normal).expect("widening and unpacking never fail")
+    };
+    let ty = Type::from_arrow(&normal).expect("checked when the expression was compiled");
+    (array, ty)
+}
+
+/// The table's Arrow type that holds every value of `data_type`; the type itself where there is none.
+fn normal_type(data_type: &DataType) -> DataType {
+    match data_type {
+        DataType::Utf8View | DataType::LargeUtf8 => DataType::Utf8,
+        DataType::BinaryView | DataType::LargeBinary => DataType::Binary,
+        DataType::Dictionary(_, value) => normal_type(value),
+        DataType::Int8 | DataType::Int16 | DataType::UInt8 | DataType::UInt16 => DataType::Int32,
+        DataType::UInt32 => DataType::Int64,
+        DataType::UInt64 => DataType::Decimal128(20, 0),
+        DataType::Timestamp(TimeUnit::Second | TimeUnit::Millisecond, zone) => {
+            DataType::Timestamp(TimeUnit::Microsecond, zone.clone())
+        }
+        DataType::Null => DataType::Boolean,
+        other => other.clone(),
+    }
+}
+
+fn position_struct(parts: &[PositionPart], field: &Field, positions: &Positions) -> ArrayRef {
+    let Type::Struct(children) = &field.ty else { unreachable!("bound to a struct") };
+    let arrays = parts.iter().zip(children).map(|(part, child)| positions.part(*part, &child.ty)).collect();
+    let DataType::Struct(fields) = field.ty.to_arrow() else { unreachable!("a struct is a struct") };
+    Arc::new(StructArray::try_new(fields, arrays, None).expect("parts have their children's types"))
+}

@@ -1,0 +1,439 @@
+//! `reconcile`: a range of messages against a pinned snapshot, from first read to report.
+//!
+//! ```text
+//! messages ▶ bags ▶┐                        ┌▶ balanced: proven
+//!                  ├▶ books ▶ disputed? ────┤
+//! rows     ▶ bags ▶┘                        └▶ drill ▶ judge ▶ values ▶ findings
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use datafusion::error::DataFusionError;
+use datafusion::execution::TaskContext;
+use validator_core::accounting::Accounts;
+use validator_core::books::Books;
+use validator_core::clock::{Clock, Past};
+use validator_core::contract::Contract;
+use validator_core::digest::{DigestKey, IdentityHash};
+use validator_core::encode::EncodeError;
+use validator_core::finding::Finding;
+use validator_core::hole::Holes;
+use validator_core::judge::{Case, Judgement, MessageEntry, MessageState, ModeKind, judge};
+use validator_core::position::{FileIndex, MessageAt, PartitionIndex};
+use validator_core::schema::Field;
+use validator_core::segment::SegmentKey;
+use validator_table::{FileFault, Pinned, RowGroups, TableFinding};
+use validator_tap::{TapError, Wanted};
+
+use crate::accounts::{Balanced, accounts};
+use crate::bag_plan::{MessageBag, RowBag, message_bags, row_bags};
+use crate::drill::{Drill, DrillError, Lookup, scan_tasks, share};
+use crate::entries;
+use crate::findings::Evidence;
+use crate::identity::{IdentityDigests, row_spec};
+use crate::limits::PAIRS_AT_ONCE_MAX;
+use crate::losses::Losses;
+use crate::message_exec::{MessageExec, Witness};
+use crate::message_reader::{MessageSide, ReadError};
+use crate::observations::Observations;
+use crate::row_reader::RowSide;
+use crate::scan_exec::{IcebergScanExec, ScanLog};
+use crate::scoping::{self, Scoping};
+use crate::segment_exec::{RowCensus, RowCut, SegmentExec};
+
+/// One run: both sides opened, the contract bound.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// The contract.
+    pub contract: Arc<Contract>,
+    /// The message side.
+    pub messages: MessageSide,
+    /// The pinned snapshot.
+    pub pinned: Arc<Pinned>,
+    /// Digests of both sides.
+    pub digests: Arc<IdentityDigests>,
+    /// The key of the digests.
+    pub key: DigestKey,
+    /// What it judges by.
+    pub clock: Clock,
+    /// Threads on either side.
+    pub threads: usize,
+    /// Memory, spill and metrics of the plans.
+    pub context: Arc<TaskContext>,
+}
+
+/// Why a run could not be made or finished.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The messages could not be read.
+    #[error("read the topic")]
+    Messages(#[from] ReadError),
+    /// The reasons of holes could not be looked up.
+    #[error("explain the offsets that hold no message")]
+    Holes(#[source] TapError),
+    /// A plan failed.
+    #[error("run the reconcile plan")]
+    Plan(#[from] DataFusionError),
+    /// The disputed segments could not be read again.
+    #[error("drill the disputed segments")]
+    Drill(#[from] DrillError),
+    /// The columns have no canonical bytes.
+    #[error("encode rows")]
+    Encode(#[from] EncodeError),
+    /// The table's offset column does not hold offsets.
+    #[error("{0}")]
+    NotOffsets(String),
+    /// A worker of this process ended.
+    #[error("a task of the run ended")]
+    Task(#[from] tokio::task::JoinError),
+}
+
+/// Everything that a report is made of.
+#[derive(Debug)]
+pub struct Reconciled {
+    /// The counts.
+    pub accounts: Accounts,
+    /// Intact messages that came late; `None` where it was not asked for.
+    pub late: Option<u64>,
+    /// What was seen of the messages.
+    pub seen: Observations,
+    /// Holes by partition.
+    pub holes: Vec<Holes>,
+    /// The books.
+    pub segments: SegmentNumbers,
+    /// Findings on messages and rows, unsorted.
+    pub findings: Vec<Finding>,
+    /// Parts of the table that could not be read.
+    pub faults: Vec<(FileIndex, FileFault)>,
+    /// Per fault, by its place: messages that it explains.
+    pub explained: Vec<u64>,
+    /// Files that contradict their manifest entries.
+    pub table_findings: Vec<TableFinding>,
+    /// The census of rows.
+    pub census: RowCensus,
+}
+
+/// Segments of a run.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SegmentNumbers {
+    /// Both bags equal.
+    pub balanced: u64,
+    /// The bags differ.
+    pub disputed: u64,
+}
+
+/// The first pass over the messages.
+struct MessagePass {
+    bags: Vec<MessageBag>,
+    seen: Observations,
+    undecodable: Vec<MessageEntry>,
+    details: BTreeMap<MessageAt, String>,
+}
+
+/// The pass over the rows, made again without what it lost.
+struct RowPass {
+    bags: Vec<RowBag>,
+    census: RowCensus,
+    faults: Vec<(FileIndex, FileFault)>,
+    findings: Vec<TableFinding>,
+    lost: BTreeMap<FileIndex, RowGroups>,
+    rows: RowSide,
+}
+
+impl Run {
+    /// Makes the run.
+    ///
+    /// # Errors
+    /// [`RunError`].
+    pub async fn reconcile(self) -> Result<Reconciled, RunError> {
+        let messages = self.message_pass().await?;
+        let holes = self.holes(&messages.seen).await?;
+        let scoping = Scoping::new(&self, &messages.seen, &holes);
+        let rows = self.row_pass(&scoping).await?;
+        scoping::check_offsets(&self, &rows.census).map_err(RunError::NotOffsets)?;
+        let books = Arc::new(books(&messages.bags, &rows.bags));
+        let balanced = Balanced::of(&books, &rows.bags);
+        let losses = Arc::new(scoping::losses(&self, &rows.faults));
+        let drill = Drill {
+            messages: self.messages.clone(),
+            covered: covered(&self, &messages.seen),
+            rows: rows.rows.clone(),
+            lost: Arc::new(rows.lost.clone()),
+            digests: Arc::clone(&self.digests),
+            losses,
+            threads: self.threads,
+        };
+        let disputed = self.disputed(&drill, &books, &messages).await?;
+        let forced: Balanced = Balanced::of(&without(&books, &disputed), &rows.bags);
+        let balanced = if disputed.len() == books.disputed().len() { balanced } else { forced };
+        let (case, beside) = self.case(&drill, &books, &disputed, &messages, &rows.bags, &scoping).await?;
+        let judgement = judge_case(case, drill.clone(), Arc::clone(&disputed)).await?;
+        let (accounts, late) =
+            accounts(&self.messages, &messages.seen, &rows.census, &balanced, &judgement, beside);
+        accounts.assert_balanced();
+        let findings = self.findings(&judgement, &messages.details).await?;
+        let explained = (0..rows.faults.len()).map(|fault| explained(&judgement, fault)).collect();
+        Ok(Reconciled {
+            late: rows.rows.cut.late.is_some().then_some(late),
+            segments: numbers(&books, &disputed, &scoping),
+            accounts,
+            seen: messages.seen,
+            holes,
+            findings,
+            faults: rows.faults,
+            explained,
+            table_findings: rows.findings,
+            census: rows.census,
+        })
+    }
+
+    fn fields(&self) -> Vec<Field> {
+        self.messages.binding.columns.iter().map(|column| column.field.clone()).collect()
+    }
+
+    async fn message_pass(&self) -> Result<MessagePass, RunError> {
+        let wanted: Vec<Wanted> = ranges(&self.messages);
+        let partitions = self.messages.tap.partitions().len();
+        let observations = Arc::new(Mutex::new(Observations::new(partitions)));
+        let noted: Arc<Mutex<Vec<(MessageEntry, String)>>> = Arc::default();
+        let shares = share(wanted, self.threads);
+        let witness = self.witness(Arc::clone(&noted));
+        let exec = MessageExec::new(self.messages.clone(), shares, Arc::clone(&observations), witness);
+        let spec = row_spec(&self.messages.binding.columns);
+        let bags = message_bags(exec, &spec, &self.key, Arc::clone(&self.context)).await?;
+        let seen = std::mem::take(&mut *observations.lock().unwrap_or_else(PoisonError::into_inner));
+        let noted = std::mem::take(&mut *noted.lock().unwrap_or_else(PoisonError::into_inner));
+        let details = noted.iter().map(|(entry, why)| (entry.at, why.clone())).collect();
+        let undecodable = noted.into_iter().map(|(entry, _)| entry).collect();
+        Ok(MessagePass { bags, seen, undecodable, details })
+    }
+
+    /// Notes every undecodable message with what is known of its identity.
+    fn witness(&self, noted: Arc<Mutex<Vec<(MessageEntry, String)>>>) -> Witness {
+        let digests = Arc::clone(&self.digests);
+        let by_position = self.messages.binding.identity.is_offset();
+        Arc::new(move |batch| {
+            if batch.all_judged() {
+                return;
+            }
+            let wanted = |row: usize| matches!(batch.states[row], MessageState::Undecodable(_));
+            let entries = entries::of_messages(batch, &digests, by_position, &Losses::default(), wanted)
+                .expect("the same columns were digested for the plan");
+            let why: HashMap<i64, (u32, &String)> =
+                batch.details.iter().map(|(row, why)| (batch.offset[*row], (batch.partition[*row], why))).collect();
+            let with_why = entries.into_iter().map(|entry| {
+                let why = why.get(&entry.at.offset).filter(|(partition, _)| *partition == entry.at.partition.0);
+                (entry, why.map(|(_, why)| (*why).clone()).unwrap_or_default())
+            });
+            noted.lock().unwrap_or_else(PoisonError::into_inner).extend(with_why);
+        })
+    }
+
+    async fn holes(&self, seen: &Observations) -> Result<Vec<Holes>, RunError> {
+        let gaps: Vec<_> = (0..)
+            .map(PartitionIndex)
+            .zip(&seen.partitions)
+            .flat_map(|(partition, seen)| seen.gaps.iter().map(move |gap| (partition, gap.clone())))
+            .collect();
+        let mut runs = vec![Vec::new(); seen.partitions.len()];
+        if !gaps.is_empty() {
+            let tap = Arc::clone(&self.messages.tap);
+            let explained = tokio::task::spawn_blocking(move || tap.explain(&gaps)).await?;
+            for (partition, hole) in explained.map_err(RunError::Holes)? {
+                runs[partition.0 as usize].push(hole);
+            }
+        }
+        Ok(runs.into_iter().map(Holes::new).collect())
+    }
+
+    async fn row_pass(&self, scoping: &Scoping) -> Result<RowPass, RunError> {
+        let fields = self.fields();
+        let spec = row_spec(&self.messages.binding.columns);
+        let mut lost: BTreeMap<FileIndex, RowGroups> = BTreeMap::new();
+        let mut faults: Vec<(FileIndex, FileFault)> = Vec::new();
+        loop {
+            let cut = Arc::new(RowCut {
+                segments: scoping.row_segments(self),
+                late: scoping.late_rule(self),
+                census: Mutex::default(),
+            });
+            let rows = RowSide {
+                pinned: Arc::clone(&self.pinned),
+                fields: fields.clone().into(),
+                cut: Arc::clone(&cut),
+                partitions: self.threads,
+            };
+            let log = Arc::new(ScanLog::default());
+            let tasks = scan_tasks(&rows, &all_files(&self.pinned), &lost);
+            let scan =
+                IcebergScanExec::new(Arc::clone(&self.pinned), &fields, tasks, self.threads, Arc::clone(&log));
+            let segments = SegmentExec::new(Arc::new(scan), Arc::clone(&cut));
+            let bags = row_bags(segments, &spec, &self.key, Arc::clone(&self.context)).await?;
+            let state = log.state();
+            let is_new = |fault: &(FileIndex, FileFault)| !faults.contains(fault);
+            let fresh: Vec<_> = state.faults.iter().filter(|fault| is_new(fault)).cloned().collect();
+            faults.extend(fresh);
+            faults.dedup();
+            scoping::note_lost(&mut lost, &state.faults);
+            if state.tainted.is_empty() {
+                let census = cut.census.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                return Ok(RowPass { bags, census, faults, findings: state.findings, lost, rows });
+            }
+        }
+    }
+
+    /// The disputed segments, and in mode `key` those in which an undecodable message of known identity has rows.
+    async fn disputed(
+        &self,
+        drill: &Drill,
+        books: &Books,
+        messages: &MessagePass,
+    ) -> Result<Arc<BTreeSet<SegmentKey>>, RunError> {
+        let mut disputed = books.disputed();
+        if !self.messages.binding.identity.is_offset() {
+            let names: HashSet<IdentityHash> = messages.undecodable.iter().filter_map(|entry| entry.identity).collect();
+            if !names.is_empty() {
+                disputed.extend(drill.segments_of(names).await?);
+            }
+        }
+        Ok(Arc::new(disputed))
+    }
+
+    async fn case(
+        &self,
+        drill: &Drill,
+        books: &Arc<Books>,
+        disputed: &Arc<BTreeSet<SegmentKey>>,
+        messages: &MessagePass,
+        row_bags: &[RowBag],
+        scoping: &Scoping,
+    ) -> Result<(Case, u64), RunError> {
+        let mut entries = match disputed.is_empty() {
+            true => Vec::new(),
+            false => drill.message_entries(disputed).await?,
+        };
+        let names = Arc::new(entries.iter().filter_map(|entry| entry.identity).collect::<HashSet<_>>());
+        let files = row_bags.iter().filter(|bag| disputed.contains(&bag.segment)).map(|bag| bag.file).collect();
+        let (rows, beside) = match disputed.is_empty() {
+            true => (Vec::new(), 0),
+            false => drill.row_entries(disputed, &files, names, Arc::clone(books)).await?,
+        };
+        entries.extend(messages.undecodable.iter().copied());
+        let by_offset = self.messages.binding.identity.is_offset();
+        let case = Case {
+            mode: if by_offset { ModeKind::Offset } else { ModeKind::Key },
+            messages: entries,
+            rows,
+            clock: self.clock,
+            past: self.past(books, disputed, &messages.bags, by_offset),
+            whole_topic: scoping.whole_topic,
+        };
+        Ok((case, beside))
+    }
+
+    fn past(&self, books: &Books, disputed: &BTreeSet<SegmentKey>, bags: &[MessageBag], by_offset: bool) -> Past {
+        if !by_offset {
+            let adding = self.pinned.ancestry.iter().filter(|snapshot| snapshot.adds_rows && snapshot.operation != "replace");
+            return Past::Commits { times_ms: adding.map(|snapshot| snapshot.commit_ms).collect() };
+        }
+        let mut paired_max: BTreeMap<PartitionIndex, i64> = BTreeMap::new();
+        for bag in bags {
+            let balanced = books.account(&bag.segment).is_some_and(|account| account.is_balanced());
+            if let SegmentKey::Offsets { partition, .. } = bag.segment
+                && balanced
+                && !disputed.contains(&bag.segment)
+            {
+                let largest = paired_max.entry(partition).or_insert(bag.offset_max);
+                *largest = bag.offset_max.max(*largest);
+            }
+        }
+        Past::Offsets { paired_max }
+    }
+
+    async fn findings(
+        &self,
+        judgement: &Judgement,
+        details: &BTreeMap<MessageAt, String>,
+    ) -> Result<Vec<Finding>, RunError> {
+        let removed = crate::removed::removed(self, judgement).await?;
+        let evidence = Evidence {
+            contract: &self.contract,
+            messages: &self.messages,
+            pinned: &self.pinned,
+            details,
+            removed: &removed,
+        };
+        let mut findings = Vec::with_capacity(judgement.drafts.len());
+        for drafts in judgement.drafts.chunks(PAIRS_AT_ONCE_MAX) {
+            findings.extend(evidence.findings(drafts).await?);
+        }
+        Ok(findings)
+    }
+}
+
+/// Judges on a thread of its own: the look-up in balanced segments reads both sides.
+async fn judge_case(case: Case, drill: Drill, disputed: Arc<BTreeSet<SegmentKey>>) -> Result<Judgement, RunError> {
+    let mut lookup = Lookup { drill, disputed, runtime: tokio::runtime::Handle::current() };
+    Ok(tokio::task::spawn_blocking(move || judge(case, &mut lookup)).await??)
+}
+
+fn books(messages: &[MessageBag], rows: &[RowBag]) -> Books {
+    let mut books = Books::new();
+    for bag in messages {
+        books.debit(bag.segment, &bag.bag);
+    }
+    for bag in rows {
+        books.credit(bag.segment, &bag.bag);
+    }
+    books
+}
+
+/// The books without segments that are drilled although they balance.
+fn without(books: &Books, disputed: &BTreeSet<SegmentKey>) -> Books {
+    let mut rest = Books::new();
+    for (segment, account) in books.iter().filter(|(segment, _)| !disputed.contains(segment)) {
+        rest.debit(*segment, &account.debit);
+        rest.credit(*segment, &account.credit);
+    }
+    rest
+}
+
+/// What the run asks of each partition.
+fn ranges(messages: &MessageSide) -> Vec<Wanted> {
+    let ranges = messages.tap.partitions().iter().enumerate();
+    let wanted = ranges.filter(|(_, range)| range.from < range.to);
+    wanted.map(|(index, range)| (PartitionIndex(index as u32), vec![range.from..range.to])).collect()
+}
+
+/// What the first pass covered of it: less where a broker failed.
+fn covered(run: &Run, seen: &Observations) -> Vec<Wanted> {
+    let mut covered = ranges(&run.messages);
+    for (partition, ranges) in &mut covered {
+        if let Some(position) = seen.partitions[partition.0 as usize].position {
+            ranges[0].end = ranges[0].end.min(position.max(ranges[0].start));
+        }
+    }
+    covered
+}
+
+fn all_files(pinned: &Pinned) -> BTreeSet<FileIndex> {
+    (0..pinned.files.len()).map(|index| FileIndex(index as u32)).collect()
+}
+
+fn explained(judgement: &Judgement, fault: usize) -> u64 {
+    let of_fault = judgement.losses.iter().filter(|(loss, _)| loss.number() as usize == fault);
+    of_fault.map(|(_, messages)| messages).sum()
+}
+
+/// Segments that hold only rows beside the run are not counted.
+fn numbers(books: &Books, disputed: &BTreeSet<SegmentKey>, scoping: &Scoping) -> SegmentNumbers {
+    let counted = |segment: &SegmentKey| {
+        let has_messages = books.account(segment).is_some_and(|account| account.debit.count > 0);
+        has_messages || scoping.counts(segment)
+    };
+    SegmentNumbers {
+        balanced: books.iter().filter(|(segment, _)| !disputed.contains(segment) && counted(segment)).count() as u64,
+        disputed: disputed.iter().filter(|segment| counted(segment)).count() as u64,
+    }
+}

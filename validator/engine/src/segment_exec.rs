@@ -1,0 +1,180 @@
+//! The node between scan and digest on the row side: gives each row its segment and drops what no run asks for.
+//!
+//! Contract: rows out of scope are counted and dropped in mode `offset`, where none of them can pair; in mode
+//! `key` all rows go on. What a census of the rows tells is in [`RowCensus`].
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow_array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, UInt64Array};
+use arrow_schema::{DataType, Field as ArrowField, Schema as ArrowSchema, SchemaRef};
+use arrow_select::filter::filter_record_batch;
+use datafusion::error::{DataFusionError, Result};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::EquivalenceProperties;
+use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{
+    DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties,
+};
+use futures::StreamExt;
+use validator_core::judge::RowStanding;
+use validator_core::position::PartitionIndex;
+
+use crate::late::LateRule;
+use crate::scan_exec::rows_at;
+use crate::segments::{RowPlace, RowSegments};
+
+/// Columns that the node puts before those of the scan: the two numbers of a segment key, and whether the row is late.
+pub const ROW_PREFIX: usize = 3;
+
+/// Counts over all rows of a pass.
+#[derive(Debug, Default, Clone)]
+pub struct RowCensus {
+    /// Rows read.
+    pub rows: u64,
+    /// Rows dropped because the run does not ask for them.
+    pub out_of_scope: u64,
+    /// Mode `offset`: rows whose offset is negative, or at or above the high watermark of its partition.
+    pub strange: u64,
+    /// Mode `offset`: smallest and largest offset by partition; `None` gathers partitions that the run does not know.
+    pub offsets: BTreeMap<Option<PartitionIndex>, (i64, i64)>,
+    /// Rows whose lateness could not be told: their files were rewritten or their snapshot has expired.
+    pub late_unknown: u64,
+}
+
+impl RowCensus {
+    /// Whether every partition has one single offset in all its rows.
+    pub fn is_constant(&self) -> bool {
+        !self.offsets.is_empty() && self.offsets.values().all(|(smallest, largest)| smallest == largest)
+    }
+}
+
+/// The node.
+#[derive(Debug)]
+pub struct SegmentExec {
+    input: Arc<dyn ExecutionPlan>,
+    cut: Arc<RowCut>,
+    properties: Arc<PlanProperties>,
+}
+
+/// How rows are cut, and the census of what was cut.
+#[derive(Debug)]
+pub struct RowCut {
+    /// Segments and scope.
+    pub segments: RowSegments,
+    /// When a row is late; `None`: not asked for.
+    pub late: Option<LateRule>,
+    /// The census.
+    pub census: Mutex<RowCensus>,
+}
+
+impl SegmentExec {
+    /// The node over a scan.
+    pub fn new(input: Arc<dyn ExecutionPlan>, cut: Arc<RowCut>) -> Self {
+        let mut fields = vec![
+            ArrowField::new("segment_kind", DataType::UInt64, false),
+            ArrowField::new("segment_number", DataType::Int64, false),
+            ArrowField::new("late", DataType::Int64, false),
+        ];
+        fields.extend(input.schema().fields().iter().map(|field| field.as_ref().clone()));
+        let properties = Arc::new(PlanProperties::new(
+            EquivalenceProperties::new(Arc::new(ArrowSchema::new(fields))),
+            input.output_partitioning().clone(),
+            EmissionType::Incremental,
+            Boundedness::Bounded,
+        ));
+        Self { input, cut, properties }
+    }
+}
+
+impl RowCut {
+    /// The rows of one scanned batch that go on, with their segments.
+    fn cut(&self, schema: &SchemaRef, batch: RecordBatch) -> Result<RecordBatch> {
+        let columns = &batch.columns()[..batch.num_columns() - 2];
+        let places = self
+            .segments
+            .places(batch.num_rows(), columns)
+            .map_err(|error| DataFusionError::External(Box::new(error)))?;
+        let late = match &self.late {
+            Some(rule) => rule.late(columns, &rows_at(&batch)),
+            None => vec![None; batch.num_rows()],
+        };
+        let drops = |place: &RowPlace| place.standing == RowStanding::OutOfScope && !self.is_key();
+        self.count(&places, &late, drops);
+        let keep = places.iter().any(drops).then(|| places.iter().map(|p| Some(!drops(p))).collect::<BooleanArray>());
+        let pairs: Vec<(u64, i64)> = places.iter().map(|place| place.segment.to_pair()).collect();
+        let mut arrays: Vec<ArrayRef> = vec![
+            Arc::new(UInt64Array::from_iter_values(pairs.iter().map(|pair| pair.0))),
+            Arc::new(Int64Array::from_iter_values(pairs.iter().map(|pair| pair.1))),
+            Arc::new(Int64Array::from_iter_values(late.iter().map(|late| i64::from(*late == Some(true))))),
+        ];
+        arrays.extend(batch.columns().iter().cloned());
+        let batch = RecordBatch::try_new(Arc::clone(schema), arrays)?;
+        Ok(match keep {
+            Some(keep) => filter_record_batch(&batch, &keep)?,
+            None => batch,
+        })
+    }
+
+    fn is_key(&self) -> bool {
+        matches!(self.segments, RowSegments::Key { .. })
+    }
+
+    fn count(&self, places: &[RowPlace], late: &[Option<bool>], drops: impl Fn(&RowPlace) -> bool) {
+        let mut census = self.census.lock().unwrap_or_else(PoisonError::into_inner);
+        census.rows += places.len() as u64;
+        for place in places {
+            census.out_of_scope += u64::from(drops(place));
+            if let Some((partition, offset)) = place.offset {
+                let impossible = place.standing == RowStanding::Impossible;
+                census.strange += u64::from(offset < 0 || (impossible && partition.is_some()));
+                let (smallest, largest) = census.offsets.entry(partition).or_insert((offset, offset));
+                (*smallest, *largest) = (offset.min(*smallest), offset.max(*largest));
+            }
+        }
+        if self.late.is_some() {
+            census.late_unknown += late.iter().filter(|late| late.is_none()).count() as u64;
+        }
+    }
+}
+
+impl DisplayAs for SegmentExec {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SegmentExec")
+    }
+}
+
+impl ExecutionPlan for SegmentExec {
+    fn name(&self) -> &str {
+        "SegmentExec"
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![&self.input]
+    }
+
+    fn with_new_children(self: Arc<Self>, mut children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        match (children.pop(), children.is_empty()) {
+            (Some(input), true) => Ok(Arc::new(Self::new(input, Arc::clone(&self.cut)))),
+            _ => Err(DataFusionError::Internal("segments are cut from one scan".to_owned())),
+        }
+    }
+
+    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let (cut, schema) = (Arc::clone(&self.cut), self.schema());
+        let input = self.input.execute(partition, context)?;
+        let rows = input.map(move |batch| cut.cut(&schema, batch?));
+        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), rows)))
+    }
+}

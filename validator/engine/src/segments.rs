@@ -1,0 +1,223 @@
+//! Which segment a message and a row belong to, computed in the same way on both sides.
+
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{
+    Date32Type, Int32Type, Int64Type, TimestampMicrosecondType, TimestampNanosecondType,
+};
+use arrow_array::{Array, ArrayRef, BinaryArray};
+use arrow_schema::{DataType, TimeUnit};
+use validator_core::encode::EncodeError;
+use validator_core::hole::HoleReason;
+use validator_core::judge::RowStanding;
+use validator_core::position::PartitionIndex;
+use validator_core::scope::{OffsetScope, Place, WindowScope};
+use validator_core::segment::{OffsetWidth, SegmentKey, WindowLength, shard_of};
+
+use crate::binding::{BoundIdentity, LeafPath};
+use crate::identity::IdentityDigests;
+use crate::leaves::leaf_array;
+use crate::message_batch::MessageBatch;
+use crate::observations::Observations;
+
+/// Cuts messages into segments.
+#[derive(Debug)]
+pub enum MessageSegments {
+    /// By offset.
+    Offset(OffsetWidth),
+    /// By window and shard.
+    Key(Arc<KeyCut>),
+}
+
+/// The cut of mode `key`, shared by both sides.
+#[derive(Debug)]
+pub struct KeyCut {
+    /// The window column.
+    pub window: Option<LeafPath>,
+    /// The window's length.
+    pub length: WindowLength,
+    /// Shards per window.
+    pub shards: u32,
+    /// The digests of identities.
+    pub digests: Arc<IdentityDigests>,
+}
+
+impl MessageSegments {
+    /// The segment of each message. Messages of unknown identity get [`SegmentKey::Nowhere`] in mode `key`.
+    ///
+    /// # Errors
+    /// Columns that are not of the bound types.
+    pub fn keys(&self, batch: &MessageBatch) -> Result<Vec<SegmentKey>, EncodeError> {
+        match self {
+            Self::Offset(width) => {
+                let positions = batch.partition.iter().zip(&batch.offset);
+                Ok(positions.map(|(p, offset)| width.segment_of(PartitionIndex(*p), *offset)).collect())
+            }
+            Self::Key(cut) => {
+                let inexact = batch.inexact(|column| cut.digests.in_identity(column));
+                let mut keys = cut.keys(batch.len(), &batch.columns, inexact.as_ref())?;
+                for (row, fieldless) in batch.fieldless.iter().enumerate() {
+                    if *fieldless {
+                        keys[row] = SegmentKey::Nowhere;
+                    }
+                }
+                Ok(keys)
+            }
+        }
+    }
+
+    /// Notes the windows of a batch's messages, in the order of reading.
+    pub fn observe(&self, batch: &MessageBatch, observations: &mut Observations) {
+        let Self::Key(cut) = self else { return };
+        let Some(numbers) = cut.instants(&batch.columns) else { return };
+        for (row, number) in numbers.iter().enumerate() {
+            if let Some(number) = number {
+                observations.window(batch.partition[row], *number);
+            }
+        }
+    }
+}
+
+impl KeyCut {
+    /// The segment of each row of these columns.
+    ///
+    /// # Errors
+    /// Columns that are not of the bound types.
+    pub fn keys(
+        &self,
+        rows: usize,
+        columns: &[ArrayRef],
+        inexact: Option<&BinaryArray>,
+    ) -> Result<Vec<SegmentKey>, EncodeError> {
+        let identities = self.digests.identities(rows, columns, inexact)?;
+        let windows = self.windows(columns);
+        let key = |(row, identity)| SegmentKey::Window {
+            start: windows.as_ref().and_then(|windows: &Vec<Option<i64>>| windows[row]),
+            shard: shard_of(identity, self.shards),
+        };
+        Ok(identities.iter().enumerate().map(key).collect())
+    }
+
+    /// The window number of each row; `None` without a window column.
+    pub fn windows(&self, columns: &[ArrayRef]) -> Option<Vec<Option<i64>>> {
+        let instants = self.instants(columns)?;
+        Some(instants.into_iter().map(|us| us.map(|us| self.length.number_of_us(us))).collect())
+    }
+
+    /// The window column's values in microseconds (nanoseconds rounded down).
+    pub fn instants(&self, columns: &[ArrayRef]) -> Option<Vec<Option<i64>>> {
+        let array = leaf_array(columns, self.window.as_ref()?);
+        Some(match array.data_type() {
+            DataType::Date32 => {
+                let days = array.as_primitive::<Date32Type>();
+                days.iter().map(|day| day.map(|day| i64::from(day) * 86_400_000_000)).collect()
+            }
+            DataType::Timestamp(TimeUnit::Nanosecond, _) => {
+                let nanos = array.as_primitive::<TimestampNanosecondType>();
+                nanos.iter().map(|ns| ns.map(|ns| ns.div_euclid(1000))).collect()
+            }
+            _ => array.as_primitive::<TimestampMicrosecondType>().iter().collect(),
+        })
+    }
+}
+
+/// What is known of a row of the table by its identity values alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RowPlace {
+    /// Its segment.
+    pub segment: SegmentKey,
+    /// How it stands to the run's scope.
+    pub standing: RowStanding,
+    /// The hole its offset lies in.
+    pub hole: Option<HoleReason>,
+    /// Mode `offset`: its offset and, where the run knows it, its partition.
+    pub offset: Option<(Option<PartitionIndex>, i64)>,
+}
+
+/// Cuts rows into segments and tells how they stand to the run's scope.
+#[derive(Debug)]
+pub enum RowSegments {
+    /// By offset.
+    Offset {
+        /// The run's ranges and holes.
+        scope: OffsetScope,
+        /// Offsets per segment.
+        width: OffsetWidth,
+        /// The topic column.
+        topic: Option<LeafPath>,
+        /// The partition column.
+        partition: Option<LeafPath>,
+        /// The offset column.
+        offset: LeafPath,
+    },
+    /// By window and shard.
+    Key {
+        /// The run's windows.
+        scope: WindowScope,
+        /// The cut.
+        cut: Arc<KeyCut>,
+    },
+}
+
+impl RowSegments {
+    /// For each row of these columns, where it belongs.
+    ///
+    /// # Errors
+    /// Columns that are not of the bound types.
+    pub fn places(&self, rows: usize, columns: &[ArrayRef]) -> Result<Vec<RowPlace>, EncodeError> {
+        match self {
+            Self::Offset { scope, width, topic, partition, offset } => {
+                let only_topic = scope.listed().first().map(|listed| listed.tp.topic.clone());
+                let topics = topic.as_ref().map(|leaf| leaf_array(columns, leaf));
+                let topics = topics.as_ref().map(|array| array.as_string::<i32>());
+                let partitions = partition.as_ref().map(|leaf| integers(&leaf_array(columns, leaf)));
+                let offsets = integers(&leaf_array(columns, offset));
+                let place = |row: usize| {
+                    let topic = match topics {
+                        Some(topics) => topics.is_valid(row).then(|| topics.value(row)),
+                        None => only_topic.as_deref(),
+                    };
+                    let partition = partitions.as_ref().map_or(Some(0), |partitions| partitions[row]);
+                    row_place(scope.place(topic, partition, offsets[row]), offsets[row], *width)
+                };
+                Ok((0..rows).map(place).collect())
+            }
+            Self::Key { scope, cut } => {
+                let keys = cut.keys(rows, columns, None)?;
+                let place = |segment| {
+                    let window = match segment {
+                        SegmentKey::Window { start, .. } => start,
+                        _ => None,
+                    };
+                    RowPlace { segment, standing: scope.standing(window), hole: None, offset: None }
+                };
+                Ok(keys.into_iter().map(place).collect())
+            }
+        }
+    }
+}
+
+fn row_place(place: Place, offset: Option<i64>, width: OffsetWidth) -> RowPlace {
+    let segment = match (place.standing, place.partition, offset) {
+        (RowStanding::Impossible, _, _) | (_, None, _) | (_, _, None) => SegmentKey::Nowhere,
+        (_, Some(partition), Some(offset)) => width.segment_of(partition, offset),
+    };
+    let offset = offset.map(|offset| (place.partition, offset));
+    RowPlace { segment, standing: place.standing, hole: place.hole, offset }
+}
+
+/// An integer column of either width.
+fn integers(array: &ArrayRef) -> Vec<Option<i64>> {
+    match array.data_type() {
+        DataType::Int32 => array.as_primitive::<Int32Type>().iter().map(|v| v.map(i64::from)).collect(),
+        _ => array.as_primitive::<Int64Type>().iter().collect(),
+    }
+}
+
+impl BoundIdentity {
+    /// Whether rows are paired by offset.
+    pub fn is_offset(&self) -> bool {
+        matches!(self, BoundIdentity::Offset { .. })
+    }
+}

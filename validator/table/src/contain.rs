@@ -1,0 +1,36 @@
+//! Containing panics of the parsers below us: hostile bytes must become an error or a fault, never end the run.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use thiserror::Error;
+
+/// A panic inside a library, with its message.
+#[derive(Debug, Error)]
+#[error("parser gave up: {message}")]
+pub(crate) struct Panicked {
+    message: String,
+}
+
+/// Runs `work` and turns a panic into an error. State that `work` was changing must be dropped by the caller then.
+pub(crate) fn contained<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|payload| Panicked { message: message(payload.as_ref()) })
+}
+
+fn message(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("no message").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_an_error_with_its_message() {
+        let none: Option<u8> = None;
+        let failed = contained(|| none.expect("a header")).unwrap_err();
+        assert_eq!(failed.to_string(), "parser gave up: a header");
+        assert_eq!(contained(|| 7).unwrap(), 7);
+    }
+}

@@ -1,0 +1,196 @@
+//! Manifest lists and manifests: read, parsed, checked against what names them.
+//!
+//! A truncated Avro file can read as a shorter one without an error (a cut at a block's edge), so the number of
+//! entries and the length are held against the manifest list's claims.
+
+use std::sync::Arc;
+
+use futures::{StreamExt, TryStreamExt};
+use iceberg::spec::{
+    FormatVersion, Manifest, ManifestContentType, ManifestEntryRef, ManifestFile, ManifestList, ManifestStatus,
+    PartitionSpec, SchemaRef, Snapshot,
+};
+
+use crate::contain::contained;
+use crate::limits::MANIFESTS_AT_ONCE;
+use crate::table::TableError;
+use crate::{Storage, TableFinding, TableVerdict};
+
+/// One entry that is live in the snapshot, with what it inherits.
+#[derive(Debug, Clone)]
+pub(crate) struct LiveEntry {
+    pub entry: ManifestEntryRef,
+    pub snapshot_id: i64,
+    pub sequence: Option<i64>,
+    /// The spec and schema that the manifest was written under: the partition tuple's fields and bounds follow them.
+    pub written_under: Arc<WrittenUnder>,
+}
+
+#[derive(Debug)]
+pub(crate) struct WrittenUnder {
+    pub spec: PartitionSpec,
+    pub schema: SchemaRef,
+}
+
+/// What a snapshot's manifests say.
+#[derive(Debug, Default)]
+pub(crate) struct Graph {
+    /// Live data entries, in the order of the manifest list.
+    pub data: Vec<LiveEntry>,
+    /// Live delete files.
+    pub deletes: u64,
+    /// Contradictions that do not keep us from reading.
+    pub findings: Vec<TableFinding>,
+}
+
+/// Reads a snapshot's whole graph.
+///
+/// # Errors
+/// A list or manifest that is missing, unreadable, encrypted, or has fewer entries than it should.
+pub(crate) async fn read_graph(
+    storage: &Arc<Storage>,
+    snapshot: &Snapshot,
+    version: FormatVersion,
+) -> Result<Graph, TableError> {
+    if snapshot.encryption_key_id().is_some() {
+        return Err(TableError::Unsupported { what: "encryption".to_owned() });
+    }
+    let path = snapshot.manifest_list();
+    let bytes = storage
+        .read(path)
+        .await
+        .map_err(|source| TableError::ReadManifestList { path: path.to_owned(), source })?;
+    let list = contained(|| ManifestList::parse_with_version(&bytes, version))
+        .map_err(Into::into)
+        .and_then(|parsed| parsed.map_err(Into::into))
+        .map_err(|source: Box<dyn std::error::Error + Send + Sync>| TableError::ParseManifestList {
+            path: path.to_owned(),
+            source,
+        })?;
+    let parts: Vec<Part> = futures::stream::iter(list.consume_entries())
+        .map(|file| {
+            let storage = Arc::clone(storage);
+            async move { read_manifest(&storage, file).await }
+        })
+        .buffered(MANIFESTS_AT_ONCE)
+        .try_collect()
+        .await?;
+    let mut graph = Graph::default();
+    for part in parts {
+        graph.data.extend(part.data);
+        graph.deletes += part.deletes;
+        graph.findings.extend(part.findings);
+    }
+    graph.findings.extend(short_list(snapshot, path, &graph));
+    Ok(graph)
+}
+
+#[derive(Debug, Default)]
+struct Part {
+    data: Vec<LiveEntry>,
+    deletes: u64,
+    findings: Vec<TableFinding>,
+}
+
+async fn read_manifest(storage: &Storage, file: ManifestFile) -> Result<Part, TableError> {
+    let path = file.manifest_path.clone();
+    if file.key_metadata.as_ref().is_some_and(|key| !key.is_empty()) {
+        return Err(TableError::Unsupported { what: "encryption".to_owned() });
+    }
+    let bytes =
+        storage.read(&path).await.map_err(|source| TableError::ReadManifest { path: path.clone(), source })?;
+    // Parsing is CPU work of milliseconds to seconds: off the runtime's threads, where a panic is contained too.
+    let parsed = tokio::task::spawn_blocking(move || {
+        let length = bytes.len() as u64;
+        (contained(|| Manifest::parse_avro(&bytes)), length)
+    });
+    let unparsed = |source| TableError::ParseManifest { path: path.clone(), source };
+    let (parsed, length) = parsed.await.map_err(|e| unparsed(e.into()))?;
+    let manifest = parsed.map_err(|e| unparsed(e.into()))?.map_err(|e| unparsed(e.into()))?;
+    let findings = check_claims(&file, &manifest, length)?;
+    Ok(Part { findings, ..live_entries(&file, manifest) })
+}
+
+fn live_entries(file: &ManifestFile, manifest: Manifest) -> Part {
+    let (entries, metadata) = manifest.into_parts();
+    let written_under =
+        Arc::new(WrittenUnder { spec: metadata.partition_spec.clone(), schema: metadata.schema.clone() });
+    let mut part = Part::default();
+    for entry in entries.into_iter().filter(|entry| entry.is_alive()) {
+        let data = file.content == ManifestContentType::Data
+            && metadata.content == ManifestContentType::Data
+            && entry.content_type() == iceberg::spec::DataContentType::Data;
+        if !data {
+            part.deletes += 1;
+            continue;
+        }
+        // Inheritance: spec, "Sequence Number Inheritance"; sequence 0 is what v1 manifests have.
+        let inherits = entry.status() == ManifestStatus::Added || file.sequence_number == 0;
+        part.data.push(LiveEntry {
+            snapshot_id: entry.snapshot_id().unwrap_or(file.added_snapshot_id),
+            sequence: entry.sequence_number().or(inherits.then_some(file.sequence_number)),
+            entry,
+            written_under: Arc::clone(&written_under),
+        });
+    }
+    part
+}
+
+/// Holds a manifest against its entry in the list.
+fn check_claims(file: &ManifestFile, manifest: &Manifest, length: u64) -> Result<Vec<TableFinding>, TableError> {
+    let count = |status| manifest.entries().iter().filter(|entry| entry.status() == status).count() as u64;
+    let found = [count(ManifestStatus::Added), count(ManifestStatus::Existing), count(ManifestStatus::Deleted)];
+    let claimed = [file.added_files_count, file.existing_files_count, file.deleted_files_count].map(|c| c.map(u64::from));
+    let mut findings = Vec::new();
+    let claimed_length = u64::try_from(file.manifest_length).unwrap_or(0);
+    let contradicted = claimed.iter().zip(found).any(|(claimed, found)| claimed.is_some_and(|c| c != found));
+    let claimed_all: Option<u64> = claimed.iter().copied().sum();
+    let found_all: u64 = found.iter().sum();
+    if claimed_all.is_some_and(|claimed| found_all < claimed) && length < claimed_length {
+        return Err(TableError::TruncatedManifest {
+            path: file.manifest_path.clone(),
+            entries: found_all,
+            claimed: claimed_all.unwrap_or(0),
+        });
+    }
+    if contradicted {
+        let [added, existing, deleted] = found;
+        let claims = claimed.map(|c| c.map_or("?".to_owned(), |c| c.to_string()));
+        findings.push(inconsistent(
+            "manifest_entries",
+            &file.manifest_path,
+            format!(
+                "the manifest has {added} added, {existing} existing and {deleted} deleted entries, the manifest list \
+                 says {}, {} and {}",
+                claims[0], claims[1], claims[2]
+            ),
+        ));
+    }
+    if length != claimed_length {
+        let detail = format!("the manifest has {length} bytes, the manifest list says {claimed_length}");
+        findings.push(inconsistent("manifest_length", &file.manifest_path, detail));
+    }
+    Ok(findings)
+}
+
+/// A manifest list has no count of its own; the summary's total is the only claim that a cut list can be held against.
+fn short_list(snapshot: &Snapshot, path: &str, graph: &Graph) -> Option<TableFinding> {
+    let total = snapshot.summary().additional_properties.get("total-data-files")?;
+    let claimed: usize = total.parse().ok()?;
+    let live = graph.data.len();
+    (live < claimed).then(|| {
+        let detail = format!("the manifests have {live} live data files, the snapshot's summary says {claimed}");
+        inconsistent("manifest_list_short", path, detail)
+    })
+}
+
+pub(crate) fn inconsistent(cause: &'static str, path: &str, detail: String) -> TableFinding {
+    TableFinding {
+        verdict: TableVerdict::MetadataInconsistent,
+        cause,
+        path: path.to_owned(),
+        row_groups: Vec::new(),
+        rows: None,
+        detail,
+    }
+}

@@ -1,0 +1,27 @@
+//! Names near to one that was not found, for the hint of an error.
+
+use crate::limits::NAMES_OFFERED_MAX;
+
+/// The nearest candidates by edit distance, nearest first, at most a third of the name's length away.
+pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    let limit = (name.chars().count() / 3).max(1);
+    let mut near: Vec<(usize, &str)> = candidates
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
+        .filter(|(distance, _)| *distance <= limit)
+        .collect();
+    near.sort_unstable();
+    near.into_iter().take(NAMES_OFFERED_MAX).map(|(_, candidate)| candidate.to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_names_come_nearest_first_and_far_ones_not_at_all() {
+        let tables = ["md.trades_v1", "md.trade_v2", "md.quotes", "md.trades_v2x"];
+        assert_eq!(nearest("md.trades_v2", tables), ["md.trade_v2", "md.trades_v1", "md.trades_v2x"]);
+        assert!(nearest("md.klines", ["md.book"]).is_empty());
+    }
+}

@@ -1,0 +1,256 @@
+//! Object stores by location: one stack for metadata and data, read only.
+//!
+//! Contract: a location is used as the table writes it, byte for byte: nothing is percent-decoded or encoded, so
+//! Hive-style keys such as `dt=2024%2F01` reach the object of that very name.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt};
+use thiserror::Error;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::limits::READ_AHEAD_BYTES;
+
+/// The stores that a table's locations lead to, and the bytes that may be read ahead from them.
+#[derive(Clone)]
+pub struct Storage {
+    local: Arc<dyn ObjectStore>,
+    others: Vec<(String, Arc<dyn ObjectStore>)>,
+    read_ahead: Arc<Semaphore>,
+}
+
+/// One object of a store.
+#[derive(Debug, Clone)]
+pub(crate) struct Object {
+    store: Arc<dyn ObjectStore>,
+    path: Path,
+    location: String,
+}
+
+/// The end of an object.
+#[derive(Debug, Clone)]
+pub(crate) struct Tail {
+    /// The object's size, bytes.
+    pub size: u64,
+    /// Its last bytes.
+    pub bytes: Bytes,
+}
+
+/// What can go wrong with an object.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StorageError {
+    /// There is no such object.
+    #[error("object not found: {location}")]
+    NotFound {
+        /// The location.
+        location: String,
+        /// The store's words.
+        source: object_store::Error,
+    },
+    /// The store failed, also after its retries.
+    #[error("store failed at {location}")]
+    Store {
+        /// The location.
+        location: String,
+        /// The store's words.
+        source: object_store::Error,
+    },
+    /// The location leads to no store that is configured or built.
+    #[error("no store for location {location}")]
+    NoStore {
+        /// The location.
+        location: String,
+    },
+    /// The location is not a path of its store.
+    #[error("not a location: {location}")]
+    BadLocation {
+        /// The location.
+        location: String,
+        /// Why.
+        source: object_store::path::Error,
+    },
+}
+
+impl Storage {
+    /// The local file system: `/abs`, `file:/abs`, `file:///abs`.
+    pub fn local() -> Self {
+        Self {
+            local: Arc::new(LocalFileSystem::new()),
+            others: Vec::new(),
+            read_ahead: Arc::new(Semaphore::new(READ_AHEAD_BYTES / 1024)),
+        }
+    }
+
+    /// Adds a store for every location that starts with `prefix` (`s3://bucket/`); what follows it is the key.
+    /// The longest prefix wins, also over the local file system.
+    #[must_use]
+    pub fn with_store(mut self, prefix: impl Into<String>, store: Arc<dyn ObjectStore>) -> Self {
+        self.others.push((prefix.into(), store));
+        self.others.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
+        self
+    }
+
+    pub(crate) fn object(&self, location: &str) -> Result<Object, StorageError> {
+        let (store, key) = self.route(location)?;
+        let path = Path::parse(&key)
+            .map_err(|source| StorageError::BadLocation { location: location.to_owned(), source })?;
+        Ok(Object { store, path, location: location.to_owned() })
+    }
+
+    pub(crate) async fn read(&self, location: &str) -> Result<Bytes, StorageError> {
+        let object = self.object(location)?;
+        let got = object.store.get(&object.path).await.map_err(|e| object.failed(e))?;
+        got.bytes().await.map_err(|e| object.failed(e))
+    }
+
+    /// Leave to hold so many bytes ahead of need, if there is any left.
+    pub(crate) fn read_ahead(&self, bytes: u64) -> Option<OwnedSemaphorePermit> {
+        let kib = u32::try_from(bytes.div_ceil(1024)).ok()?;
+        Arc::clone(&self.read_ahead).try_acquire_many_owned(kib).ok()
+    }
+
+    fn route(&self, location: &str) -> Result<(Arc<dyn ObjectStore>, String), StorageError> {
+        if let Some((prefix, store)) = self.others.iter().find(|(prefix, _)| location.starts_with(prefix)) {
+            return Ok((Arc::clone(store), location[prefix.len()..].to_owned()));
+        }
+        match local_path(location) {
+            Some(path) => Ok((Arc::clone(&self.local), path)),
+            None => Err(StorageError::NoStore { location: location.to_owned() }),
+        }
+    }
+}
+
+impl fmt::Debug for Storage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let others: Vec<&str> = self.others.iter().map(|(prefix, _)| prefix.as_str()).collect();
+        f.debug_struct("Storage").field("others", &others).finish_non_exhaustive()
+    }
+}
+
+impl Object {
+    /// The last bytes of the object, at most `want`, and its size.
+    pub async fn tail(&self, want: u64) -> Result<Tail, StorageError> {
+        let options = GetOptions { range: Some(GetRange::Suffix(want)), ..GetOptions::default() };
+        match self.store.get_opts(&self.path, options).await {
+            Ok(got) => {
+                let size = got.meta.size;
+                let bytes = got.bytes().await.map_err(|e| self.failed(e))?;
+                Ok(Tail { size, bytes })
+            }
+            Err(source @ object_store::Error::NotFound { .. }) => Err(self.failed(source)),
+            // Stores refuse a suffix of an empty object; its size tells that apart from a failing store.
+            Err(source) => match self.store.head(&self.path).await {
+                Ok(meta) if meta.size == 0 => Ok(Tail { size: 0, bytes: Bytes::new() }),
+                _ => Err(self.failed(source)),
+            },
+        }
+    }
+
+    /// These byte ranges; the store reads neighbours in one request and far ones side by side.
+    pub async fn ranges(&self, ranges: &[Range<u64>]) -> Result<Vec<Bytes>, StorageError> {
+        self.store.get_ranges(&self.path, ranges).await.map_err(|e| self.failed(e))
+    }
+
+    pub fn location(&self) -> &str {
+        &self.location
+    }
+
+    fn failed(&self, source: object_store::Error) -> StorageError {
+        let location = self.location.clone();
+        match source {
+            object_store::Error::NotFound { .. } => StorageError::NotFound { location, source },
+            _ => StorageError::Store { location, source },
+        }
+    }
+}
+
+/// The absolute path of a local location, its `.`, `..` and doubled slashes resolved; `None` when it is not local.
+fn local_path(location: &str) -> Option<String> {
+    let path = match location.strip_prefix("file:") {
+        Some(rest) => match rest.strip_prefix("//") {
+            Some(with_host) => with_host.strip_prefix("localhost").unwrap_or(with_host),
+            None => rest,
+        },
+        None => location,
+    };
+    if !path.starts_with('/') {
+        return None;
+    }
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    Some(format!("/{}", parts.join("/")))
+}
+
+/// One spelling for locations that lead to the same object: `file:/x`, `file:///x` and `/x` are one.
+pub(crate) fn canonical_location(location: &str) -> String {
+    local_path(location).unwrap_or_else(|| location.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn local_locations_are_accepted_in_every_spelling() {
+        for location in ["/w/t/a.parquet", "file:/w/t/a.parquet", "file:///w/t/a.parquet", "file://localhost/w/t/a.parquet"] {
+            assert_eq!(local_path(location).as_deref(), Some("/w/t/a.parquet"), "{location}");
+        }
+        assert_eq!(local_path("/w//t/./x/../a").as_deref(), Some("/w/t/a"));
+        assert_eq!(local_path("s3://bucket/a"), None);
+        assert_eq!(local_path("relative/a"), None);
+        assert_eq!(local_path("file://host/a"), None);
+    }
+
+    #[tokio::test]
+    async fn odd_names_reach_the_file_of_that_very_name() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["dt=2024%2F01", "a b", "ü~#x?y", "100%", "x=__HIVE_DEFAULT_PARTITION__"] {
+            let path = dir.path().join(name);
+            std::fs::write(&path, name.as_bytes()).unwrap();
+            let read = Storage::local().read(&format!("file://{}", path.display())).await.unwrap();
+            assert_eq!(read, name.as_bytes());
+        }
+    }
+
+    #[tokio::test]
+    async fn tail_gives_size_and_last_bytes_also_of_short_and_empty_files() {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, len) in [("empty", 0_u64), ("short", 3), ("long", 5_000)] {
+            let path = dir.path().join(name);
+            std::fs::write(&path, vec![7; len as usize]).unwrap();
+            let storage = Storage::local();
+            let tail = storage.object(path.to_str().unwrap()).unwrap().tail(1_000).await.unwrap();
+            assert_eq!((tail.size, tail.bytes.len() as u64), (len, len.min(1_000)), "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn missing_object_and_unknown_store_are_told_apart() {
+        let storage = Storage::local();
+        assert!(matches!(storage.read("/no/such/file").await, Err(StorageError::NotFound { .. })));
+        assert!(matches!(storage.read("s3://bucket/file").await, Err(StorageError::NoStore { .. })));
+    }
+
+    #[tokio::test]
+    async fn longest_registered_prefix_wins() {
+        let (a, b) = (object_store::memory::InMemory::new(), object_store::memory::InMemory::new());
+        a.put(&Path::from("deep/k"), "a".into()).await.unwrap();
+        b.put(&Path::from("k"), "b".into()).await.unwrap();
+        let storage = Storage::local().with_store("mem://x/", Arc::new(a)).with_store("mem://x/deep/", Arc::new(b));
+        assert_eq!(storage.read("mem://x/deep/k").await.unwrap(), "b");
+    }
+}

@@ -1,0 +1,95 @@
+//! What every source of messages offers: its partitions with their ranges, reading, and the reasons of holes.
+
+use std::fmt;
+use std::ops::{ControlFlow, Range};
+
+use validator_core::hole::Hole;
+use validator_core::position::{PartitionIndex, TopicPartition};
+
+use crate::{Message, TapError};
+
+/// One partition of a run and what is asked of it. Ranges are half-open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartitionRange {
+    /// Topic and partition.
+    pub tp: TopicPartition,
+    /// The first offset there is; recorded: the first offset recorded.
+    pub log_start: i64,
+    /// One past the last offset that any reader could see (read_uncommitted); recorded: one past the last recorded.
+    pub high_watermark: i64,
+    /// The last stable offset, what `now` means; recorded: as `high_watermark`.
+    pub last_stable: i64,
+    /// The first offset asked for; below `log_start` when the bound named offsets that retention has taken.
+    pub from: i64,
+    /// One past the last offset asked for; never above `last_stable`, never below `from`.
+    pub to: i64,
+    /// The declared start of the pipeline in this partition, resolved; messages below it are excluded.
+    pub start: Option<i64>,
+    /// Nothing of the partition is skipped and nothing was trimmed: `from` ≤ `log_start` = 0, or an uncut recording.
+    pub starts_at_first: bool,
+    /// The range ends at `now` (recorded: at the end of the recording).
+    pub ends_at_now: bool,
+    /// Whether the bounds name this partition; an unlisted one has an empty range and is not read.
+    pub listed: bool,
+}
+
+/// Offset ranges of one partition, ascending and disjoint.
+pub type Wanted = (PartitionIndex, Vec<Range<i64>>);
+
+/// How far a read came.
+#[derive(Debug, Default)]
+pub struct ReadEnd {
+    /// One entry per wanted partition, in the order asked.
+    pub partitions: Vec<PartitionEnd>,
+    /// `each` asked to stop.
+    pub stopped: bool,
+}
+
+/// How far a read came in one partition.
+#[derive(Debug)]
+pub struct PartitionEnd {
+    /// The partition.
+    pub partition: PartitionIndex,
+    /// Every wanted message below this offset was delivered; what was not is a hole.
+    pub position: i64,
+    /// Why it ended before the last wanted range did; `None`: it did not, or `each` stopped it.
+    pub failure: Option<TapError>,
+}
+
+/// A source of messages: brokers, recorded files, or a test's own.
+pub trait Tap: Send + Sync + fmt::Debug {
+    /// All partitions of the topics, sorted by (topic, partition); a [`PartitionIndex`] is an index into this slice.
+    fn partitions(&self) -> &[PartitionRange];
+
+    /// Reads the wanted ranges and gives every message to `each`, ascending within a partition, partitions interleaved.
+    ///
+    /// Blocking: call it on a thread of its own; several calls may run at once. `each` may return `Break` to stop. It ends
+    /// by position, never by having seen the last offset, so holes do not stall it.
+    ///
+    /// # Errors
+    /// Only what stops the whole read before it began; a failure on the way is in [`PartitionEnd::failure`].
+    fn read(
+        &self,
+        wanted: &[Wanted],
+        each: &mut dyn FnMut(&Message<'_>) -> ControlFlow<()>,
+    ) -> Result<ReadEnd, TapError>;
+
+    /// Names the reason of each gap that a complete read left; neighbouring offsets of one reason come as one hole.
+    ///
+    /// # Errors
+    /// When the source fails while looking.
+    fn explain(&self, gaps: &[(PartitionIndex, Range<i64>)]) -> Result<Vec<(PartitionIndex, Hole)>, TapError>;
+
+    /// Whether the topic's cleanup policy holds `compact`; `None` where it cannot be known.
+    fn compacted(&self, topic: &str) -> Option<bool>;
+
+    /// Upper estimate of the messages in all ranges.
+    fn estimate(&self) -> u64 {
+        self.partitions().iter().map(|p| u64::try_from(p.to - p.from.max(p.log_start)).unwrap_or(0)).sum()
+    }
+
+    /// What a person should know about the source: recorded duplicates that were dropped, for example.
+    fn warnings(&self) -> Vec<String> {
+        Vec::new()
+    }
+}

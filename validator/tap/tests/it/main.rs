@@ -1,0 +1,4 @@
+//! What the taps and decoders promise, from outside.
+
+mod json;
+mod support;
