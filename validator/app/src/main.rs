@@ -1,2 +1,7 @@
-//! Placeholder.
-fn main() {}
+//! The binary `validator`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    validator_app::main()
+}

@@ -72,13 +72,16 @@ impl MovedPast {
     }
 
     /// Whether the table has moved past this message.
+    ///
+    /// It always has moved past one without timestamp, in every mode: such a message is due at once and has no age, so
+    /// it would be overdue for ever.
     pub(crate) fn has_passed(&self, at: MessageAt, timestamp_ms: Option<i64>) -> bool {
+        let Some(sent) = timestamp_ms else { return true };
         match self {
             Self::Offsets(paired_max) => paired_max.get(&at.partition).is_some_and(|largest| *largest > at.offset),
-            Self::LastCommit { at_ms, settle_ms } => match timestamp_ms {
-                None => true,
-                Some(sent) => at_ms.is_some_and(|commit| commit >= sent.saturating_add(*settle_ms)),
-            },
+            Self::LastCommit { at_ms, settle_ms } => {
+                at_ms.is_some_and(|commit| commit >= sent.saturating_add(*settle_ms))
+            }
         }
     }
 }
@@ -133,8 +136,9 @@ mod tests {
     fn offsets_move_past_only_with_a_strictly_larger_one_of_the_partition() {
         let past = Past::Offsets { paired_max: BTreeMap::from([(PartitionIndex(0), 5)]) };
         let moved = MovedPast::new(past, 0, [at(3), at(7)].into_iter());
-        assert!(moved.has_passed(at(6), None));
-        assert!(!moved.has_passed(at(7), None));
+        assert!(moved.has_passed(at(6), Some(0)));
+        assert!(!moved.has_passed(at(7), Some(0)));
+        assert!(moved.has_passed(at(7), None));
         assert!(!moved.has_passed(MessageAt { partition: PartitionIndex(1), offset: 0 }, Some(0)));
     }
 

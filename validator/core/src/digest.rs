@@ -30,14 +30,15 @@ impl Digest {
 }
 
 /// The key of all digests of a run. Whoever has it can guess rows of low entropy from their digests.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct DigestKey([u8; 32]);
 
 /// The context of which [`DigestKey::public`] is the BLAKE3 derived key, with no key material.
 pub const PUBLIC_KEY_CONTEXT: &str = "shadow validator canonical/1 public digest key";
 
 impl DigestKey {
-    /// The public constant of canonical/1, so that anyone can recompute a digest: `derive_key(`[`PUBLIC_KEY_CONTEXT`]`, "")`.
+    /// The public constant of canonical/1, so that anyone can recompute a digest:
+    /// `derive_key(`[`PUBLIC_KEY_CONTEXT`]`, "")`.
     pub fn public() -> Self {
         Self(blake3::derive_key(PUBLIC_KEY_CONTEXT, &[]))
     }
@@ -66,11 +67,17 @@ const LANES: usize = 16;
 const CHUNK_BLOCKS: usize = CHUNK_BYTES / BLOCK_BYTES;
 
 /// Digests the rows of arenas.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct RowHasher {
     key: DigestKey,
     key_words: [u32; 8],
     platform: Platform,
+}
+
+impl fmt::Debug for RowHasher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RowHasher").field("key", &self.key).field("platform", &self.platform).finish_non_exhaustive()
+    }
 }
 
 impl RowHasher {
@@ -181,3 +188,107 @@ macro_rules! hex {
 }
 hex!(Digest);
 hex!(IdentityHash);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::CHUNK_BYTES;
+
+    /// The platforms that this machine has.
+    fn platforms() -> Vec<Platform> {
+        let mut platforms = vec![Platform::portable(), Platform::detect()];
+        #[cfg(target_arch = "x86_64")]
+        platforms.extend([Platform::sse2(), Platform::sse41(), Platform::avx2()].into_iter().flatten());
+        platforms
+    }
+
+    /// The slow way: the public API, a row at a time.
+    fn one_by_one(key: &[u8; 32], rows: &[Vec<u8>]) -> Vec<Digest> {
+        let digest = |row: &Vec<u8>| {
+            let mut padded = row.clone();
+            padded.resize(row.len().next_multiple_of(64), 0);
+            Digest(*blake3::Hasher::new_keyed(key).update(&padded).finalize().as_bytes())
+        };
+        rows.iter().map(digest).collect()
+    }
+
+    /// Rows of these lengths, no two alike.
+    fn rows(lengths: impl IntoIterator<Item = usize>) -> Vec<Vec<u8>> {
+        let byte = |n: usize, i: usize| (n * 31 + i * 7 + (i >> 8) + 1) as u8;
+        lengths.into_iter().enumerate().map(|(n, len)| (0..len).map(|i| byte(n, i)).collect()).collect()
+    }
+
+    fn check(rows: &[Vec<u8>]) {
+        let key = *b"a key of thirty-two bytes, no le";
+        let arena = Arena::of_rows(rows.iter().map(Vec::as_slice));
+        let expected = one_by_one(&key, rows);
+        for platform in platforms() {
+            let mut digests = vec![Digest([9; 32])];
+            RowHasher::on(platform, &DigestKey::from_bytes(key)).digest(&arena, &mut digests);
+            let wrong = digests.iter().zip(&expected).position(|(a, b)| a != b);
+            assert_eq!(wrong.map(|row| rows[row].len()), None, "a row of that length differs on {platform:?}");
+            assert_eq!(digests.len(), expected.len());
+        }
+    }
+
+    #[test]
+    fn rows_of_every_length_hash_as_blake3_says() {
+        // Every length once: the groups of equal block count have 64 rows, four calls of 16 lanes.
+        check(&rows(1..=1200));
+        // In an order that mixes the groups: 7 and 1200 have no common divisor.
+        check(&rows((0..1200).map(|n| n * 7 % 1200 + 1)));
+    }
+
+    #[test]
+    fn groups_that_do_not_fill_the_lanes_hash_as_blake3_says() {
+        for blocks in [1, 2, 3, 15, 16, 17] {
+            for count in 1..=35 {
+                check(&rows(vec![blocks * 64 - 3; count]));
+            }
+        }
+    }
+
+    #[test]
+    fn rows_longer_than_a_chunk_hash_as_blake3_says() {
+        check(&rows([CHUNK_BYTES, CHUNK_BYTES + 1, 2 * CHUNK_BYTES, 5, 100_000, 2_000_001, 64]));
+    }
+
+    #[test]
+    fn an_arena_without_rows_has_no_digests() {
+        check(&[]);
+    }
+
+    #[test]
+    fn digests_come_in_one_order_in_every_form() {
+        let rows = rows([70, 5, 1100, 5, 200]);
+        let arena = Arena::of_rows(rows.iter().map(Vec::as_slice));
+        let hasher = RowHasher::new(&DigestKey::public());
+        let (mut digests, mut bytes, mut identities) = (Vec::new(), vec![7], Vec::new());
+        hasher.digest(&arena, &mut digests);
+        hasher.digest_bytes(&arena, &mut bytes);
+        hasher.identities(&arena, &mut identities);
+        assert_eq!(bytes[0], 7);
+        assert_eq!(bytes[1..], *digests.iter().flat_map(|d| d.0).collect::<Vec<_>>());
+        assert_eq!(identities, digests.iter().map(Digest::identity).collect::<Vec<_>>());
+        assert_eq!(identities[0].0, digests[0].0[..16]);
+    }
+
+    #[test]
+    fn another_key_gives_another_digest() {
+        let arena = Arena::of_rows([&[1u8, 2, 3][..]]);
+        let digest = |key| {
+            let mut digests = Vec::new();
+            RowHasher::new(&key).digest(&arena, &mut digests);
+            digests[0]
+        };
+        assert_ne!(digest(DigestKey::public()), digest(DigestKey::from_bytes([1; 32])));
+    }
+
+    #[test]
+    fn keys_do_not_show() {
+        assert_eq!(format!("{:?}", DigestKey::from_bytes([7; 32])), "DigestKey(secret)");
+        assert!(!format!("{:?}", RowHasher::new(&DigestKey::from_bytes([0x5a; 32]))).contains("90, 90"));
+        assert_eq!(Digest([0xab; 32]).to_string(), "ab".repeat(32));
+        assert_eq!(format!("{:?}", IdentityHash([1; 16])), format!("IdentityHash({})", "01".repeat(16)));
+    }
+}

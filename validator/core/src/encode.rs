@@ -99,7 +99,7 @@ pub enum EncodeError {
 }
 
 /// Encodes batches of rows of certain fields.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RowEncoder {
     domain: Domain,
     /// By ascending field id, each with its place among the fields as they were given.
@@ -126,7 +126,8 @@ impl RowEncoder {
     /// ([`inexact_bytes`]), NULL where there are none; its bytes go under a mark that no table row has.
     ///
     /// # Errors
-    /// [`EncodeError::ColumnCount`], [`EncodeError::RowCount`], [`EncodeError::ColumnType`]; the arena is then unchanged.
+    /// [`EncodeError::ColumnCount`], [`EncodeError::RowCount`], [`EncodeError::ColumnType`]; the arena is then
+    /// unchanged.
     pub fn encode(
         &self,
         rows: usize,
@@ -150,3 +151,12 @@ impl RowEncoder {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod canon;
+#[cfg(test)]
+mod golden;
+#[cfg(test)]
+mod literal;
+#[cfg(test)]
+mod tests;

@@ -24,3 +24,4 @@ pub mod segment;
 pub mod type_syntax;
 pub mod value;
 pub mod verdict;
+pub mod warning;

@@ -61,7 +61,7 @@ pub struct Report {
     pub rules: Vec<RuleReport>,
     /// Findings by cause.
     pub findings: FindingCounts,
-    /// Sentences for a person, sorted.
+    /// Sentences for a person, see [`crate::warning`].
     pub warnings: Vec<String>,
 }
 

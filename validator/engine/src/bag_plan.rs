@@ -31,6 +31,7 @@ use validator_core::segment::SegmentKey;
 use crate::bag_sum::{BagSum, bag_at};
 use crate::message_exec::{MESSAGE_PREFIX, MessageExec};
 use crate::row_digest::{DigestSpec, RowDigest};
+use crate::scan_exec::FILE_COLUMN;
 use crate::segment_exec::{ROW_PREFIX, SegmentExec};
 
 /// The bag of one segment's messages.
@@ -94,11 +95,11 @@ pub async fn row_bags(
     key: &DigestKey,
     context: Arc<TaskContext>,
 ) -> Result<Vec<RowBag>> {
-    let columns = spec.fields.len();
     let input: Arc<dyn ExecutionPlan> = Arc::new(rows);
+    let file = input.schema().index_of(FILE_COLUMN)?;
     let marks = Arc::new(Literal::new(ScalarValue::Binary(None))) as Arc<dyn PhysicalExpr>;
     let digest = digest_expr(&input, spec, key, ROW_PREFIX, marks)?;
-    let input = project(input, &[0, 1, ROW_PREFIX + columns, 2], digest)?;
+    let input = project(input, &[0, 1, file, 2], digest)?;
     let aggregates = [("bag", bag_udaf(), 4), ("late", sum_udaf(), 3)];
     let batches = collect(grouped(input, 3, &aggregates)?, context).await?;
     let mut bags = Vec::new();

@@ -182,3 +182,41 @@ fn bag_of(bytes: &[u8]) -> Result<Bag> {
 fn bag_scalar(bag: &Bag) -> ScalarValue {
     ScalarValue::FixedSizeBinary(BAG_BYTES, Some(bag.to_bytes().to_vec()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use validator_core::digest::Digest;
+
+    fn column(digests: &[[u8; 32]]) -> ArrayRef {
+        let bytes = digests.iter().flatten().copied().collect::<Vec<u8>>();
+        Arc::new(FixedSizeBinaryArray::try_new(32, Buffer::from_vec(bytes), None).expect("whole digests"))
+    }
+
+    fn bag(digests: &[[u8; 32]]) -> Bag {
+        let mut bag = Bag::default();
+        digests.iter().for_each(|digest| bag.add(&Digest(*digest)));
+        bag
+    }
+
+    #[test]
+    fn partial_bags_merge_to_the_bag_of_all() {
+        let all = [[1; 32], [255; 32], [7; 32], [255; 32]];
+        let mut left = Bags(Vec::new());
+        left.update_batch(&[column(&all[..2])], &[0, 1], None, 2).expect("digests");
+        let mut right = Bags(Vec::new());
+        right.update_batch(&[column(&all[2..])], &[1, 1], None, 2).expect("digests");
+        let state = right.state(EmitTo::All).expect("a state");
+        left.merge_batch(&state, &[0, 1], None, 2).expect("bags");
+        let merged = left.evaluate(EmitTo::All).expect("bags");
+        assert_eq!(bag_at(&merged, 0).expect("a bag"), bag(&all[..1]));
+        assert_eq!(bag_at(&merged, 1).expect("a bag"), bag(&all[1..]));
+    }
+
+    #[test]
+    fn a_column_that_holds_no_digests_is_an_error() {
+        let short: ArrayRef =
+            Arc::new(FixedSizeBinaryArray::try_new(16, Buffer::from_vec(vec![0u8; 16]), None).expect("16 bytes"));
+        assert!(OneBag(Bag::default()).update_batch(&[short]).is_err());
+    }
+}

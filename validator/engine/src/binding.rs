@@ -26,6 +26,9 @@ pub struct Binding {
     pub dropped: BTreeSet<String>,
     /// How the identity lies in the columns.
     pub identity: BoundIdentity,
+    /// A column that is not compared and still read: the sink's Kafka timestamp, which tells when a row is late. A leaf
+    /// path that begins with `columns.len()` begins here.
+    pub time_column: Option<Field>,
     /// The filter, SQL.
     pub filter: Option<String>,
     /// Names of [`META_NAMES`] that expressions refer to.
@@ -135,9 +138,10 @@ pub fn bind(contract: &Contract, schema: &Schema, known: &KnownFields) -> Result
     let dropped = binder.dropped();
     match identity {
         Some(identity) if binder.problems.is_empty() => Ok(Binding {
-            columns,
             wanted: binder.wanted,
             dropped,
+            time_column: time_column(contract, schema, &columns),
+            columns,
             identity,
             filter: contract.filter.clone(),
             meta_names: binder.meta,
@@ -331,8 +335,12 @@ impl Binder<'_> {
                     Some(path) => self.leaf(columns, path).map(Some),
                     None => Some(None),
                 };
-                let (topic, partition, timestamp) = (leaf(topic)?, leaf(partition)?, leaf(timestamp)?);
+                let (topic, partition) = (leaf(topic)?, leaf(partition)?);
                 let offset = self.leaf(columns, offset)?;
+                // The timestamp pairs nothing and may be ignored; it still tells when a row is late.
+                let timestamp = timestamp.as_ref().and_then(|path| {
+                    find_leaf(columns, path).or_else(|| self.schema.field(path).map(|_| vec![columns.len()]))
+                });
                 Some(BoundIdentity::Offset { topic, partition, offset, timestamp, width_log2: width.ilog2() })
             }
             Identity::Key { columns: names, window, every_ms, shards } => {
@@ -361,13 +369,7 @@ impl Binder<'_> {
     }
 
     fn leaf(&mut self, columns: &[BoundColumn], path: &str) -> Option<LeafPath> {
-        let mut start = None;
-        for (index, column) in columns.iter().enumerate() {
-            if let Some(children) = leaf_below(&column.field, path) {
-                start = Some(std::iter::once(index).chain(children).collect());
-                break;
-            }
-        }
+        let start = find_leaf(columns, path);
         if start.is_none() && self.schema.field_at(path).is_none() {
             let hint = nearest(path, self.schema.fields.iter().map(|f| f.name.as_str()));
             self.problem("identity.columns", format!("the table has no column {path}"), hint);
@@ -382,6 +384,26 @@ impl Binder<'_> {
         let compare = &self.contract.compare;
         compare.drop.keys().chain(compare.ignore.keys()).cloned().collect()
     }
+}
+
+/// See [`Binding::time_column`].
+fn time_column(contract: &Contract, schema: &Schema, columns: &[BoundColumn]) -> Option<Field> {
+    let Identity::Offset { timestamp: Some(path), .. } = &contract.identity else { return None };
+    find_leaf(columns, path).is_none().then(|| schema.field(path).cloned()).flatten()
+}
+
+impl Binding {
+    /// What is read of the table: the compared columns, then the time column.
+    pub fn read_fields(&self) -> Vec<Field> {
+        self.columns.iter().map(|column| column.field.clone()).chain(self.time_column.clone()).collect()
+    }
+}
+
+/// The leaf at a dotted path.
+fn find_leaf(columns: &[BoundColumn], path: &str) -> Option<LeafPath> {
+    columns.iter().enumerate().find_map(|(index, column)| {
+        leaf_below(&column.field, path).map(|children| std::iter::once(index).chain(children).collect())
+    })
 }
 
 /// The children to go down from `field` to the leaf at the dotted `path`, which starts with the field's own name.

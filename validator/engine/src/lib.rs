@@ -6,9 +6,10 @@
 
 mod accounts;
 mod bag_plan;
+mod context;
 mod bag_sum;
 pub mod binding;
-mod drill;
+pub mod drill;
 mod entries;
 mod exact_cast;
 pub mod expr;
@@ -30,8 +31,11 @@ mod removed;
 mod round;
 mod row_digest;
 mod row_reader;
+pub mod sample;
 pub mod scan_exec;
 mod scoping;
 pub mod segment_exec;
 pub mod segments;
 mod values;
+
+pub use context::{PlanContext, context};

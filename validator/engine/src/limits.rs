@@ -14,3 +14,6 @@ pub const PAIRS_AT_ONCE_MAX: usize = 20_000;
 
 /// Rows with one single offset per partition before an offset column is called constant.
 pub const CONSTANT_OFFSET_ROWS: u64 = 1_000;
+
+/// Offsets at either end of a partition that a sample looks at.
+pub const SAMPLE_OFFSETS: i64 = 500;

@@ -12,7 +12,7 @@ use validator_core::contract::NullPayload;
 use validator_core::judge::MessageState;
 use validator_core::position::TopicPartition;
 use validator_core::verdict::{ExcludedCause, UndecodableCause};
-use validator_tap::{Decoder, Message, Tap, TapError, Undecodable, Wanted};
+use validator_tap::{Decoder, DecoderError, Message, Tap, TapError, Undecodable, Wanted};
 
 use crate::binding::Binding;
 use crate::expr::ExprError;
@@ -28,8 +28,8 @@ pub trait DecoderFactory: Send + Sync + fmt::Debug {
     /// A decoder that delivers the fields `wanted` by the binding.
     ///
     /// # Errors
-    /// When the source of schemas does not answer.
-    fn decoder(&self, binding: &Binding) -> Result<Box<dyn Decoder>, TapError>;
+    /// A field that the format cannot deliver.
+    fn decoder(&self, binding: &Binding) -> Result<Box<dyn Decoder>, DecoderError>;
 }
 
 /// Everything that reading and mapping messages needs; shared by all threads and passes.
@@ -53,6 +53,9 @@ pub enum ReadError {
     /// The source failed.
     #[error("read messages")]
     Tap(#[from] TapError),
+    /// The format cannot deliver a field.
+    #[error("prepare the decoder")]
+    Decoder(#[from] DecoderError),
     /// What was read once could not be read again.
     #[error("{tp} could not be read again: {failure}")]
     Lost {

@@ -19,7 +19,7 @@ use validator_core::digest::{DigestKey, IdentityHash};
 use validator_core::encode::EncodeError;
 use validator_core::finding::Finding;
 use validator_core::hole::Holes;
-use validator_core::judge::{Case, Judgement, MessageEntry, MessageState, ModeKind, judge};
+use validator_core::judge::{Case, Judgement, MessageEntry, MessageState, ModeKind};
 use validator_core::position::{FileIndex, MessageAt, PartitionIndex};
 use validator_core::schema::Field;
 use validator_core::segment::SegmentKey;
@@ -61,6 +61,35 @@ pub struct Run {
     pub threads: usize,
     /// Memory, spill and metrics of the plans.
     pub context: Arc<TaskContext>,
+    /// Told how far the run is.
+    pub progress: Progress,
+    /// Who decides: [`validator_core::judge::judge`], or a test's broken one that must be noticed.
+    pub judge: Judge,
+}
+
+/// Decides a case.
+pub type Judge = fn(Case, &mut Lookup) -> Result<Judgement, DrillError>;
+
+/// How far a run is; called by batch, from any thread.
+#[derive(Clone)]
+pub struct Progress {
+    /// So many more messages were read in the first pass.
+    pub messages: Arc<dyn Fn(u64) + Send + Sync>,
+    /// So many more rows were read in the first pass.
+    pub rows: Arc<dyn Fn(u64) + Send + Sync>,
+}
+
+impl Progress {
+    /// Nobody watches.
+    pub fn none() -> Self {
+        Self { messages: Arc::new(|_| {}), rows: Arc::new(|_| {}) }
+    }
+}
+
+impl std::fmt::Debug for Progress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Progress")
+    }
 }
 
 /// Why a run could not be made or finished.
@@ -168,7 +197,7 @@ impl Run {
         let forced: Balanced = Balanced::of(&without(&books, &disputed), &rows.bags);
         let balanced = if disputed.len() == books.disputed().len() { balanced } else { forced };
         let (case, beside) = self.case(&drill, &books, &disputed, &messages, &rows.bags, &scoping).await?;
-        let judgement = judge_case(case, drill.clone(), Arc::clone(&disputed)).await?;
+        let judgement = judge_case(self.judge, case, drill.clone(), Arc::clone(&disputed)).await?;
         let (accounts, late) =
             accounts(&self.messages, &messages.seen, &rows.census, &balanced, &judgement, beside);
         accounts.assert_balanced();
@@ -186,10 +215,6 @@ impl Run {
             table_findings: rows.findings,
             census: rows.census,
         })
-    }
-
-    fn fields(&self) -> Vec<Field> {
-        self.messages.binding.columns.iter().map(|column| column.field.clone()).collect()
     }
 
     async fn message_pass(&self) -> Result<MessagePass, RunError> {
@@ -213,7 +238,9 @@ impl Run {
     fn witness(&self, noted: Arc<Mutex<Vec<(MessageEntry, String)>>>) -> Witness {
         let digests = Arc::clone(&self.digests);
         let by_position = self.messages.binding.identity.is_offset();
+        let progress = Arc::clone(&self.progress.messages);
         Arc::new(move |batch| {
+            progress(batch.len() as u64);
             if batch.all_judged() {
                 return;
             }
@@ -248,7 +275,7 @@ impl Run {
     }
 
     async fn row_pass(&self, scoping: &Scoping) -> Result<RowPass, RunError> {
-        let fields = self.fields();
+        let fields: Vec<Field> = self.messages.binding.read_fields();
         let spec = row_spec(&self.messages.binding.columns);
         let mut lost: BTreeMap<FileIndex, RowGroups> = BTreeMap::new();
         let mut faults: Vec<(FileIndex, FileFault)> = Vec::new();
@@ -257,10 +284,12 @@ impl Run {
                 segments: scoping.row_segments(self),
                 late: scoping.late_rule(self),
                 census: Mutex::default(),
+                progress: Arc::clone(&self.progress.rows),
             });
             let rows = RowSide {
                 pinned: Arc::clone(&self.pinned),
                 fields: fields.clone().into(),
+                compared: self.messages.binding.columns.len(),
                 cut: Arc::clone(&cut),
                 partitions: self.threads,
             };
@@ -373,7 +402,12 @@ impl Run {
 }
 
 /// Judges on a thread of its own: the look-up in balanced segments reads both sides.
-async fn judge_case(case: Case, drill: Drill, disputed: Arc<BTreeSet<SegmentKey>>) -> Result<Judgement, RunError> {
+async fn judge_case(
+    judge: Judge,
+    case: Case,
+    drill: Drill,
+    disputed: Arc<BTreeSet<SegmentKey>>,
+) -> Result<Judgement, RunError> {
     let mut lookup = Lookup { drill, disputed, runtime: tokio::runtime::Handle::current() };
     Ok(tokio::task::spawn_blocking(move || judge(case, &mut lookup)).await??)
 }

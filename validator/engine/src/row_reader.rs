@@ -21,8 +21,10 @@ use crate::segments::RowPlace;
 pub struct RowSide {
     /// The pinned snapshot.
     pub pinned: Arc<Pinned>,
-    /// The bound columns.
+    /// The columns that are read.
     pub fields: Arc<[Field]>,
+    /// How many of them are compared; they come first.
+    pub compared: usize,
     /// Segments, scope, lateness.
     pub cut: Arc<RowCut>,
     /// Streams that read at once.
@@ -56,16 +58,17 @@ impl RowSide {
         let scan = IcebergScanExec::new(Arc::clone(&self.pinned), &self.fields, tasks, self.partitions, Arc::clone(&log));
         let scan = Arc::new(scan);
         let streams = (0..scan.properties().output_partitioning().partition_count()).map(|partition| {
-            let (scan, cut, each) = (Arc::clone(&scan), Arc::clone(&self.cut), each.clone());
+            let (scan, cut, each, compared) = (Arc::clone(&scan), Arc::clone(&self.cut), each.clone(), self.compared);
             let task = tokio::spawn(async move {
                 let mut results = Vec::new();
                 let mut batches = scan.execute(partition, Arc::new(TaskContext::default()))?;
                 while let Some(batch) = batches.next().await {
                     let batch = batch?;
-                    let columns = batch.columns()[..batch.num_columns() - 2].to_vec();
+                    let mut columns = batch.columns()[..batch.num_columns() - 2].to_vec();
                     let at = rows_at(&batch);
                     let places = cut.segments.places(at.len(), &columns).map_err(external)?;
                     let late = cut.late.as_ref().map_or_else(|| vec![None; at.len()], |rule| rule.late(&columns, &at));
+                    columns.truncate(compared);
                     results.push(each(RowBatch { columns, at, places, late })?);
                 }
                 Ok::<_, DataFusionError>(results)

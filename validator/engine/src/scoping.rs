@@ -9,7 +9,7 @@ use validator_core::scope::{ExistingPartition, ListedPartition, OffsetScope, Par
 use validator_core::segment::SegmentKey;
 use validator_table::{FaultKind, FileFault, RowGroups};
 
-use crate::binding::{BoundIdentity, LeafPath};
+use crate::binding::{BoundIdentity, LeafPath, leaf_field};
 use crate::late::LateRule;
 use crate::limits::CONSTANT_OFFSET_ROWS;
 use crate::losses::{Loss, Losses};
@@ -115,13 +115,7 @@ impl Scoping {
 
 /// Lost parts by their place among the faults, with the manifest's bounds of their files.
 pub fn losses(run: &Run, faults: &[(FileIndex, FileFault)]) -> Losses {
-    let loss = |(place, (file, fault)): (u32, &(FileIndex, FileFault))| Loss {
-        kind: match fault.kind {
-            FaultKind::Corrupt | FaultKind::Missing => LossKind::Corrupt { loss: place },
-            FaultKind::Unreadable => LossKind::Unreadable { loss: place },
-        },
-        bounds: Vec::new(), // PENDING bounds of the manifest
-    };
+    let columns = &run.messages.binding.columns;
     let identity = &run.messages.binding.identity;
     let mut leaves = identity.leaves();
     if let BoundIdentity::Key { window: Some(window), .. } = identity
@@ -129,7 +123,22 @@ pub fn losses(run: &Run, faults: &[(FileIndex, FileFault)]) -> Losses {
     {
         leaves.push(window.clone());
     }
-    Losses::new((0..).zip(faults).map(loss).collect(), &run.messages.binding.columns, leaves)
+    let loss = |(place, (file, fault)): (u32, &(FileIndex, FileFault))| Loss {
+        kind: match fault.kind {
+            FaultKind::Corrupt | FaultKind::Missing => LossKind::Corrupt { loss: place },
+            FaultKind::Unreadable => LossKind::Unreadable { loss: place },
+        },
+        bounds: leaves
+            .iter()
+            .map(|leaf| {
+                let id = leaf_field(columns, leaf).id;
+                let (lower, upper) = run.pinned.files[file.0 as usize].bounds(id);
+                (id, lower, upper)
+            })
+            .collect(),
+    };
+    let losses = (0..).zip(faults).map(loss).collect();
+    Losses::new(losses, columns, leaves)
 }
 
 /// Adds the parts that failed to what later passes leave out.

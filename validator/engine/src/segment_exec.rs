@@ -61,7 +61,6 @@ pub struct SegmentExec {
 }
 
 /// How rows are cut, and the census of what was cut.
-#[derive(Debug)]
 pub struct RowCut {
     /// Segments and scope.
     pub segments: RowSegments,
@@ -69,6 +68,14 @@ pub struct RowCut {
     pub late: Option<LateRule>,
     /// The census.
     pub census: Mutex<RowCensus>,
+    /// Told how many more rows were read.
+    pub progress: Arc<dyn Fn(u64) + Send + Sync>,
+}
+
+impl fmt::Debug for RowCut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RowCut").field("segments", &self.segments).field("late", &self.late).finish_non_exhaustive()
+    }
 }
 
 impl SegmentExec {
@@ -93,6 +100,7 @@ impl SegmentExec {
 impl RowCut {
     /// The rows of one scanned batch that go on, with their segments.
     fn cut(&self, schema: &SchemaRef, batch: RecordBatch) -> Result<RecordBatch> {
+        (self.progress)(batch.num_rows() as u64);
         let columns = &batch.columns()[..batch.num_columns() - 2];
         let places = self
             .segments

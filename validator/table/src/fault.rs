@@ -2,14 +2,7 @@
 
 use std::fmt;
 
-/// A verdict about a file or the table (design.md §3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum TableVerdict {
-    /// Bytes that cannot be read back as rows: rows are lost.
-    StorageCorrupt,
-    /// The metadata graph contradicts itself or the storage.
-    MetadataInconsistent,
-}
+use validator_core::verdict::TableVerdict;
 
 /// One finding about a file or the table.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

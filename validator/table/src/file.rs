@@ -1,11 +1,13 @@
 //! One live data file of a pinned snapshot, as its manifest entry describes it.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
 
-use iceberg::spec::{DataFileFormat, Literal, Transform};
+use iceberg::spec::{DataFileFormat, Datum, Literal, Transform};
+use validator_core::value::Value;
 
+use crate::literal::datum_value;
 use crate::manifest::{LiveEntry, WrittenUnder};
 
 /// One live data file.
@@ -96,6 +98,25 @@ impl DataFile {
         let partition = self.entry.entry.data_file().partition();
         // The iceberg crate indexes and unwraps; a tuple that does not fit its spec must not end the run.
         crate::contain::contained(|| spec.partition_to_path(partition, schema.clone())).unwrap_or_default()
+    }
+
+    /// The manifest's bounds of a column: least and greatest value; a bound is `None` where the manifest has none. Text
+    /// and bytes may be cut: the bounds still enclose what is there.
+    pub fn bounds(&self, field_id: i32) -> (Option<Value>, Option<Value>) {
+        let data_file = self.entry.entry.data_file();
+        let value = |bounds: &HashMap<i32, Datum>| bounds.get(&field_id).and_then(datum_value);
+        (value(data_file.lower_bounds()), value(data_file.upper_bounds()))
+    }
+
+    /// Whether a row with this value may be in the file, as far as its manifest tells: what its bounds exclude is not.
+    pub fn may_hold(&self, field_id: i32, value: &Value) -> bool {
+        if value.is_null() {
+            return self.entry.entry.data_file().null_value_counts().get(&field_id) != Some(&0);
+        }
+        let (lower, upper) = self.bounds(field_id);
+        let below = lower.is_some_and(|lower| value.order(&lower) == Some(Ordering::Less));
+        let above = upper.is_some_and(|upper| value.order(&upper) == Some(Ordering::Greater));
+        !below && !above
     }
 
     /// Values of columns that the file may lack because its path holds them: source field id → value of the identity

@@ -31,3 +31,6 @@ pub const ANCESTRY_MAX: usize = 1_000_000;
 
 /// Names offered when a table or reference is not found.
 pub const NAMES_OFFERED_MAX: usize = 3;
+
+/// Older snapshots whose files are searched for the rows of missing messages: each costs at least one small read.
+pub const OLDER_SNAPSHOTS_MAX: usize = 1_000;

@@ -7,8 +7,11 @@ use arrow_array::{
     Float64Array, Int32Array, Int64Array, StringArray, Time64MicrosecondArray, TimestampMicrosecondArray,
     TimestampNanosecondArray,
 };
-use iceberg::spec::{Literal, PrimitiveLiteral};
+use iceberg::spec::{Datum, Literal, PrimitiveLiteral};
 use validator_core::schema::{Type, UTC};
+use validator_core::value::Value;
+
+use crate::schema::primitive_type;
 
 /// One value as an Arrow array of length 1 and exactly the type of [`Type::to_arrow`]; a value written under a type
 /// that has been promoted since (int, float) is promoted. `None`: the value is not one of that type.
@@ -34,6 +37,17 @@ pub(crate) fn scalar(value: &Literal, ty: &Type) -> Option<ArrayRef> {
         (ty, PrimitiveLiteral::Long(v)) => long(*v, ty)?,
         _ => return None,
     })
+}
+
+/// A bound of a manifest as a value; `None` where it is beyond what its type can hold.
+pub(crate) fn datum_value(datum: &Datum) -> Option<Value> {
+    let ty = primitive_type(datum.data_type(), "").ok()?;
+    literal_value(&Literal::Primitive(datum.literal().clone()), &ty)
+}
+
+/// One value outside of any array.
+pub(crate) fn literal_value(literal: &Literal, ty: &Type) -> Option<Value> {
+    Some(Value::from_arrow(scalar(literal, ty)?.as_ref(), 0, ty))
 }
 
 fn long(value: i64, ty: &Type) -> Option<ArrayRef> {

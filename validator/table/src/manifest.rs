@@ -11,10 +11,12 @@ use iceberg::spec::{
     PartitionSpec, SchemaRef, Snapshot,
 };
 
+use validator_core::verdict::TableVerdict;
+
 use crate::contain::contained;
 use crate::limits::MANIFESTS_AT_ONCE;
 use crate::table::TableError;
-use crate::{Storage, TableFinding, TableVerdict};
+use crate::{Storage, TableFinding};
 
 /// One entry that is live in the snapshot, with what it inherits.
 #[derive(Debug, Clone)]
@@ -52,22 +54,8 @@ pub(crate) async fn read_graph(
     snapshot: &Snapshot,
     version: FormatVersion,
 ) -> Result<Graph, TableError> {
-    if snapshot.encryption_key_id().is_some() {
-        return Err(TableError::Unsupported { what: "encryption".to_owned() });
-    }
-    let path = snapshot.manifest_list();
-    let bytes = storage
-        .read(path)
-        .await
-        .map_err(|source| TableError::ReadManifestList { path: path.to_owned(), source })?;
-    let list = contained(|| ManifestList::parse_with_version(&bytes, version))
-        .map_err(Into::into)
-        .and_then(|parsed| parsed.map_err(Into::into))
-        .map_err(|source: Box<dyn std::error::Error + Send + Sync>| TableError::ParseManifestList {
-            path: path.to_owned(),
-            source,
-        })?;
-    let parts: Vec<Part> = futures::stream::iter(list.consume_entries())
+    let list = read_list(storage, snapshot, version).await?;
+    let parts: Vec<Part> = futures::stream::iter(list)
         .map(|file| {
             let storage = Arc::clone(storage);
             async move { read_manifest(&storage, file).await }
@@ -81,18 +69,45 @@ pub(crate) async fn read_graph(
         graph.deletes += part.deletes;
         graph.findings.extend(part.findings);
     }
-    graph.findings.extend(short_list(snapshot, path, &graph));
+    graph.findings.extend(short_list(snapshot, snapshot.manifest_list(), &graph));
     Ok(graph)
 }
 
-#[derive(Debug, Default)]
-struct Part {
-    data: Vec<LiveEntry>,
-    deletes: u64,
-    findings: Vec<TableFinding>,
+/// Reads a snapshot's manifest list.
+///
+/// # Errors
+/// It is missing, broken or encrypted.
+pub(crate) async fn read_list(
+    storage: &Storage,
+    snapshot: &Snapshot,
+    version: FormatVersion,
+) -> Result<Vec<ManifestFile>, TableError> {
+    if snapshot.encryption_key_id().is_some() {
+        return Err(TableError::Unsupported { what: "encryption".to_owned() });
+    }
+    let path = snapshot.manifest_list();
+    let bytes = storage
+        .read(path)
+        .await
+        .map_err(|source| TableError::ReadManifestList { path: path.to_owned(), source })?;
+    let broken = |source| TableError::ParseManifestList { path: path.to_owned(), source };
+    let parsed = contained(|| ManifestList::parse_with_version(&bytes, version)).map_err(|e| broken(e.into()))?;
+    Ok(parsed.map_err(|e| broken(e.into()))?.consume_entries().into_iter().collect())
 }
 
-async fn read_manifest(storage: &Storage, file: ManifestFile) -> Result<Part, TableError> {
+/// What one manifest says.
+#[derive(Debug, Default)]
+pub(crate) struct Part {
+    pub data: Vec<LiveEntry>,
+    pub deletes: u64,
+    pub findings: Vec<TableFinding>,
+}
+
+/// Reads one manifest.
+///
+/// # Errors
+/// It is missing, broken, encrypted or truncated.
+pub(crate) async fn read_manifest(storage: &Storage, file: ManifestFile) -> Result<Part, TableError> {
     let path = file.manifest_path.clone();
     if file.key_metadata.as_ref().is_some_and(|key| !key.is_empty()) {
         return Err(TableError::Unsupported { what: "encryption".to_owned() });

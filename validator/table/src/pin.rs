@@ -160,7 +160,7 @@ fn live_files(metadata: &TableMetadata, entries: Vec<LiveEntry>, findings: &mut 
     files
 }
 
-fn commit(metadata: &TableMetadata, snapshot_id: i64) -> Option<AddedBy> {
+pub(crate) fn commit(metadata: &TableMetadata, snapshot_id: i64) -> Option<AddedBy> {
     let snapshot = metadata.snapshot_by_id(snapshot_id)?;
     let operation = snapshot.summary().operation.as_str().to_owned();
     Some(AddedBy { commit_ms: snapshot.timestamp_ms(), operation })

@@ -11,11 +11,6 @@ pub(crate) fn core_schema(schema: &IcebergSchema) -> Result<Schema, String> {
     Ok(Schema::new(fields.iter().map(|field| core_field(field, field.required)).collect::<Result<_, _>>()?))
 }
 
-/// The field of that id anywhere in the schema, as a column of its own.
-pub(crate) fn field_by_id(schema: &IcebergSchema, id: i32) -> Option<&NestedField> {
-    schema.field_by_id(id).map(AsRef::as_ref)
-}
-
 /// Initial defaults by field id, nested fields included.
 pub(crate) fn initial_defaults(schema: &IcebergSchema) -> HashMap<i32, Literal> {
     fn collect(field: &NestedField, into: &mut HashMap<i32, Literal>) {
@@ -60,7 +55,8 @@ fn core_type(ty: &IcebergType, name: &str) -> Result<Type, String> {
     })
 }
 
-fn primitive_type(ty: &PrimitiveType, name: &str) -> Result<Type, String> {
+/// The core's type; `name` is the column in the error.
+pub(crate) fn primitive_type(ty: &PrimitiveType, name: &str) -> Result<Type, String> {
     Ok(match ty {
         PrimitiveType::Boolean => Type::Boolean,
         PrimitiveType::Int => Type::Int,

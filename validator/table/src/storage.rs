@@ -14,14 +14,37 @@ use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt};
 use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::limits::READ_AHEAD_BYTES;
+use crate::limits::{READ_AHEAD_BYTES, ROW_GROUP_BYTES_HELD, WINDOW_BYTES};
 
 /// The stores that a table's locations lead to, and the bytes that may be read ahead from them.
 #[derive(Clone)]
 pub struct Storage {
     local: Arc<dyn ObjectStore>,
     others: Vec<(String, Arc<dyn ObjectStore>)>,
+    limits: ReadLimits,
     read_ahead: Arc<Semaphore>,
+}
+
+/// How many bytes reading may hold. The defaults suit 2 GiB of memory and a few scans side by side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReadLimits {
+    /// Bytes of the wanted columns of a row group that a scan holds at once; a larger row group is read through
+    /// windows. 128 MiB.
+    pub row_group_bytes: u64,
+    /// Bytes of one window into one column chunk of such a row group. 4 MiB.
+    pub window_bytes: u64,
+    /// Bytes that all scans together may fetch before they are needed. 256 MiB.
+    pub read_ahead_bytes: usize,
+}
+
+impl Default for ReadLimits {
+    fn default() -> Self {
+        Self {
+            row_group_bytes: ROW_GROUP_BYTES_HELD,
+            window_bytes: WINDOW_BYTES,
+            read_ahead_bytes: READ_AHEAD_BYTES,
+        }
+    }
 }
 
 /// One object of a store.
@@ -83,8 +106,17 @@ impl Storage {
         Self {
             local: Arc::new(LocalFileSystem::new()),
             others: Vec::new(),
+            limits: ReadLimits::default(),
             read_ahead: Arc::new(Semaphore::new(READ_AHEAD_BYTES / 1024)),
         }
+    }
+
+    /// Other limits than the defaults.
+    #[must_use]
+    pub fn with_limits(mut self, limits: ReadLimits) -> Self {
+        self.read_ahead = Arc::new(Semaphore::new((limits.read_ahead_bytes / 1024).min(Semaphore::MAX_PERMITS)));
+        self.limits = limits;
+        self
     }
 
     /// Adds a store for every location that starts with `prefix` (`s3://bucket/`); what follows it is the key.
@@ -107,6 +139,10 @@ impl Storage {
         let object = self.object(location)?;
         let got = object.store.get(&object.path).await.map_err(|e| object.failed(e))?;
         got.bytes().await.map_err(|e| object.failed(e))
+    }
+
+    pub(crate) fn limits(&self) -> ReadLimits {
+        self.limits
     }
 
     /// Leave to hold so many bytes ahead of need, if there is any left.
@@ -155,10 +191,6 @@ impl Object {
     /// These byte ranges; the store reads neighbours in one request and far ones side by side.
     pub async fn ranges(&self, ranges: &[Range<u64>]) -> Result<Vec<Bytes>, StorageError> {
         self.store.get_ranges(&self.path, ranges).await.map_err(|e| self.failed(e))
-    }
-
-    pub fn location(&self) -> &str {
-        &self.location
     }
 
     fn failed(&self, source: object_store::Error) -> StorageError {

@@ -1,7 +1,9 @@
 //! Why a source could not be opened or read.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use validator_core::contract::Envelope;
 use validator_core::position::TopicPartition;
 
 /// A failure of the source itself, never of one message.
@@ -23,6 +25,48 @@ pub enum TapError {
     TopicMissing {
         /// The topic.
         topic: String,
+    },
+    /// The brokers do not let us read the topic.
+    #[error("topic {topic} may not be read by this user")]
+    TopicForbidden {
+        /// The topic.
+        topic: String,
+    },
+    /// A property that the tap must set itself.
+    #[error("the Kafka property {name} is set by the validator, which must not commit, write or skip: leave it out")]
+    ReservedProperty {
+        /// The property.
+        name: String,
+    },
+    /// A property that librdkafka refuses.
+    #[error("the Kafka property {name} is refused: {what}")]
+    Property {
+        /// The property.
+        name: String,
+        /// Why.
+        what: String,
+    },
+    /// The Kafka client itself failed.
+    #[error("the Kafka client failed: {what}")]
+    Client {
+        /// What it said.
+        what: String,
+    },
+    /// A partition cannot be read on.
+    #[error("{tp} cannot be read on at offset {position}: {what}")]
+    Unreadable {
+        /// The partition.
+        tp: TopicPartition,
+        /// The offset that was to come.
+        position: i64,
+        /// What the client said.
+        what: String,
+    },
+    /// The look for the reasons of holes failed.
+    #[error("find out why offsets hold no message")]
+    Unexplained {
+        /// What failed.
+        source: Arc<TapError>,
     },
     /// A bound names a partition that the topic does not have.
     #[error("topic {topic} has no partition {partition}: it has {count}")]
@@ -54,10 +98,134 @@ pub enum TapError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A glob is malformed.
+    #[error("the pattern {pattern} of recorded files is malformed")]
+    Glob {
+        /// The pattern.
+        pattern: String,
+        /// What is wrong with it.
+        source: glob::PatternError,
+    },
+    /// A glob finds nothing.
+    #[error("no recorded file matches {pattern}")]
+    NoFiles {
+        /// The pattern.
+        pattern: String,
+    },
+    /// More files than can be indexed.
+    #[error("{count} recorded files are more than {limit}")]
+    TooManyFiles {
+        /// Files found.
+        count: usize,
+        /// The most there may be.
+        limit: usize,
+    },
+    /// The file's name says another kind of file than the envelope.
+    #[error("{path} is not of envelope {envelope:?}: table is Parquet, kcat and none are JSON lines (.gz, .zst)")]
+    EnvelopeMismatch {
+        /// The file.
+        path: PathBuf,
+        /// The envelope that was asked for.
+        envelope: Envelope,
+    },
+    /// None of the topics occurs in the recording.
+    #[error("topic {topics} is not recorded: the files hold {there}")]
+    TopicNotRecorded {
+        /// The topics asked for.
+        topics: String,
+        /// The topics there are.
+        there: String,
+    },
+    /// A recorded line or row does not say which message it is.
+    #[error("{path}, line {line}: {what}")]
+    Record {
+        /// The file.
+        path: PathBuf,
+        /// 1-based line or row.
+        line: u64,
+        /// What is wrong.
+        what: String,
+    },
+    /// A recorded Parquet file cannot be read.
+    #[error("read {path}")]
+    Parquet {
+        /// The file.
+        path: PathBuf,
+        /// What the reader said.
+        source: parquet::errors::ParquetError,
+    },
+    /// Messages out of order where they cannot be sorted.
+    #[error("{path} holds {tp} out of order: only plain JSON lines can be sorted, decompress or sort the file")]
+    OutOfOrder {
+        /// The file.
+        path: PathBuf,
+        /// The partition.
+        tp: TopicPartition,
+    },
+    /// Too many messages to sort.
+    #[error("more than {limit} recorded messages lie out of order: sort the files by topic, partition and offset")]
+    TooDisordered {
+        /// The most there may be.
+        limit: usize,
+    },
+    /// Two different messages at one offset.
+    #[error("{path}, line {line}: another message is recorded at {tp} offset {offset}")]
+    Contradiction {
+        /// The file of the second one.
+        path: PathBuf,
+        /// Its 1-based line.
+        line: u64,
+        /// The partition.
+        tp: TopicPartition,
+        /// The offset of both.
+        offset: i64,
+    },
     /// The batch in a decoder is full.
     #[error("the batch holds over {limit} bytes of payloads: finish it before")]
     BatchFull {
         /// The most it may hold.
         limit: usize,
+    },
+    /// A schema file holds no schema.
+    #[error("{path} is no Avro schema: {what}")]
+    SchemaFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+    /// The client of the schema registry cannot be set up.
+    #[error("set up the client of the schema registry: {what}")]
+    RegistryClient {
+        /// What is wrong.
+        what: String,
+    },
+    /// The schema registry gave no answer, however often it was asked.
+    #[error("the schema registry gave no answer for {url} in {seconds} s and {attempts} attempts: {last}")]
+    RegistryUnreachable {
+        /// The question.
+        url: String,
+        /// The time that was given to it.
+        seconds: u64,
+        /// Times it was asked.
+        attempts: u32,
+        /// What happened last.
+        last: String,
+    },
+    /// The schema registry refuses to answer: 401, 403 and the like.
+    #[error("the schema registry refuses {url}: {status}")]
+    RegistryRefused {
+        /// The question.
+        url: String,
+        /// The HTTP status.
+        status: String,
+    },
+    /// The schema registry's answer is not what its interface says.
+    #[error("the answer of the schema registry for {url} cannot be read: {what}")]
+    RegistryAnswer {
+        /// The question.
+        url: String,
+        /// What is wrong.
+        what: String,
     },
 }

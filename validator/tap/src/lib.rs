@@ -5,16 +5,28 @@
 //! holds: a bad message is an answer about that message and never harms its neighbours. This crate is the only one that
 //! uses rdkafka.
 
+mod avro;
+mod bounds;
+mod bytes;
 mod column;
 mod decoder;
 mod error;
 mod json;
+mod kafka;
 pub mod limits;
 mod message;
+mod recorded;
+mod registry;
 mod tap;
 
+pub use avro::{AvroDecoder, AvroFields, avro_fields, schema_id};
+pub use bounds::Bounds;
+pub use bytes::{BytesDecoder, VALUE_FIELD};
 pub use decoder::{Decoded, Decoder, DecoderError, FieldText, Undecodable, WantedField};
 pub use error::TapError;
 pub use json::JsonDecoder;
+pub use kafka::{KafkaConfig, KafkaTap};
 pub use message::{Header, Headers, Message, NoHeaders};
+pub use recorded::{RecordedConfig, RecordedTap};
+pub use registry::{RegistryConfig, Schemas};
 pub use tap::{PartitionEnd, PartitionRange, ReadEnd, Tap, Wanted};

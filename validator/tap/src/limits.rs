@@ -1,5 +1,7 @@
 //! Every bound of this crate, with its unit and its reason.
 
+use std::time::Duration;
+
 /// Payload bytes in one batch: Arrow's string offsets are 32 bits, and no decoded text is longer than its payload.
 pub const BATCH_PAYLOAD_BYTES_MAX: usize = i32::MAX as usize;
 
@@ -11,3 +13,68 @@ pub const UNKNOWN_FIELDS_MAX: usize = 1_000;
 
 /// The name under which unknown fields beyond [`UNKNOWN_FIELDS_MAX`] are counted.
 pub const OTHER_FIELDS: &str = "(other fields)";
+
+/// Bytes read from a recorded file at once.
+pub const RECORDED_READ_BYTES: usize = 256 << 10;
+
+/// Bytes of one recorded line: a message has at most 1 GiB, and text may double it.
+pub const RECORDED_LINE_BYTES_MAX: usize = 2 << 30;
+
+/// Uncompressed bytes of a recorded file that share one entry of the index.
+pub const RECORDED_BLOCK_BYTES: u64 = 1 << 20;
+
+/// Files of one recorded source.
+pub const RECORDED_FILES_MAX: usize = 1_000_000;
+
+/// Messages of recorded partitions that lie out of order: each costs 40 bytes of memory.
+pub const RECORDED_DISORDER_MAX: usize = 16_000_000;
+
+/// Time that a Kafka client gets to end before it is left behind.
+pub const CLIENT_DROP: Duration = Duration::from_secs(5);
+
+/// Time for brokers to answer while a source is opened, unless the configuration says otherwise.
+pub const OPEN_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Time without any progress after which a read gives up; broker restarts and elections take up to about 30 s.
+pub const READ_STALL: Duration = Duration::from_secs(120);
+
+/// Longest wait for one event: how soon a stalled read is noticed.
+pub const POLL: Duration = Duration::from_millis(200);
+
+/// Events taken from librdkafka at once: enough to make the call cheap, few enough to stay in the cache.
+pub const KAFKA_BATCH: usize = 512;
+
+/// Offsets that are read and thrown away rather than sought over: a seek costs a round trip and what was read ahead.
+pub const SEEK_GAP_OFFSETS: i64 = 20_000;
+
+/// Mean length in offsets below which ranges count as few: the consumer then reads little ahead.
+pub const SHORT_RANGE_OFFSETS: i64 = 50_000;
+
+/// Time between two tries of a request that failed for a passing reason.
+pub const RETRY_PAUSE: Duration = Duration::from_millis(200);
+
+/// Seconds that one question to the schema registry may take.
+pub const REGISTRY_REQUEST_SECONDS: u64 = 10;
+
+/// Times that a question to the schema registry is asked before the run fails.
+pub const REGISTRY_ATTEMPTS_MAX: u32 = 5;
+
+/// Milliseconds before a question to the schema registry is asked for the second time; doubles each time.
+pub const REGISTRY_PAUSE_MILLIS: u64 = 200;
+
+/// Bytes of one answer of the schema registry: a schema beyond this is no schema.
+pub const REGISTRY_ANSWER_BYTES_MAX: usize = 64 << 20;
+
+/// Schemas that one schema may refer to, directly and indirectly.
+pub const REGISTRY_REFERENCES_MAX: usize = 1_000;
+
+/// Ids whose schemas are kept, known or not; beyond it all are forgotten and asked for again. Payloads that are not Avro
+/// name any number of them.
+pub const REGISTRY_SCHEMAS_MAX: usize = 100_000;
+
+/// Levels of nested values in one Avro payload: deeper ones would exhaust the stack.
+pub const AVRO_DEPTH_MAX: usize = 128;
+
+/// Bytes and items that one Avro payload may make beyond its own length: the names of enum symbols, the names of a record's
+/// fields in a map, the elements of arrays that take no bytes.
+pub const AVRO_EXPANSION_MAX: usize = 64 << 20;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::{ControlFlow, Range};
+use std::sync::Arc;
 
 use validator_core::hole::Hole;
 use validator_core::position::{PartitionIndex, TopicPartition};
@@ -53,7 +54,7 @@ pub struct PartitionEnd {
     /// Every wanted message below this offset was delivered; what was not is a hole.
     pub position: i64,
     /// Why it ended before the last wanted range did; `None`: it did not, or `each` stopped it.
-    pub failure: Option<TapError>,
+    pub failure: Option<Arc<TapError>>,
 }
 
 /// A source of messages: brokers, recorded files, or a test's own.

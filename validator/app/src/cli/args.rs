@@ -41,8 +41,8 @@ Examples:
   validator demo
   validator demo --seed 7 --findings findings.jsonl --truth truth.jsonl
 
-Nothing needs to be installed or running: a Kafka cluster in this process, a catalog and a warehouse in a temporary
-folder that is removed at the end.
+Nothing needs to be installed or running: Kafka runs inside this process, catalog and warehouse lie in
+a temporary folder that is removed at the end.
 
 Exit codes:
   0  every fault that was injected was found and named, and nothing else
@@ -52,7 +52,7 @@ Exit codes:
 /// Proves, message by message, that what Kafka carried is what an Iceberg table holds.
 #[derive(Debug, Parser)]
 #[command(name = "validator", version, about, after_help = EXIT_CODES, arg_required_else_help = true)]
-#[command(disable_help_subcommand = true, infer_long_args = false)]
+#[command(disable_help_subcommand = true)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -86,8 +86,8 @@ pub struct ReconcileArgs {
     #[arg(value_name = "PIPELINE.toml|NAME")]
     pub pipeline: String,
 
-    /// First message: offsets (12345, or 0:100,1:2500 by partition), a time (RFC 3339, or -2h), or earliest [default: the
-    /// pipeline's start, else earliest]
+    /// First message: offsets (12345, or 0:100,1:2500 by partition), a time (RFC 3339, or -2h), or earliest [default:
+    /// the pipeline's start, else earliest]
     #[arg(long, value_name = "OFFSETS|TIME|earliest", value_parser = from_edge, allow_hyphen_values = true)]
     pub from: Option<Edge>,
 
@@ -99,8 +99,8 @@ pub struct ReconcileArgs {
     #[arg(long, value_name = "ID|REF|TIME", value_parser = snapshot, allow_hyphen_values = true)]
     pub snapshot: Option<SnapshotSelector>,
 
-    /// The time of the judgement, to which settle and give_up are measured [default: the snapshot's when one is named, else
-    /// now]
+    /// The time of the judgement, to which settle and give_up are measured [default: the snapshot's when one is
+    /// named, else now]
     #[arg(long, value_name = "TIME", value_parser = instant, allow_hyphen_values = true)]
     pub as_of: Option<Instant>,
 
@@ -121,7 +121,7 @@ pub struct ReconcileArgs {
     pub findings: Option<FindingsFile>,
 
     /// Threads that read and digest [default: one for each core]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<NonZeroUsize>,
 
     /// Say what would be read (messages, files, bytes) and stop
@@ -132,8 +132,15 @@ pub struct ReconcileArgs {
     #[arg(long)]
     pub quiet: bool,
 
-    /// Colours; NO_COLOR is respected
-    #[arg(long, value_name = "WHEN", value_enum, default_value_t)]
+    /// Colours: auto (on a terminal, unless NO_COLOR is set), always or never [default: auto]
+    #[arg(
+        long,
+        value_name = "WHEN",
+        value_enum,
+        default_value_t,
+        hide_possible_values = true,
+        hide_default_value = true
+    )]
     pub color: ColorChoice,
 }
 
@@ -156,11 +163,11 @@ pub struct CheckArgs {
 /// `validator demo`
 #[derive(Debug, Args)]
 pub struct DemoArgs {
-    /// The seed: the same seed makes the same messages and faults [default: a new one, printed]
+    /// The same seed makes the same messages and the same faults
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
 
-    /// How many messages [default: as many as every kind of fault needs]
+    /// How many messages
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub messages: Option<u64>,
 
@@ -191,6 +198,10 @@ fn snapshot(text: &str) -> Result<SnapshotSelector, BoundError> {
 
 fn instant(text: &str) -> Result<Instant, BoundError> {
     Instant::parse(text)
+}
+
+fn threads(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| "expected a whole number of threads, at least 1".to_owned())
 }
 
 fn envelope(text: &str) -> Result<Envelope, String> {

@@ -31,14 +31,39 @@ impl FromStr for ReportTarget {
 impl FromStr for FindingsFile {
     type Err = String;
 
-    /// The ending names the format, so an ending that is not ours is refused; a path without one (`/dev/stdout`) is JSONL.
+    /// The ending names the format, so the ending of another format is refused; any other name (`/dev/stdout`, what
+    /// `mktemp` gives) is JSONL.
     fn from_str(text: &str) -> Result<Self, String> {
         let path = Path::new(text);
         match path.extension().and_then(|extension| extension.to_str()) {
             _ if text.is_empty() => Err("expected a file".to_owned()),
             Some("parquet") => Err("findings as Parquet are not built yet; name a FILE.jsonl".to_owned()),
-            None | Some("jsonl" | "ndjson") => Ok(Self(path.to_owned())),
-            Some(other) => Err(format!("findings are written as JSON lines: name a FILE.jsonl, not .{other}")),
+            Some(other @ ("json" | "csv" | "html" | "xml")) => {
+                Err(format!("findings are written as JSON lines: name a FILE.jsonl, not .{other}"))
+            }
+            _ => Ok(Self(path.to_owned())),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn findings_go_to_any_name_that_is_not_another_format() {
+        for name in ["f.jsonl", "f", "/dev/stdout", "/tmp/tmp.X7aB2c"] {
+            assert_eq!(name.parse(), Ok(FindingsFile(name.into())));
+        }
+        for name in ["f.parquet", "f.json", "f.csv", ""] {
+            assert!(name.parse::<FindingsFile>().is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_dash_is_stdout() {
+        assert_eq!("-".parse(), Ok(ReportTarget::Stdout));
+        assert_eq!("r.json".parse(), Ok(ReportTarget::File("r.json".into())));
+        assert!("".parse::<ReportTarget>().is_err());
     }
 }

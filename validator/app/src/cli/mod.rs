@@ -1,7 +1,7 @@
 //! The command line: commands, flags, their help and what they mean together. Nothing is run here.
 //!
-//! Contract: flags are those of interface.md section 1, and a flag that a later release brings is not there; what is wrong
-//! with a command line ends the program with exit code 2.
+//! Contract: flags are those of interface.md section 1, and a flag that a later release brings is not there; what is
+//! wrong with a command line ends the program with exit code 2.
 
 mod args;
 mod color;
@@ -12,3 +12,6 @@ pub use args::{CheckArgs, Cli, Command, DemoArgs, ReconcileArgs};
 pub use color::ColorChoice;
 pub use exit::Exit;
 pub use files::{FindingsFile, ReportTarget};
+
+#[cfg(test)]
+mod tests;

@@ -31,7 +31,11 @@ enum Mode {
 /// Reads `[identity]`; with a profile, its columns are those of its first layout until the table is known.
 pub fn read_identity(section: &Section<'_>) -> Option<(Identity, Option<Profile>)> {
     if !section.is_present() {
-        section.missing("mode", MODE_EXAMPLE);
+        let problem = Problem::new("the file has no [identity]: how is a row paired with its message?").hint(
+            "`mode = \"offset\"` where the table keeps topic, partition and offset, `mode = \"key\"` where columns are \
+             unique",
+        );
+        section.note(problem);
         return None;
     }
     if !section.has("mode") {
@@ -67,8 +71,10 @@ fn read_offset(section: &Section<'_>) -> Option<(Identity, Option<Profile>)> {
             let mut names = columns.value.into_iter().rev();
             let (offset, partition, topic) = (names.next(), names.next(), names.next());
             if offset.is_none() || names.next().is_some() {
-                let problem = Problem::new("`columns` of mode `offset` are those of topic, partition and offset")
-                    .hint("write `columns = [\"topic\", \"partition\", \"offset\"]`; where the table has no topic column, two");
+                let problem = Problem::new("`columns` of mode `offset` are those of topic, partition and offset").hint(
+                    "write `columns = [\"topic\", \"partition\", \"offset\"]`; where the table has no topic column, \
+                         two",
+                );
                 section.note_at(problem, &columns.span);
             }
             Some((Identity::Offset { topic, partition, offset: offset?, timestamp: None, width: width? }, None))

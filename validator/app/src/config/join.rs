@@ -2,10 +2,11 @@
 
 use validator_core::contract::{Format, Identity};
 
+use super::catalog::Catalog;
 use super::nearest::{list, nearest};
 use super::pipeline::Pipeline;
 use super::problem::Problem;
-use super::service::{Catalog, Service};
+use super::service::Service;
 
 /// The catalog of the pipeline's table, when the service has all that the pipeline needs.
 ///

@@ -1,12 +1,15 @@
 //! `validator.toml` and the pipeline files: TOML in, [`Service`] and [`Pipeline`] (with its core contract) out.
 //!
-//! Contract: all problems of a file are reported, each with its line and column; a key that is not known is refused with
-//! the nearest that is; a key that a later release brings is refused by name; `${NAME}` is filled in from the
+//! Contract: all problems of a file are reported, each with its line and column; a key that is not known is refused
+//! with the nearest that is; a key that a later release brings is refused by name; `${NAME}` is filled in from the
 //! environment; no secret is ever printed.
 
 mod bound;
+mod catalog;
+mod contradiction;
 mod error;
 mod hash;
+mod head;
 mod identity;
 mod interpolate;
 mod item;
@@ -18,6 +21,7 @@ mod problem;
 mod profile;
 mod secret;
 mod section;
+mod servers;
 mod service;
 mod source;
 mod terms;
@@ -28,6 +32,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use bound::{BoundError, Edge, Instant, SnapshotSelector};
+pub use catalog::Catalog;
 pub use error::ConfigError;
 pub use interpolate::Environment;
 pub use join::join;
@@ -35,7 +40,8 @@ pub use pipeline::Pipeline;
 pub use problem::Problem;
 pub use profile::{Profile, ProfileMismatch};
 pub use secret::Secret;
-pub use service::{Catalog, DigestKeyBytes, Kafka, SchemaRegistry, Service};
+pub use servers::{Kafka, SchemaRegistry};
+pub use service::{DigestKeyBytes, Service};
 pub use source::{Excerpt, Position, SourceFile};
 
 /// The service file that is read when none is named.
@@ -96,3 +102,6 @@ impl Loader<'_> {
         locate::all(service)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -35,7 +35,7 @@ struct Layout {
 
 /// Why a profile does not fit a table.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("the table has no column {}", looked_for.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", nor "))]
+#[error("the table has no column `{}`", looked_for.join("`, nor `"))]
 pub struct ProfileMismatch {
     /// The first column of each layout that is not there.
     pub looked_for: Vec<String>,

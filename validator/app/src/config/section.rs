@@ -1,7 +1,7 @@
 //! A typed walk over one table of a TOML file that reports every problem, not only the first.
 //!
-//! Contract: a getter takes note of its key, so [`Section::finish`] can refuse every key that nobody asked for; a getter
-//! that finds something wrong notes a [`Problem`] and answers `None`.
+//! Contract: a getter takes note of its key, so [`Section::finish`] can refuse every key that nobody asked for; a
+//! getter that finds something wrong notes a [`Problem`] and answers `None`.
 
 use std::cell::RefCell;
 use std::ops::Range;
@@ -10,7 +10,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::item::Item;
-use super::nearest::{list, nearest};
+use super::nearest::{home_of, list, nearest};
 use super::problem::Problem;
 use super::units::{DURATION_EXAMPLES, parse_duration_ms};
 use super::walk::{Located, Walk};
@@ -22,12 +22,13 @@ pub struct Section<'a> {
     table: Option<&'a DeTable<'a>>,
     span: Option<Range<usize>>,
     known: RefCell<Vec<&'static str>>,
+    later: RefCell<Vec<&'static str>>,
 }
 
 impl<'a> Section<'a> {
     /// A table of this path (none: it is not there), whose header or key stands at the span.
     pub fn new(walk: &'a Walk<'a>, path: String, table: Option<&'a DeTable<'a>>, span: Option<Range<usize>>) -> Self {
-        Self { walk, path, table, span, known: RefCell::default() }
+        Self { walk, path, table, span, known: RefCell::default(), later: RefCell::default() }
     }
 
     /// The section's name as people write it: `[identity]`.
@@ -38,11 +39,6 @@ impl<'a> Section<'a> {
     /// Whether the file has this section.
     pub fn is_present(&self) -> bool {
         self.table.is_some()
-    }
-
-    /// Where the section starts.
-    pub fn span(&self) -> Option<Range<usize>> {
-        self.span.clone()
     }
 
     /// Notes a problem of the section as a whole.
@@ -57,7 +53,14 @@ impl<'a> Section<'a> {
 
     /// The item of that key.
     pub fn item(&self, key: &'static str) -> Option<Item<'a>> {
-        self.known.borrow_mut().push(key);
+        let mut known = self.known.borrow_mut();
+        if !known.contains(&key) {
+            known.push(key);
+        }
+        self.find(key)
+    }
+
+    fn find(&self, key: &str) -> Option<Item<'a>> {
         let (found, value) = self.table?.get_key_value(key)?;
         Some(self.item_of(found, value))
     }
@@ -203,7 +206,8 @@ impl<'a> Section<'a> {
 
     /// Refuses a key, by name, that a later release brings.
     pub fn not_built(&self, key: &'static str) {
-        if let Some(item) = self.item(key) {
+        self.later.borrow_mut().push(key);
+        if let Some(item) = self.find(key) {
             let name = match item.value {
                 DeValue::Array(values) if values.iter().any(|value| value.get_ref().is_table()) => {
                     format!("[[{}]]", self.child_path(key))
@@ -224,15 +228,21 @@ impl<'a> Section<'a> {
 
     /// Refuses every key that no getter asked for, with the nearest name that one did.
     pub fn finish(&self) {
-        let known = self.known.borrow();
-        for item in self.entries().iter().filter(|item| !known.contains(&item.key.as_str())) {
+        let (known, later) = (self.known.borrow(), self.later.borrow());
+        for item in self.entries() {
+            let key = item.key.as_str();
+            if known.contains(&key) || later.contains(&key) {
+                continue;
+            }
             let place = if self.path.is_empty() { String::new() } else { format!(" in {}", self.title()) };
-            let problem = Problem::new(format!("unknown key `{}`{place}", item.key));
-            let problem = match nearest(&item.key, known.iter().copied()) {
-                Some(meant) => problem.hint(format!("did you mean `{meant}`?")),
-                None => problem.hint(format!("known here: {}", list(&known, "and"))),
+            let hint = match nearest(key, known.iter().chain(later.iter()).copied()) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => match home_of(key) {
+                    Some(home) if home != self.path => format!("`{key}` belongs in [{home}]"),
+                    _ => format!("known here: {}", list(&known, "and")),
+                },
             };
-            self.note_at(problem, &item.key_span);
+            self.note_at(Problem::new(format!("unknown key `{key}`{place}")).hint(hint), &item.key_span);
         }
     }
 

@@ -2,12 +2,14 @@
 //!
 //! Contract: lines and columns are 1-based and count characters, as editors do.
 
+use std::fmt;
 use std::fs;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::error::ConfigError;
+use super::nearest::nearest;
 
 /// The words that make the value of a key a secret (compared in lower case).
 const SECRET_WORDS: [&str; 8] =
@@ -17,10 +19,17 @@ const SECRET_WORDS: [&str; 8] =
 const MASK: &str = "\"***\"";
 
 /// One configuration file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct SourceFile {
     path: PathBuf,
     text: String,
+}
+
+impl fmt::Debug for SourceFile {
+    /// The path alone: the text may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SourceFile").field(&self.path).finish()
+    }
 }
 
 /// A place in a file.
@@ -134,18 +143,22 @@ impl SourceFile {
     }
 }
 
-/// Whether the value of a key of that name is a secret.
+/// Whether the value of a key of that name is a secret; a misspelt name counts as what it is near to.
 pub fn sounds_secret(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
     SECRET_WORDS.iter().any(|word| lower.contains(word))
+        || lower.split(['.', '-', '_']).any(|part| nearest(part, SECRET_WORDS).is_some())
 }
 
 /// Where a secret value starts in a line: behind the `=` of a key that sounds like one. A value that is nothing but
 /// `${NAME}` is no secret.
 fn masked_from(line: &str) -> Option<usize> {
-    let lower = line.to_ascii_lowercase();
-    let word = SECRET_WORDS.iter().filter_map(|word| lower.find(word)).min()?;
-    let equals = word + line[word..].find('=')?;
+    let equals = line.match_indices('=').map(|(at, _)| at).find(|at| {
+        let key = line[..*at].trim_end().trim_end_matches(['"', '\'']);
+        let start =
+            key.rfind(|c: char| c.is_whitespace() || matches!(c, '{' | ',' | '"' | '\'')).map_or(0, |at| at + 1);
+        sounds_secret(key.get(start..).unwrap_or(key))
+    })?;
     let value_at = equals + 1 + (line[equals + 1..].len() - line[equals + 1..].trim_start().len());
     let value = line[value_at..].trim_end();
     let by_name = value.strip_prefix("\"${").and_then(|rest| rest.strip_suffix("}\""));

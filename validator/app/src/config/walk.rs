@@ -78,6 +78,8 @@ impl<'a> Walk<'a> {
     pub fn into_findings(self) -> (Vec<Problem>, Places) {
         let mut problems = self.problems.into_inner();
         problems.sort_by_key(|problem| problem.span.as_ref().map_or(0, |span| span.start));
+        // A key that two checks look at is wrong once.
+        problems.dedup();
         (problems, self.places.into_inner())
     }
 }

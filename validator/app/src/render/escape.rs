@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 
 /// Whether a character must not reach a terminal as it is.
 ///
-/// Controls (C0, DEL, C1) could move the cursor or start an escape sequence; bidi marks reorder what is read (CVE-2021-42574);
-/// zero-width characters, line separators, and tags make two different values look alike.
+/// Controls (C0, DEL, C1) could move the cursor or start an escape sequence; bidi marks reorder what is read
+/// (CVE-2021-42574); zero-width characters, line separators, and tags make two different values look alike.
 fn is_hostile(c: char) -> bool {
     c.is_control()
         || matches!(c,
@@ -17,8 +17,8 @@ fn is_hostile(c: char) -> bool {
             | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// The text with every character that must not reach a terminal written as `\n`, `\t` or `\u{…}`; a backslash is doubled
-/// only where something else is escaped, so that the usual text stays as it is.
+/// The text with every character that must not reach a terminal written as `\n`, `\t` or `\u{…}`; a backslash is
+/// doubled only where something else is escaped, so that the usual text stays as it is.
 pub fn escape(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_hostile) {
         return Cow::Borrowed(text);
@@ -30,8 +30,8 @@ pub fn escape(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// A value for a person: as it is where it cannot be misread, else in quotes with escapes. Quoted are the empty text, spaces
-/// at an end, the word NULL, quotes, and whatever has to be escaped.
+/// A value for a person: as it is where it cannot be misread, else in quotes with escapes. Quoted are the empty text,
+/// spaces at an end, the word NULL, quotes, and whatever has to be escaped.
 pub fn quoted(text: &str) -> Cow<'_, str> {
     let misread = text.is_empty()
         || text.starts_with(char::is_whitespace)

@@ -3,11 +3,37 @@
 //! Contract: text that came from data, files or servers is escaped before it reaches a terminal; nothing here decides
 //! anything, the numbers are those of the report.
 
+mod command;
+mod counts;
+mod dry_run;
 mod escape;
+mod failure;
+mod finding;
+mod findings;
+mod holes;
+mod json;
+mod number;
+mod page;
 mod paint;
 mod problem;
+mod progress;
+mod report;
+mod value;
+mod words;
 mod wrap;
 
+pub use command::command_line;
+pub use dry_run::dry_run;
 pub use escape::{escape, quoted};
+pub use failure::{error_chain, failure};
+pub use finding::finding_text;
+pub use json::{report_json, write_findings};
+pub use number::{bytes, count, counted, elapsed, figure};
 pub use paint::{Palette, Role};
 pub use problem::problems;
+pub use progress::{Phase, Progress};
+pub use report::{TextReport, text_report};
+pub use wrap::{WIDTH_DEFAULT, WIDTH_MIN};
+
+#[cfg(test)]
+mod tests;

@@ -24,6 +24,11 @@ pub fn wrap(text: &str, width: usize, first: &str, rest: &str) -> Vec<String> {
             lines.push(std::mem::replace(&mut line, rest.to_owned()));
             empty = true;
         }
+        // A word that does not fit behind the first indent but does behind the other goes there whole.
+        let fits_below = width_of(rest) + width_of(word) <= width;
+        if empty && line == first && width_of(&line) + width_of(word) > width && fits_below && first != rest {
+            lines.push(std::mem::replace(&mut line, rest.to_owned()));
+        }
         if !empty {
             line.push(' ');
         }
@@ -49,6 +54,7 @@ mod tests {
         let lines = wrap("the table has moved past it", 16, "- ", "  ");
         assert_eq!(lines, ["- the table has", "  moved past it"]);
         assert_eq!(wrap("", 10, "- ", "  "), ["- "]);
+        assert_eq!(wrap("missing 5", 12, "partition  ", "  "), ["partition  ", "  missing 5"]);
     }
 
     #[test]

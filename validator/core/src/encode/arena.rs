@@ -135,3 +135,19 @@ impl Rows {
         Sink { bytes: &mut self.bytes, ends }
     }
 }
+
+#[cfg(test)]
+impl Arena {
+    /// An arena of any bytes, for tests of hashing alone.
+    pub(crate) fn of_rows<'a>(rows: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        let mut arena = Self::new();
+        for row in rows {
+            let start = arena.rows.bytes.len();
+            arena.rows.bytes.extend_from_slice(row);
+            arena.rows.bytes.resize((start + row.len()).next_multiple_of(BLOCK_BYTES), 0);
+            arena.rows.starts.push(start);
+            arena.rows.ends.push(start + row.len());
+        }
+        arena
+    }
+}

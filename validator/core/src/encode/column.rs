@@ -56,7 +56,7 @@ pub(super) mod tag {
 }
 
 /// The bytes before every value of a column: at most five of a field id, and a tag.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Prefix {
     /// Little-endian, zero above `len`, so that one store of 8 bytes writes all of it.
     pub word: u64,

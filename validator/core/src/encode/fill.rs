@@ -67,22 +67,14 @@ impl Column<'_> {
             Values::Decimal { unscaled, scale } => {
                 cells(nulls, rows, sink, |row, bytes, at| number::put_decimal(bytes, at, prefix, unscaled[row], *scale))
             }
-            Values::Float(values) => cells(nulls, rows, sink, |row, bytes, at| {
-                let at = put_prefix(bytes, at, prefix);
-                put(bytes, at, float_bytes(f64::from(values[row])))
-            }),
-            Values::Double(values) => cells(nulls, rows, sink, |row, bytes, at| {
-                let at = put_prefix(bytes, at, prefix);
-                put(bytes, at, float_bytes(values[row]))
-            }),
-            Values::Date(values) => cells(nulls, rows, sink, |row, bytes, at| {
-                let at = put_prefix(bytes, at, prefix);
-                put(bytes, at, values[row].to_le_bytes())
-            }),
-            Values::Time(values) => cells(nulls, rows, sink, |row, bytes, at| {
-                let at = put_prefix(bytes, at, prefix);
-                put(bytes, at, values[row].to_le_bytes())
-            }),
+            Values::Float(values) => fill_fixed(nulls, rows, sink, prefix, |row| float_bytes(f64::from(values[row]))),
+            Values::Double(values) => fill_fixed(nulls, rows, sink, prefix, |row| float_bytes(values[row])),
+            Values::Date(values) => fill_fixed(nulls, rows, sink, prefix, |row| values[row].to_le_bytes()),
+            Values::Time(values) => fill_fixed(nulls, rows, sink, prefix, |row| values[row].to_le_bytes()),
+            Values::Uuid(data) => {
+                let values = data.as_chunks::<16>().0;
+                fill_fixed(nulls, rows, sink, prefix, |row| values[row]);
+            }
             Values::Micros(values) => fill_instants::<1_000_000>(nulls, rows, sink, prefix, values),
             Values::Nanos(values) => fill_instants::<1_000_000_000>(nulls, rows, sink, prefix, values),
             Values::Bytes { offsets, data } => cells(nulls, rows, sink, |row, bytes, at| {
@@ -96,10 +88,6 @@ impl Column<'_> {
                 let at = put(bytes, at, length(*width));
                 bytes[at..at + width].copy_from_slice(&data[row * width..][..*width]);
                 at + width
-            }),
-            Values::Uuid(data) => cells(nulls, rows, sink, |row, bytes, at| {
-                let at = put_prefix(bytes, at, prefix);
-                put(bytes, at, data.as_chunks::<16>().0[row])
             }),
             Values::Struct(fields) => {
                 cells(nulls, rows.clone(), sink, |_, bytes, at| put_prefix(bytes, at, prefix));
@@ -171,6 +159,21 @@ fn put_entries(bytes: &mut [u8], at: usize, entries: &Entries<'_>, row: usize) -
         }
     }
     at
+}
+
+/// The prefix and bytes of one width.
+#[inline(always)]
+fn fill_fixed<const N: usize>(
+    nulls: Option<&NullBuffer>,
+    rows: Range<usize>,
+    sink: &mut Sink<'_>,
+    prefix: Prefix,
+    value: impl Fn(usize) -> [u8; N],
+) {
+    cells(nulls, rows, sink, |row, bytes, at| {
+        let at = put_prefix(bytes, at, prefix);
+        put(bytes, at, value(row))
+    });
 }
 
 /// Seconds since the epoch, rounded down, and the nanoseconds after them.

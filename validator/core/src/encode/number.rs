@@ -55,7 +55,8 @@ fn put_head(bytes: &mut [u8], at: usize, prefix: Prefix, scale: u8, len: usize) 
 // log steps. (Warren, Hacker's Delight, 10-17.)
 macro_rules! strip {
     ($name:ident, $word:ident, [$($step:literal)*]) => {
-        /// The number without its trailing decimal zeros, as many as the scale allows, and the scale left; 0 has scale 0.
+        /// The number without its trailing decimal zeros, as many as the scale allows, and the scale left.
+        /// 0 has scale 0.
         #[inline(always)]
         pub(super) fn $name(mut number: $word, mut scale: u8) -> ($word, u8) {
             const fn inverse_of_power_of_5(exponent: u32) -> $word {

@@ -8,7 +8,7 @@ use super::column::{Prefix, tag};
 use crate::schema::{Field, Type};
 
 /// A field with its children in the order of their bytes.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Plan {
     pub path: String,
     pub ty: Type,
@@ -76,7 +76,8 @@ fn join(parent: &str, name: &str) -> String {
     if parent.is_empty() { name.to_owned() } else { format!("{parent}.{name}") }
 }
 
-/// Equal but for what changes no value: nullability and metadata of nested fields, names of elements and entries.
+/// Equal but for what changes no value: the name of an instant's zone, nullability and metadata of nested fields, names
+/// of elements and entries.
 fn is_same(expected: &DataType, actual: &DataType) -> bool {
     match (expected, actual) {
         (DataType::Struct(a), DataType::Struct(b)) => {
@@ -90,6 +91,7 @@ fn is_same(expected: &DataType, actual: &DataType) -> bool {
             }
             _ => false,
         },
+        (DataType::Timestamp(a, Some(_)), DataType::Timestamp(b, Some(_))) => a == b,
         _ => expected == actual,
     }
 }

@@ -1,12 +1,12 @@
 //! What the judge answers: counts, and a draft for each finding.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::case::LossKind;
 use super::tally::{MessageTally, MovedFromIntact, RowTally};
 use crate::hole::HoleReason;
 use crate::position::{MessageAt, PartitionIndex, RowAt};
-use crate::verdict::{Cause, ExcludedCause, Verdict};
+use crate::verdict::{Cause, ExcludedCause, MessageVerdict, Verdict};
 
 /// The verdicts on a case.
 ///
@@ -38,6 +38,22 @@ impl Judgement {
             total += *tally;
         }
         total
+    }
+
+    /// These messages' rows stand in a retained older snapshot: what was lost or overdue among them is missing, cause
+    /// `removed`, whether or not the table has moved past it (interface.md §4, Withdrawn).
+    pub fn mark_removed(&mut self, removed: &BTreeSet<MessageAt>) {
+        for draft in &mut self.drafts {
+            let Some(at) = draft.message.filter(|at| removed.contains(at)) else { continue };
+            let is_overdue = draft.verdict == Verdict::Message(MessageVerdict::Overdue);
+            if is_overdue {
+                let tally = self.messages.get_mut(&at.partition).expect("each draft's message is counted");
+                (tally.overdue, tally.missing) = (tally.overdue - 1, tally.missing + 1);
+            } else if draft.cause != Some(Cause::Lost) {
+                continue;
+            }
+            (draft.verdict, draft.cause) = (MessageVerdict::Missing.into(), Some(Cause::Removed));
+        }
     }
 
     /// What moved out of the balanced segments, of all partitions.

@@ -65,18 +65,19 @@ fn of_row(row: &RowEntry, whole_topic: bool) -> RowEnd {
     }
 }
 
-/// Phantoms of a filtered message or a tombstone say so; where an identity has several, its first one names the cause.
+/// Rows of a filtered message or a tombstone are phantom and say so, also where the topic is compacted: an identity is
+/// of one message, and that one is there. Where several excluded ones share it, the first names the cause.
 fn name_excluded(case: &Case, ends: &mut [(usize, RowEnd)]) {
     let excluded = identities(case, |state| excluded_row_cause(state).is_some());
     if excluded.is_empty() {
         return;
     }
-    let phantoms = ends.iter().enumerate().filter(|(_, (_, end))| matches!(end, RowEnd::Phantom(_)));
-    let phantoms = phantoms.map(|(place, (row, _))| (case.rows[*row].identity, place)).collect();
+    let inside = ends.iter().enumerate().filter(|(_, (_, end))| *end != RowEnd::OutOfScope);
+    let inside = inside.map(|(place, (row, _))| (case.rows[*row].identity, place)).collect();
     let mut named = Vec::new();
-    join(excluded, phantoms, |messages, phantoms| {
+    join(excluded, inside, |messages, rows| {
         if let Some(cause) = excluded_row_cause(case.messages[messages[0].1].state) {
-            named.extend(phantoms.iter().map(|(_, place)| (*place, cause)));
+            named.extend(rows.iter().map(|(_, place)| (*place, cause)));
         }
     });
     for (place, cause) in named {

@@ -77,13 +77,13 @@ impl Pairing {
             .collect()
     }
 
-    /// Before (1): rows of an undecodable message's identity belong to it; the surplus to the last such message.
+    /// Before (1): rows in scope of an undecodable message's identity belong to it; the surplus to the last such message.
     fn set_aside_undecodable(&mut self, case: &Case) {
         let undecodable = identities(case, |state| matches!(state, MessageState::Undecodable(_)));
         if undecodable.is_empty() {
             return;
         }
-        let rows = self.left_rows(case, |_| true, |row| row.identity);
+        let rows = self.left_rows(case, |row| row.standing != RowStanding::OutOfScope, |row| row.identity);
         join(undecodable, rows, |messages, rows| {
             let last = messages.len() - 1;
             for (nth, (_, row)) in rows.iter().enumerate() {

@@ -12,7 +12,6 @@ use parquet::errors::{ParquetError, Result as ParquetResult};
 use parquet::file::reader::{ChunkReader, Length};
 use tokio::runtime::Handle;
 
-use crate::limits::WINDOW_BYTES;
 use crate::storage::{Object, StorageError};
 
 /// Column chunks of one row group.
@@ -30,6 +29,7 @@ enum Inner {
 #[derive(Debug)]
 struct Windowed {
     object: Object,
+    window_bytes: u64,
     handle: Handle,
     /// Sorted and apart from each other.
     chunks: Vec<Chunk>,
@@ -52,12 +52,13 @@ impl Chunks {
     }
 
     /// Will fetch windows as they are needed; only for threads that may block.
-    pub(crate) fn windowed(object: Object, handle: Handle, ranges: &[Range<u64>]) -> Self {
+    pub(crate) fn windowed(object: &Object, window_bytes: u64, handle: Handle, ranges: &[Range<u64>]) -> Self {
         let window = |range: &Range<u64>| Mutex::new((range.start, Bytes::new()));
         let mut chunks: Vec<Chunk> =
             ranges.iter().map(|range| Chunk { range: range.clone(), window: window(range) }).collect();
         chunks.sort_by_key(|chunk| chunk.range.start);
-        Self { inner: Arc::new(Inner::Windowed(Windowed { object, handle, chunks, failed: Mutex::new(None) })) }
+        let (object, failed) = (object.clone(), Mutex::new(None));
+        Self { inner: Arc::new(Inner::Windowed(Windowed { object, window_bytes, handle, chunks, failed })) }
     }
 
     /// The store's failure behind a read that failed, if it was the store.
@@ -99,7 +100,7 @@ impl Windowed {
         let (at, bytes) = &*window;
         let wanted_end = chunk.range.end.min(start.saturating_add(least as u64));
         if start < *at || wanted_end > at + bytes.len() as u64 {
-            let end = chunk.range.end.min(wanted_end.max(start.saturating_add(WINDOW_BYTES)));
+            let end = chunk.range.end.min(wanted_end.max(start.saturating_add(self.window_bytes)));
             *window = (start, self.fetch(start..end)?);
         }
         let (at, bytes) = &*window;

@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::JoinHandle;
 
-use crate::limits::{ROW_GROUP_BYTES_HELD, WINDOW_BATCHES_QUEUED};
+use crate::limits::WINDOW_BATCHES_QUEUED;
 use crate::{FaultKind, FileFault};
 
 use super::ScanItem;
@@ -84,7 +84,7 @@ impl Scan {
     }
 
     async fn begin(&mut self, task: Task) -> Result<Current, FileFault> {
-        if let (true, Ok(handle)) = (task.group.bytes > ROW_GROUP_BYTES_HELD, Handle::try_current()) {
+        if let (true, Ok(handle)) = (self.is_large(&task), Handle::try_current()) {
             return windowed(&self.file, task, handle);
         }
         let chunks = match self.ahead.take() {
@@ -97,10 +97,14 @@ impl Scan {
         Ok(Current::Inline(Box::new(Decoding::new(Arc::clone(&self.file), chunks, task)?)))
     }
 
+    fn is_large(&self, task: &Task) -> bool {
+        task.group.bytes > self.file.storage.limits().row_group_bytes
+    }
+
     /// Starts on the next row group while this one is decoded, if there is leave to hold its bytes.
     fn fetch_ahead(&mut self) {
         let (Some(task), Ok(handle)) = (self.todo.front(), Handle::try_current()) else { return };
-        if task.group.bytes > ROW_GROUP_BYTES_HELD {
+        if self.is_large(task) {
             return;
         }
         let Some(permit) = self.file.storage.read_ahead(task.group.bytes) else { return };
@@ -123,7 +127,7 @@ fn windowed(file: &Arc<Opened>, task: Task, handle: Handle) -> Result<Current, F
     let ranges = file.ranges(task.group.index).map_err(|reason| task.fault(file, FaultKind::Corrupt, reason))?;
     let (send, items) = mpsc::channel(WINDOW_BATCHES_QUEUED);
     let (file, thread_task) = (Arc::clone(file), task.clone());
-    let chunks = Chunks::windowed(file.object.clone(), handle.clone(), &ranges);
+    let chunks = Chunks::windowed(&file.object, file.storage.limits().window_bytes, handle.clone(), &ranges);
     handle.spawn_blocking(move || {
         let mut decoding = match Decoding::new(file, chunks, thread_task.clone()) {
             Ok(decoding) => decoding,

@@ -19,7 +19,7 @@ pub(super) fn check(raw: &str) -> Parsed<()> {
 }
 
 /// Appends what the content of a checked string stands for.
-pub(super) fn unescape(raw: &str, out: &mut Vec<u8>) {
+pub(crate) fn unescape(raw: &str, out: &mut Vec<u8>) {
     let bytes = raw.as_bytes();
     let mut at = 0;
     while let Some(found) = memchr::memchr(b'\\', &bytes[at..]) {

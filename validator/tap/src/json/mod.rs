@@ -7,6 +7,7 @@ mod cursor;
 mod decode;
 mod escape;
 mod map;
+mod pick;
 mod scalar;
 mod shape;
 
@@ -15,8 +16,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use validator_core::schema::Field;
 use validator_core::verdict::UndecodableCause;
 
-use self::cursor::{Cursor, Fault};
+pub(crate) use self::cursor::{Cursor, Fault, Kind, Parsed, Text};
 use self::decode::Notes;
+pub(crate) use self::escape::unescape;
+pub(crate) use self::pick::instant_ms;
 use self::shape::{Node, Object, Shape};
 use crate::column::Column;
 use crate::decoder::{Decoded, Decoder, DecoderError, Undecodable, WantedField, check_room};

@@ -1,0 +1,246 @@
+//! From what a run found to its answer: report.json and the findings, sorted.
+//!
+//! Contract: the totals of the report are the counts of the findings and of the accounts; nothing is decided here that the
+//! core's figures do not decide.
+
+use std::collections::BTreeMap;
+
+use validator_core::clock::UtcMillis;
+use validator_core::contract::Fidelity;
+use validator_core::figures::{Decision, Figures, OutcomeInput, decide};
+use validator_core::finding::{self, Finding, FindingCounts};
+use validator_core::report::{
+    FidelityReport, MessageCounts, PartitionReport, PolicyCount, REPORT_SCHEMA, Report, RowCounts, SegmentCounts,
+    TableReport,
+};
+use validator_core::verdict::{TableVerdict, Verdict};
+use validator_engine::reconcile::Reconciled;
+use validator_table::{FaultKind, Pinned};
+use validator_tap::Tap;
+
+/// What a run answers.
+#[derive(Debug)]
+pub struct Answer {
+    /// report.json.
+    pub report: Report,
+    /// The findings, sorted.
+    pub findings: Vec<Finding>,
+    /// The outcome and its reasons.
+    pub decision: Decision,
+}
+
+/// What the answer needs beside the run's result.
+pub struct Frame<'a> {
+    /// The pipeline's name.
+    pub pipeline: &'a str,
+    /// Of the pipeline file.
+    pub config_hash: &'a str,
+    /// Targets.
+    pub fidelity: &'a Fidelity,
+    /// Whether unknown fields breach.
+    pub strict_fields: bool,
+    /// The message side.
+    pub tap: &'a dyn Tap,
+    /// The table side.
+    pub pinned: &'a Pinned,
+    /// When the run started, milliseconds since the epoch.
+    pub started_ms: i64,
+    /// When it ended.
+    pub finished_ms: i64,
+    /// What it judged by.
+    pub judged_at_ms: i64,
+}
+
+impl Frame<'_> {
+    /// The answer.
+    pub fn answer(&self, run: Reconciled) -> Answer {
+        let mut findings = self.table_findings(&run);
+        let mut warnings = self.warnings(&run);
+        findings.extend(run.findings.iter().cloned());
+        finding::sort(&mut findings);
+        let counts = counts(&findings, &run);
+        let mut messages = run.accounts.messages;
+        messages.late = run.late.unwrap_or(0);
+        let figures = Figures::of(&messages, &run.accounts.rows);
+        let failed_to_look = failed_to_look(&run);
+        let decision = decide(&OutcomeInput {
+            messages,
+            figures,
+            target: self.fidelity.target,
+            coverage_target: self.fidelity.coverage,
+            diverted_max: self.fidelity.diverted_max,
+            strict_fields: self.strict_fields,
+            unknown_field_messages: run.seen.unknown_fields.values().copied().max().unwrap_or(0),
+            findings: counts.by_verdict(),
+            failed_to_look,
+        });
+        if decision.is_vacuous {
+            warnings.push("there was nothing to judge: no message was due and no row was found".to_owned());
+        }
+        warnings.sort();
+        warnings.dedup();
+        let retention = run.holes.iter().any(|holes| holes.has_retention());
+        let report = Report {
+            schema: REPORT_SCHEMA,
+            validator: env!("CARGO_PKG_VERSION").to_owned(),
+            pipeline: self.pipeline.to_owned(),
+            outcome: decision.outcome,
+            complete: !(failed_to_look || retention),
+            started_at: UtcMillis(self.started_ms),
+            finished_at: UtcMillis(self.finished_ms),
+            judged_at: UtcMillis(self.judged_at_ms),
+            elapsed_ms: u64::try_from(self.finished_ms - self.started_ms).unwrap_or(0),
+            config_hash: self.config_hash.to_owned(),
+            digest: "canonical/1".to_owned(),
+            fidelity: FidelityReport::new(&figures, self.fidelity.target),
+            messages: MessageCounts::new(&messages, run.late.is_some()),
+            rows: RowCounts::new(&run.accounts.rows, None, None),
+            partitions: self.partitions(&run),
+            segments: SegmentCounts {
+                total: run.segments.balanced + run.segments.disputed,
+                balanced: run.segments.balanced,
+                disputed: run.segments.disputed,
+                judged: run.segments.disputed,
+            },
+            table: self.table(&findings),
+            policy: policy(&run),
+            rules: Vec::new(),
+            findings: counts,
+            warnings,
+        };
+        Answer { report, findings, decision }
+    }
+
+    fn partitions(&self, run: &Reconciled) -> Vec<PartitionReport> {
+        let ranges = self.tap.partitions().iter().zip(&run.accounts.partitions);
+        let listed = ranges.enumerate().filter(|(_, (range, _))| range.listed);
+        listed
+            .map(|(index, (range, account))| PartitionReport {
+                topic: range.tp.topic.clone(),
+                partition: range.tp.partition,
+                from: range.from,
+                to: run.seen.partitions[index].position.unwrap_or(range.to),
+                consumed: account.consumed,
+                holes: run.holes[index].clone(),
+                messages: MessageCounts::new(&account.messages, false),
+            })
+            .collect()
+    }
+
+    fn table(&self, findings: &[Finding]) -> TableReport {
+        let mut by_verdict: BTreeMap<TableVerdict, Option<u64>> =
+            BTreeMap::from([(TableVerdict::StorageCorrupt, Some(0)), (TableVerdict::MetadataInconsistent, Some(0))]);
+        for finding in findings {
+            if let Verdict::Table(verdict) = finding.verdict {
+                *by_verdict.entry(verdict).or_default().get_or_insert_default() += 1;
+            }
+        }
+        TableReport {
+            name: self.pinned.name.to_string(),
+            uuid: Some(self.pinned.uuid.clone()),
+            snapshot_id: self.pinned.snapshot_id,
+            metadata_location: self.pinned.metadata_location.clone(),
+            files: self.pinned.files.len() as u64,
+            findings: by_verdict,
+        }
+    }
+
+    /// One finding per verdict and path; several causes at one path are one finding with all of them in its sentence.
+    fn table_findings(&self, run: &Reconciled) -> Vec<Finding> {
+        let mut details: BTreeMap<(TableVerdict, &str), Vec<String>> = BTreeMap::new();
+        for (place, (_, fault)) in run.faults.iter().enumerate() {
+            if fault.kind == FaultKind::Unreadable {
+                continue;
+            }
+            let mut detail = fault.detail.clone();
+            if let Some(row_groups) = &fault.row_groups {
+                let groups: Vec<String> = row_groups.iter().map(u32::to_string).collect();
+                detail = format!("{detail} (row groups {})", groups.join(", "));
+            }
+            if let Some(rows) = fault.rows {
+                let explained = run.explained.get(place).copied().unwrap_or(0);
+                detail = format!("{detail}; {rows} rows are lost");
+                if explained > rows {
+                    detail = format!("{detail}, {explained} missing messages lie in its bounds: more than it held");
+                }
+            }
+            details.entry((TableVerdict::StorageCorrupt, &fault.path)).or_default().push(detail);
+        }
+        for finding in self.pinned.findings.iter().chain(&run.table_findings) {
+            details.entry((finding.verdict, &finding.path)).or_default().push(finding.detail.clone());
+        }
+        let finding = |((verdict, path), mut sentences): ((TableVerdict, &str), Vec<String>)| {
+            sentences.sort();
+            sentences.dedup();
+            let mut finding = Finding::of_table(self.pipeline, Verdict::Table(verdict), None, path);
+            if let Some(file) = self.pinned.files.iter().find(|file| file.path == path) {
+                finding.snapshot_id = Some(file.snapshot_id);
+                finding.operation = file.added_by.as_ref().map(|by| by.operation.clone());
+            }
+            finding.detail = sentences.join("; ");
+            finding
+        };
+        details.into_iter().map(finding).collect()
+    }
+
+    fn warnings(&self, run: &Reconciled) -> Vec<String> {
+        let mut warnings = self.tap.warnings();
+        for (index, range) in self.tap.partitions().iter().enumerate() {
+            if let Some(failure) = &run.seen.partitions[index].failure {
+                let position = run.seen.partitions[index].position.unwrap_or(range.from);
+                warnings.push(format!("{} could be read only up to offset {position}: {failure}", range.tp));
+            }
+            let holes = run.holes[index].runs().iter();
+            for hole in holes.filter(|hole| hole.reason == validator_core::hole::HoleReason::Retention) {
+                let (from, to, tp) = (hole.from, hole.to, &range.tp);
+                warnings.push(format!("{tp}: offsets {from} to {to} were deleted by retention before this run"));
+            }
+        }
+        for (_, fault) in run.faults.iter().filter(|(_, fault)| fault.kind == FaultKind::Unreadable) {
+            warnings.push(format!("{} could not be looked at: {}", fault.path, fault.detail));
+        }
+        for (name, messages) in &run.seen.unknown_fields {
+            warnings.push(format!(
+                "field {name} is in {messages} messages, and neither a column nor [compare] drop accounts for it"
+            ));
+        }
+        if run.seen.duplicate_keys > 0 {
+            let messages = run.seen.duplicate_keys;
+            warnings.push(format!("{messages} messages name a key of an object twice; the last one counts"));
+        }
+        if run.census.late_unknown > 0 {
+            let rows = run.census.late_unknown;
+            warnings.push(format!("{rows} rows were rewritten or their snapshot has expired: late is not known of them"));
+        }
+        warnings
+    }
+}
+
+fn counts(findings: &[Finding], run: &Reconciled) -> FindingCounts {
+    let mut counts = FindingCounts::default();
+    for finding in findings {
+        counts.add(finding.verdict, finding.cause, 1);
+    }
+    for partition in &run.seen.partitions {
+        for (cause, messages) in &partition.excluded {
+            counts.add_excluded(*cause, *messages);
+        }
+    }
+    counts
+}
+
+fn failed_to_look(run: &Reconciled) -> bool {
+    run.faults.iter().any(|(_, fault)| fault.kind == FaultKind::Unreadable)
+        || run.seen.partitions.iter().any(|partition| partition.failure.is_some())
+}
+
+fn policy(run: &Reconciled) -> Vec<PolicyCount> {
+    let used = run.seen.policy.messages.iter();
+    used.map(|((column, tolerance), messages)| PolicyCount {
+        column: column.clone(),
+        tolerance: (*tolerance).to_owned(),
+        messages: *messages,
+        rows: 0,
+    })
+    .collect()
+}

@@ -1,0 +1,42 @@
+//! What no section of a pipeline file can see alone: keys of two sections that contradict each other.
+
+use validator_core::contract::{Envelope, Format, RecordedSource};
+
+use super::problem::Problem;
+use super::section::Section;
+
+/// Notes every contradiction.
+pub fn refuse_contradictions(root: &Section<'_>, format: Option<Format>, source: Option<&RecordedSource>) {
+    let map = root.section("map");
+    let ignore = root.section("compare").section("ignore");
+    for item in ignore.entries().iter().filter(|item| map.has(&item.key)) {
+        let problem = Problem::new(format!("column `{}` is mapped in [map] and ignored here", item.key));
+        ignore.note_at(problem.hint("keep one of the two"), &item.key_span);
+    }
+    let identity = root.section("identity");
+    let columns = identity.entries().into_iter().find(|item| item.key == "columns").and_then(|item| item.texts());
+    for column in columns.iter().flatten() {
+        let whole = column.value.split('.').next().unwrap_or_default();
+        for item in ignore.entries().iter().filter(|item| item.key == column.value || item.key == whole) {
+            let problem = Problem::new(format!("column `{}` is part of the identity and cannot be ignored", item.key));
+            ignore.note_at(problem, &item.key_span);
+        }
+    }
+    let fields = root.section("fields");
+    if format.is_some_and(|format| format != Format::Json) && fields.is_present() {
+        let message = "[fields] is for `format = \"json\"`: other formats know the types of their fields";
+        fields.note(Problem::new(message));
+    }
+    let source_section = root.section("source");
+    if let Some(RecordedSource { envelope: Envelope::None, files, .. }) = source {
+        if format == Some(Format::Avro) {
+            let problem = Problem::new("Avro files with `envelope = \"none\"` are not built yet");
+            source_section.note(problem.hint("record messages with `kcat -J`, and write `envelope = \"kcat\"`"));
+        }
+        if files.iter().any(|file| file.ends_with(".parquet")) {
+            let problem = Problem::new("Parquet files with `envelope = \"none\"` are not built yet");
+            source_section
+                .note(problem.hint("files with topic, partition, offset, key and value are `envelope = \"table\"`"));
+        }
+    }
+}

@@ -1,0 +1,798 @@
+//! The pipeline file, sound and not.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use validator_core::contract::{Bound, Envelope, Format, Identity, NullPayload};
+
+use super::super::{Pipeline, Profile, join};
+use super::{NOW_MS, pipeline, seen, service};
+use crate::render::{Palette, problems};
+
+const HEAD: &str = "[pipeline]\nname = \"trades\"\ntopic = \"t\"\ntable = \"lake.ns.trades\"\nformat = \"json\"\n";
+const OFFSET: &str = "[identity]\nmode = \"offset\"\ncolumns = [\"topic\", \"partition\", \"offset\"]\n";
+
+fn sound(text: &str) -> Pipeline {
+    match pipeline(text) {
+        Ok(pipeline) => pipeline,
+        Err(error) => panic!("{}", seen::<()>(Err(error))),
+    }
+}
+
+/// A sound file with these lines behind its head and identity.
+fn with(more: &str) -> String {
+    format!("{HEAD}{OFFSET}{more}")
+}
+
+#[test]
+fn every_key_of_this_release_is_read() {
+    let read = sound(
+        r#"
+        [pipeline]
+        name = "trades"
+        topics = ["${TOPIC}.a", "${TOPIC}.b"]
+        table = "lake.market_data.trades_v2"
+        format = "json"
+        start = "0:100,1:2500"
+        filter = "e = 'trade'"
+        null_payload = "row"
+        [fields]
+        T = "epoch_ms"
+        m = "boolean"
+        [map]
+        side = "CASE WHEN m THEN 'SELL' ELSE 'BUY' END"
+        [identity]
+        mode = "key"
+        columns = ["symbol", "trade.id"]
+        window = "timestamp"
+        every = "5m"
+        shards = 16
+        [compare]
+        ignore = { ingestion_timestamp = "set by the sink" }
+        drop = { a = "not kept", b = "not kept" }
+        strict_fields = false
+        [fidelity]
+        target = 0.999
+        coverage = 1
+        settle = "90s"
+        give_up = "1h30m"
+        diverted_max = 0.01
+        [source]
+        files = ["capture/*.jsonl.gz"]
+        envelope = "none"
+        timestamp = "T"
+        "#,
+    );
+    let contract = &read.contract;
+    assert_eq!(contract.topics, ["market.trades.a", "market.trades.b"]);
+    assert_eq!(contract.start, Some(Bound::Offsets(BTreeMap::from([(0, 100), (1, 2500)]))));
+    assert_eq!(contract.null_payload, NullPayload::Row);
+    assert_eq!(contract.fields.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["T", "m"]);
+    assert_eq!(contract.map["side"], "CASE WHEN m THEN 'SELL' ELSE 'BUY' END");
+    let identity = Identity::Key {
+        columns: vec!["symbol".into(), "trade.id".into()],
+        window: Some("timestamp".into()),
+        every_ms: 300_000,
+        shards: 16,
+    };
+    assert_eq!(contract.identity, identity);
+    assert_eq!(contract.compare.drop.keys().collect::<Vec<_>>(), ["a", "b"]);
+    assert!(!contract.compare.strict_fields);
+    let fidelity = &contract.fidelity;
+    assert_eq!((fidelity.target, fidelity.coverage, fidelity.diverted_max), (0.999, 1.0, 0.01));
+    assert_eq!((fidelity.settle_ms, fidelity.give_up_ms), (90_000, 5_400_000));
+    let source = contract.source.as_ref().expect("there is a [source]");
+    assert_eq!(source.files, ["rules/capture/*.jsonl.gz"]);
+    assert_eq!((source.envelope, source.timestamp.as_deref()), (Envelope::None, Some("T")));
+    assert_eq!(read.catalog_name(), "lake");
+}
+
+#[test]
+fn what_is_left_out_has_its_default() {
+    let read = sound(&with(""));
+    let fidelity = &read.contract.fidelity;
+    assert_eq!((fidelity.target, fidelity.coverage, fidelity.diverted_max), (0.9999, 0.9999, 0.001));
+    assert_eq!((fidelity.settle_ms, fidelity.give_up_ms), (0, 86_400_000));
+    assert!(read.contract.compare.strict_fields);
+    assert_eq!(read.contract.null_payload, NullPayload::Exclude);
+    assert_eq!((&read.contract.start, &read.contract.source), (&None, &None));
+    let identity = Identity::Offset {
+        topic: Some("topic".into()),
+        partition: Some("partition".into()),
+        offset: "offset".into(),
+        timestamp: None,
+        width: 4096,
+    };
+    assert_eq!(read.contract.identity, identity);
+    let bytes = sound(&with("").replace("\"json\"", "\"bytes\""));
+    assert_eq!((bytes.contract.format, bytes.contract.null_payload), (Format::Bytes, NullPayload::Row));
+}
+
+#[test]
+fn key_mode_without_a_window_is_one_window_of_65536_shards() {
+    let read = sound(&format!("{HEAD}[identity]\nmode = \"key\"\ncolumns = [\"id\"]\n"));
+    let expected = Identity::Key { columns: vec!["id".into()], window: None, every_ms: 60_000, shards: 65_536 };
+    assert_eq!(read.contract.identity, expected);
+    let read = sound(&format!("{HEAD}[identity]\nmode = \"key\"\ncolumns = [\"id\"]\nwindow = \"ts\"\n"));
+    let expected =
+        Identity::Key { columns: vec!["id".into()], window: Some("ts".into()), every_ms: 60_000, shards: 64 };
+    assert_eq!(read.contract.identity, expected);
+}
+
+#[test]
+fn columns_and_profiles_name_the_offset_columns() {
+    let identity = |lines: &str| sound(&format!("{HEAD}[identity]\nmode = \"offset\"\n{lines}\n")).contract.identity;
+    let two = identity("columns = [\"p\", \"o\"]");
+    assert!(
+        matches!(two, Identity::Offset { topic: None, partition: Some(p), offset, .. } if p == "p" && offset == "o")
+    );
+    let one = identity("columns = [\"m.o\"]\nwidth = 256");
+    assert!(
+        matches!(one, Identity::Offset { topic: None, partition: None, offset, width: 256, .. } if offset == "m.o")
+    );
+    let read = sound(&format!("{HEAD}[identity]\nmode = \"offset\"\nprofile = \"redpanda\"\n"));
+    assert_eq!(read.profile, Some(Profile::Redpanda));
+    assert!(matches!(read.contract.identity, Identity::Offset { offset, .. } if offset == "redpanda.offset"));
+}
+
+#[test]
+fn a_start_is_an_offset_offsets_or_a_time() {
+    let start =
+        |value: &str| sound(&with("").replace("format =", &format!("start = {value}\nformat ="))).contract.start;
+    assert_eq!(start("12345"), Some(Bound::Offset(12345)));
+    assert_eq!(start("\"12345\""), Some(Bound::Offset(12345)));
+    assert_eq!(start("\"-2h\""), Some(Bound::Time(NOW_MS - 7_200_000)));
+    assert_eq!(start("2024-08-08T00:00:00Z"), Some(Bound::Time(NOW_MS)));
+    assert_eq!(start("\"earliest\""), None);
+}
+
+#[test]
+fn files_that_mean_the_same_have_the_same_hash() {
+    let hash = |text: &str| sound(text).config_hash;
+    let plain = hash(&with("[fidelity]\nsettle = \"60s\"\n"));
+    assert_eq!(plain.len(), 64);
+    assert_eq!(plain, hash(&with("# a comment\n[fidelity]\nsettle = '1m'\ntarget = 0.9999\ngive_up = \"24h\"\n")));
+    assert_eq!(plain, hash(&with("[fidelity]\nsettle = \"60s\"\n").replace("topic = \"t\"", "topics = [\"t\"]")));
+    let others = [
+        with(""),
+        with("[fidelity]\nsettle = \"61s\"\n"),
+        with("[fidelity]\nsettle = \"60s\"\n[map]\na = \"b\"\n"),
+        with("[fidelity]\nsettle = \"60s\"\n[compare]\nignore = { a = \"b\" }\n"),
+        with("[fidelity]\nsettle = \"60s\"\n[compare]\ndrop = { a = \"b\" }\n"),
+        with("[fidelity]\nsettle = \"60s\"\n[fields]\na = \"int\"\n"),
+        with("[fidelity]\nsettle = \"60s\"\n").replace("format =", "start = \"-2h\"\nformat ="),
+    ];
+    let mut hashes: Vec<String> = others.iter().map(|text| hash(text)).chain([plain]).collect();
+    hashes.sort();
+    hashes.dedup();
+    assert_eq!(hashes.len(), others.len() + 1);
+}
+
+#[test]
+fn files_on_the_command_line_take_the_place_of_the_source() {
+    let mut read = sound(&with("[source]\nfiles = [\"a\"]\nenvelope = \"kcat\"\n"));
+    read.read_from_files(vec!["b".into()], None);
+    let source = read.contract.source.as_ref().expect("there is a source");
+    assert_eq!((source.files.as_slice(), source.envelope), (["b".to_owned()].as_slice(), Envelope::Kcat));
+    read.read_from_files(vec!["c".into()], Some(Envelope::Table));
+    assert_eq!(read.contract.source.map(|source| source.envelope), Some(Envelope::Table));
+}
+
+#[test]
+fn unknown_keys_are_refused_with_the_nearest_name() {
+    let text = "\
+[pipeline]
+nam = \"trades\"
+topic = \"t\"
+table = \"lake.ns.trades\"
+format = \"json\"
+color = \"blue\"
+[identiy]
+mode = \"offset\"
+[fidelity]
+settel = \"90s\"
+";
+    insta::assert_snapshot!(seen(pipeline(text)), @r#"
+    6 problems in rules/trades.toml
+
+    error: the file has no [identity]: how is a row paired with its message?
+     --> rules/trades.toml
+      = hint: `mode = "offset"` where the table keeps topic, partition and offset, `mode = "key"` where
+              columns are unique
+
+    error: [pipeline] has no `name`
+     --> rules/trades.toml:1:2
+      |
+    1 | [pipeline]
+      |  ^^^^^^^^
+      = hint: write `name = "trades"` in [pipeline]
+
+    error: unknown key `nam` in [pipeline]
+     --> rules/trades.toml:2:1
+      |
+    2 | nam = "trades"
+      | ^^^
+      = hint: did you mean `name`?
+
+    error: unknown key `color` in [pipeline]
+     --> rules/trades.toml:6:1
+      |
+    6 | color = "blue"
+      | ^^^^^
+      = hint: known here: `name`, `topic`, `topics`, `table`, `format`, `schema`, `start`, `filter` and
+              `null_payload`
+
+    error: unknown key `identiy`
+     --> rules/trades.toml:7:2
+      |
+    7 | [identiy]
+      |  ^^^^^^^
+      = hint: did you mean `identity`?
+
+    error: unknown key `settel` in [fidelity]
+      --> rules/trades.toml:10:1
+       |
+    10 | settel = "90s"
+       | ^^^^^^
+       = hint: did you mean `settle`?
+    "#);
+}
+
+#[test]
+fn a_key_in_the_wrong_section_is_told_where_it_belongs() {
+    let text = with("[fidelity]\nwindow = \"ts\"\n").replace("[identity]", "settle = \"90s\"\n[identity]");
+    insta::assert_snapshot!(seen(pipeline(&text)), @r#"
+    2 problems in rules/trades.toml
+
+    error: unknown key `settle` in [pipeline]
+     --> rules/trades.toml:6:1
+      |
+    6 | settle = "90s"
+      | ^^^^^^
+      = hint: `settle` belongs in [fidelity]
+
+    error: unknown key `window` in [fidelity]
+      --> rules/trades.toml:11:1
+       |
+    11 | window = "ts"
+       | ^^^^^^
+       = hint: `window` belongs in [identity]
+    "#);
+}
+
+#[test]
+fn every_home_of_a_key_knows_it() {
+    for (key, home) in super::super::nearest::HOMES {
+        let shown = seen(pipeline(&format!("[{home}]\n{key} = 1979-05-27\n")));
+        assert!(!shown.contains(&format!("unknown key `{key}`")), "{key}: {shown}");
+    }
+}
+
+#[test]
+fn wrong_types_and_values_say_what_was_expected() {
+    let text = "\
+[pipeline]
+name = 7
+topic = \"trades.*\"
+table = \"trades\"
+format = \"jason\"
+start = \"2024-08-08\"
+null_payload = \"skip\"
+[identity]
+mode = \"offset\"
+columns = [\"a\", \"b\", \"c\", \"d\"]
+width = 1000
+[compare]
+strict_fields = \"yes\"
+ignore = [\"ingestion_timestamp\"]
+drop = { f = \"\" }
+[fidelity]
+target = 99.99
+settle = 90
+give_up = \"1 day or so\"
+coverage = \"all\"
+[fields]
+T = [\"epoch_ms\"]
+[map]
+side = \"\"
+[source]
+files = []
+envelope = \"kcat\"
+timestamp = \"T\"
+";
+    insta::assert_snapshot!(seen(pipeline(text)), @r#"
+    19 problems in rules/trades.toml
+
+    error: `name` is a string, not a whole number
+     --> rules/trades.toml:2:8
+      |
+    2 | name = 7
+      |        ^
+
+    error: no topic can have this name
+     --> rules/trades.toml:3:9
+      |
+    3 | topic = "trades.*"
+      |         ^^^^^^^^^^
+      = hint: a topic's name is 1 to 249 letters, digits, `.`, `_` and `-`; patterns are not topics
+
+    error: `table` is catalog.namespace.table, not "trades"
+     --> rules/trades.toml:4:9
+      |
+    4 | table = "trades"
+      |         ^^^^^^^^
+
+    error: `format` is one of `json`, `avro` or `bytes`, not "jason"
+     --> rules/trades.toml:5:10
+      |
+    5 | format = "jason"
+      |          ^^^^^^^
+      = hint: did you mean "json"?
+
+    error: `start` cannot be "2024-08-08": a date alone is no instant: write 2024-08-08T00:00:00Z
+     --> rules/trades.toml:6:9
+      |
+    6 | start = "2024-08-08"
+      |         ^^^^^^^^^^^^
+
+    error: `null_payload` is one of `exclude` or `row`, not "skip"
+     --> rules/trades.toml:7:16
+      |
+    7 | null_payload = "skip"
+      |                ^^^^^^
+
+    error: `columns` of mode `offset` are those of topic, partition and offset
+      --> rules/trades.toml:10:11
+       |
+    10 | columns = ["a", "b", "c", "d"]
+       |           ^^^^^^^^^^^^^^^^^^^^
+       = hint: write `columns = ["topic", "partition", "offset"]`; where the table has no topic column,
+               two
+
+    error: `width` is a power of two, not 1000
+      --> rules/trades.toml:11:9
+       |
+    11 | width = 1000
+       |         ^^^^
+       = hint: the nearest are 512 and 1024
+
+    error: `strict_fields` is true or false, not a string
+      --> rules/trades.toml:13:17
+       |
+    13 | strict_fields = "yes"
+       |                 ^^^^^
+
+    error: `ignore` is a table, not a list
+      --> rules/trades.toml:14:10
+       |
+    14 | ignore = ["ingestion_timestamp"]
+       |          ^^^^^^^^^^^^^^^^^^^^^^^
+
+    error: `f` has no reason
+      --> rules/trades.toml:15:14
+       |
+    15 | drop = { f = "" }
+       |              ^^
+       = hint: say why, for the one who reads the report: `"set by the sink"`
+
+    error: `target` is a number from 0 to 1, not 99.99
+      --> rules/trades.toml:17:10
+       |
+    17 | target = 99.99
+       |          ^^^^^
+
+    error: `settle` is a duration with a unit, like "90s", "2m", "1h30m" or "24h", not a whole number
+      --> rules/trades.toml:18:10
+       |
+    18 | settle = 90
+       |          ^^
+
+    error: `give_up` is a duration with a unit, like "90s", "2m", "1h30m" or "24h", not "1 day or so"
+      --> rules/trades.toml:19:11
+       |
+    19 | give_up = "1 day or so"
+       |           ^^^^^^^^^^^^^
+
+    error: `coverage` is a number from 0 to 1, not a string
+      --> rules/trades.toml:20:12
+       |
+    20 | coverage = "all"
+       |            ^^^^^
+
+    error: `T` is a string, not a list
+      --> rules/trades.toml:22:5
+       |
+    22 | T = ["epoch_ms"]
+       |     ^^^^^^^^^^^^
+
+    error: the expression of `side` is empty
+      --> rules/trades.toml:24:8
+       |
+    24 | side = ""
+       |        ^^
+
+    error: `files` is empty
+      --> rules/trades.toml:25:2
+       |
+    25 | [source]
+       |  ^^^^^^
+
+    error: `timestamp` is for `envelope = "none"`: other envelopes hold the timestamp
+      --> rules/trades.toml:28:13
+       |
+    28 | timestamp = "T"
+       |             ^^^
+    "#);
+}
+
+#[test]
+fn a_wrong_type_is_marked_inside_its_text() {
+    let text = with("[fields]\nT = \"epoch_mss\"\np = \"decimal(18 8)\"\nd = 'struct<p: strin>'\n");
+    insta::assert_snapshot!(seen(pipeline(&text)), @r#"
+    3 problems in rules/trades.toml
+
+    error: the type of `T` is not one: unknown type `epoch_mss` at character 1; did you mean `epoch_ms`?
+      --> rules/trades.toml:10:6
+       |
+    10 | T = "epoch_mss"
+       |      ^^^^^^^^^
+
+    error: the type of `p` is not one: expected `,` and the scale at character 12, found `8`
+      --> rules/trades.toml:11:17
+       |
+    11 | p = "decimal(18 8)"
+       |                 ^
+
+    error: the type of `d` is not one: unknown type `strin` at character 11; did you mean `string`?
+      --> rules/trades.toml:12:16
+       |
+    12 | d = 'struct<p: strin>'
+       |                ^^^^^
+    "#);
+}
+
+#[test]
+fn what_is_missing_is_named_with_the_line_to_write() {
+    insta::assert_snapshot!(seen(pipeline("")), @r#"
+    2 problems in rules/trades.toml
+
+    error: the file has no [pipeline]
+     --> rules/trades.toml
+      = hint: a pipeline file starts with [pipeline]: name, topic, table, format
+
+    error: the file has no [identity]: how is a row paired with its message?
+     --> rules/trades.toml
+      = hint: `mode = "offset"` where the table keeps topic, partition and offset, `mode = "key"` where
+              columns are unique
+    "#);
+    insta::assert_snapshot!(seen(pipeline("[pipeline]\n[identity]\n[source]\n")), @r#"
+    6 problems in rules/trades.toml
+
+    error: [pipeline] has no `name`
+     --> rules/trades.toml:1:2
+      |
+    1 | [pipeline]
+      |  ^^^^^^^^
+      = hint: write `name = "trades"` in [pipeline]
+
+    error: [pipeline] has no `topic`
+     --> rules/trades.toml:1:2
+      |
+    1 | [pipeline]
+      |  ^^^^^^^^
+      = hint: write `topic = "market.crypto.trades"` in [pipeline]
+
+    error: [pipeline] has no `table`
+     --> rules/trades.toml:1:2
+      |
+    1 | [pipeline]
+      |  ^^^^^^^^
+      = hint: write `table = "lake.market_data.trades"` in [pipeline]
+
+    error: [pipeline] has no `format`
+     --> rules/trades.toml:1:2
+      |
+    1 | [pipeline]
+      |  ^^^^^^^^
+      = hint: write `format = "json"` in [pipeline]
+
+    error: [identity] has no `mode`
+     --> rules/trades.toml:2:2
+      |
+    2 | [identity]
+      |  ^^^^^^^^
+      = hint: write `mode = "offset"` in [identity]
+
+    error: [source] has no `files`
+     --> rules/trades.toml:3:2
+      |
+    3 | [source]
+      |  ^^^^^^
+      = hint: write `files = ["capture/*.jsonl"]` in [source]
+    "#);
+    insta::assert_snapshot!(seen(pipeline(&format!("{HEAD}[identity]\nmode = \"offset\"\n"))), @r#"
+    1 problem in rules/trades.toml
+
+    error: `mode = "offset"` needs the columns in which the table keeps topic, partition and offset
+     --> rules/trades.toml:6:2
+      |
+    6 | [identity]
+      |  ^^^^^^^^
+      = hint: write `columns = ["topic", "partition", "offset"]`, or a known sink: profile =
+              kafka-connect | redpanda | automq | spark | flink | k2-bronze
+    "#);
+}
+
+#[test]
+fn what_later_releases_bring_is_refused_by_name() {
+    let text = "\
+[pipeline]
+name = \"trades\"
+topic = \"t\"
+table = \"lake.ns.trades\"
+format = \"protobuf\"
+poll = \"2s\"
+[identity]
+mode = \"content\"
+[compare]
+tolerate = { vendor_data = \"empty_is_null\" }
+mask = [\"account\"]
+[fidelity]
+dead_letter = { topic = \"dlq\" }
+[[rules]]
+expect = \"column_values_to_not_be_null\"
+[[alerts]]
+name = \"fidelity-burn\"
+";
+    insta::assert_snapshot!(seen(pipeline(text)), @r#"
+    8 problems in rules/trades.toml
+
+    error: `format = "protobuf"` is not built yet
+     --> rules/trades.toml:5:10
+      |
+    5 | format = "protobuf"
+      |          ^^^^^^^^^^
+
+    error: `poll` in [pipeline] is not built yet
+     --> rules/trades.toml:6:1
+      |
+    6 | poll = "2s"
+      | ^^^^
+      = hint: take it out for now
+
+    error: `mode = "content"` is not built yet
+     --> rules/trades.toml:8:8
+      |
+    8 | mode = "content"
+      |        ^^^^^^^^^
+
+    error: `tolerate` in [compare] is not built yet
+      --> rules/trades.toml:10:1
+       |
+    10 | tolerate = { vendor_data = "empty_is_null" }
+       | ^^^^^^^^
+       = hint: take it out for now
+
+    error: `mask` in [compare] is not built yet
+      --> rules/trades.toml:11:1
+       |
+    11 | mask = ["account"]
+       | ^^^^
+       = hint: take it out for now
+
+    error: `dead_letter` in [fidelity] is not built yet
+      --> rules/trades.toml:13:1
+       |
+    13 | dead_letter = { topic = "dlq" }
+       | ^^^^^^^^^^^
+       = hint: take it out for now
+
+    error: [[rules]] is not built yet
+      --> rules/trades.toml:14:3
+       |
+    14 | [[rules]]
+       |   ^^^^^
+       = hint: take it out for now
+
+    error: [[alerts]] is not built yet
+      --> rules/trades.toml:16:3
+       |
+    16 | [[alerts]]
+       |   ^^^^^^
+       = hint: take it out for now
+    "#);
+    let upsert =
+        format!("{HEAD}[identity]\nmode = \"key\"\ncolumns = [\"id\"]\nupsert = true\ndelete_when = \"op = 'd'\"\n");
+    insta::assert_snapshot!(seen(pipeline(&upsert)), @r#"
+    2 problems in rules/trades.toml
+
+    error: `upsert` in [identity] is not built yet
+     --> rules/trades.toml:9:1
+      |
+    9 | upsert = true
+      | ^^^^^^
+      = hint: take it out for now
+
+    error: `delete_when` in [identity] is not built yet
+      --> rules/trades.toml:10:1
+       |
+    10 | delete_when = "op = 'd'"
+       | ^^^^^^^^^^^
+       = hint: take it out for now
+    "#);
+}
+
+#[test]
+fn what_contradicts_itself_is_refused() {
+    let text = "\
+[pipeline]
+name = \"trades\"
+topic = \"t\"
+topics = [\"t\", \"t\"]
+table = \"lake.ns.trades\"
+format = \"avro\"
+[fields]
+T = \"epoch_ms\"
+[map]
+side = \"'BUY'\"
+[identity]
+mode = \"key\"
+columns = [\"id\", \"id\", \"k.v\"]
+every = \"1m\"
+width = 64
+[compare]
+ignore = { side = \"random\", k = \"set by the sink\" }
+[fidelity]
+settle = \"2h\"
+give_up = \"1h\"
+[source]
+files = [\"a.parquet\"]
+";
+    insta::assert_snapshot!(seen(pipeline(text)), @r#"
+    10 problems in rules/trades.toml
+
+    error: give `topic` or `topics`, not both
+     --> rules/trades.toml:4:1
+      |
+    4 | topics = ["t", "t"]
+      | ^^^^^^
+
+    error: [fields] is for `format = "json"`: other formats know the types of their fields
+     --> rules/trades.toml:7:2
+      |
+    7 | [fields]
+      |  ^^^^^^
+
+    error: `columns` names `id` twice
+      --> rules/trades.toml:13:18
+       |
+    13 | columns = ["id", "id", "k.v"]
+       |                  ^^^^
+
+    error: `every` needs a `window`, the time column that both sides have
+      --> rules/trades.toml:14:1
+       |
+    14 | every = "1m"
+       | ^^^^^
+
+    error: `width` is for `mode = "offset"`
+      --> rules/trades.toml:15:1
+       |
+    15 | width = 64
+       | ^^^^^
+
+    error: column `side` is mapped in [map] and ignored here
+      --> rules/trades.toml:17:12
+       |
+    17 | ignore = { side = "random", k = "set by the sink" }
+       |            ^^^^
+       = hint: keep one of the two
+
+    error: column `k` is part of the identity and cannot be ignored
+      --> rules/trades.toml:17:29
+       |
+    17 | ignore = { side = "random", k = "set by the sink" }
+       |                             ^
+
+    error: `give_up` comes before `settle` is over
+      --> rules/trades.toml:20:11
+       |
+    20 | give_up = "1h"
+       |           ^^^^
+
+    error: Avro files with `envelope = "none"` are not built yet
+      --> rules/trades.toml:21:2
+       |
+    21 | [source]
+       |  ^^^^^^
+       = hint: record messages with `kcat -J`, and write `envelope = "kcat"`
+
+    error: Parquet files with `envelope = "none"` are not built yet
+      --> rules/trades.toml:21:2
+       |
+    21 | [source]
+       |  ^^^^^^
+       = hint: files with topic, partition, offset, key and value are `envelope = "table"`
+    "#);
+}
+
+#[test]
+fn a_pipeline_needs_its_catalog_brokers_and_registry() {
+    let read = sound(&with("").replace("\"json\"", "\"avro\""));
+    let service = service("[catalogs.lakes]\ntype = \"metadata\"\nlocation = \"x\"\n").expect("the file is sound");
+    let missing = join(&read, &service).expect_err("much is missing");
+    insta::assert_snapshot!(problems(&missing, "error", Palette::PLAIN, 100), @r#"
+    error: there is no catalog `lake` in etc/validator.toml
+     --> rules/trades.toml:4:9
+      |
+    4 | table = "lake.ns.trades"
+      |         ^^^^^^^^^^^^^^^^
+      = hint: did you mean `lakes`?
+
+    error: the messages have no source: etc/validator.toml has no [kafka]
+     --> rules/trades.toml:3:9
+      |
+    3 | topic = "t"
+      |         ^^^
+      = hint: write [kafka] with `brokers = "localhost:9092"`, or read files with `--source`
+
+    error: Avro messages need their schemas: etc/validator.toml has no [schema_registry]
+     --> rules/trades.toml:5:10
+      |
+    5 | format = "avro"
+      |          ^^^^^^
+      = hint: write [schema_registry] with its `url`, or `schema = "file.avsc"` in [pipeline]
+    "#);
+    let missing = join(&read, &super::super::Service::default()).expect_err("much is missing");
+    insta::assert_snapshot!(problems(&missing[..1], "error", Palette::PLAIN, 100), @r#"
+    error: there is no catalog `lake` in validator.toml (there is none here; name it with `-c`)
+     --> rules/trades.toml:4:9
+      |
+    4 | table = "lake.ns.trades"
+      |         ^^^^^^^^^^^^^^^^
+      = hint: write [catalogs.lake] with `type = "sql"` and `uri = "sqlite:///…"`
+    "#);
+}
+
+#[test]
+fn a_later_error_points_into_the_file() {
+    let read =
+        sound(&with("[map]\nside = \"CASE WHEN m\"\nnote = '''\nCASE\n  WHEN wrng THEN 1\nEND'''\nesc = \"a\\tb\"\n"));
+    let shown = |problem| problems(&[problem], "error", Palette::PLAIN, 80);
+    insta::assert_snapshot!(shown(read.problem_in_sql("map.note", 2, 8, "there is no field `wrng`")), @r"
+    error: there is no field `wrng`
+      --> rules/trades.toml:13:8
+       |
+    13 |   WHEN wrng THEN 1
+       |        ^^^^
+    ");
+    insta::assert_snapshot!(shown(read.problem_in_sql("map.esc", 1, 4, "there is no field `b`")), @r#"
+    error: there is no field `b`
+      --> rules/trades.toml:15:7
+       |
+    15 | esc = "a\tb"
+       |       ^^^^^^
+    "#);
+    insta::assert_snapshot!(shown(read.problem_at("map.price", "no field gives `price`")), @r"
+    error: no field gives `price`
+     --> rules/trades.toml:9:1
+      |
+    9 | [map]
+      | ^^^^^
+    ");
+    insta::assert_snapshot!(shown(read.problem_at("nowhere", "of no place")), @r"
+    error: of no place
+     --> rules/trades.toml
+    ");
+}
+
+#[test]
+fn the_sample_of_the_k2_trades_is_sound() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../rules/suites/trades.toml");
+    let read = match super::loader().pipeline_file(&path) {
+        Ok(read) => read,
+        Err(error) => panic!("{}", seen::<()>(Err(error))),
+    };
+    assert_eq!(read.contract.name, "trades");
+    assert_eq!(read.contract.format, Format::Avro);
+}

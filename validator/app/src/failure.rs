@@ -1,0 +1,89 @@
+//! Why a command ended without an answer, and with which exit code.
+
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+use validator_core::encode::EncodeError;
+use validator_core::segment::SegmentError;
+use validator_engine::message_reader::ReadError;
+use validator_engine::reconcile::RunError;
+use validator_table::{CatalogError, TableError};
+use validator_tap::TapError;
+
+use crate::cli::Exit;
+use crate::config::{ConfigError, Problem};
+
+/// A command's failure.
+#[derive(Debug, Error)]
+pub enum Failure {
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The contract does not fit the topic or the table.
+    #[error("the contract does not fit")]
+    Problems(Vec<Problem>),
+    /// The table's name.
+    #[error("find the table")]
+    Name(#[source] CatalogError),
+    /// The table.
+    #[error("open the table")]
+    Table(#[from] TableError),
+    /// The source of messages.
+    #[error("open the topic")]
+    Tap(#[from] TapError),
+    /// The columns cannot be encoded.
+    #[error("prepare the columns")]
+    Encode(#[from] EncodeError),
+    /// The segments cannot be cut.
+    #[error("cut segments")]
+    Segments(#[from] SegmentError),
+    /// The run.
+    #[error("reconcile")]
+    Run(#[from] RunError),
+    /// An answer cannot be written.
+    #[error("write {}", path.display())]
+    Write {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// stdout cannot be written.
+    #[error("write to stdout")]
+    Stdout(#[source] io::Error),
+    /// The process lacks something.
+    #[error("start the run's threads")]
+    Runtime(#[source] io::Error),
+}
+
+impl From<Vec<Problem>> for Failure {
+    fn from(problems: Vec<Problem>) -> Self {
+        Self::Problems(problems)
+    }
+}
+
+/// Whether the source itself failed; everything else is what the user asked for and cannot be had.
+fn is_failing_source(error: &TapError) -> bool {
+    matches!(error, TapError::BrokersUnreachable { .. } | TapError::Stalled { .. } | TapError::BatchFull { .. })
+}
+
+fn is_unknown_table(error: &CatalogError) -> bool {
+    matches!(error, CatalogError::BadName { .. } | CatalogError::NoTable { .. })
+}
+
+impl Failure {
+    /// The exit code: 2 for what the user wrote, 3 for what could not be looked at.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Config(_) | Self::Problems(_) | Self::Name(_) | Self::Encode(_) | Self::Segments(_) => Exit::Usage,
+            Self::Run(RunError::NotOffsets(_) | RunError::Messages(ReadError::Map { .. })) => Exit::Usage,
+            Self::Tap(error) if !is_failing_source(error) => Exit::Usage,
+            Self::Table(
+                TableError::NoSnapshot { .. } | TableError::NoRef { .. } | TableError::NoSnapshotAt { .. },
+            ) => Exit::Usage,
+            Self::Table(TableError::Catalog(error)) if is_unknown_table(error) => Exit::Usage,
+            _ => Exit::Unjudged,
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! The command line of the validator: configuration in, answers out. Everything that decides is in the crates below.
+//!
+//! The way of a command: [`cli`] → [`config`] → `open` (both sides) → the engine's run → `answer` (report and findings) →
+//! [`render`].
+
+mod answer;
+mod check;
+pub mod cli;
+pub mod config;
+mod decoders;
+// mod demo;
+mod failure;
+mod messages;
+mod open;
+mod reconcile;
+pub mod render;
+mod terminal;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+pub use answer::Answer;
+pub use failure::Failure;
+pub use render::Progress;
+pub use reconcile::{Request, judge};
+
+use cli::{Cli, Command};
+use terminal::Terminal;
+
+/// Parses the command line, runs it, prints a failure once, and gives the exit code.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let filter = EnvFilter::try_from_env("VALIDATOR_LOG").unwrap_or_else(|_| EnvFilter::new("off"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let (terminal, result) = match &cli.command {
+        Command::Reconcile(args) => {
+            let terminal = Terminal::new(args.color);
+            (terminal, reconcile::reconcile(args, &terminal))
+        }
+        Command::Check(args) => {
+            let terminal = Terminal::new(cli::ColorChoice::Auto);
+            (terminal, check::check(args, &terminal))
+        }
+        Command::Demo(args) => {
+            let terminal = Terminal::new(cli::ColorChoice::Auto);
+            (terminal, { let _ = args; Ok(cli::Exit::Holds) })
+        }
+    };
+    match result {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            terminal.talk(&render::failure(&failure, terminal.palette_of_talk(), terminal.width()));
+            failure.exit().into()
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! Opening both sides of a pipeline, and binding its contract to them.
+//!
+//! Contract: the snapshot is pinned first, only then is `now` resolved (interface, section 4, Scope).
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use validator_core::clock::Clock;
+use validator_core::contract::{Contract, Identity};
+use validator_core::digest::DigestKey;
+use validator_core::schema::{Schema, Type};
+use validator_core::segment::{OffsetWidth, WindowLength};
+use validator_engine::PlanContext;
+use validator_engine::binding::{BindProblem, Binding, BoundIdentity, bind};
+use validator_engine::identity::IdentityDigests;
+use validator_engine::message_reader::MessageSide;
+use validator_engine::reconcile::{Progress, Run};
+use validator_engine::segments::{KeyCut, MessageSegments};
+use validator_table::{CatalogConfig, Pinned, SnapshotSelector as TableSnapshot, TableName};
+use validator_tap::Tap;
+
+use crate::config::{Catalog, Pipeline, Problem, Service, SnapshotSelector, join};
+use crate::decoders::Decoders;
+use crate::failure::Failure;
+use crate::messages::open_tap;
+use crate::reconcile::Request;
+
+/// Both sides, opened, and the contract as this table has it.
+#[derive(Debug)]
+pub struct Sides {
+    /// The contract; its identity is the one that the table has.
+    pub contract: Arc<Contract>,
+    /// The messages.
+    pub tap: Arc<dyn Tap>,
+    /// The table.
+    pub pinned: Arc<Pinned>,
+    /// Decoders of the pipeline's format.
+    pub decoders: Arc<Decoders>,
+    /// Fields that messages are known to have; none where any may come.
+    pub known: Option<Vec<(String, Type)>>,
+}
+
+/// What a run would read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Estimate {
+    /// Messages at most.
+    pub messages: u64,
+    /// Partitions.
+    pub partitions: usize,
+    /// Data files.
+    pub files: usize,
+    /// Rows, as the manifests claim.
+    pub rows: u64,
+    /// Bytes, as the manifests claim.
+    pub bytes: u64,
+}
+
+impl Sides {
+    /// What a run over them would read.
+    pub fn estimate(&self) -> Estimate {
+        let files = &self.pinned.files;
+        Estimate {
+            messages: self.tap.estimate(),
+            partitions: self.tap.partitions().iter().filter(|range| range.listed).count(),
+            files: files.len(),
+            rows: files.iter().map(|file| file.record_count * u64::from(file.entries)).sum(),
+            bytes: files.iter().map(|file| file.size).sum(),
+        }
+    }
+}
+
+/// The runtime of one command.
+///
+/// # Errors
+/// The system gives no threads.
+pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::Runtime)
+}
+
+/// Opens the table, then the topic.
+///
+/// # Errors
+/// [`Failure`].
+pub async fn sides(pipeline: &Pipeline, service: &Service, request: &Request) -> Result<Sides, Failure> {
+    let catalog = catalog_config(join(pipeline, service)?);
+    let name = TableName::parse(&pipeline.contract.table).map_err(Failure::Name)?;
+    let table = validator_table::load(&catalog, &name).await?;
+    let pinned = Arc::new(table.pin(&snapshot(request)).await?);
+    let mut contract = pipeline.contract.clone();
+    contract.identity = identity(pipeline, &pinned.schema)?;
+    let (service_tap, contract_tap, request_tap) = (service.clone(), contract.clone(), request.clone());
+    let opened = tokio::task::spawn_blocking(move || {
+        let tap = open_tap(&contract_tap, &service_tap, &request_tap)?;
+        let decoders = Decoders::new(&contract_tap, &service_tap, tap.as_ref())?;
+        Ok::<_, Failure>((tap, decoders))
+    });
+    let (tap, decoders) = opened.await.map_err(|error| Failure::Runtime(std::io::Error::other(error)))??;
+    let known = decoders.known_fields().map(<[_]>::to_vec);
+    Ok(Sides { contract: Arc::new(contract), tap, pinned, decoders: Arc::new(decoders), known })
+}
+
+/// The run over both sides.
+///
+/// # Errors
+/// What keeps the contract from fitting them, each at its place in the pipeline file.
+pub fn run(
+    pipeline: &Pipeline,
+    service: &Service,
+    sides: &Sides,
+    clock: Clock,
+    request: &Request,
+    progress: Progress,
+) -> Result<Run, Failure> {
+    let key = service.digest_key.as_ref().map_or_else(DigestKey::public, |key| DigestKey::from_bytes(key.0));
+    let binding = bound(pipeline, sides)?;
+    let digests = Arc::new(IdentityDigests::new(&binding.columns, &binding.identity, &key)?);
+    let segments = segments(&sides.contract, &binding, Arc::clone(&digests))?;
+    let binding = Arc::new(binding);
+    sides.decoders.try_mapping(&binding).map_err(|(column, error)| {
+        let place = if column == "filter" { "pipeline.filter".to_owned() } else { format!("map.{column}") };
+        vec![pipeline.problem_at(&place, error.to_string())]
+    })?;
+    Ok(Run {
+        contract: Arc::clone(&sides.contract),
+        messages: MessageSide {
+            tap: Arc::clone(&sides.tap),
+            decoders: sides.decoders.clone(),
+            binding,
+            null_payload: sides.contract.null_payload,
+            segments: Arc::new(segments),
+        },
+        pinned: Arc::clone(&sides.pinned),
+        digests,
+        key,
+        clock,
+        threads: request.threads,
+        judge: request.judge,
+        context: context(service)?,
+        progress,
+    })
+}
+
+/// The contract bound to both schemas.
+///
+/// # Errors
+/// All problems, each at its place in the pipeline file.
+pub fn bound(pipeline: &Pipeline, sides: &Sides) -> Result<Binding, Vec<Problem>> {
+    bind(&sides.contract, &sides.pinned.schema, &sides.known)
+        .map_err(|problems| problems.into_iter().map(|problem| placed(pipeline, problem)).collect())
+}
+
+fn placed(pipeline: &Pipeline, problem: BindProblem) -> Problem {
+    let at = pipeline.problem_at(&problem.key, problem.what);
+    match problem.hint {
+        Some(hint) => at.hint(hint),
+        None => at,
+    }
+}
+
+fn segments(
+    contract: &Contract,
+    binding: &Binding,
+    digests: Arc<IdentityDigests>,
+) -> Result<MessageSegments, Failure> {
+    Ok(match (&contract.identity, &binding.identity) {
+        (Identity::Key { every_ms, shards, .. }, BoundIdentity::Key { window, .. }) => {
+            MessageSegments::Key(Arc::new(KeyCut {
+                window: window.clone(),
+                length: WindowLength::from_ms(*every_ms)?,
+                shards: *shards,
+                digests,
+            }))
+        }
+        (Identity::Offset { width, .. }, _) => MessageSegments::Offset(OffsetWidth::new(*width)?),
+        _ => unreachable!("a binding has the identity mode of its contract"),
+    })
+}
+
+/// The identity that this table has: a profile knows several layouts.
+fn identity(pipeline: &Pipeline, schema: &Schema) -> Result<Identity, Vec<Problem>> {
+    let (Some(profile), Identity::Offset { width, .. }) = (pipeline.profile, &pipeline.contract.identity) else {
+        return Ok(pipeline.contract.identity.clone());
+    };
+    profile.resolve(schema, *width).map_err(|mismatch| {
+        let looked_for = mismatch.looked_for.join(", ");
+        let message = format!("the table has none of the columns of profile `{}`: {looked_for}", profile.name());
+        vec![pipeline.problem_at("identity.profile", message).hint("name them: `columns = [\"topic\", \"partition\", \"offset\"]`")]
+    })
+}
+
+fn catalog_config(catalog: &Catalog) -> CatalogConfig {
+    match catalog {
+        Catalog::Sql { uri, catalog_name, .. } => {
+            CatalogConfig::Sql { uri: uri.clone(), catalog_name: catalog_name.clone() }
+        }
+        Catalog::Metadata { location } => CatalogConfig::Metadata { location: location.clone() },
+    }
+}
+
+fn snapshot(request: &Request) -> TableSnapshot {
+    match &request.snapshot {
+        None => TableSnapshot::Current,
+        Some(SnapshotSelector::Id(id)) => TableSnapshot::Id(*id),
+        Some(SnapshotSelector::Ref(name)) => TableSnapshot::Ref(name.clone()),
+        Some(SnapshotSelector::Time(instant)) => TableSnapshot::Time(instant.floor_ms(request.started_ms)),
+    }
+}
+
+/// Memory and spill of the plans.
+fn context(service: &Service) -> Result<PlanContext, Failure> {
+    let memory = usize::try_from(service.memory_bytes.unwrap_or(MEMORY_BYTES_DEFAULT)).unwrap_or(usize::MAX);
+    let temp: Option<PathBuf> = service.temp.clone();
+    validator_engine::context(memory, temp).map_err(|error| Failure::Run(error.into()))
+}
+
+/// Memory of the plans where `[service] memory` is not given.
+const MEMORY_BYTES_DEFAULT: u64 = 2 << 30;

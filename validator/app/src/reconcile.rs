@@ -1,0 +1,154 @@
+//! `validator reconcile`: open both sides, bind the contract, run, answer.
+
+use std::fs;
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::thread::available_parallelism;
+
+use validator_core::clock::Clock;
+use validator_engine::reconcile::Judge;
+
+use crate::answer::{Answer, Frame};
+use crate::cli::{Exit, ReconcileArgs, ReportTarget};
+use crate::config::{Loader, Pipeline, Service, SnapshotSelector, join};
+use crate::failure::Failure;
+use crate::open::{self, Sides};
+use crate::render::{self, Progress};
+use crate::terminal::Terminal;
+
+/// Runs the command.
+///
+/// # Errors
+/// [`Failure`], with its exit code.
+pub fn reconcile(args: &ReconcileArgs, terminal: &Terminal) -> Result<Exit, Failure> {
+    let started_ms = chrono::Utc::now().timestamp_millis();
+    let loader = Loader::of_process(started_ms);
+    let service = loader.service(args.config.as_deref())?;
+    let mut pipeline = loader.pipeline(&args.pipeline, &service)?;
+    if !args.source.is_empty() {
+        pipeline.read_from_files(args.source.clone(), args.envelope);
+    }
+    let request = Request::of(args, started_ms);
+    let runtime = open::runtime()?;
+    if args.dry_run {
+        let sides = runtime.block_on(open::sides(&pipeline, &service, &request))?;
+        terminal.answer(&render::dry_run(&sides.estimate()))?;
+        return Ok(Exit::Holds);
+    }
+    let progress = Progress::new(!args.quiet && terminal.is_interactive());
+    let answer = runtime.block_on(judge(&pipeline, &service, &request, &progress))?;
+    write(&answer, args, terminal)?;
+    Ok(match answer.report.outcome.exit_code() {
+        0 => Exit::Holds,
+        1 => Exit::Breached,
+        _ => Exit::Unjudged,
+    })
+}
+
+/// What is asked of a run, with times resolved.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// When the run started, milliseconds since the epoch.
+    pub started_ms: i64,
+    /// First message; the pipeline's start, else the earliest, unless given.
+    pub from: Option<validator_core::contract::Bound>,
+    /// End; now, unless given.
+    pub to: Option<validator_core::contract::Bound>,
+    /// The table's state.
+    pub snapshot: Option<SnapshotSelector>,
+    /// `--as-of`.
+    pub as_of_ms: Option<i64>,
+    /// Threads on either side.
+    pub threads: usize,
+    /// Who decides.
+    pub judge: Judge,
+}
+
+impl Request {
+    /// Everything by its default.
+    pub fn new(started_ms: i64) -> Self {
+        let threads = available_parallelism().map_or(1, usize::from);
+        let judge = validator_core::judge::judge;
+        Self { started_ms, from: None, to: None, snapshot: None, as_of_ms: None, threads, judge }
+    }
+
+    /// The request of a command line.
+    pub fn of(args: &ReconcileArgs, started_ms: i64) -> Self {
+        let defaults = Self::new(started_ms);
+        Self {
+            from: args.from.as_ref().map(|edge| edge.resolve(started_ms)),
+            to: args.to.as_ref().map(|edge| edge.resolve(started_ms)),
+            snapshot: args.snapshot.clone(),
+            as_of_ms: args.as_of.map(|instant| instant.floor_ms(started_ms)),
+            threads: args.threads.map_or(defaults.threads, usize::from),
+            ..defaults
+        }
+    }
+}
+
+/// Judges one pipeline and answers.
+///
+/// # Errors
+/// [`Failure`], with its exit code.
+pub async fn judge(
+    pipeline: &Pipeline,
+    service: &Service,
+    request: &Request,
+    progress: &Progress,
+) -> Result<Answer, Failure> {
+    join(pipeline, service)?;
+    let sides = open::sides(pipeline, service, request).await?;
+    let clock = clock(pipeline, request, &sides);
+    let estimate = sides.estimate();
+    let messages = Arc::new(progress.phase("messages", Some(estimate.messages)));
+    let rows = Arc::new(progress.phase("rows    ", Some(estimate.rows)));
+    let watched = validator_engine::reconcile::Progress {
+        messages: Arc::new(move |more| messages.advance(more)),
+        rows: Arc::new(move |more| rows.advance(more)),
+    };
+    let run = open::run(pipeline, service, &sides, clock, request, watched)?;
+    let result = run.reconcile().await?;
+    let frame = Frame {
+        pipeline: &pipeline.contract.name,
+        config_hash: &pipeline.config_hash,
+        fidelity: &pipeline.contract.fidelity,
+        strict_fields: pipeline.contract.compare.strict_fields,
+        tap: sides.tap.as_ref(),
+        pinned: &sides.pinned,
+        started_ms: request.started_ms,
+        finished_ms: chrono::Utc::now().timestamp_millis(),
+        judged_at_ms: clock.judged_at_ms,
+    };
+    Ok(frame.answer(result))
+}
+
+/// judged_at = `--as-of`, else the commit time of a snapshot asked for, else the start of the run.
+fn clock(pipeline: &Pipeline, request: &Request, sides: &Sides) -> Clock {
+    let of_snapshot = request.snapshot.as_ref().and(sides.pinned.commit_ms);
+    Clock {
+        judged_at_ms: request.as_of_ms.or(of_snapshot).unwrap_or(request.started_ms),
+        settle_ms: pipeline.contract.fidelity.settle_ms,
+        give_up_ms: pipeline.contract.fidelity.give_up_ms,
+    }
+}
+
+/// Writes report and findings where they were asked for; without `--report` a text report on stdout.
+fn write(answer: &Answer, args: &ReconcileArgs, terminal: &Terminal) -> Result<(), Failure> {
+    if let Some(file) = &args.findings {
+        let written = fs::File::create(&file.0).and_then(|out| {
+            let mut out = io::BufWriter::new(out);
+            render::write_findings(&answer.findings, &mut out)?;
+            out.flush()
+        });
+        written.map_err(|source| Failure::Write { path: file.0.clone(), source })?;
+    }
+    match &args.report {
+        Some(ReportTarget::File(path)) => {
+            let json = render::report_json(&answer.report);
+            fs::write(path, json).map_err(|source| Failure::Write { path: path.clone(), source })
+        }
+        Some(ReportTarget::Stdout) => terminal.answer(&render::report_json(&answer.report)),
+        None => terminal.answer(&render::text_report(answer, terminal.palette(), terminal.width())),
+    }
+}
+

@@ -1,0 +1,102 @@
+//! One finding as a person reads it: which message, which columns with both values, which row, which commit.
+
+use validator_core::finding::{ColumnDifference, Finding, RowPlace};
+use validator_core::verdict::{Cause, Damage};
+
+use super::escape::escape;
+use super::number::{count, counted};
+use super::page::Page;
+use super::paint::{Palette, Role};
+use super::value::{pair, value};
+use super::words;
+
+/// Most columns, rows and candidates shown of one finding; the rest is counted.
+const PARTS_MAX: usize = 8;
+
+/// One finding as text, its verdict and cause in words first.
+pub fn finding_text(finding: &Finding, palette: Palette, width: usize) -> String {
+    let mut page = Page::new(palette, width);
+    let heading = words::cause(finding.verdict, finding.cause).unwrap_or_default();
+    page.heading(words::role(finding.verdict), finding.verdict.as_str(), &heading);
+    write_finding(&mut page, finding);
+    page.finish()
+}
+
+/// Writes one finding, indented.
+pub fn write_finding(page: &mut Page, finding: &Finding) {
+    let (head, when) = head(finding);
+    page.pair(2, Role::Place, &head, 0, &when);
+    if let Some(identity) = &finding.identity {
+        let parts: Vec<String> =
+            identity.0.iter().map(|(name, held)| format!("{} = {}", escape(name), value(held))).collect();
+        if !parts.is_empty() {
+            page.line(4, None, &parts.join(", "));
+        }
+    }
+    for column in finding.columns.iter().take(PARTS_MAX) {
+        write_column(page, column, finding.cause);
+    }
+    more(page, finding.columns.len(), "column", "columns");
+    write_rows(page, finding);
+    for candidate in finding.candidates.iter().take(PARTS_MAX) {
+        page.line(4, None, &format!("or {}[{}]@{}", escape(&candidate.topic), candidate.partition, candidate.offset));
+    }
+    more(page, finding.candidates.len(), "candidate", "candidates");
+    if !finding.detail.is_empty() {
+        page.line(4, None, &escape(&finding.detail));
+    }
+}
+
+/// The message, or what else the finding is about, and the message's time.
+fn head(finding: &Finding) -> (String, String) {
+    let when = finding.timestamp.map(|at| at.to_string()).unwrap_or_default();
+    match (&finding.topic, finding.partition, finding.offset) {
+        (Some(topic), Some(partition), Some(offset)) => (format!("{}[{partition}]@{offset}", escape(topic)), when),
+        _ => (finding.rows.first().map_or_else(|| "the table".to_owned(), place), when),
+    }
+}
+
+fn place(row: &RowPlace) -> String {
+    match row.position {
+        Some(position) => format!("{} row {position}", escape(&row.file)),
+        None => escape(&row.file).into_owned(),
+    }
+}
+
+fn write_column(page: &mut Page, column: &ColumnDifference, cause: Option<Cause>) {
+    let (message, row) = pair(&column.message, &column.row);
+    page.line(4, Some(Role::Strong), &escape(&column.name));
+    page.pair(6, Role::Faint, "message", 7, &message);
+    page.pair(6, Role::Faint, "row", 7, &row);
+    // The cause of the finding is its first column's damage and stands in the heading.
+    if cause != Some(Cause::Damage(column.damage)) && column.damage != Damage::Other {
+        page.line(6, None, &format!("{}: the row {}", column.damage, words::damage(column.damage)));
+    }
+}
+
+fn write_rows(page: &mut Page, finding: &Finding) {
+    // Without a message the first row is the heading.
+    let rows = if finding.topic.is_some() { &finding.rows[..] } else { finding.rows.get(1..).unwrap_or_default() };
+    for row in rows.iter().take(PARTS_MAX) {
+        page.line(4, None, &place(row));
+    }
+    more(page, rows.len(), "row", "rows");
+    let operation = finding.operation.as_deref().map(escape);
+    match (finding.snapshot_id, operation) {
+        (Some(id), Some(operation)) => page.line(4, None, &format!("written by snapshot {id} ({operation})")),
+        (Some(id), None) => page.line(4, None, &format!("written by snapshot {id}")),
+        (None, Some(operation)) => page.line(4, None, &format!("written by a commit of operation {operation}")),
+        (None, None) => {}
+    }
+    if finding.copies > 0 {
+        page.line(4, None, &counted(finding.copies, "row in all", "rows in all"));
+    }
+}
+
+fn more(page: &mut Page, all: usize, one: &str, many: &str) {
+    if all > PARTS_MAX {
+        let rest = (all - PARTS_MAX) as u64;
+        let what = if rest == 1 { one } else { many };
+        page.line(4, Some(Role::Faint), &format!("and {} more {what}", count(rest)));
+    }
+}

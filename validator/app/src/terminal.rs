@@ -1,0 +1,60 @@
+//! stdout and stderr: stdout is data, stderr is talk.
+
+use std::io::{self, IsTerminal, Write};
+
+use crate::cli::ColorChoice;
+use crate::failure::Failure;
+use crate::render::Palette;
+
+/// Columns where there is no terminal to ask.
+const WIDTH_DEFAULT: usize = 100;
+
+/// The streams of this process.
+#[derive(Debug, Clone, Copy)]
+pub struct Terminal {
+    color: ColorChoice,
+}
+
+impl Terminal {
+    /// With colours as asked for.
+    pub fn new(color: ColorChoice) -> Self {
+        Self { color }
+    }
+
+    /// The palette of stdout.
+    pub fn palette(&self) -> Palette {
+        self.color.palette(io::stdout().is_terminal(), &|name| std::env::var(name).ok())
+    }
+
+    /// The palette of stderr.
+    pub fn palette_of_talk(&self) -> Palette {
+        self.color.palette(io::stderr().is_terminal(), &|name| std::env::var(name).ok())
+    }
+
+    /// Columns of the terminal; 100 where there is none.
+    pub fn width(&self) -> usize {
+        terminal_size::terminal_size().map_or(WIDTH_DEFAULT, |(width, _)| usize::from(width.0))
+    }
+
+    /// Whether a person watches stderr.
+    pub fn is_interactive(&self) -> bool {
+        io::stderr().is_terminal()
+    }
+
+    /// Writes an answer to stdout. A reader that went away ends the answer quietly.
+    ///
+    /// # Errors
+    /// stdout cannot be written.
+    pub fn answer(&self, text: &str) -> Result<(), Failure> {
+        let mut out = io::stdout().lock();
+        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Stdout(error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Says something on stderr.
+    pub fn talk(&self, text: &str) {
+        eprint!("{text}");
+    }
+}

@@ -1,0 +1,236 @@
+//! Random workloads × random faults × identity modes through the whole engine, against a checker that knows the truth.
+//!
+//! Contract: a seed makes one world; `SEEDS=a..b` chooses the seeds, a failing one is printed with the command that
+//! replays it. The checker shares no code with the validator.
+
+use std::ops::Range;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use fixtures_kit::{Options, Truth, World};
+use fixtures_warehouse::Warehouse;
+use serde_json::Value as Json;
+use validator_app::config::Loader;
+use validator_app::{Answer, Failure, Progress, Request, judge};
+use validator_core::contract::Envelope;
+use validator_core::judge::{Case, Judgement, MessageState};
+use validator_engine::drill::{DrillError, Lookup};
+use validator_engine::reconcile::Judge;
+
+/// Seeds of a run where `SEEDS` says nothing else.
+const SEEDS: Range<u64> = 0..2_000;
+
+/// Lines that are shown of what differs in one world.
+const LINES_SHOWN: usize = 12;
+
+#[test]
+fn every_world_is_judged_as_the_checker_knows_it() {
+    let seeds = seeds();
+    let failures = judge_all(seeds.clone(), validator_core::judge::judge);
+    let shown: Vec<String> = failures.iter().take(8).map(|(seed, why)| explain(*seed, why)).collect();
+    let all: Vec<String> = failures.iter().map(|(seed, _)| seed.to_string()).collect();
+    let (count, of) = (failures.len(), seeds.end - seeds.start);
+    assert!(failures.is_empty(), "{count} of {of} worlds differ: {}\n{}", all.join(" "), shown.join("\n"));
+}
+
+#[test]
+fn a_judge_that_overlooks_copies_is_noticed() {
+    fn blind(mut case: Case, lookup: &mut Lookup) -> Result<Judgement, DrillError> {
+        let mut seen = std::collections::BTreeSet::new();
+        case.rows.sort_by_key(|row| row.at);
+        case.rows.retain(|row| seen.insert(row.digest));
+        validator_core::judge::judge(case, lookup)
+    }
+    assert!(!judge_all(0..150, blind).is_empty(), "150 worlds, and nobody missed the copies");
+}
+
+#[test]
+fn a_judge_that_believes_every_damaged_row_is_noticed() {
+    fn gullible(mut case: Case, lookup: &mut Lookup) -> Result<Judgement, DrillError> {
+        for message in case.messages.iter_mut().filter(|message| message.state == MessageState::Judged) {
+            if let Some(row) = case.rows.iter().find(|row| Some(row.identity) == message.identity) {
+                message.digest = Some(row.digest);
+            }
+        }
+        validator_core::judge::judge(case, lookup)
+    }
+    assert!(!judge_all(0..150, gullible).is_empty(), "150 worlds, and nobody missed the damage");
+}
+
+fn seeds() -> Range<u64> {
+    let Ok(text) = std::env::var("SEEDS") else { return SEEDS };
+    let (from, to) = text.split_once("..").unwrap_or((&text, ""));
+    let from: u64 = from.parse().expect("SEEDS is a..b or one number");
+    from..to.parse().unwrap_or(from + 1)
+}
+
+fn explain(seed: u64, why: &str) -> String {
+    let lines: Vec<&str> = why.lines().take(LINES_SHOWN).collect();
+    let why = lines.join("\n");
+    format!("seed {seed}: {why}\nreplay: SEEDS={seed} cargo test -p validator-app --test it worlds::every_world\n")
+}
+
+/// The seeds whose answer is not the truth, and how it differs.
+fn judge_all(seeds: Range<u64>, judge: Judge) -> Vec<(u64, String)> {
+    let next = Arc::new(AtomicU64::new(seeds.start));
+    let failures = Arc::new(Mutex::new(Vec::new()));
+    let workers: Vec<_> = (0..std::thread::available_parallelism().map_or(1, usize::from))
+        .map(|_| {
+            let (next, failures, end) = (Arc::clone(&next), Arc::clone(&failures), seeds.end);
+            std::thread::spawn(move || {
+                let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+                let runtime = runtime.expect("the system gives threads");
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= end {
+                        return;
+                    }
+                    let world = World::generate(seed, &Options::any(seed));
+                    if let Err(why) = runtime.block_on(judge_world(&world, judge)) {
+                        failures.lock().expect("no test panics with it").push((seed, why));
+                    }
+                }
+            })
+        })
+        .collect();
+    for worker in workers {
+        worker.join().expect("a world ended a worker");
+    }
+    let mut failures = std::mem::take(&mut *failures.lock().expect("no test panics with it"));
+    failures.sort();
+    failures
+}
+
+async fn judge_world(world: &World, judge: Judge) -> Result<(), String> {
+    let directory = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let answer = answer(world, directory.path(), judge).await;
+    let truth = Truth::of(world);
+    match answer {
+        Err(_) if truth.refused => Ok(()),
+        Err(failure) => Err(format!("the run failed: {}", chain(&failure))),
+        Ok(_) if truth.refused => Err("the table should have been refused".to_owned()),
+        Ok(answer) => compare(&truth, &answer),
+    }
+}
+
+fn chain(failure: &Failure) -> String {
+    validator_app::render::failure(failure, validator_app::render::Palette::PLAIN, 120)
+}
+
+/// Writes both sides and runs the validator over them, through the files that a user would write.
+async fn answer(world: &World, directory: &Path, judge_with: Judge) -> Result<Answer, Failure> {
+    let topic = world.write_kcat(directory).expect("a temporary folder takes files");
+    let warehouse = Warehouse::create(&directory.join("warehouse")).await.expect("a warehouse");
+    warehouse.write(&world.table).await.expect("a table");
+    let service = World::service_toml(&warehouse.catalog_uri(), &warehouse.url(), None);
+    std::fs::write(directory.join("validator.toml"), service).expect("a temporary folder takes files");
+    std::fs::write(directory.join("pipeline.toml"), world.pipeline_toml()).expect("a temporary folder takes files");
+    let loader = Loader::of_process(world.judged_at_ms);
+    let service = loader.service(Some(&directory.join("validator.toml")))?;
+    let mut pipeline = loader.pipeline_file(&directory.join("pipeline.toml"))?;
+    pipeline.read_from_files(vec![topic.display().to_string()], Some(Envelope::Kcat));
+    let edge = |text: Option<String>, parse: fn(&str) -> Result<validator_app::config::Edge, _>| {
+        text.map(|text| parse(&text).expect("worlds write edges as users do").resolve(world.judged_at_ms))
+    };
+    let request = Request {
+        from: edge(world.from_argument(), validator_app::config::Edge::parse_from),
+        to: edge(world.to_argument(), validator_app::config::Edge::parse_to),
+        as_of_ms: Some(world.judged_at_ms),
+        threads: 2,
+        judge: judge_with,
+        ..Request::new(world.judged_at_ms)
+    };
+    judge(&pipeline, &service, &request, &Progress::new(false)).await
+}
+
+/// Every count, figure and finding that the checker has; what it leaves null is not compared.
+fn compare(truth: &Truth, answer: &Answer) -> Result<(), String> {
+    let report = serde_json::to_value(&answer.report).map_err(|error| error.to_string())?;
+    let mut differences = Vec::new();
+    let mut expected = truth.to_json();
+    expected["findings"].as_object_mut().map(|findings| findings.remove("by_cause"));
+    expected.as_object_mut().map(|root| root.remove("refused"));
+    within("", &expected, &report, &mut differences);
+    let expected = keyed(truth.findings.iter().map(fixtures_kit::Finding::to_json).collect());
+    let actual = keyed(answer.findings.iter().map(|f| serde_json::to_value(f).expect("findings are JSON")).collect());
+    for (key, finding) in &expected {
+        match actual.iter().find(|(other, _)| other == key) {
+            None => differences.push(format!("no finding {key}")),
+            Some((_, found)) => same_finding(key, finding, found, &mut differences),
+        }
+    }
+    for (key, _) in actual.iter().filter(|(key, _)| expected.iter().all(|(other, _)| other != key)) {
+        differences.push(format!("finding too many: {key}"));
+    }
+    if differences.is_empty() { Ok(()) } else { Err(differences.join("\n  ")) }
+}
+
+/// Whether `actual` has everything that `expected` has; null in `expected` is no expectation.
+fn within(path: &str, expected: &Json, actual: &Json, differences: &mut Vec<String>) {
+    match (expected, actual) {
+        (Json::Null, _) => {}
+        (Json::Object(expected), Json::Object(actual)) => {
+            for (key, value) in expected {
+                within(&format!("{path}.{key}"), value, actual.get(key).unwrap_or(&Json::Null), differences);
+            }
+        }
+        (Json::Array(expected), Json::Array(actual)) if expected.len() == actual.len() => {
+            for (index, (expected, actual)) in expected.iter().zip(actual).enumerate() {
+                within(&format!("{path}[{index}]"), expected, actual, differences);
+            }
+        }
+        _ if expected == actual => {}
+        _ => differences.push(format!("{path}: expected {expected}, got {actual}")),
+    }
+}
+
+/// Findings by what they are about.
+fn keyed(findings: Vec<Json>) -> Vec<(String, Json)> {
+    let key = |finding: &Json| {
+        let place = || format!("{} {}", file(&finding["rows"][0]["file"]), finding["rows"][0]["position"]);
+        let path = if finding["path"].is_string() { format!("{} null", file(&finding["path"])) } else { place() };
+        match finding["topic"].as_str() {
+            Some(topic) => {
+                format!("{} {topic}[{}]@{}", finding["verdict"], finding["partition"], finding["offset"])
+            }
+            None => format!("{} {path}", finding["verdict"]),
+        }
+    };
+    findings.into_iter().map(|finding| (key(&finding), finding)).collect()
+}
+
+/// The end of a path, which both sides name alike.
+fn file(path: &Json) -> String {
+    let path = path.as_str().unwrap_or_default();
+    path.find("data/").map_or(path, |at| &path[at..]).to_owned()
+}
+
+fn same_finding(key: &str, expected: &Json, actual: &Json, differences: &mut Vec<String>) {
+    let is_damage = expected["verdict"] == "corrupted";
+    if !expected["cause"].is_null() && expected["cause"] != actual["cause"] {
+        differences.push(format!("{key}: cause {} instead of {}", actual["cause"], expected["cause"]));
+    }
+    let names = |finding: &Json| -> Vec<String> {
+        finding["columns"].as_array().into_iter().flatten().map(|c| c["name"].to_string()).collect()
+    };
+    if names(expected) != names(actual) {
+        differences.push(format!("{key}: columns {:?} instead of {:?}", names(actual), names(expected)));
+    } else if is_damage {
+        let pairs = expected["columns"].as_array().into_iter().flatten().zip(actual["columns"].as_array().into_iter().flatten());
+        for (expected, actual) in pairs.filter(|(expected, _)| !expected["damage"].is_null()) {
+            if expected["damage"] != actual["damage"] {
+                let (name, got, want) = (&actual["name"], &actual["damage"], &expected["damage"]);
+                let values = format!("{} → {}", actual["message"], actual["row"]);
+                differences.push(format!("{key}: {name} is {got} instead of {want} ({values})"));
+            }
+        }
+    }
+    let places = |finding: &Json| -> Vec<String> {
+        let rows = finding["rows"].as_array().into_iter().flatten();
+        rows.map(|row| format!("{} {}", file(&row["file"]), row["position"])).collect()
+    };
+    if expected["path"].is_null() && places(expected) != places(actual) {
+        differences.push(format!("{key}: rows {:?} instead of {:?}", places(actual), places(expected)));
+    }
+}

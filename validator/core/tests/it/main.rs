@@ -1,0 +1,8 @@
+//! Integration tests of the core, one binary.
+
+mod dice;
+mod entries;
+mod judge_sentences;
+mod second_judge;
+mod segment_independence;
+mod worked_examples;

@@ -1,0 +1,13 @@
+//! Integration tests of the table side: tables written here, in every state a table can be in, and read back.
+
+mod corruption;
+mod evolution;
+mod failing_store;
+mod graph;
+mod lake;
+mod loading;
+mod nested;
+mod parquet_bytes;
+mod partitions;
+mod removal;
+mod scans;

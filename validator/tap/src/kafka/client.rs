@@ -1,0 +1,283 @@
+//! Consumers that cannot do harm: how they are configured, what they last said, and how they are let go.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
+
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, ConsumerContext};
+use rdkafka::error::KafkaError;
+use rdkafka::{ClientConfig, ClientContext};
+
+use crate::{TapError, limits};
+
+/// Properties that no user may set: with others the tap could write, commit, skip or see what it must not.
+const RESERVED: [(&str, &str); 9] = [
+    ("enable.auto.commit", "false"),
+    ("enable.auto.offset.store", "false"),
+    ("check.crcs", "true"),
+    ("auto.offset.reset", "error"),
+    ("enable.partition.eof", "true"),
+    ("allow.auto.create.topics", "false"),
+    // Assigning partitions needs a group's name; this one is never joined and nothing is committed under it.
+    ("group.id", ""),
+    ("isolation.level", ""),
+    ("bootstrap.servers", ""),
+];
+
+/// Properties that a user may set otherwise.
+const DEFAULTS: [(&str, &str); 5] = [
+    ("client.id", "validator"),
+    ("fetch.max.bytes", "52428800"),
+    ("max.partition.fetch.bytes", "4194304"),
+    ("queued.max.messages.kbytes", "65536"),
+    ("socket.keepalive.enable", "true"),
+];
+
+/// Which records a consumer sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Isolation {
+    /// Those of committed transactions and of none.
+    Committed,
+    /// Those of aborted and open transactions too.
+    Uncommitted,
+}
+
+/// How far a consumer may read ahead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ahead {
+    /// As far as memory allows: long ranges.
+    Far,
+    /// Little: short ranges with wide gaps, where what is read ahead is thrown away.
+    Little,
+}
+
+/// Brokers and the user's properties.
+#[derive(Clone)]
+pub(super) struct Clients {
+    brokers: String,
+    properties: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for Clients {
+    /// Without the properties: some are secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Clients").field("brokers", &self.brokers).finish_non_exhaustive()
+    }
+}
+
+impl Clients {
+    /// # Errors
+    /// When a property is one that the tap must set itself.
+    pub(super) fn new(brokers: &str, properties: &BTreeMap<String, String>) -> Result<Self, TapError> {
+        for (name, needed) in RESERVED {
+            if properties.get(name).is_some_and(|value| value != needed) {
+                return Err(TapError::ReservedProperty { name: name.to_owned() });
+            }
+        }
+        if let Some(name) = ["metadata.broker.list", "group.protocol"].into_iter().find(|n| properties.contains_key(*n))
+        {
+            return Err(TapError::ReservedProperty { name: name.to_owned() });
+        }
+        Ok(Self { brokers: brokers.to_owned(), properties: properties.clone() })
+    }
+
+    pub(super) fn brokers(&self) -> &str {
+        &self.brokers
+    }
+
+    /// The properties of a consumer, the user's over our defaults, ours over the user's.
+    pub(super) fn config(&self, isolation: Isolation, ahead: Ahead) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set_log_level(RDKafkaLogLevel::Info);
+        for (name, value) in DEFAULTS {
+            config.set(name, value);
+        }
+        if ahead == Ahead::Little {
+            config.set("max.partition.fetch.bytes", "262144").set("queued.min.messages", "1000");
+        }
+        for (name, value) in &self.properties {
+            config.set(name, value);
+        }
+        for (name, value) in RESERVED {
+            config.set(name, value);
+        }
+        config.set("group.id", private_group());
+        config.set("bootstrap.servers", &self.brokers);
+        config.set(
+            "isolation.level",
+            match isolation {
+                Isolation::Committed => "read_committed",
+                Isolation::Uncommitted => "read_uncommitted",
+            },
+        );
+        config
+    }
+
+    pub(super) fn consumer(&self, isolation: Isolation, ahead: Ahead) -> Result<Consumer, TapError> {
+        let last_word = LastWord::default();
+        let config = self.config(isolation, ahead);
+        let inner = config.create_with_context(last_word.clone()).map_err(|error| client_error(&error))?;
+        Ok(Consumer { inner: Some(inner), last_word })
+    }
+}
+
+/// A name that no other consumer has.
+fn private_group() -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let started = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |t| t.as_nanos());
+    format!("validator-tap-{}-{started:x}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// The error of a client that could not be made, without the values of properties.
+pub(super) fn client_error(error: &KafkaError) -> TapError {
+    match error {
+        KafkaError::ClientConfig(_, description, name, _) => {
+            TapError::Property { name: name.clone(), what: description.clone() }
+        }
+        other => TapError::Client { what: other.to_string() },
+    }
+}
+
+/// What a client last complained of. Brokers that cannot be reached, or that refuse a password, are only ever told this
+/// way: the calls themselves just time out.
+#[derive(Debug, Clone, Default)]
+pub(super) struct LastWord(Arc<Mutex<Option<String>>>);
+
+impl LastWord {
+    pub(super) fn say(&self, text: impl Into<String>) {
+        *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(text.into());
+    }
+
+    pub(super) fn get(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+}
+
+impl ClientContext for LastWord {
+    fn log(&self, level: RDKafkaLogLevel, _facility: &str, message: &str) {
+        tracing::debug!(target: "validator_tap::librdkafka", ?level, "{message}");
+        if matches!(
+            level,
+            RDKafkaLogLevel::Emerg
+                | RDKafkaLogLevel::Alert
+                | RDKafkaLogLevel::Critical
+                | RDKafkaLogLevel::Error
+                | RDKafkaLogLevel::Warning
+        ) {
+            self.say(message);
+        }
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(target: "validator_tap::librdkafka", %error, "{reason}");
+        self.say(reason);
+    }
+}
+
+impl ConsumerContext for LastWord {}
+
+/// A consumer whose end cannot block its owner.
+pub(super) struct Consumer {
+    inner: Option<BaseConsumer<LastWord>>,
+    pub(super) last_word: LastWord,
+}
+
+impl std::ops::Deref for Consumer {
+    type Target = BaseConsumer<LastWord>;
+
+    fn deref(&self) -> &Self::Target {
+        self.inner.as_ref().expect("it is there until it is dropped")
+    }
+}
+
+impl Drop for Consumer {
+    fn drop(&mut self) {
+        if let Some(inner) = self.inner.take() {
+            let_go(inner);
+        }
+    }
+}
+
+/// Drops a client on a thread of its own, and waits for it no longer than [`limits::CLIENT_DROP`]: librdkafka may wait
+/// for brokers that are gone (rust-rdkafka#509).
+pub(super) fn let_go<T: Send + 'static>(client: T) {
+    let (done, ended) = mpsc::channel();
+    let spawned = std::thread::Builder::new().name("tap-drop".to_owned()).spawn(move || {
+        drop(client);
+        // Nobody may be waiting any more.
+        let _ = done.send(());
+    });
+    if spawned.is_ok() && ended.recv_timeout(limits::CLIENT_DROP) == Err(mpsc::RecvTimeoutError::Timeout) {
+        tracing::warn!("a Kafka client did not end within {:?} and is left behind", limits::CLIENT_DROP);
+    }
+}
+
+/// What is left of a time that was given.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Deadline {
+    end: std::time::Instant,
+    given: Duration,
+}
+
+impl Deadline {
+    pub(super) fn after(given: Duration) -> Self {
+        Self { end: std::time::Instant::now() + given, given }
+    }
+
+    pub(super) fn left(&self) -> Duration {
+        self.end.saturating_duration_since(std::time::Instant::now())
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.left().is_zero()
+    }
+
+    pub(super) fn given(&self) -> Duration {
+        self.given
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn clients(properties: &[(&str, &str)]) -> Result<Clients, TapError> {
+        Clients::new("localhost:1", &properties.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect())
+    }
+
+    #[test]
+    fn what_keeps_the_tap_harmless_cannot_be_overridden() {
+        for (name, value) in [
+            ("enable.auto.commit", "true"),
+            ("enable.auto.offset.store", "true"),
+            ("check.crcs", "false"),
+            ("auto.offset.reset", "earliest"),
+            ("isolation.level", "read_uncommitted"),
+            ("group.id", "production"),
+            ("bootstrap.servers", "elsewhere:1"),
+            ("metadata.broker.list", "elsewhere:1"),
+            ("allow.auto.create.topics", "true"),
+            ("enable.partition.eof", "false"),
+        ] {
+            assert!(matches!(clients(&[(name, value)]), Err(TapError::ReservedProperty { name: n }) if n == name));
+        }
+        let config = clients(&[("enable.auto.commit", "false"), ("client.id", "mine")]).expect("as it must be");
+        let config = config.config(Isolation::Committed, Ahead::Far);
+        assert_eq!(config.get("enable.auto.commit"), Some("false"));
+        assert_eq!((config.get("isolation.level"), config.get("client.id")), (Some("read_committed"), Some("mine")));
+        assert!(config.get("group.id").is_some_and(|group| group.starts_with("validator-tap-")));
+        assert_ne!(private_group(), private_group());
+    }
+
+    #[test]
+    fn a_property_that_does_not_exist_is_named_without_its_value() {
+        let clients = clients(&[("sasl.pasword", "secret")]).expect("not ours to refuse");
+        let error = clients.consumer(Isolation::Committed, Ahead::Far).map(|_| ()).expect_err("unknown");
+        let text = error.to_string();
+        assert!(text.contains("sasl.pasword") && !text.contains("secret"), "{text}");
+        assert!(!format!("{clients:?}").contains("secret"));
+    }
+}

@@ -1,0 +1,101 @@
+//! Messages of Kafka topics, as brokers hold them.
+//!
+//! Contract: reads with read_committed isolation and checked CRCs, assigns partitions by explicit offsets, joins no group,
+//! commits nothing, writes nothing. Every wait has a bound.
+
+mod batch;
+mod client;
+mod explain;
+mod open;
+mod policy;
+mod progress;
+mod read;
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::ops::{ControlFlow, Range};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use validator_core::hole::Hole;
+use validator_core::position::PartitionIndex;
+
+use self::client::{Clients, Isolation};
+use crate::bounds::Bounds;
+use crate::{Message, PartitionRange, ReadEnd, Tap, TapError, Wanted, limits};
+
+/// Which brokers, which topics, and what of them is asked for.
+#[derive(Clone)]
+pub struct KafkaConfig {
+    /// `host:port`, several separated by commas.
+    pub brokers: String,
+    /// Properties for librdkafka, handed over as they are; those that keep the tap harmless are refused.
+    pub properties: BTreeMap<String, String>,
+    /// The topics; at least one.
+    pub topics: Vec<String>,
+    /// The range.
+    pub bounds: Bounds,
+    /// Time for the brokers to answer while the tap is opened; see [`limits::OPEN_TIMEOUT`].
+    pub open_timeout: Duration,
+    /// Time without progress after which a read gives up; see [`limits::READ_STALL`].
+    pub stall_timeout: Duration,
+}
+
+impl KafkaConfig {
+    /// A configuration that reads the whole of one topic, without properties, with the time limits of this crate.
+    pub fn new(brokers: impl Into<String>, topic: impl Into<String>) -> Self {
+        Self {
+            brokers: brokers.into(),
+            properties: BTreeMap::new(),
+            topics: vec![topic.into()],
+            bounds: Bounds::default(),
+            open_timeout: limits::OPEN_TIMEOUT,
+            stall_timeout: limits::READ_STALL,
+        }
+    }
+}
+
+impl fmt::Debug for KafkaConfig {
+    /// Without the properties: some are secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KafkaConfig")
+            .field("brokers", &self.brokers)
+            .field("topics", &self.topics)
+            .field("bounds", &self.bounds)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Topics on brokers.
+#[derive(Debug)]
+pub struct KafkaTap {
+    clients: Clients,
+    partitions: Vec<PartitionRange>,
+    open_timeout: Duration,
+    stall_timeout: Duration,
+    /// Cleanup policies that were asked for.
+    policies: Mutex<HashMap<String, Option<bool>>>,
+}
+
+impl Tap for KafkaTap {
+    fn partitions(&self) -> &[PartitionRange] {
+        &self.partitions
+    }
+
+    fn read(
+        &self,
+        wanted: &[Wanted],
+        each: &mut dyn FnMut(&Message<'_>) -> ControlFlow<()>,
+    ) -> Result<ReadEnd, TapError> {
+        self.read_as(Isolation::Committed, wanted, each)
+    }
+
+    fn explain(&self, gaps: &[(PartitionIndex, Range<i64>)]) -> Result<Vec<(PartitionIndex, Hole)>, TapError> {
+        self.explain_gaps(gaps)
+    }
+
+    fn compacted(&self, topic: &str) -> Option<bool> {
+        let mut policies = self.policies.lock().unwrap_or_else(PoisonError::into_inner);
+        *policies.entry(topic.to_owned()).or_insert_with(|| policy::compacted(&self.clients, topic, self.open_timeout))
+    }
+}

@@ -1,0 +1,160 @@
+//! Resolving topics, partitions and ranges, each step within the time given.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Mutex;
+
+use rdkafka::consumer::Consumer as _;
+use rdkafka::error::KafkaError;
+use rdkafka::types::RDKafkaErrorCode;
+use rdkafka::{Offset, TopicPartitionList};
+use validator_core::position::TopicPartition;
+
+use super::client::{Ahead, Clients, Consumer, Deadline, Isolation};
+use super::{KafkaConfig, KafkaTap};
+use crate::bounds::Edges;
+use crate::{TapError, limits};
+
+impl KafkaTap {
+    /// Finds the topics' partitions and resolves the ranges; `now` is resolved here, so pin the snapshot before.
+    ///
+    /// # Errors
+    /// When a property is refused, no broker answers in time, a topic does not exist or may not be read, or a bound names
+    /// a partition that does not exist.
+    pub fn open(config: &KafkaConfig) -> Result<Self, TapError> {
+        let clients = Clients::new(&config.brokers, &config.properties)?;
+        let deadline = Deadline::after(config.open_timeout);
+        let committed =
+            Asker { consumer: clients.consumer(Isolation::Committed, Ahead::Little)?, deadline, clients: &clients };
+        let uncommitted =
+            Asker { consumer: clients.consumer(Isolation::Uncommitted, Ahead::Little)?, deadline, clients: &clients };
+        let mut tps = Vec::new();
+        for topic in &config.topics {
+            let partitions = committed.partitions(topic)?;
+            config.bounds.check_partitions(topic, &partitions)?;
+            tps.extend(partitions.into_iter().map(|partition| TopicPartition { topic: topic.clone(), partition }));
+        }
+        tps.sort();
+        tps.dedup();
+        let mut at_times: HashMap<i64, BTreeMap<TopicPartition, i64>> = HashMap::new();
+        for ms in config.bounds.times() {
+            at_times.insert(ms, committed.offsets_at(&tps, ms)?);
+        }
+        let mut partitions = Vec::with_capacity(tps.len());
+        for tp in tps {
+            // In this order the high watermark is never below the last stable offset.
+            let (_, last_stable) = committed.watermarks(&tp)?;
+            let (log_start, high_watermark) = uncommitted.watermarks(&tp)?;
+            let edges = Edges {
+                log_start,
+                last_stable: last_stable.max(log_start),
+                high_watermark: high_watermark.max(last_stable),
+                untrimmed: log_start == 0,
+            };
+            let at_time = |ms: i64| at_times.get(&ms)?.get(&tp).copied();
+            partitions.push(config.bounds.range(tp.clone(), edges, &at_time));
+        }
+        Ok(Self {
+            partitions,
+            open_timeout: config.open_timeout,
+            stall_timeout: config.stall_timeout,
+            policies: Mutex::new(HashMap::new()),
+            clients,
+        })
+    }
+}
+
+/// Asks the brokers again and again until they answer or the time is over.
+pub(super) struct Asker<'a> {
+    pub(super) consumer: Consumer,
+    pub(super) deadline: Deadline,
+    pub(super) clients: &'a Clients,
+}
+
+/// One answer.
+enum Answer<T> {
+    Is(T),
+    /// A passing failure: ask again.
+    NotYet(String),
+}
+
+impl Asker<'_> {
+    fn partitions(&self, topic: &str) -> Result<Vec<i32>, TapError> {
+        self.ask(|| {
+            let metadata = match self.consumer.fetch_metadata(Some(topic), self.step()) {
+                Ok(metadata) => metadata,
+                Err(error) => return Ok(Answer::NotYet(error.to_string())),
+            };
+            let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else {
+                return Ok(Answer::NotYet("the answer lacks the topic".to_owned()));
+            };
+            match found.error().map(RDKafkaErrorCode::from) {
+                None => Ok(Answer::Is(found.partitions().iter().map(|partition| partition.id()).collect())),
+                Some(
+                    RDKafkaErrorCode::UnknownTopicOrPartition
+                    | RDKafkaErrorCode::UnknownTopic
+                    | RDKafkaErrorCode::InvalidTopic,
+                ) => Err(TapError::TopicMissing { topic: topic.to_owned() }),
+                Some(RDKafkaErrorCode::TopicAuthorizationFailed) => {
+                    Err(TapError::TopicForbidden { topic: topic.to_owned() })
+                }
+                Some(other) => Ok(Answer::NotYet(other.to_string())),
+            }
+        })
+    }
+
+    /// The first offset there is and one past the last that the consumer's isolation shows.
+    pub(super) fn watermarks(&self, tp: &TopicPartition) -> Result<(i64, i64), TapError> {
+        self.ask(|| Ok(answer(self.consumer.fetch_watermarks(&tp.topic, tp.partition, self.step()))))
+    }
+
+    fn offsets_at(&self, tps: &[TopicPartition], ms: i64) -> Result<BTreeMap<TopicPartition, i64>, TapError> {
+        let mut asked = TopicPartitionList::with_capacity(tps.len());
+        for tp in tps {
+            asked.add_partition_offset(&tp.topic, tp.partition, Offset::Offset(ms)).map_err(unexpected)?;
+        }
+        let found = self.ask(|| Ok(answer(self.consumer.offsets_for_times(asked.clone(), self.step()))))?;
+        let mut offsets = BTreeMap::new();
+        for element in found.elements() {
+            let tp = TopicPartition { topic: element.topic().to_owned(), partition: element.partition() };
+            element.error().map_err(unexpected)?;
+            if let Offset::Offset(offset) = element.offset() {
+                offsets.insert(tp, offset);
+            }
+        }
+        Ok(offsets)
+    }
+
+    /// The time for one try: short enough that a second one fits.
+    fn step(&self) -> std::time::Duration {
+        self.deadline.left().min(self.deadline.given() / 2).max(limits::POLL)
+    }
+
+    fn ask<T>(&self, mut once: impl FnMut() -> Result<Answer<T>, TapError>) -> Result<T, TapError> {
+        loop {
+            let last = match once()? {
+                Answer::Is(value) => return Ok(value),
+                Answer::NotYet(why) => why,
+            };
+            if self.deadline.is_over() {
+                let said = self.consumer.last_word.get();
+                return Err(TapError::BrokersUnreachable {
+                    brokers: self.clients.brokers().to_owned(),
+                    seconds: self.deadline.given().as_secs(),
+                    last: said.unwrap_or(last),
+                });
+            }
+            std::thread::sleep(limits::RETRY_PAUSE.min(self.deadline.left()));
+        }
+    }
+}
+
+fn answer<T>(result: Result<T, KafkaError>) -> Answer<T> {
+    match result {
+        Ok(value) => Answer::Is(value),
+        Err(error) => Answer::NotYet(error.to_string()),
+    }
+}
+
+fn unexpected(error: KafkaError) -> TapError {
+    TapError::Client { what: error.to_string() }
+}

@@ -1,0 +1,157 @@
+//! Opening a recorded source: its files, its partitions, their order and ranges.
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use validator_core::contract::Envelope;
+use validator_core::position::PartitionIndex;
+
+use super::disorder;
+use super::file::{Record, RecordedFile};
+use super::index::{Found, Index};
+use super::{RecordedConfig, RecordedTap};
+use crate::bounds::Edges;
+use crate::{TapError, limits};
+
+impl RecordedTap {
+    /// Reads the files through once and resolves the ranges.
+    ///
+    /// # Errors
+    /// When no file is there, a file cannot be read, a line does not say where it belongs, none of the topics occurs, a
+    /// bound names a partition that does not, or the messages cannot be brought into order.
+    pub fn open(config: &RecordedConfig) -> Result<Self, TapError> {
+        let files = find_files(config)?;
+        let mut index = Index::new(config.bounds.times());
+        for file in &files {
+            read_through(file, &mut index)?;
+        }
+        let order = index.order_files();
+        let places = disorder::sort(&files, &mut index)?;
+        let mut tap = Self {
+            partitions: Vec::new(),
+            counts: Vec::new(),
+            files,
+            order,
+            kept: vec![None; index.partitions.len()],
+            places,
+            disordered: index.partitions.iter().map(|seen| seen.disordered).collect(),
+            warnings: Vec::new(),
+            blocks: std::mem::take(&mut index.blocks),
+            names: index.names.clone(),
+        };
+        tap.resolve(config, &index)?;
+        tap.warn(config, &index);
+        Ok(tap)
+    }
+
+    fn resolve(&mut self, config: &RecordedConfig, index: &Index) -> Result<(), TapError> {
+        let mut kept: Vec<Found> = (0..index.partitions.len())
+            .filter(|found| config.topics.contains(&index.partitions[*found].tp.topic))
+            .collect();
+        if kept.is_empty() && !index.partitions.is_empty() {
+            let mut there: Vec<&str> = index.partitions.iter().map(|seen| seen.tp.topic.as_str()).collect();
+            there.sort_unstable();
+            there.dedup();
+            return Err(TapError::TopicNotRecorded { topics: config.topics.join(", "), there: there.join(", ") });
+        }
+        kept.sort_by(|a, b| index.partitions[*a].tp.cmp(&index.partitions[*b].tp));
+        for topic in &config.topics {
+            let of_topic = kept.iter().map(|found| &index.partitions[*found].tp).filter(|tp| tp.topic == *topic);
+            let numbers: Vec<i32> = of_topic.map(|tp| tp.partition).collect();
+            if !numbers.is_empty() {
+                config.bounds.check_partitions(topic, &numbers)?;
+            }
+        }
+        for found in kept {
+            let seen = &index.partitions[found];
+            let (first, end) = if seen.count == 0 { (0, 0) } else { (seen.first, seen.last + 1) };
+            // A recording that is not cut is a whole topic (interface.md §4).
+            let edges = Edges { log_start: first, last_stable: end, high_watermark: end, untrimmed: true };
+            let partition = u32::try_from(self.partitions.len()).expect("partitions are numbered in 32 bits");
+            self.kept[found] = Some(PartitionIndex(partition));
+            self.partitions.push(config.bounds.range(seen.tp.clone(), edges, &|ms| index.at_time(found, ms)));
+            self.counts.push(seen.count - self.places[found].repeated);
+        }
+        Ok(())
+    }
+
+    fn warn(&mut self, config: &RecordedConfig, index: &Index) {
+        let of_kept = |kept: bool| {
+            let matching = self.kept.iter().enumerate().filter(move |(_, partition)| partition.is_some() == kept);
+            matching.map(|(found, _)| found)
+        };
+        let others: u64 = of_kept(false).map(|found| index.partitions[found].count).sum();
+        let repeated: u64 = of_kept(true).map(|found| self.places[found].repeated).sum();
+        let absent = config.topics.iter().filter(|topic| !self.partitions.iter().any(|p| p.tp.topic == **topic));
+        let mut warnings: Vec<String> = absent.map(|topic| format!("topic {topic} has no recorded message")).collect();
+        if others > 0 {
+            warnings.push(format!("{others} recorded messages are of topics that were not asked for"));
+        }
+        if repeated > 0 {
+            warnings.push(format!("{repeated} messages are recorded more than once and count once"));
+        }
+        self.warnings = warnings;
+    }
+}
+
+fn find_files(config: &RecordedConfig) -> Result<Vec<RecordedFile>, TapError> {
+    let mut paths: Vec<PathBuf> = Vec::new();
+    for pattern in &config.source.files {
+        let before = paths.len();
+        let found = glob::glob(pattern).map_err(|source| TapError::Glob { pattern: pattern.clone(), source })?;
+        for path in found {
+            let path = path.map_err(|error| TapError::File { path: error.path().to_owned(), source: error.into() })?;
+            if path.is_file() {
+                paths.push(path);
+            }
+        }
+        if paths.len() == before {
+            return Err(TapError::NoFiles { pattern: pattern.clone() });
+        }
+    }
+    paths.sort();
+    paths.dedup();
+    if paths.len() > limits::RECORDED_FILES_MAX {
+        return Err(TapError::TooManyFiles { count: paths.len(), limit: limits::RECORDED_FILES_MAX });
+    }
+    let envelope = config.source.envelope;
+    let file = |(number, path): (usize, PathBuf)| {
+        let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
+        let is_table = matches!(extension.as_str(), "parquet" | "parq");
+        if is_table != (envelope == Envelope::Table) || extension == "avro" {
+            return Err(TapError::EnvelopeMismatch { path, envelope });
+        }
+        Ok(RecordedFile {
+            path,
+            envelope,
+            topic: config.topics.first().cloned().unwrap_or_default(),
+            partition: i32::try_from(number).expect("bounded by limits"),
+            timestamp: config.source.timestamp.clone().map(|field| (field, config.timestamp_type.clone())),
+        })
+    };
+    paths.into_iter().enumerate().map(file).collect()
+}
+
+fn read_through(file: &RecordedFile, index: &mut Index) -> Result<(), TapError> {
+    index.begin_file();
+    if file.envelope == Envelope::None {
+        index.declare(&file.topic, file.partition);
+    }
+    let mut block: Option<u64> = None;
+    let flow = file.scan(None, &mut |record: &Record<'_>| {
+        let next = match (block, file.envelope) {
+            (None, _) => true,
+            (Some(group), Envelope::Table) => record.at != group,
+            (Some(from), _) => record.at - from >= limits::RECORDED_BLOCK_BYTES,
+        };
+        if next {
+            index.begin_block(record.at, record.line);
+            block = Some(record.at);
+        }
+        index.add(record.topic, record.partition, record.offset, record.timestamp_ms);
+        Ok(ControlFlow::Continue(()))
+    })?;
+    debug_assert!(flow.is_continue(), "nothing stops the first pass");
+    index.end_file();
+    Ok(())
+}

@@ -1,0 +1,89 @@
+//! Running other programs from the repository's root, and what it means when they fail.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Set once at the start of a CI run, see [`run_as_ci`].
+static AS_CI: AtomicBool = AtomicBool::new(false);
+
+/// From now on every cargo is told that this is CI (snapshots are never written), and keeps nothing for a next
+/// incremental build.
+pub fn run_as_ci() {
+    AS_CI.store(true, Ordering::Relaxed);
+}
+
+/// Why a task did not succeed.
+#[derive(Debug)]
+pub enum Failure {
+    /// A check does not hold; exit 1.
+    Check(String),
+    /// The machine lacks something; exit 2.
+    Machine(String),
+}
+
+impl Failure {
+    /// The process's exit code.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Check(_) => 1,
+            Self::Machine(_) => 2,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Check(text) | Self::Machine(text) => f.write_str(text),
+        }
+    }
+}
+
+/// What every task returns.
+pub type Done = Result<(), Failure>;
+
+/// The repository's root.
+pub fn root() -> PathBuf {
+    let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
+    xtask.parent().expect("xtask is a folder of the repository").to_owned()
+}
+
+/// The cargo that runs us, in the repository's root.
+pub fn cargo(arguments: &[&str]) -> Command {
+    let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir(root());
+    if AS_CI.load(Ordering::Relaxed) {
+        command.env("CI", "true").env("CARGO_INCREMENTAL", "0");
+    }
+    command
+}
+
+/// Runs a command, its output going where ours goes.
+pub fn run(mut command: Command) -> Done {
+    let shown = show(&command);
+    println!("$ {shown}");
+    let status = command.status().map_err(|error| Failure::Machine(format!("cannot start `{shown}`: {error}")))?;
+    if status.success() { Ok(()) } else { Err(Failure::Check(format!("`{shown}` ended with {status}"))) }
+}
+
+/// Runs a command and returns its standard output; standard error goes where ours goes.
+pub fn output(mut command: Command) -> Result<String, Failure> {
+    let shown = show(&command);
+    let output = command.stderr(Stdio::inherit()).output();
+    let output = output.map_err(|error| Failure::Machine(format!("cannot start `{shown}`: {error}")))?;
+    if output.status.success() {
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    } else {
+        Err(Failure::Check(format!("`{shown}` ended with {}", output.status)))
+    }
+}
+
+fn show(command: &Command) -> String {
+    let program = Path::new(command.get_program());
+    let mut words = vec![program.file_name().unwrap_or(program.as_os_str()).to_string_lossy().into_owned()];
+    words.extend(command.get_args().map(|argument| argument.to_string_lossy().into_owned()));
+    words.join(" ")
+}

@@ -1,0 +1,114 @@
+//! What the tests need of the machine: java, mvn and python3. As root on Debian what is missing is installed, and said;
+//! elsewhere the command to run is printed and the exit code is 2.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::command::{Done, Failure, run};
+
+/// Kafka 4 runs on 17 and later.
+const JAVA_MIN: u32 = 17;
+/// PyIceberg's pinned companions run on 3.10 and later.
+const PYTHON_MIN: (u32, u32) = (3, 10);
+
+struct Need {
+    what: &'static str,
+    /// Debian's packages for it.
+    packages: &'static [&'static str],
+    is_there: fn() -> bool,
+}
+
+const NEEDS: [Need; 3] = [
+    Need { what: "java 17 or later", packages: &["default-jre-headless"], is_there: has_java },
+    Need { what: "mvn", packages: &["maven"], is_there: || said("mvn", &["--version"]).is_some() },
+    Need { what: "python3 3.10 or later with venv", packages: &["python3", "python3-venv"], is_there: has_python },
+];
+
+/// Returns when everything is there.
+pub fn ensure() -> Done {
+    let lacking = missing();
+    if lacking.is_empty() {
+        return Ok(());
+    }
+    let packages: Vec<&str> = lacking.iter().flat_map(|need| need.packages).copied().collect();
+    let names = names(&lacking);
+    let command = format!("apt-get update && apt-get install -y --no-install-recommends {}", packages.join(" "));
+    if !can_install() {
+        let text = format!("the tests need {names}; on Debian or Ubuntu this installs it:\n  sudo sh -c '{command}'");
+        return Err(Failure::Machine(text));
+    }
+    println!("the tests need {names}: installing it by apt-get");
+    run(apt(&["update"]))?;
+    let mut arguments = vec!["install", "-y", "--no-install-recommends"];
+    arguments.extend(packages);
+    run(apt(&arguments))?;
+    match missing() {
+        lacking if lacking.is_empty() => Ok(()),
+        lacking => Err(Failure::Machine(format!("apt-get did not bring {}", self::names(&lacking)))),
+    }
+}
+
+fn missing() -> Vec<&'static Need> {
+    NEEDS.iter().filter(|need| !(need.is_there)()).collect()
+}
+
+fn names(needs: &[&Need]) -> String {
+    needs.iter().map(|need| need.what).collect::<Vec<_>>().join(", ")
+}
+
+fn can_install() -> bool {
+    Path::new("/etc/debian_version").exists() && said("id", &["-u"]).is_some_and(|id| id.trim() == "0")
+}
+
+fn apt(arguments: &[&str]) -> Command {
+    let mut command = Command::new("apt-get");
+    command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
+    command
+}
+
+/// Everything a program printed, if it is there and content.
+fn said(program: &str, arguments: &[&str]) -> Option<String> {
+    let output = Command::new(program).args(arguments).output().ok().filter(|output| output.status.success())?;
+    Some(format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)))
+}
+
+fn has_java() -> bool {
+    said("java", &["-version"]).and_then(|text| java_major(&text)).is_some_and(|major| major >= JAVA_MIN)
+}
+
+fn has_python() -> bool {
+    let version = said("python3", &["--version"]).and_then(|text| python_version(&text));
+    version.is_some_and(|version| version >= PYTHON_MIN) && said("python3", &["-c", "import ensurepip, venv"]).is_some()
+}
+
+/// `openjdk version "17.0.15" 2025-04-15`; before 9 it was `"1.8.0_392"`.
+fn java_major(text: &str) -> Option<u32> {
+    text.split('"').nth(1)?.split(['.', '-', '+']).next()?.parse().ok()
+}
+
+/// `Python 3.11.2`.
+fn python_version(text: &str) -> Option<(u32, u32)> {
+    let mut parts = text.trim().strip_prefix("Python ")?.split('.');
+    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_read_from_what_programs_say() {
+        assert_eq!(java_major("openjdk version \"17.0.15\" 2025-04-15\nOpenJDK Runtime"), Some(17));
+        assert_eq!(java_major("openjdk version \"26-ea\" 2026-03-17"), Some(26));
+        assert_eq!(java_major("java version \"1.8.0_392\""), Some(1));
+        assert_eq!(python_version("Python 3.11.2\n"), Some((3, 11)));
+        assert_eq!(python_version("Python 3.9.2\n").filter(|version| *version >= PYTHON_MIN), None);
+    }
+
+    #[test]
+    fn what_is_lacking_is_named_with_its_packages() {
+        let needs: Vec<&Need> = NEEDS.iter().collect();
+        assert_eq!(names(&needs), "java 17 or later, mvn, python3 3.10 or later with venv");
+        assert!(NEEDS.iter().all(|need| !need.packages.is_empty()));
+    }
+}
