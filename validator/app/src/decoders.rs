@@ -1,6 +1,8 @@
 //! Decoders of a pipeline's format, and what fields its messages are known to have.
 
+use std::collections::BTreeSet;
 use std::fmt;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use validator_core::contract::{Contract, Format};
@@ -9,15 +11,20 @@ use validator_engine::binding::Binding;
 use validator_engine::expr::ExprError;
 use validator_engine::mapping::Mapper;
 use validator_engine::message_reader::DecoderFactory;
-use validator_tap::{Decoder, DecoderError, JsonDecoder, Tap};
+use validator_core::position::PartitionIndex;
+use validator_tap::{
+    AvroDecoder, BytesDecoder, Decoder, DecoderError, JsonDecoder, RegistryConfig, Schemas, Tap, TapError, avro_fields,
+    schema_id,
+};
 
-use crate::config::Service;
+use crate::config::{SchemaRegistry, Service};
 use crate::failure::Failure;
 
 /// See the module.
 pub struct Decoders {
     format: Format,
-        known: Option<Vec<(String, Type)>>,
+    schemas: Option<Arc<Schemas>>,
+    known: Option<Vec<(String, Type)>>,
 }
 
 impl fmt::Debug for Decoders {
@@ -32,9 +39,16 @@ impl Decoders {
     /// # Errors
     /// The registry does not answer, or the schema file cannot be read.
     pub fn new(contract: &Contract, service: &Service, tap: &dyn Tap) -> Result<Self, Failure> {
-        let _ = (service, tap);
-        let known = None;
-        Ok(Self { format: contract.format, known })
+        let (schemas, known) = match contract.format {
+            Format::Json => (None, None),
+            Format::Bytes => (None, Some(Vec::new())),
+            Format::Avro => {
+                let schemas = Arc::new(schemas(contract, service)?);
+                let found = avro_fields(&schemas, &contract.topics, &sampled_ids(tap)?)?;
+                (Some(schemas), Some(found.fields))
+            }
+        };
+        Ok(Self { format: contract.format, schemas, known })
     }
 
     /// The fields that messages have; `None` where any may come.
@@ -49,7 +63,7 @@ impl Decoders {
     pub fn try_mapping(&self, binding: &Arc<Binding>) -> Result<(), (String, ExprError)> {
         let decoder = match self.decoder(binding) {
             Ok(decoder) => decoder,
-            Err(error) => return Err(("fields".to_owned(), ExprError::Plan(error.to_string()))),
+            Err(error) => return Err(error_of_decoder(&error)),
         };
         Mapper::new(Arc::clone(binding), decoder.fields()).map(drop)
     }
@@ -58,6 +72,57 @@ impl Decoders {
 impl DecoderFactory for Decoders {
     fn decoder(&self, binding: &Binding) -> Result<Box<dyn Decoder>, DecoderError> {
         let (wanted, dropped) = (&binding.wanted, &binding.dropped);
-        Ok(Box::new(JsonDecoder::new(wanted, dropped)?))
+        Ok(match (self.format, &self.schemas) {
+            (Format::Avro, Some(schemas)) => {
+                Box::new(AvroDecoder::new(wanted.clone(), dropped.clone(), Arc::clone(schemas))?)
+            }
+            (Format::Bytes, _) => Box::new(BytesDecoder::new()),
+            _ => Box::new(JsonDecoder::new(wanted, dropped)?),
+        })
+    }
+}
+
+/// Offsets at either end of each partition that schema ids are taken from.
+const IDS_OFFSETS: i64 = 100;
+
+/// Schema ids that messages have at the ends of the ranges: older ones than the registry's subject may know.
+fn sampled_ids(tap: &dyn Tap) -> Result<Vec<u32>, TapError> {
+    let mut ids = BTreeSet::new();
+    let ends = tap.partitions().iter().enumerate().filter_map(|(index, range)| {
+        let first = range.from.max(range.log_start);
+        let middle = (first + IDS_OFFSETS).min(range.to);
+        let tail = (range.to - IDS_OFFSETS).max(middle);
+        let ranges: Vec<_> = [first..middle, tail..range.to].into_iter().filter(|range| !range.is_empty()).collect();
+        (!ranges.is_empty()).then_some((PartitionIndex(index as u32), ranges))
+    });
+    tap.read(&ends.collect::<Vec<_>>(), &mut |message| {
+        ids.extend(message.payload.and_then(schema_id));
+        ControlFlow::Continue(())
+    })?;
+    Ok(ids.into_iter().collect())
+}
+
+fn error_of_decoder(error: &DecoderError) -> (String, ExprError) {
+    let field = match error {
+        DecoderError::FieldTwice { field } | DecoderError::NoJsonForm { field, .. } => field.clone(),
+        _ => "filter".to_owned(),
+    };
+    (field, ExprError::Plan(error.to_string()))
+}
+
+fn schemas(contract: &Contract, service: &Service) -> Result<Schemas, Failure> {
+    match (&contract.schema, &service.schema_registry) {
+        (Some(path), _) => Ok(Schemas::file(path)?),
+        (None, Some(registry)) => Ok(Schemas::registry(registry_config(registry))?),
+        (None, None) => unreachable!("joined: Avro has a schema file or a registry"),
+    }
+}
+
+fn registry_config(registry: &SchemaRegistry) -> RegistryConfig {
+    RegistryConfig {
+        url: registry.url.clone(),
+        user: registry.user.clone(),
+        password: registry.password.as_ref().map(|secret| secret.expose().to_owned()),
+        token: registry.token.as_ref().map(|secret| secret.expose().to_owned()),
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use validator_core::contract::{Contract, FieldType};
 use validator_core::schema::Type;
-use validator_tap::{Bounds, RecordedConfig, RecordedTap, Tap};
+use validator_tap::{Bounds, KafkaConfig, KafkaTap, RecordedConfig, RecordedTap, Tap};
 
 use crate::config::Service;
 use crate::failure::Failure;
@@ -25,8 +25,15 @@ pub fn open_tap(contract: &Contract, service: &Service, request: &Request) -> Re
         };
         return Ok(Arc::new(RecordedTap::open(&config)?));
     }
-    let _ = service;
-    unreachable!()
+    let kafka = service.kafka.as_ref().expect("joined: without a recorded source there are brokers");
+    let properties = kafka.properties.iter().map(|(name, value)| (name.clone(), value.expose().to_owned()));
+    let config = KafkaConfig {
+        properties: properties.collect(),
+        topics: contract.topics.clone(),
+        bounds,
+        ..KafkaConfig::new(kafka.brokers.clone(), "")
+    };
+    Ok(Arc::new(KafkaTap::open(&config)?))
 }
 
 /// The declared type of the field that a recorded source takes its timestamps from: an instant in text unless given.

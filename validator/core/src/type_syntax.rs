@@ -4,10 +4,14 @@
 //! (`fixed[16]`, `struct<1: p: optional string>`); ids and optionality are dropped: ids inside nested types are 0, fields
 //! optional (map keys required). Field names may stand in double quotes or backquotes, and must where they hold `:<>,`.
 
+mod suggest;
+
 use thiserror::Error;
 
 use crate::contract::{EpochUnit, FieldType};
 use crate::schema::{Field, Type};
+
+use suggest::suggest;
 
 /// Deepest nesting of struct, list and map; Parquet readers stop far earlier.
 pub const NESTING_MAX: usize = 32;
@@ -136,43 +140,6 @@ const PRIMITIVES: [(&str, Type); 14] = [
     ("string", Type::String),
     ("uuid", Type::Uuid),
     ("binary", Type::Binary),
-];
-
-/// Names of other systems, and Iceberg's for the same thing.
-const ALIASES: [(&str, &str); 33] = [
-    ("bool", "boolean"),
-    ("integer", "int"),
-    ("int32", "int"),
-    ("smallint", "int"),
-    ("tinyint", "int"),
-    ("bigint", "long"),
-    ("int64", "long"),
-    ("real", "float"),
-    ("float32", "float"),
-    ("float64", "double"),
-    ("numeric", "decimal(18, 8)"),
-    ("number", "decimal(18, 8)"),
-    ("varchar", "string"),
-    ("char", "string"),
-    ("text", "string"),
-    ("utf8", "string"),
-    ("str", "string"),
-    ("bytes", "binary"),
-    ("varbinary", "binary"),
-    ("blob", "binary"),
-    ("datetime", "timestamp"),
-    ("timestamp_ntz", "timestamp"),
-    ("timestamp_ltz", "timestamptz"),
-    ("timestamp_tz", "timestamptz"),
-    ("instant", "timestamptz"),
-    ("array", "list"),
-    ("row", "struct"),
-    ("record", "struct"),
-    ("object", "struct"),
-    ("epoch", "epoch_ms"),
-    ("epoch_seconds", "epoch_s"),
-    ("epoch_millis", "epoch_ms"),
-    ("epoch_micros", "epoch_us"),
 ];
 
 struct Reader<'a> {
@@ -368,34 +335,6 @@ impl<'a> Reader<'a> {
         let found = self.rest().chars().next().map_or_else(|| "the end".to_owned(), |c| format!("`{c}`"));
         TypeSyntaxError::Expected { wanted, at: self.place(), found }
     }
-}
-
-/// Another system's name, another case, or one letter off.
-fn suggest(name: &str) -> Option<&'static str> {
-    let lower = name.to_ascii_lowercase();
-    if let Some((_, known)) = ALIASES.iter().find(|(alias, _)| *alias == lower) {
-        return Some(known);
-    }
-    let nested = ["decimal(18, 8)", "fixed(16)", "struct", "list", "map"];
-    let known = PRIMITIVES.iter().map(|(name, _)| *name).chain(EPOCHS.iter().map(|(name, _)| *name)).chain(nested);
-    known.min_by_key(|known| distance(&lower, known.split('(').next().unwrap_or(known))).filter(|known| {
-        let name = known.split('(').next().unwrap_or(known);
-        distance(&lower, name) <= 2.min(name.len() / 3)
-    })
-}
-
-/// Levenshtein's distance.
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, y) in b.bytes().enumerate() {
-            let replaced = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]

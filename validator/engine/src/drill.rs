@@ -120,6 +120,46 @@ impl Drill {
         Ok((found.into_iter().flat_map(|(entries, _)| entries).collect(), beside))
     }
 
+    /// Mode `key`: excluded messages of other segments that have the identity of a row here: a damaged window takes a
+    /// row away from its message's segment.
+    ///
+    /// # Errors
+    /// [`DrillError`].
+    pub async fn excluded_beside(
+        &self,
+        disputed: &Arc<BTreeSet<SegmentKey>>,
+        messages: &[MessageEntry],
+        rows: &[RowEntry],
+    ) -> Result<Vec<MessageEntry>, DrillError> {
+        let is_offset = matches!(*self.messages.segments, MessageSegments::Offset(_));
+        if is_offset || self.messages.binding.filter.is_none() {
+            return Ok(Vec::new());
+        }
+        let known: HashSet<IdentityHash> = messages.iter().filter_map(|message| message.identity).collect();
+        let names: HashSet<IdentityHash> =
+            rows.iter().map(|row| row.identity).filter(|identity| !known.contains(identity)).collect();
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (segments, digests) = (Arc::clone(&self.messages.segments), Arc::clone(&self.digests));
+        let disputed = Arc::clone(disputed);
+        let found = self
+            .read_messages(self.covered.clone(), move |batch| {
+                if batch.all_judged() {
+                    return Ok(Vec::new());
+                }
+                let keys = segments.keys(&batch).map_err(external)?;
+                let excluded = |row: usize| {
+                    matches!(batch.states[row], MessageState::Excluded(_)) && !disputed.contains(&keys[row])
+                };
+                let found = entries::of_messages(&batch, &digests, false, &Losses::default(), excluded);
+                let found = found.map_err(external)?.into_iter();
+                Ok(found.filter(|message| message.identity.is_some_and(|name| names.contains(&name))).collect())
+            })
+            .await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
     /// The segments in which rows of these identities lie.
     ///
     /// # Errors

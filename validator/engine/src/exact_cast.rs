@@ -109,5 +109,5 @@ impl ExactCast {
 /// Both types as table types, where the contract's own conversion serves.
 fn core_types(from: &DataType, to: &DataType) -> Option<(Type, Type)> {
     let (from, to) = (Type::from_arrow(from)?, Type::from_arrow(to)?);
-    convert::convertible(&from, &to).is_ok().then_some((from, to))
+    convert::castable(&from, &to).is_ok().then_some((from, to))
 }

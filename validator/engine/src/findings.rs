@@ -15,6 +15,7 @@ use validator_table::Pinned;
 
 use crate::binding::{Binding, LeafPath, leaf_field};
 use crate::message_reader::{MessageSide, ReadError};
+use crate::removed::Removal;
 use crate::values::{self, Values};
 
 /// Everything that a finding's evidence comes from.
@@ -27,8 +28,8 @@ pub struct Evidence<'a> {
     pub pinned: &'a Arc<Pinned>,
     /// Why messages are undecodable.
     pub details: &'a BTreeMap<MessageAt, String>,
-    /// The commit that took a missing message's row away: (snapshot, operation).
-    pub removed: &'a HashMap<MessageAt, (i64, String)>,
+    /// The commits that took missing messages' rows away.
+    pub removed: &'a HashMap<MessageAt, Removal>,
 }
 
 /// Both sides' values of one chunk of drafts.
@@ -91,9 +92,9 @@ impl Evidence<'_> {
             finding.snapshot_id = Some(file.snapshot_id);
             finding.operation = file.added_by.as_ref().map(|by| by.operation.clone());
         }
-        if let Some((snapshot, operation)) = draft.message.and_then(|at| self.removed.get(&at)) {
-            finding.snapshot_id = Some(*snapshot);
-            finding.operation = Some(operation.clone());
+        if let Some(removal) = draft.message.and_then(|at| self.removed.get(&at)) {
+            finding.snapshot_id = Some(removal.snapshot_id);
+            finding.operation.clone_from(&removal.operation);
         }
         finding.detail = self.detail(draft, &finding);
         finding
@@ -135,7 +136,8 @@ impl Evidence<'_> {
             },
             None => sides.rows.get(draft.rows.first()?)?,
         };
-        Some(Named(leaves.iter().map(|leaf| (name(leaf), leaf_value(values, leaf).to_json())).collect()))
+        let json = |leaf: &LeafPath| leaf_value(values, leaf).to_json_of(&leaf_field(&binding.columns, leaf).ty);
+        Some(Named(leaves.iter().map(|leaf| (name(leaf), json(leaf))).collect()))
     }
 
     /// The identity of mode `offset` needs no second look at the message.
@@ -153,7 +155,9 @@ impl Evidence<'_> {
                 Value::integer(at.offset)
             }
         };
-        Named(leaves.iter().map(|leaf| (leaf_name(self.binding(), leaf), value(leaf).to_json())).collect())
+        let columns = &self.binding().columns;
+        let json = |leaf: &LeafPath| value(leaf).to_json_of(&leaf_field(columns, leaf).ty);
+        Named(leaves.iter().map(|leaf| (leaf_name(self.binding(), leaf), json(leaf))).collect())
     }
 
     /// The columns in which any of the draft's pairs differ, each once, from the first pair that shows it.
@@ -168,8 +172,8 @@ impl Evidence<'_> {
                 if columns.iter().all(|column| column.name != difference.column) {
                     columns.push(ColumnDifference {
                         name: difference.column,
-                        message: difference.message.to_json(),
-                        row: difference.row.to_json(),
+                        message: difference.message.to_json_of(&difference.ty),
+                        row: difference.row.to_json_of(&difference.ty),
                         damage: difference.damage,
                     });
                 }
@@ -179,9 +183,6 @@ impl Evidence<'_> {
     }
 
     fn cause(&self, draft: &Draft, columns: &[ColumnDifference]) -> Option<Cause> {
-        if draft.message.is_some_and(|at| self.removed.contains_key(&at)) {
-            return Some(Cause::Removed);
-        }
         let corrupted = draft.verdict == Verdict::Message(MessageVerdict::Corrupted);
         match draft.cause {
             None if corrupted => Some(Cause::Damage(columns.first().map_or(Damage::Other, |column| column.damage))),

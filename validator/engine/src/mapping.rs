@@ -254,9 +254,10 @@ fn evaluate(expression: &MessageExpr, batch: &RecordBatch) -> (ArrayRef, Vec<(us
 
 /// The columns that expressions see: the decoder's fields, then the parts of the message that they name.
 fn input_schema(binding: &Binding, fields: &[Field]) -> ArrowSchema {
-    let fields = fields.iter().map(Field::to_arrow);
-    let meta = binding.meta_names.iter().map(|name| ArrowField::new(name, Positions::meta_type(name), true));
-    ArrowSchema::new(fields.chain(meta).collect::<Vec<_>>())
+    let delivered = |name: &String| fields.iter().any(|field| field.name == *name);
+    let meta = binding.meta_names.iter().filter(|name| !delivered(name));
+    let meta = meta.map(|name| ArrowField::new(name, Positions::meta_type(name), true));
+    ArrowSchema::new(fields.iter().map(Field::to_arrow).chain(meta).collect::<Vec<_>>())
 }
 
 fn target_check(expression: &MessageExpr, field: &Field) -> Result<(), ExprError> {

@@ -37,6 +37,7 @@ use crate::losses::Losses;
 use crate::message_exec::{MessageExec, Witness};
 use crate::message_reader::{MessageSide, ReadError};
 use crate::observations::Observations;
+use crate::removed::{Removal, removed};
 use crate::row_reader::RowSide;
 use crate::scan_exec::{IcebergScanExec, ScanLog};
 use crate::scoping::{self, Scoping};
@@ -197,11 +198,14 @@ impl Run {
         let forced: Balanced = Balanced::of(&without(&books, &disputed), &rows.bags);
         let balanced = if disputed.len() == books.disputed().len() { balanced } else { forced };
         let (case, beside) = self.case(&drill, &books, &disputed, &messages, &rows.bags, &scoping).await?;
-        let judgement = judge_case(self.judge, case, drill.clone(), Arc::clone(&disputed)).await?;
+        let identities = case.messages.iter().filter_map(|message| Some((message.at, message.identity?))).collect();
+        let mut judgement = judge_case(self.judge, case, drill.clone(), Arc::clone(&disputed)).await?;
+        let removed = removed(&self, &judgement, &identities).await?;
+        judgement.mark_removed(&removed.keys().copied().collect());
         let (accounts, late) =
             accounts(&self.messages, &messages.seen, &rows.census, &balanced, &judgement, beside);
         accounts.assert_balanced();
-        let findings = self.findings(&judgement, &messages.details).await?;
+        let findings = self.findings(&judgement, &messages.details, &removed).await?;
         let explained = (0..rows.faults.len()).map(|fault| explained(&judgement, fault)).collect();
         Ok(Reconciled {
             late: rows.rows.cut.late.is_some().then_some(late),
@@ -349,6 +353,7 @@ impl Run {
             false => drill.row_entries(disputed, &files, names, Arc::clone(books)).await?,
         };
         entries.extend(messages.undecodable.iter().copied());
+        entries.extend(drill.excluded_beside(disputed, &entries, &rows).await?);
         let by_offset = self.messages.binding.identity.is_offset();
         let case = Case {
             mode: if by_offset { ModeKind::Offset } else { ModeKind::Key },
@@ -384,14 +389,14 @@ impl Run {
         &self,
         judgement: &Judgement,
         details: &BTreeMap<MessageAt, String>,
+        removed: &HashMap<MessageAt, Removal>,
     ) -> Result<Vec<Finding>, RunError> {
-        let removed = crate::removed::removed(self, judgement).await?;
         let evidence = Evidence {
             contract: &self.contract,
             messages: &self.messages,
             pinned: &self.pinned,
             details,
-            removed: &removed,
+            removed,
         };
         let mut findings = Vec::with_capacity(judgement.drafts.len());
         for drafts in judgement.drafts.chunks(PAIRS_AT_ONCE_MAX) {

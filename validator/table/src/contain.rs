@@ -28,9 +28,8 @@ mod tests {
 
     #[test]
     fn a_panic_becomes_an_error_with_its_message() {
-        let none: Option<u8> = None;
-        let failed = contained(|| none.expect("a header")).unwrap_err();
-        assert_eq!(failed.to_string(), "parser gave up: a header");
+        let failed = contained(|| [1, 2][std::hint::black_box(2)]).unwrap_err();
+        assert!(failed.to_string().starts_with("parser gave up: index out of bounds"), "{failed}");
         assert_eq!(contained(|| 7).unwrap(), 7);
     }
 }

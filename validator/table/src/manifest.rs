@@ -86,10 +86,8 @@ pub(crate) async fn read_list(
         return Err(TableError::Unsupported { what: "encryption".to_owned() });
     }
     let path = snapshot.manifest_list();
-    let bytes = storage
-        .read(path)
-        .await
-        .map_err(|source| TableError::ReadManifestList { path: path.to_owned(), source })?;
+    let bytes =
+        storage.read(path).await.map_err(|source| TableError::ReadManifestList { path: path.to_owned(), source })?;
     let broken = |source| TableError::ParseManifestList { path: path.to_owned(), source };
     let parsed = contained(|| ManifestList::parse_with_version(&bytes, version)).map_err(|e| broken(e.into()))?;
     Ok(parsed.map_err(|e| broken(e.into()))?.consume_entries().into_iter().collect())
@@ -112,8 +110,7 @@ pub(crate) async fn read_manifest(storage: &Storage, file: ManifestFile) -> Resu
     if file.key_metadata.as_ref().is_some_and(|key| !key.is_empty()) {
         return Err(TableError::Unsupported { what: "encryption".to_owned() });
     }
-    let bytes =
-        storage.read(&path).await.map_err(|source| TableError::ReadManifest { path: path.clone(), source })?;
+    let bytes = storage.read(&path).await.map_err(|source| TableError::ReadManifest { path: path.clone(), source })?;
     // Parsing is CPU work of milliseconds to seconds: off the runtime's threads, where a panic is contained too.
     let parsed = tokio::task::spawn_blocking(move || {
         let length = bytes.len() as u64;
@@ -155,7 +152,8 @@ fn live_entries(file: &ManifestFile, manifest: Manifest) -> Part {
 fn check_claims(file: &ManifestFile, manifest: &Manifest, length: u64) -> Result<Vec<TableFinding>, TableError> {
     let count = |status| manifest.entries().iter().filter(|entry| entry.status() == status).count() as u64;
     let found = [count(ManifestStatus::Added), count(ManifestStatus::Existing), count(ManifestStatus::Deleted)];
-    let claimed = [file.added_files_count, file.existing_files_count, file.deleted_files_count].map(|c| c.map(u64::from));
+    let claimed =
+        [file.added_files_count, file.existing_files_count, file.deleted_files_count].map(|c| c.map(u64::from));
     let mut findings = Vec::new();
     let claimed_length = u64::try_from(file.manifest_length).unwrap_or(0);
     let contradicted = claimed.iter().zip(found).any(|(claimed, found)| claimed.is_some_and(|c| c != found));

@@ -118,8 +118,20 @@ fn unknown_type(ty: &Json) -> Option<String> {
 
 fn known(ty: &str) -> bool {
     const PLAIN: [&str; 14] = [
-        "boolean", "int", "long", "float", "double", "date", "time", "timestamp", "timestamptz", "timestamp_ns",
-        "timestamptz_ns", "string", "uuid", "binary",
+        "boolean",
+        "int",
+        "long",
+        "float",
+        "double",
+        "date",
+        "time",
+        "timestamp",
+        "timestamptz",
+        "timestamp_ns",
+        "timestamptz_ns",
+        "string",
+        "uuid",
+        "binary",
     ];
     PLAIN.contains(&ty) || ty.starts_with("decimal(") || ty.starts_with("fixed[")
 }

@@ -101,8 +101,7 @@ pub(crate) async fn pin(table: &Table, chosen: Chosen) -> Result<Pinned, TableEr
 
 /// All retained snapshots, by commit time.
 pub(crate) fn snapshots(metadata: &TableMetadata, adding: &BTreeSet<i64>) -> Vec<SnapshotInfo> {
-    let mut all: Vec<SnapshotInfo> =
-        metadata.snapshots().map(|snapshot| SnapshotInfo::new(snapshot, adding)).collect();
+    let mut all: Vec<SnapshotInfo> = metadata.snapshots().map(|snapshot| SnapshotInfo::new(snapshot, adding)).collect();
     all.sort_by_key(|snapshot| (snapshot.commit_ms, snapshot.id));
     all
 }
@@ -151,7 +150,8 @@ fn live_files(metadata: &TableMetadata, entries: Vec<LiveEntry>, findings: &mut 
         let added_by = commits.entry(first.snapshot_id).or_insert_with(|| commit(metadata, first.snapshot_id)).clone();
         let file = DataFile::new(first, count, added_by);
         if count > 1 {
-            let detail = format!("{count} live manifest entries name this file: its rows are in the table {count} times");
+            let detail =
+                format!("{count} live manifest entries name this file: its rows are in the table {count} times");
             findings.push(inconsistent("double_reference", &file.path, detail));
         }
         files.push(file);

@@ -58,9 +58,7 @@ fn summary_adds_rows(snapshot: &Snapshot) -> bool {
         (Some(records), _) => records > 0,
         (None, Some(files)) => files > 0,
         // Writers leave the counts out when they are zero, but then write the totals.
-        (None, None) => {
-            count("total-records").is_none() && !matches!(snapshot.summary().operation.as_str(), "delete")
-        }
+        (None, None) => count("total-records").is_none() && !matches!(snapshot.summary().operation.as_str(), "delete"),
     }
 }
 

@@ -10,11 +10,7 @@ use sqlx::{ConnectOptions, Connection, Row};
 use crate::catalog::{CatalogError, TableName};
 use crate::nearest::nearest;
 
-pub(crate) async fn metadata_location(
-    uri: &str,
-    catalog_name: &str,
-    name: &TableName,
-) -> Result<String, CatalogError> {
+pub(crate) async fn metadata_location(uri: &str, catalog_name: &str, name: &TableName) -> Result<String, CatalogError> {
     let path = database_path(uri)?;
     if !Path::new(&path).is_file() {
         return Err(CatalogError::NoDatabase { path });
@@ -54,7 +50,8 @@ async fn look_up(
     catalog_name: &str,
     name: &TableName,
 ) -> Result<Found, sqlx::Error> {
-    let columns = sqlx::query("SELECT name FROM pragma_table_info('iceberg_tables')").fetch_all(&mut *connection).await?;
+    let columns =
+        sqlx::query("SELECT name FROM pragma_table_info('iceberg_tables')").fetch_all(&mut *connection).await?;
     if columns.is_empty() {
         return Ok(Found::NoCatalog);
     }
@@ -74,7 +71,8 @@ async fn look_up(
         let location: Option<String> = row.try_get(0)?;
         return Ok(location.filter(|l| !l.is_empty()).map_or(Found::NoLocation, Found::Location));
     }
-    let all = format!("SELECT table_namespace || '.' || table_name FROM iceberg_tables WHERE catalog_name = ?1{tables_only}");
+    let all =
+        format!("SELECT table_namespace || '.' || table_name FROM iceberg_tables WHERE catalog_name = ?1{tables_only}");
     let rows = sqlx::query(&all).bind(catalog_name).fetch_all(&mut *connection).await?;
     let others = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
     Ok(Found::NoTable { others })

@@ -39,11 +39,7 @@ pub struct ReadLimits {
 
 impl Default for ReadLimits {
     fn default() -> Self {
-        Self {
-            row_group_bytes: ROW_GROUP_BYTES_HELD,
-            window_bytes: WINDOW_BYTES,
-            read_ahead_bytes: READ_AHEAD_BYTES,
-        }
+        Self { row_group_bytes: ROW_GROUP_BYTES_HELD, window_bytes: WINDOW_BYTES, read_ahead_bytes: READ_AHEAD_BYTES }
     }
 }
 
@@ -74,7 +70,7 @@ pub enum StorageError {
         /// The location.
         location: String,
         /// The store's words.
-        source: object_store::Error,
+        source: Box<object_store::Error>,
     },
     /// The store failed, also after its retries.
     #[error("store failed at {location}")]
@@ -82,7 +78,7 @@ pub enum StorageError {
         /// The location.
         location: String,
         /// The store's words.
-        source: object_store::Error,
+        source: Box<object_store::Error>,
     },
     /// The location leads to no store that is configured or built.
     #[error("no store for location {location}")]
@@ -96,7 +92,7 @@ pub enum StorageError {
         /// The location.
         location: String,
         /// Why.
-        source: object_store::path::Error,
+        source: Box<object_store::path::Error>,
     },
 }
 
@@ -131,7 +127,7 @@ impl Storage {
     pub(crate) fn object(&self, location: &str) -> Result<Object, StorageError> {
         let (store, key) = self.route(location)?;
         let path = Path::parse(&key)
-            .map_err(|source| StorageError::BadLocation { location: location.to_owned(), source })?;
+            .map_err(|source| StorageError::BadLocation { location: location.to_owned(), source: source.into() })?;
         Ok(Object { store, path, location: location.to_owned() })
     }
 
@@ -196,8 +192,8 @@ impl Object {
     fn failed(&self, source: object_store::Error) -> StorageError {
         let location = self.location.clone();
         match source {
-            object_store::Error::NotFound { .. } => StorageError::NotFound { location, source },
-            _ => StorageError::Store { location, source },
+            object_store::Error::NotFound { .. } => StorageError::NotFound { location, source: source.into() },
+            _ => StorageError::Store { location, source: source.into() },
         }
     }
 }
@@ -238,7 +234,9 @@ mod tests {
 
     #[test]
     fn local_locations_are_accepted_in_every_spelling() {
-        for location in ["/w/t/a.parquet", "file:/w/t/a.parquet", "file:///w/t/a.parquet", "file://localhost/w/t/a.parquet"] {
+        for location in
+            ["/w/t/a.parquet", "file:/w/t/a.parquet", "file:///w/t/a.parquet", "file://localhost/w/t/a.parquet"]
+        {
             assert_eq!(local_path(location).as_deref(), Some("/w/t/a.parquet"), "{location}");
         }
         assert_eq!(local_path("/w//t/./x/../a").as_deref(), Some("/w/t/a"));

@@ -78,3 +78,9 @@ pub const AVRO_DEPTH_MAX: usize = 128;
 /// Bytes and items that one Avro payload may make beyond its own length: the names of enum symbols, the names of a record's
 /// fields in a map, the elements of arrays that take no bytes.
 pub const AVRO_EXPANSION_MAX: usize = 64 << 20;
+
+/// Bytes, and digits behind the point, of a decimal whose digits are shown; the time for it grows with the square.
+pub const AVRO_DECIMAL_SHOWN_MAX: usize = 1_024;
+
+/// Writers' schemas that a decoder keeps programs for; beyond it all are made again.
+pub const AVRO_PROGRAMS_MAX: usize = 10_000;

@@ -1,13 +1,28 @@
 //! Damage classes: which columns of a row differ from its message, and by what probable cause each does.
 //!
 //! Contract: the first class of interface.md §6 that fits names a difference; what each class means to the last case stands
-//! at its test, beside it here. Pure and slow: only differing pairs come here, outside of the hot path.
+//! at its test, beside it here. `stale_value` is not among them: only the judge of an upsert table knows older versions.
+//! Pure and slow: only differing pairs come here, outside of the hot path.
+
+mod bits;
+mod class;
+mod digits;
+mod encoding;
+mod instant;
+mod nested;
+mod number;
+mod text;
 
 use std::collections::BTreeMap;
 
 use crate::schema::{Field, Type};
 use crate::value::Value;
 use crate::verdict::Damage;
+
+use nested::Leaf;
+
+/// A class and whether it fits a pair of values.
+type Test<P> = (Damage, fn(&P) -> bool);
 
 /// One column, or one leaf of a nested column, that differs.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,27 +48,59 @@ pub struct DamageContext<'a> {
     pub other_rows: &'a dyn Fn(&str, &Value) -> bool,
 }
 
+impl DamageContext<'static> {
+    /// Nothing is known beside the two rows.
+    pub fn none() -> Self {
+        static NO_DEFAULTS: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+        Self { defaults: &NO_DEFAULTS, other_rows: &|_, _| false }
+    }
+}
+
 /// The columns whose values differ, in the order of `fields`.
 ///
 /// `message` holds what the row should be, in the table's types ([`Value::Inexact`] where the type cannot hold it), `row` what
 /// it is; both have one value per field.
 pub fn differences(fields: &[Field], message: &[Value], row: &[Value], context: &DamageContext) -> Vec<Difference> {
     assert!(fields.len() == message.len() && fields.len() == row.len(), "one value per field on both sides");
-    let _ = context;
-    let pairs = fields.iter().zip(message.iter().zip(row));
-    let differing = pairs.filter(|(_, (message, row))| message != row);
-    differing
-        .map(|(field, (message, row))| Difference {
-            column: field.name.clone(),
-            ty: field.ty.clone(),
-            message: message.clone(),
-            row: row.clone(),
-            damage: match (message, row) {
-                (_, Value::Null) => Damage::NullForValue,
-                (Value::Null, _) => Damage::ValueForNull,
-                (Value::Inexact(_), _) => Damage::Inexact,
-                _ => Damage::Other,
+    let mut leaves = Vec::new();
+    for (column, field) in fields.iter().enumerate() {
+        // No row has an inexact value, so an inexact message differs from all.
+        let (message, row) = (message[column].clone(), row[column].clone());
+        if message != row {
+            let (path, ty) = (field.name.clone(), field.ty.clone());
+            let mixed = !ty.is_scalar() && !row.is_null() && (context.other_rows)(&path, &row);
+            nested::add_leaves(Leaf { column, path, inside: false, mixed, ty, message, row }, &mut leaves);
+        }
+    }
+    let damages: Vec<Damage> = (0..leaves.len()).map(|at| class::classify(&leaves, at, context)).collect();
+    let mut differences = Vec::new();
+    let mut first = 0;
+    for of_column in leaves.chunk_by(|a, b| a.column == b.column) {
+        let last = first + of_column.len();
+        let column = of_column[0].column;
+        differences.push(match of_column {
+            [leaf] => Difference {
+                column: leaf.path.clone(),
+                ty: leaf.ty.clone(),
+                message: leaf.message.clone(),
+                row: leaf.row.clone(),
+                damage: damages[first],
             },
-        })
-        .collect()
+            _ => Difference {
+                column: fields[column].name.clone(),
+                ty: fields[column].ty.clone(),
+                message: message[column].clone(),
+                row: row[column].clone(),
+                // Several leaves: the first of their classes by the same priority.
+                damage: damages[first..last].iter().copied().min().unwrap_or(Damage::Other),
+            },
+        });
+        first = last;
+    }
+    differences
 }
+
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod tests;

@@ -72,7 +72,9 @@ pub(super) fn want(transform: &Transform, expected: Option<&Literal>, source: &T
 fn between(transform: &Transform, wanted: i128, source: &Type) -> Option<Want> {
     let wanted_i32 = i32::try_from(wanted).ok()?;
     let days = match transform {
-        Transform::Year => Some((first_of(wanted_i32.checked_mul(12)?)?, first_of(wanted_i32.checked_add(1)?.checked_mul(12)?)?)),
+        Transform::Year => {
+            Some((first_of(wanted_i32.checked_mul(12)?)?, first_of(wanted_i32.checked_add(1)?.checked_mul(12)?)?))
+        }
         Transform::Month => Some((first_of(wanted_i32)?, first_of(wanted_i32.checked_add(1)?)?)),
         Transform::Day => Some((wanted, wanted + 1)),
         _ => None,
@@ -160,7 +162,9 @@ impl Want {
             D::Timestamp(_, _) => self.nanos(array),
             D::Decimal128(..) => {
                 let values = array.as_primitive::<Decimal128Type>().values();
-                BooleanBuffer::collect_bool(values.len(), |row| self.fits_number(values[row], || hash_decimal(values[row])))
+                BooleanBuffer::collect_bool(values.len(), |row| {
+                    self.fits_number(values[row], || hash_decimal(values[row]))
+                })
             }
             D::Float32 => {
                 let values = array.as_primitive::<Float32Type>().values();

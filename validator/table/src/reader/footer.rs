@@ -50,7 +50,9 @@ pub(crate) async fn read(object: &Object, file: &DataFile) -> Result<Footer, Fil
         match footer_at(object, &tail, end).await {
             Ok(metadata) => return accept(metadata, end, tail.size, file),
             Err(Refused::Store(source)) => return Err(store_fault(&source, file)),
-            Err(Refused::Encrypted) => return Err(whole(file, FaultKind::Unreadable, "the file is encrypted".to_owned())),
+            Err(Refused::Encrypted) => {
+                return Err(whole(file, FaultKind::Unreadable, "the file is encrypted".to_owned()));
+            }
             Err(Refused::Bytes(reason)) => reasons.push(reason),
         }
     }
@@ -102,7 +104,8 @@ fn accept(metadata: Arc<ParquetMetaData>, end: u64, size: u64, file: &DataFile) 
     let mut rows = 0_u64;
     for group in metadata.row_groups() {
         let group_rows = u64::try_from(group.num_rows()).ok().and_then(|more| rows.checked_add(more));
-        rows = group_rows.ok_or_else(|| whole(file, FaultKind::Corrupt, "the footer counts negative rows".to_owned()))?;
+        rows =
+            group_rows.ok_or_else(|| whole(file, FaultKind::Corrupt, "the footer counts negative rows".to_owned()))?;
     }
     let total = metadata.file_metadata().num_rows();
     if u64::try_from(total) != Ok(rows) {

@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use arrow_schema::{DataType, Field as ArrowField, FieldRef, Fields, Schema as ArrowSchema, TimeUnit};
 use iceberg::spec::{MappedField, NameMapping};
+use parquet::arrow::{ProjectionMask, parquet_to_arrow_schema_by_columns};
 use parquet::basic::Type as PhysicalType;
 use parquet::errors::ParquetError;
 use parquet::schema::types::SchemaDescriptor;
-use parquet::arrow::{ProjectionMask, parquet_to_arrow_schema_by_columns};
 use validator_core::schema::FIELD_ID_KEY;
 
 /// One column or nested field of a file.
@@ -125,7 +125,8 @@ fn check_siblings(nodes: &[Node], inside: &str) -> Result<(), String> {
             return Err(format!("the file has field id {} twice{inside}", node.id.unwrap_or_default()));
         }
         let inside = format!(" in {}", node.name);
-        if matches!(node.ty, DataType::Struct(_)) && node.id.is_some() && !node.children.iter().any(|c| c.id.is_some()) {
+        if matches!(node.ty, DataType::Struct(_)) && node.id.is_some() && !node.children.iter().any(|c| c.id.is_some())
+        {
             return Err(format!("the file has no field ids{inside}"));
         }
         check_siblings(&node.children, &inside)?;

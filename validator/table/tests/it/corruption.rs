@@ -34,7 +34,8 @@ fn lake_of(groups: usize, compression: Compression) -> (Lake, DataFile, PathBuf)
 
 /// Copies the committed file with page checksums into a table of its own.
 fn lake_with_checksums() -> (Lake, DataFile, PathBuf) {
-    let lake = Lake::new(vec![column(1, "id", "long"), column(2, "symbol", "string"), column(3, "price", "decimal(18, 8)")]);
+    let lake =
+        Lake::new(vec![column(1, "id", "long"), column(2, "symbol", "string"), column(3, "price", "decimal(18, 8)")]);
     let path = lake.path("data").join("f.parquet");
     let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/data/parquet/page_crc.parquet");
     std::fs::copy(fixture, &path).unwrap();
@@ -72,7 +73,10 @@ async fn a_bit_flipped_under_a_page_checksum_loses_its_row_group_alone() {
         assert_eq!(fault.detail, "row group 1: Page CRC checksum mismatch", "column {column}");
         assert_eq!((fault.kind, fault.row_groups.clone(), fault.rows), (FaultKind::Corrupt, Some(vec![1]), Some(100)));
         let finding = fault.finding().unwrap();
-        assert_eq!((finding.verdict, finding.row_groups, finding.rows), (TableVerdict::StorageCorrupt, vec![1], Some(100)));
+        assert_eq!(
+            (finding.verdict, finding.row_groups, finding.rows),
+            (TableVerdict::StorageCorrupt, vec![1], Some(100))
+        );
         assert_eq!(rows.len(), 100 + ends[1].yielded as usize);
     }
 }
@@ -185,7 +189,11 @@ async fn a_footer_cut_by_one_byte_is_lost_whole() {
     let fault = lake.open_fault().await;
     assert_eq!(fault.kind, FaultKind::Corrupt);
     let sizes = format!("the file has {} bytes, the manifest says {before}", before - 1);
-    assert!(fault.detail.starts_with("the footer does not read: ") && fault.detail.ends_with(&sizes), "{}", fault.detail);
+    assert!(
+        fault.detail.starts_with("the footer does not read: ") && fault.detail.ends_with(&sizes),
+        "{}",
+        fault.detail
+    );
 }
 
 #[tokio::test]
@@ -204,9 +212,11 @@ async fn bytes_appended_behind_the_manifest_s_size_are_found_and_the_rows_stay()
 
 #[tokio::test]
 async fn a_manifest_with_a_wrong_size_or_count_is_found_and_the_rows_stay() {
-    for (size_factor, rows, causes) in
-        [(97, 100, vec!["size_mismatch"]), (1, 9_700, vec!["record_count"]), (97, 9_700, vec!["size_mismatch", "record_count"])]
-    {
+    for (size_factor, rows, causes) in [
+        (97, 100, vec!["size_mismatch"]),
+        (1, 9_700, vec!["record_count"]),
+        (97, 9_700, vec!["size_mismatch", "record_count"]),
+    ] {
         let (lake, file, _) = lake_of(1, Compression::SNAPPY);
         let wrong = lake.builder("f.parquet", rows, file.file_size_in_bytes() * size_factor).build().unwrap();
         let mut lake = lake;
@@ -251,7 +261,11 @@ async fn a_store_that_fails_makes_a_file_unreadable_and_not_missing() {
     let pinned = load_in(&location, storage).await.unwrap().pin(&SnapshotSelector::Current).await.unwrap();
     let fault = pinned.open(&pinned.files[0], &pinned.schema.fields).await.unwrap_err();
     assert_eq!(fault.kind, FaultKind::Unreadable);
-    assert!(fault.detail.starts_with("the store failed: ") && fault.detail.contains("503 slow down"), "{}", fault.detail);
+    assert!(
+        fault.detail.starts_with("the store failed: ") && fault.detail.contains("503 slow down"),
+        "{}",
+        fault.detail
+    );
 }
 
 #[tokio::test]

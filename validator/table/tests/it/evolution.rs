@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use arrow_array::types::Int32Type;
 use arrow_array::{
     ArrayRef, Date32Array, Decimal128Array, DictionaryArray, Float32Array, Int32Array, Int64Array, StringArray,
-    StringViewArray, TimestampMicrosecondArray, TimestampMillisecondArray, TimestampNanosecondArray,
-    Time32MillisecondArray, UInt16Array,
+    StringViewArray, Time32MillisecondArray, TimestampMicrosecondArray, TimestampMillisecondArray,
+    TimestampNanosecondArray, UInt16Array,
 };
-use arrow_array::types::Int32Type;
 use arrow_schema::{DataType, TimeUnit};
 use iceberg::spec::Literal;
 use serde_json::json;
@@ -79,11 +79,7 @@ async fn an_added_column_with_an_initial_default_has_it_in_old_files_and_not_in_
     lake.append(vec![new]).await;
     assert_eq!(
         lake.rows().await,
-        [
-            "a=1, venue=binance, price=1.5",
-            "a=2, venue=binance, price=1.5",
-            "a=3, venue=null, price=1.5",
-        ]
+        ["a=1, venue=binance, price=1.5", "a=2, venue=binance, price=1.5", "a=3, venue=null, price=1.5",]
     );
 }
 
@@ -205,7 +201,10 @@ async fn dictionaries_and_views_are_plain_text() {
         "f.parquet",
         vec![
             (field(1, "a", dictionary.data_type_of()), Arc::new(dictionary)),
-            (field(2, "b", DataType::Utf8View), Arc::new(StringViewArray::from(vec![Some("long enough for a view"), None, Some("")]))),
+            (
+                field(2, "b", DataType::Utf8View),
+                Arc::new(StringViewArray::from(vec![Some("long enough for a view"), None, Some("")])),
+            ),
         ],
     );
     lake.append(vec![file]).await;
@@ -264,12 +263,14 @@ async fn an_identity_partition_column_that_the_file_lacks_has_its_partition_s_va
     let mut lake =
         Lake::with(vec![column(1, "a", "long"), column(2, "venue", "string"), column(3, "year", "int")], spec, 2);
     lake.write("f.parquet", vec![(field(1, "a", DataType::Int64), longs(&[1, 2]))]);
-    lake.write("g.parquet", vec![(field(1, "a", DataType::Int64), longs(&[3])), (field(2, "venue", DataType::Utf8), texts(&["own"]))]);
-    let hive = |venue: Option<&str>| tuple(vec![venue.map(Literal::string), Some(Literal::int(2024)), Some(Literal::int(0))]);
-    let files = vec![
-        lake.describe_in("f.parquet", 2, hive(Some("kraken"))),
-        lake.describe_in("g.parquet", 1, hive(None)),
-    ];
+    lake.write(
+        "g.parquet",
+        vec![(field(1, "a", DataType::Int64), longs(&[3])), (field(2, "venue", DataType::Utf8), texts(&["own"]))],
+    );
+    let hive =
+        |venue: Option<&str>| tuple(vec![venue.map(Literal::string), Some(Literal::int(2024)), Some(Literal::int(0))]);
+    let files =
+        vec![lake.describe_in("f.parquet", 2, hive(Some("kraken"))), lake.describe_in("g.parquet", 1, hive(None))];
     lake.append(files).await;
     assert_eq!(
         lake.rows().await,

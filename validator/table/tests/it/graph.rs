@@ -30,7 +30,8 @@ async fn live_files_come_sorted_with_the_commit_that_added_them() {
     let pinned = lake.pin().await.unwrap();
     let paths: Vec<&str> = pinned.files.iter().map(|file| file.path.rsplit('/').next().unwrap()).collect();
     assert_eq!(paths, ["a.parquet", "b.parquet"]);
-    let added: Vec<_> = pinned.files.iter().map(|file| (file.snapshot_id, file.sequence, file.added_by.clone())).collect();
+    let added: Vec<_> =
+        pinned.files.iter().map(|file| (file.snapshot_id, file.sequence, file.added_by.clone())).collect();
     let commit = |after_ms| Some(AddedBy { commit_ms: FIRST_COMMIT_MS + after_ms, operation: "append".to_owned() });
     assert_eq!(added, [(102, Some(2), commit(1_000)), (101, Some(1), commit(0))]);
     assert_eq!(pinned.files.iter().map(|file| (file.record_count, file.entries)).collect::<Vec<_>>(), [(2, 1), (2, 1)]);

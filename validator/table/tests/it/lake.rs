@@ -113,8 +113,7 @@ impl Lake {
         let batch = RecordBatch::try_new(Arc::new(ArrowSchema::new(fields)), arrays).unwrap();
         let path = self.path("data").join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        let mut writer =
-            ArrowWriter::try_new(File::create(&path).unwrap(), batch.schema(), Some(properties)).unwrap();
+        let mut writer = ArrowWriter::try_new(File::create(&path).unwrap(), batch.schema(), Some(properties)).unwrap();
         writer.write(&batch).unwrap();
         writer.close().unwrap();
         self.describe(name, batch.num_rows() as u64)
@@ -151,7 +150,8 @@ impl Lake {
     pub async fn manifest(&self, name: &str, files: Vec<DataFile>) -> ManifestFile {
         let io = FileIO::new_with_fs();
         let output = io.new_output(self.path("metadata").join(name).display().to_string()).unwrap();
-        let builder = ManifestWriterBuilder::new(output, Some(self.next_snapshot()), Arc::new(self.schema()), self.spec());
+        let builder =
+            ManifestWriterBuilder::new(output, Some(self.next_snapshot()), Arc::new(self.schema()), self.spec());
         let deletes = files.first().is_some_and(|file| file.content_type() != DataContentType::Data);
         let mut writer = match (self.metadata["format-version"].as_u64().unwrap(), deletes) {
             (1, _) => builder.build_v1(),

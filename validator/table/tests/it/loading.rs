@@ -151,10 +151,13 @@ async fn gzipped_metadata_is_read_under_any_name() {
     let plain = std::fs::read(lake.save()).unwrap();
     for name in ["v1.gz.metadata.json", "v2.metadata.json"] {
         let path = lake.path(name);
-        let mut gzip = flate2::write::GzEncoder::new(std::fs::File::create(&path).unwrap(), flate2::Compression::fast());
+        let mut gzip =
+            flate2::write::GzEncoder::new(std::fs::File::create(&path).unwrap(), flate2::Compression::fast());
         gzip.write_all(&plain).unwrap();
         gzip.finish().unwrap();
-        for location in [path.display().to_string(), format!("file:{}", path.display()), format!("file://{}", path.display())] {
+        for location in
+            [path.display().to_string(), format!("file:{}", path.display()), format!("file://{}", path.display())]
+        {
             assert_eq!(load_at(&location).await.unwrap().metadata_location(), location);
         }
     }
@@ -190,7 +193,10 @@ async fn format_versions_and_types_that_are_not_built_are_refused_by_name() {
         (json!("variant"), "column a has type variant"),
         (json!("geometry(srid:4326)"), "column a has type geometry(srid:4326)"),
         (json!({ "type": "struct", "fields": [column(2, "b", "unknown")] }), "column b has type unknown (in a)"),
-        (json!({ "type": "list", "element-id": 2, "element-required": false, "element": "variant" }), "element has type variant (in a)"),
+        (
+            json!({ "type": "list", "element-id": 2, "element-required": false, "element": "variant" }),
+            "element has type variant (in a)",
+        ),
     ] {
         let lake = Lake::with(vec![column(1, "a", ty)], json!([]), 3);
         let error = lake.load().await.unwrap_err();
@@ -201,8 +207,22 @@ async fn format_versions_and_types_that_are_not_built_are_refused_by_name() {
 #[tokio::test]
 async fn every_type_of_a_schema_arrives_and_nested_fields_are_optional() {
     let types = [
-        "boolean", "int", "long", "float", "double", "decimal(38, 10)", "date", "time", "timestamp", "timestamptz",
-        "timestamp_ns", "timestamptz_ns", "string", "uuid", "fixed[7]", "binary",
+        "boolean",
+        "int",
+        "long",
+        "float",
+        "double",
+        "decimal(38, 10)",
+        "date",
+        "time",
+        "timestamp",
+        "timestamptz",
+        "timestamp_ns",
+        "timestamptz_ns",
+        "string",
+        "uuid",
+        "fixed[7]",
+        "binary",
     ];
     let mut columns: Vec<_> = (1..).zip(types).map(|(id, ty)| column(id, ty, ty)).collect();
     let mut inner = column(51, "inner", "long");

@@ -1,5 +1,7 @@
 //! Integration tests of the table side: tables written here, in every state a table can be in, and read back.
 
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test, in what tests share too")]
+
 mod corruption;
 mod evolution;
 mod failing_store;

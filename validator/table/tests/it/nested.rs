@@ -58,11 +58,7 @@ async fn struct_fields_are_found_by_id_and_promoted() {
     let lake = struct_file(moved).await;
     assert_eq!(
         lake.rows().await,
-        [
-            r#"s={"count":"1","n":"x","t":null}"#,
-            "s=null",
-            r#"s={"count":null,"n":"z","t":null}"#
-        ]
+        [r#"s={"count":"1","n":"x","t":null}"#, "s=null", r#"s={"count":null,"n":"z","t":null}"#]
     );
 }
 
@@ -123,10 +119,7 @@ async fn structs_in_lists_evolve_and_list_lengths_stay() {
         ]
     );
     lake.evolve(vec![column(1, "l", element(vec![column(7, "new", "int")]))]);
-    assert_eq!(
-        lake.rows().await,
-        [r#"l=[{"new":null},{"new":null}]"#, "l=[]", "l=null", r#"l=[{"new":null}]"#]
-    );
+    assert_eq!(lake.rows().await, [r#"l=[{"new":null},{"new":null}]"#, "l=[]", "l=null", r#"l=[{"new":null}]"#]);
     lake.evolve(vec![column(1, "l", list_type(9, struct_type(vec![column(3, "a", "int")])))]);
     assert_eq!(lake.open_fault().await.detail, "field element has id 9 in the table and another in the file");
 }
@@ -175,7 +168,11 @@ async fn structs_as_map_values_evolve() {
     let map = MapArray::new(Arc::new(inner), OffsetBuffer::from_lengths([1, 1]), entries, None, false);
     let file = lake.write("f.parquet", vec![(field(1, "m", map.data_type().clone()), Arc::new(map))]);
     lake.append(vec![file]).await;
-    lake.evolve(vec![column(1, "m", value(vec![column(5, "a", "string"), column(7, "c", "long"), column(4, "b", "long")]))]);
+    lake.evolve(vec![column(
+        1,
+        "m",
+        value(vec![column(5, "a", "string"), column(7, "c", "long"), column(4, "b", "long")]),
+    )]);
     assert_eq!(
         lake.rows().await,
         [r#"m={"k1":{"a":"x","b":"1","c":null}}"#, r#"m={"k2":{"a":null,"b":"2","c":null}}"#]

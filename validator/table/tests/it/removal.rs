@@ -21,7 +21,10 @@ async fn replace_all(lake: &mut Lake, operation: &str, name: &str, files: Vec<Da
     lake.commit(operation, vec![manifest]).await
 }
 
-fn told(removed: &Removed) -> Vec<(String, i64, Option<(i64, String)>)> {
+/// The file's name, the last snapshot it stood in, the snapshot and operation that removed it.
+type Told = (String, i64, Option<(i64, String)>);
+
+fn told(removed: &Removed) -> Vec<Told> {
     let name = |path: &str| path.rsplit('/').next().unwrap().to_owned();
     let by = |snapshot: &validator_table::SnapshotInfo| (snapshot.id, snapshot.operation.clone());
     removed.files.iter().map(|f| (name(&f.file.path), f.stood_in.id, f.removed_by.as_ref().map(by))).collect()

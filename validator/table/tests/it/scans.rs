@@ -51,7 +51,8 @@ fn expected(ids: impl IntoIterator<Item = u64>) -> Vec<String> {
 async fn batches_come_in_file_order_with_their_positions() {
     let lake = lake(20_000, 12_000).await;
     let (_, reader) = open(&lake, ReadLimits::default()).await;
-    let groups: Vec<_> = reader.row_groups().iter().map(|group| (group.index, group.first_position, group.rows)).collect();
+    let groups: Vec<_> =
+        reader.row_groups().iter().map(|group| (group.index, group.first_position, group.rows)).collect();
     assert_eq!((groups, reader.rows()), (vec![(0, 0, 12_000), (1, 12_000, 8_000)], 20_000));
     let mut next = 0;
     let mut sizes = Vec::new();
@@ -84,7 +85,8 @@ async fn exact_rows_are_read_in_their_order_with_their_positions() {
     let lake = lake(1_000, 300).await;
     for limits in [ReadLimits::default(), WINDOWS] {
         let (pinned, reader) = open(&lake, limits).await;
-        for positions in [vec![], vec![0], vec![999], vec![1, 2, 3, 299, 300, 301, 640, 899, 900], (0..1_000).collect()] {
+        for positions in [vec![], vec![0], vec![999], vec![1, 2, 3, 299, 300, 301, 640, 899, 900], (0..1_000).collect()]
+        {
             let items: Vec<ScanItem> = reader.rows_at(&positions).collect().await;
             let listed: Vec<u64> = items.iter().flat_map(listed_positions).collect();
             assert_eq!(listed, positions);
@@ -116,7 +118,10 @@ async fn a_row_group_too_large_to_hold_reads_the_same_through_windows() {
     let lake = lake(20_000, 12_000).await;
     let (pinned, reader) = open(&lake, WINDOWS).await;
     let (rows, ends) = read(&reader, &RowGroups::All, &pinned).await;
-    assert_eq!(ends.iter().map(|end| (end.yielded, end.fault.is_none())).collect::<Vec<_>>(), [(12_000, true), (8_000, true)]);
+    assert_eq!(
+        ends.iter().map(|end| (end.yielded, end.fault.is_none())).collect::<Vec<_>>(),
+        [(12_000, true), (8_000, true)]
+    );
     assert_eq!(rows, expected(0..20_000));
 }
 
@@ -162,10 +167,13 @@ async fn huge_values_come_in_short_batches() {
     lake.append(vec![file]).await;
     let (_, reader) = open(&lake, ReadLimits::default()).await;
     let items: Vec<ScanItem> = reader.scan(&RowGroups::All).collect().await;
-    let sizes: Vec<usize> = items.iter().filter_map(|item| match item {
-        ScanItem::Rows(rows) => Some(rows.batch.num_rows()),
-        ScanItem::End(_) => None,
-    }).collect();
+    let sizes: Vec<usize> = items
+        .iter()
+        .filter_map(|item| match item {
+            ScanItem::Rows(rows) => Some(rows.batch.num_rows()),
+            ScanItem::End(_) => None,
+        })
+        .collect();
     assert_eq!((sizes.iter().sum::<usize>(), sizes[0]), (100, 33));
 }
 

@@ -55,10 +55,9 @@ impl Notes {
         }
     }
 
-    /// Forgets what was noted of the payload; the column where it failed.
-    pub(super) fn forget(&mut self) -> Option<usize> {
+    /// Forgets what was noted of the payload.
+    pub(super) fn forget(&mut self) {
         self.inexact.truncate(self.inexact_before);
-        self.column.take()
     }
 
     pub(super) fn mark(&self) -> Mark {

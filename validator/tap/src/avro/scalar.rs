@@ -4,14 +4,13 @@
 //! is refused. Which pairs there are is decided by [`Convert::new`], by the rules that columns of one name follow.
 
 use validator_core::contract::EpochUnit;
-use validator_core::convert::convertible;
-use validator_core::convert::decimal::{DIGITS_MAX, POWERS_OF_TEN, parse_decimal};
+use validator_core::convert::decimal::{POWERS_OF_TEN, parse_decimal};
 use validator_core::convert::float::{Rounded, parse_double, parse_float};
 use validator_core::convert::instant::{
     InstantUnit, epoch_instant, parse_date, parse_epoch, parse_time, parse_timestamp,
 };
 use validator_core::convert::uuid::parse_uuid;
-use validator_core::convert::Parsed;
+use validator_core::convert::{Parsed, convertible};
 use validator_core::schema::Type;
 
 use super::schema::{Kind, Logical, Node, TimestampUnit};
@@ -25,7 +24,10 @@ pub(super) enum Scalar<'a> {
     Boolean(bool),
     Whole(i64),
     /// Two's complement, big-endian, at least one byte.
-    Decimal { bytes: &'a [u8], scale: u32 },
+    Decimal {
+        bytes: &'a [u8],
+        scale: u32,
+    },
     Float(f32),
     Double(f64),
     Text(&'a str),
@@ -34,7 +36,11 @@ pub(super) enum Scalar<'a> {
     Date(i32),
     /// Microseconds
     Time(i64),
-    Timestamp { steps: i64, unit: TimestampUnit, zoned: bool },
+    Timestamp {
+        steps: i64,
+        unit: TimestampUnit,
+        zoned: bool,
+    },
 }
 
 /// What became of a scalar.
@@ -86,11 +92,8 @@ impl Convert {
     /// Reads a value and appends it, unless the outcome says otherwise.
     pub(super) fn run(&self, wire: &mut Wire<'_>, column: &mut Column) -> Read<Outcome> {
         let scalar = read(&self.from, wire)?;
-        if let Scalar::Text(_) = scalar
-            && let Kind::Enum(_) = self.from.kind
-        {
-            // Its name may be longer than its index.
-            expand_by_name(scalar, wire)?;
+        if let (Kind::Enum(_), Scalar::Text(name)) = (&self.from.kind, scalar) {
+            wire.expand(name.len())?;
         }
         Ok(match &self.to {
             Target::Plain(ty) => put(scalar, ty, column),
@@ -99,16 +102,9 @@ impl Convert {
     }
 }
 
-fn expand_by_name(scalar: Scalar<'_>, wire: &mut Wire<'_>) -> Read<()> {
-    match scalar {
-        Scalar::Text(name) => wire.expand(name.len()),
-        _ => Ok(()),
-    }
-}
-
 /// Reads a value of a type that is neither null nor nested.
 #[inline]
-pub(super) fn read<'a>(node: &'a Node, wire: &mut Wire<'a>) -> Read<Scalar<'a>> {
+pub(super) fn read<'a, 'w: 'a, 'n: 'a>(node: &'n Node, wire: &mut Wire<'w>) -> Read<Scalar<'a>> {
     Ok(match (node.logical, &node.kind) {
         (Some(Logical::Decimal { scale, .. }), kind) => Scalar::Decimal { bytes: decimal_bytes(kind, wire)?, scale },
         (Some(Logical::Uuid), _) => Scalar::Uuid(wire.take(16)?),
@@ -164,11 +160,7 @@ pub(super) fn rescaled(unscaled: i128, from: u32, to: u32) -> Option<i128> {
         return Some(unscaled);
     }
     let power = *POWERS_OF_TEN.get(from.abs_diff(to) as usize)?;
-    if to > from {
-        unscaled.checked_mul(power)
-    } else {
-        (unscaled % power == 0).then(|| unscaled / power)
-    }
+    if to > from { unscaled.checked_mul(power) } else { (unscaled % power == 0).then(|| unscaled / power) }
 }
 
 fn put(scalar: Scalar<'_>, ty: &Type, column: &mut Column) -> Outcome {
@@ -330,9 +322,4 @@ fn put_epoch(scalar: Scalar<'_>, unit: EpochUnit, column: &mut Column) -> Outcom
         Parsed::Inexact => Outcome::Inexact(text(scalar)),
         Parsed::Failed => Outcome::Refused,
     }
-}
-
-/// Whether values of `from` and columns of `to` are the same unscaled number, whatever the precisions.
-pub(super) fn same_scale(from: u32, to: u8) -> bool {
-    from == u32::from(to) && from <= DIGITS_MAX
 }

@@ -45,8 +45,11 @@ fn value(scalar: Scalar<'_>) -> Value {
     }
 }
 
-/// A decimal of any length in plain notation, without zeros at its end.
+/// A decimal in plain notation, without zeros at its end; one beyond all use only by its size.
 pub(super) fn decimal_text(bytes: &[u8], scale: u32) -> String {
+    if bytes.len().max(scale as usize) > limits::AVRO_DECIMAL_SHOWN_MAX {
+        return format!("(a decimal of {} bytes and scale {scale})", bytes.len());
+    }
     let negative = bytes.first().is_some_and(|first| *first >= 0x80);
     let mut digits = magnitude_digits(bytes, negative);
     let scale = scale as usize;
@@ -64,7 +67,7 @@ fn magnitude_digits(bytes: &[u8], negative: bool) -> String {
     const GROUP: u64 = 1_000_000_000;
     let mut magnitude: Vec<u8> = bytes.iter().map(|byte| if negative { !byte } else { *byte }).collect();
     if negative {
-        // Two's complement: all bits turned, plus one. A carry out of the first byte is the one of -2^(8n).
+        // All bits turned, plus one; it fits, since the sign had a bit.
         for byte in magnitude.iter_mut().rev() {
             let (sum, carry) = byte.overflowing_add(1);
             *byte = sum;
@@ -90,8 +93,14 @@ fn magnitude_digits(bytes: &[u8], negative: bool) -> String {
 
 /// Reads any value, also of unions of several types; its text, or none for null.
 pub(super) fn any(node: NodeId, wire: &mut Wire<'_>) -> Read<Option<String>> {
+    let from = wire.at();
     let read = read(node, wire, 0)?;
-    Ok((!read.is_null()).then(|| read.to_string()))
+    if read.is_null() {
+        return Ok(None);
+    }
+    let text = read.to_string();
+    wire.expand(text.len().saturating_sub(wire.at() - from))?;
+    Ok(Some(text))
 }
 
 fn read(id: NodeId, wire: &mut Wire<'_>, depth: usize) -> Read<Value> {

@@ -144,7 +144,11 @@ impl<'a> Wire<'a> {
                 return Ok(raw);
             }
         }
-        if rest.len() < 10 { self.fault("the bytes end within a number") } else { self.fault("a number is over 64 bits") }
+        if rest.len() < 10 {
+            self.fault("the bytes end within a number")
+        } else {
+            self.fault("a number is over 64 bits")
+        }
     }
 
     #[inline]

@@ -1,9 +1,10 @@
 //! Consumers that cannot do harm: how they are configured, what they last said, and how they are let go.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::mpsc;
 use std::time::Duration;
 
 use rdkafka::config::RDKafkaLogLevel;
@@ -11,10 +12,13 @@ use rdkafka::consumer::{BaseConsumer, ConsumerContext};
 use rdkafka::error::KafkaError;
 use rdkafka::{ClientConfig, ClientContext};
 
+use super::native::Logs;
 use crate::{TapError, limits};
 
 /// Properties that no user may set: with others the tap could write, commit, skip or see what it must not.
-const RESERVED: [(&str, &str); 9] = [
+const RESERVED: [(&str, &str); 10] = [
+    // Else the client would push its metrics to brokers that collect them (KIP-714).
+    ("enable.metrics.push", "false"),
     ("enable.auto.commit", "false"),
     ("enable.auto.offset.store", "false"),
     ("check.crcs", "true"),
@@ -117,10 +121,9 @@ impl Clients {
     }
 
     pub(super) fn consumer(&self, isolation: Isolation, ahead: Ahead) -> Result<Consumer, TapError> {
-        let last_word = LastWord::default();
         let config = self.config(isolation, ahead);
-        let inner = config.create_with_context(last_word.clone()).map_err(|error| client_error(&error))?;
-        Ok(Consumer { inner: Some(inner), last_word })
+        let inner: BaseConsumer<Quiet> = config.create_with_context(Quiet).map_err(|error| client_error(&error))?;
+        Ok(Consumer { logs: Some(Logs::of(&inner)), inner: Some(inner), last_word: RefCell::default() })
     }
 }
 
@@ -141,52 +144,52 @@ pub(super) fn client_error(error: &KafkaError) -> TapError {
     }
 }
 
-/// What a client last complained of. Brokers that cannot be reached, or that refuse a password, are only ever told this
-/// way: the calls themselves just time out.
+/// Takes what rdkafka itself hands over to the crate's log; the log lines of librdkafka go through [`Logs`].
 #[derive(Debug, Clone, Default)]
-pub(super) struct LastWord(Arc<Mutex<Option<String>>>);
+pub(super) struct Quiet;
 
-impl LastWord {
-    pub(super) fn say(&self, text: impl Into<String>) {
-        *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(text.into());
-    }
-
-    pub(super) fn get(&self) -> Option<String> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
-    }
-}
-
-impl ClientContext for LastWord {
+impl ClientContext for Quiet {
     fn log(&self, level: RDKafkaLogLevel, _facility: &str, message: &str) {
-        tracing::debug!(target: "validator_tap::librdkafka", ?level, "{message}");
-        if matches!(
-            level,
-            RDKafkaLogLevel::Emerg
-                | RDKafkaLogLevel::Alert
-                | RDKafkaLogLevel::Critical
-                | RDKafkaLogLevel::Error
-                | RDKafkaLogLevel::Warning
-        ) {
-            self.say(message);
-        }
+        tracing::debug!(?level, "{message}");
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::debug!(target: "validator_tap::librdkafka", %error, "{reason}");
-        self.say(reason);
+        tracing::debug!(%error, "{reason}");
     }
 }
 
-impl ConsumerContext for LastWord {}
+impl ConsumerContext for Quiet {}
 
 /// A consumer whose end cannot block its owner.
 pub(super) struct Consumer {
-    inner: Option<BaseConsumer<LastWord>>,
-    pub(super) last_word: LastWord,
+    /// Let go before the client, as it must be.
+    logs: Option<Logs>,
+    inner: Option<BaseConsumer<Quiet>>,
+    last_word: RefCell<Option<String>>,
+}
+
+impl Consumer {
+    /// What the client last complained of. Brokers that cannot be reached, or that refuse a password, tell it only in
+    /// the log: the calls themselves just time out.
+    pub(super) fn last_word(&self) -> Option<String> {
+        while let Some((level, facility, text)) = self.logs.as_ref().and_then(Logs::next) {
+            tracing::debug!(level, facility, "{text}");
+            const WARNING: i32 = 4;
+            if level <= WARNING || facility == "FAIL" {
+                self.heard(text);
+            }
+        }
+        self.last_word.borrow().clone()
+    }
+
+    /// Notes a complaint that came another way.
+    pub(super) fn heard(&self, text: impl Into<String>) {
+        self.last_word.replace(Some(text.into()));
+    }
 }
 
 impl std::ops::Deref for Consumer {
-    type Target = BaseConsumer<LastWord>;
+    type Target = BaseConsumer<Quiet>;
 
     fn deref(&self) -> &Self::Target {
         self.inner.as_ref().expect("it is there until it is dropped")
@@ -195,6 +198,7 @@ impl std::ops::Deref for Consumer {
 
 impl Drop for Consumer {
     fn drop(&mut self) {
+        self.logs = None;
         if let Some(inner) = self.inner.take() {
             let_go(inner);
         }

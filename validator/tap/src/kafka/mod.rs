@@ -3,9 +3,9 @@
 //! Contract: reads with read_committed isolation and checked CRCs, assigns partitions by explicit offsets, joins no group,
 //! commits nothing, writes nothing. Every wait has a bound.
 
-mod batch;
 mod client;
 mod explain;
+mod native;
 mod open;
 mod policy;
 mod progress;

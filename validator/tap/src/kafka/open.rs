@@ -136,7 +136,7 @@ impl Asker<'_> {
                 Answer::NotYet(why) => why,
             };
             if self.deadline.is_over() {
-                let said = self.consumer.last_word.get();
+                let said = self.consumer.last_word();
                 return Err(TapError::BrokersUnreachable {
                     brokers: self.clients.brokers().to_owned(),
                     seconds: self.deadline.given().as_secs(),

@@ -11,8 +11,8 @@ use rdkafka::{Offset, TopicPartitionList};
 use validator_core::position::TopicPartition;
 
 use super::KafkaTap;
-use super::batch::{Batch, Event, Source, Taken};
 use super::client::{Ahead, Consumer, Deadline, Isolation, client_error};
+use super::native::{Batch, Event, Source, Taken};
 use super::open::Asker;
 use super::progress::{Next, Progress};
 use crate::{Message, ReadEnd, TapError, Wanted, limits};
@@ -108,7 +108,11 @@ impl Reading<'_> {
             }
             if any {
                 progressed = Instant::now();
-            } else if progressed.elapsed() >= self.tap.stall_timeout {
+                continue;
+            }
+            // Also keeps the log lines from piling up.
+            self.consumer.last_word();
+            if progressed.elapsed() >= self.tap.stall_timeout {
                 self.stall();
             }
         }
@@ -149,7 +153,7 @@ impl Reading<'_> {
             }
             Event::Failed { at, code, text } => {
                 tracing::debug!(?code, "{text}");
-                self.consumer.last_word.say(text.clone());
+                self.consumer.heard(text.as_str());
                 let index = at.and_then(|at| self.index_of(batch, at));
                 let step = index.and_then(|index| self.failed(index, *code, text)).map(Step::Go);
                 Ok(index.zip(step))
@@ -254,7 +258,7 @@ impl Reading<'_> {
         for index in 0..self.progress.len() {
             let tp = self.tap.range(&self.progress[index]).tp.clone();
             let position = self.progress[index].position();
-            let last = self.consumer.last_word.get().unwrap_or_else(|| "nothing was heard".to_owned());
+            let last = self.consumer.last_word().unwrap_or_else(|| "nothing was heard".to_owned());
             self.progress[index].fail(Arc::new(TapError::Stalled { tp, position, seconds, last }));
         }
     }

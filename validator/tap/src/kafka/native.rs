@@ -1,8 +1,9 @@
-//! Messages taken from librdkafka many at a time. The only `unsafe` code of this crate.
+//! Messages and log lines taken from librdkafka's own queues. The only `unsafe` code of this crate.
 //!
 //! The safe `poll` loses the topic and the offset of an end of partition, panics on header names that are not UTF-8, and
-//! costs an event and several calls per message. Contract: a message is freed exactly once, when its batch is cleared or
-//! dropped; nothing borrowed from it outlives the borrow of the batch; the queue is let go before its consumer.
+//! costs an event and several calls per message; without it log lines would go to stderr. Contract: a message is freed
+//! exactly once, when its batch is cleared or dropped; nothing borrowed from it outlives the borrow of the batch; queues
+//! are let go before their consumer.
 
 #![allow(unsafe_code)]
 
@@ -124,10 +125,7 @@ fn event(message: &sys::rd_kafka_message_t) -> Event<'_> {
         RDKafkaErrorCode::PartitionEOF => Event::End { at, offset: message.offset },
         code => {
             // SAFETY: the string belongs to the message or is static; it is copied while the message lives.
-            let text = unsafe {
-                let text = sys::rd_kafka_message_errstr(message);
-                if text.is_null() { String::new() } else { CStr::from_ptr(text).to_string_lossy().into_owned() }
-            };
+            let text = unsafe { owned(sys::rd_kafka_message_errstr(message)) };
             let known = !message.rkt.is_null() && message.partition >= 0;
             Event::Failed { at: known.then_some(at), code, text }
         }
@@ -195,4 +193,57 @@ impl Headers for Taken<'_> {
         }
         headers
     }
+}
+
+/// The log lines of a client.
+pub(super) struct Logs {
+    queue: *mut sys::rd_kafka_queue_t,
+}
+
+impl Logs {
+    /// Takes over the log lines of a consumer. Drop it before the consumer.
+    pub(super) fn of<C: ConsumerContext>(consumer: &BaseConsumer<C>) -> Self {
+        let client = consumer.client().native_ptr();
+        // SAFETY: the client is alive; a new queue is never null, and the client keeps its own reference to it.
+        let queue = unsafe {
+            let queue = sys::rd_kafka_queue_new(client);
+            sys::rd_kafka_set_log_queue(client, queue);
+            queue
+        };
+        Self { queue }
+    }
+
+    /// The next line that waits: its level (syslog: 3 is an error, 4 a warning), its facility and its text.
+    pub(super) fn next(&self) -> Option<(i32, String, String)> {
+        loop {
+            // SAFETY: the queue is ours; an event is ours to destroy, once; its strings are copied before.
+            unsafe {
+                let event = sys::rd_kafka_queue_poll(self.queue, 0);
+                if event.is_null() {
+                    return None;
+                }
+                let (mut facility, mut text, mut level) = (ptr::null(), ptr::null(), 0);
+                let found = sys::rd_kafka_event_log(event, &mut facility, &mut text, &mut level) == 0;
+                let line = found.then(|| (level, owned(facility), owned(text)));
+                sys::rd_kafka_event_destroy(event);
+                if line.is_some() {
+                    return line;
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Logs {
+    fn drop(&mut self) {
+        // SAFETY: our own reference, let go once; the consumer is still there, and later lines are thrown away.
+        unsafe { sys::rd_kafka_queue_destroy(self.queue) };
+    }
+}
+
+/// # Safety
+/// `text` must be null or a C string that is alive.
+unsafe fn owned(text: *const std::ffi::c_char) -> String {
+    // SAFETY: the caller's promise.
+    if text.is_null() { String::new() } else { unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned() }
 }
