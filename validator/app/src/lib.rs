@@ -8,7 +8,7 @@ mod check;
 pub mod cli;
 pub mod config;
 mod decoders;
-// mod demo;
+mod demo;
 mod failure;
 mod messages;
 mod open;
@@ -45,7 +45,7 @@ pub fn main() -> ExitCode {
         }
         Command::Demo(args) => {
             let terminal = Terminal::new(cli::ColorChoice::Auto);
-            (terminal, { let _ = args; Ok(cli::Exit::Holds) })
+            (terminal, demo::demo(args, &terminal))
         }
     };
     match result {

@@ -24,6 +24,7 @@ pub fn reconcile(args: &ReconcileArgs, terminal: &Terminal) -> Result<Exit, Fail
     let started_ms = chrono::Utc::now().timestamp_millis();
     let loader = Loader::of_process(started_ms);
     let service = loader.service(args.config.as_deref())?;
+    terminal.warn(&service.warnings);
     let mut pipeline = loader.pipeline(&args.pipeline, &service)?;
     if !args.source.is_empty() {
         pipeline.read_from_files(args.source.clone(), args.envelope);
@@ -148,7 +149,17 @@ fn write(answer: &Answer, args: &ReconcileArgs, terminal: &Terminal) -> Result<(
             fs::write(path, json).map_err(|source| Failure::Write { path: path.clone(), source })
         }
         Some(ReportTarget::Stdout) => terminal.answer(&render::report_json(&answer.report)),
-        None => terminal.answer(&render::text_report(answer, terminal.palette(), terminal.width())),
+        None => {
+            let findings_file = args.findings.as_ref().map(|file| file.0.display().to_string());
+            let report = render::TextReport {
+                report: &answer.report,
+                reasons: &answer.decision.reasons,
+                findings: &answer.findings,
+                findings_file: findings_file.as_deref(),
+                command: &render::command_line(std::env::args()),
+            };
+            terminal.answer(&report.render(terminal.palette(), terminal.width()))
+        }
     }
 }
 

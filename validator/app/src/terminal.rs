@@ -4,7 +4,8 @@ use std::io::{self, IsTerminal, Write};
 
 use crate::cli::ColorChoice;
 use crate::failure::Failure;
-use crate::render::Palette;
+use crate::config::Problem;
+use crate::render::{Palette, problems};
 
 /// Columns where there is no terminal to ask.
 const WIDTH_DEFAULT: usize = 100;
@@ -50,6 +51,13 @@ impl Terminal {
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Stdout(error)),
             _ => Ok(()),
+        }
+    }
+
+    /// Says on stderr what is not wrong but should be known.
+    pub fn warn(&self, warnings: &[Problem]) {
+        if !warnings.is_empty() {
+            self.talk(&problems(warnings, "warning", self.palette_of_talk(), self.width()));
         }
     }
 

@@ -1,7 +1,8 @@
 //! Containing panics of the parsers below us: hostile bytes must become an error or a fault, never end the run.
 
 use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::cell::Cell;
+use std::panic::{self, AssertUnwindSafe, catch_unwind};
 
 use thiserror::Error;
 
@@ -12,9 +13,27 @@ pub(crate) struct Panicked {
     message: String,
 }
 
+thread_local! {
+    static CONTAINED: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Keeps panics that are contained, and reported as faults, off stderr. To be called once, when the program starts:
+/// wraps the panic hook that is there.
+pub fn quiet_contained_panics() {
+    let told = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        if CONTAINED.get() == 0 {
+            told(info);
+        }
+    }));
+}
+
 /// Runs `work` and turns a panic into an error. State that `work` was changing must be dropped by the caller then.
 pub(crate) fn contained<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
-    catch_unwind(AssertUnwindSafe(work)).map_err(|payload| Panicked { message: message(payload.as_ref()) })
+    CONTAINED.set(CONTAINED.get() + 1);
+    let outcome = catch_unwind(AssertUnwindSafe(work));
+    CONTAINED.set(CONTAINED.get() - 1);
+    outcome.map_err(|payload| Panicked { message: message(payload.as_ref()) })
 }
 
 fn message(payload: &(dyn Any + Send)) -> String {

@@ -1,5 +1,7 @@
 //! What is wrong with a file or with the table: faults of parts that cannot be read, and findings that stay open.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt;
 
 use validator_core::verdict::TableVerdict;
@@ -48,6 +50,36 @@ pub enum FaultKind {
 }
 
 impl FileFault {
+    /// One fault for each file and kind, sorted: row groups and rows of the same file are put together, so that each
+    /// gives one finding. A fault of the whole file takes in those of its row groups.
+    pub fn merge(faults: impl IntoIterator<Item = FileFault>) -> Vec<FileFault> {
+        let mut merged: BTreeMap<(String, FaultKind), FileFault> = BTreeMap::new();
+        for fault in faults {
+            match merged.entry((fault.path.clone(), fault.kind)) {
+                Entry::Vacant(first) => {
+                    first.insert(fault);
+                }
+                Entry::Occupied(mut known) => known.get_mut().take_in(fault),
+            }
+        }
+        merged.into_values().collect()
+    }
+
+    fn take_in(&mut self, other: FileFault) {
+        match (&mut self.row_groups, &other.row_groups) {
+            (None, _) => {}
+            (Some(_), None) => *self = other,
+            (Some(known), Some(more)) if more.iter().all(|group| known.contains(group)) => {}
+            (Some(known), Some(more)) => {
+                known.extend(more);
+                known.sort_unstable();
+                known.dedup();
+                self.rows = self.rows.zip(other.rows).map(|(a, b)| a + b);
+                self.detail = format!("{}; {}", self.detail, other.detail);
+            }
+        }
+    }
+
     /// The table finding of this fault; `None` for [`FaultKind::Unreadable`], which says nothing about the table.
     pub fn finding(&self) -> Option<TableFinding> {
         let cause = match self.kind {
@@ -73,3 +105,34 @@ impl fmt::Display for FileFault {
 }
 
 impl std::error::Error for FileFault {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(path: &str, row_groups: Option<Vec<u32>>) -> FileFault {
+        let detail = row_groups.as_ref().map_or("footer".to_owned(), |groups| format!("row group {}", groups[0]));
+        FileFault { kind: FaultKind::Corrupt, path: path.to_owned(), row_groups, rows: Some(100), detail }
+    }
+
+    #[test]
+    fn faults_of_one_file_become_one() {
+        let faults = [
+            fault("b", Some(vec![3])),
+            fault("a", Some(vec![0])),
+            fault("b", Some(vec![1])),
+            fault("b", Some(vec![3])),
+        ];
+        let merged = FileFault::merge(faults);
+        assert_eq!(merged.iter().map(|fault| fault.path.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!((merged[1].row_groups.clone(), merged[1].rows), (Some(vec![1, 3]), Some(200)));
+        assert_eq!(merged[1].detail, "row group 3; row group 1");
+    }
+
+    #[test]
+    fn a_lost_file_takes_in_its_lost_row_groups() {
+        for faults in [[fault("a", None), fault("a", Some(vec![1]))], [fault("a", Some(vec![1])), fault("a", None)]] {
+            assert_eq!(FileFault::merge(faults), [fault("a", None)]);
+        }
+    }
+}

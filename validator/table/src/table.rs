@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use iceberg::spec::TableMetadata;
 use thiserror::Error;
+use validator_core::schema::Schema;
 
 use crate::catalog::{CatalogConfig, CatalogError, TableName, metadata_location, offer};
 use crate::metadata::{self, MetadataError, RefKind};
+use crate::schema::core_schema;
 use crate::snapshot::{SnapshotInfo, SnapshotSelector, choose};
 use crate::storage::{Storage, StorageError};
 use crate::{Pinned, pin};
@@ -69,6 +71,14 @@ impl Table {
     /// Where the metadata was read.
     pub fn metadata_location(&self) -> &str {
         &self.metadata_location
+    }
+
+    /// The table's current schema, as [`Pinned::schema`] gives it: enough to check a contract without reading manifests.
+    ///
+    /// # Errors
+    /// A column has a type that is not supported.
+    pub fn schema(&self) -> Result<Schema, TableError> {
+        core_schema(self.metadata.current_schema()).map_err(|what| TableError::Unsupported { what })
     }
 
     /// All retained snapshots, by commit time, as their summaries tell them.
@@ -180,6 +190,18 @@ pub enum TableError {
         /// What.
         what: String,
     },
+}
+
+impl TableError {
+    /// Whether what was asked for is at fault (a name, a URI, a snapshot that is not there) and not the table, its
+    /// catalog or its store: exit 2 rather than 3.
+    pub fn is_usage(&self) -> bool {
+        match self {
+            TableError::Catalog(error) => !matches!(error, CatalogError::Query { .. }),
+            TableError::NoSnapshot { .. } | TableError::NoRef { .. } | TableError::NoSnapshotAt { .. } => true,
+            _ => false,
+        }
+    }
 }
 
 fn current_snapshot(id: &Option<i64>) -> String {

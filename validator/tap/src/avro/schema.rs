@@ -6,6 +6,8 @@
 //! checked: the registry has accepted the schema, and a writer's schema needs none of them.
 
 mod parse;
+#[cfg(test)]
+mod tests;
 
 use validator_core::convert::decimal::DIGITS_MAX;
 use validator_core::schema::{Field, Type};

@@ -76,11 +76,11 @@ impl Schemas {
     /// # Errors
     /// When the URL is none, or the HTTP client cannot be set up.
     pub fn registry(config: RegistryConfig) -> Result<Self, TapError> {
-        Self::with_client(Client::new(&config, client::Patience::default())?)
+        Ok(Self::with_client(Client::new(&config, client::Patience::default())?))
     }
 
-    fn with_client(client: Client) -> Result<Self, TapError> {
-        Ok(Self { origin: Origin::Registry(Box::new(Registry { client, known: Mutex::default() })) })
+    fn with_client(client: Client) -> Self {
+        Self { origin: Origin::Registry(Box::new(Registry { client, known: Mutex::default() })) }
     }
 
     /// The one schema of a file (`.avsc`): messages are bare records, without framing.
