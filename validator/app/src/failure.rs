@@ -68,10 +68,6 @@ fn is_failing_source(error: &TapError) -> bool {
     matches!(error, TapError::BrokersUnreachable { .. } | TapError::Stalled { .. } | TapError::BatchFull { .. })
 }
 
-fn is_unknown_table(error: &CatalogError) -> bool {
-    matches!(error, CatalogError::BadName { .. } | CatalogError::NoTable { .. })
-}
-
 impl Failure {
     /// The exit code: 2 for what the user wrote, 3 for what could not be looked at.
     pub fn exit(&self) -> Exit {
@@ -79,10 +75,7 @@ impl Failure {
             Self::Config(_) | Self::Problems(_) | Self::Name(_) | Self::Encode(_) | Self::Segments(_) => Exit::Usage,
             Self::Run(RunError::NotOffsets(_) | RunError::Messages(ReadError::Map { .. })) => Exit::Usage,
             Self::Tap(error) if !is_failing_source(error) => Exit::Usage,
-            Self::Table(
-                TableError::NoSnapshot { .. } | TableError::NoRef { .. } | TableError::NoSnapshotAt { .. },
-            ) => Exit::Usage,
-            Self::Table(TableError::Catalog(error)) if is_unknown_table(error) => Exit::Usage,
+            Self::Table(error) if error.is_usage() => Exit::Usage,
             _ => Exit::Unjudged,
         }
     }

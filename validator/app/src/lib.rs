@@ -31,6 +31,7 @@ use terminal::Terminal;
 
 /// Parses the command line, runs it, prints a failure once, and gives the exit code.
 pub fn main() -> ExitCode {
+    validator_table::quiet_contained_panics();
     let cli = Cli::parse();
     let filter = EnvFilter::try_from_env("VALIDATOR_LOG").unwrap_or_else(|_| EnvFilter::new("off"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();

@@ -43,6 +43,8 @@ fn message(payload: &(dyn Any + Send)) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
     use super::*;
 
     #[test]
@@ -50,5 +52,20 @@ mod tests {
         let failed = contained(|| [1, 2][std::hint::black_box(2)]).unwrap_err();
         assert!(failed.to_string().starts_with("parser gave up: index out of bounds"), "{failed}");
         assert_eq!(contained(|| 7).unwrap(), 7);
+    }
+
+    #[test]
+    fn only_contained_panics_are_kept_off_stderr() {
+        static TOLD: AtomicU32 = AtomicU32::new(0);
+        panic::set_hook(Box::new(|_| {
+            TOLD.fetch_add(1, Ordering::Relaxed);
+        }));
+        quiet_contained_panics();
+        let _ = contained(|| panic!("quiet"));
+        let quiet = TOLD.load(Ordering::Relaxed);
+        let _ = catch_unwind(|| panic!("told"));
+        let told = TOLD.load(Ordering::Relaxed);
+        let _ = panic::take_hook();
+        assert_eq!((quiet, told), (0, 1));
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Reads the tables that PyIceberg, Java and iceberg-rust share; V0 catalogs have no column `iceberg_type`.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -19,6 +21,7 @@ pub(crate) async fn metadata_location(uri: &str, catalog_name: &str, name: &Tabl
     let options = SqliteConnectOptions::new()
         .filename(&path)
         .read_only(true)
+        .immutable(is_closed_wal(Path::new(&path)))
         .create_if_missing(false)
         .disable_statement_logging();
     let mut connection = options.connect().await.map_err(failed)?;
@@ -36,6 +39,18 @@ pub(crate) async fn metadata_location(uri: &str, catalog_name: &str, name: &Tabl
                 .collect(),
         }),
     }
+}
+
+/// Whether the database is in WAL mode with nothing in its log, so that nobody has it open for writing. SQLite would
+/// leave a `-wal` and a `-shm` file beside such a database even when it opens it read-only; told that the file does not
+/// change, it does not.
+fn is_closed_wal(path: &Path) -> bool {
+    const FORMAT_VERSIONS: std::ops::Range<usize> = 18..20;
+    const WAL: [u8; 2] = [2, 2];
+    let mut header = [0; FORMAT_VERSIONS.end];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut header));
+    let log = std::fs::metadata(format!("{}-wal", path.display()));
+    read.is_ok() && header[FORMAT_VERSIONS] == WAL && log.map_or(true, |log| log.len() == 0)
 }
 
 enum Found {

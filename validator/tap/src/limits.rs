@@ -84,3 +84,9 @@ pub const AVRO_DECIMAL_SHOWN_MAX: usize = 1_024;
 
 /// Writers' schemas that a decoder keeps programs for; beyond it all are made again.
 pub const AVRO_PROGRAMS_MAX: usize = 10_000;
+
+/// Brokers that are asked for a topic's policy before it counts as unknown.
+pub const POLICY_BROKERS: usize = 3;
+
+/// Nested fields of one Avro schema that are looked at: records that are used in many places unfold in each of them.
+pub const AVRO_FIELDS_MAX: usize = 100_000;

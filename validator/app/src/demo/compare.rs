@@ -27,6 +27,11 @@ pub fn compare(truth: &Truth, findings: &[Finding]) -> Option<Difference> {
     (difference != Difference { unseen: Vec::new(), false_alarms: Vec::new() }).then_some(difference)
 }
 
+/// The column itself, without the leaf in it.
+fn top(name: &Json) -> Option<&str> {
+    name.as_str()?.split('.').next()
+}
+
 fn counted(keys: impl Iterator<Item = String>) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     keys.for_each(|key| *counts.entry(key).or_default() += 1);
@@ -36,7 +41,7 @@ fn counted(keys: impl Iterator<Item = String>) -> BTreeMap<String, usize> {
 /// Verdict, message, columns; findings about rows and files alone by their verdict.
 fn key(finding: &Json) -> String {
     let columns: Vec<&str> =
-        finding["columns"].as_array().into_iter().flatten().filter_map(|column| column["name"].as_str()).collect();
+        finding["columns"].as_array().into_iter().flatten().filter_map(|column| top(&column["name"])).collect();
     let verdict = finding["verdict"].as_str().unwrap_or_default();
     match finding["topic"].as_str() {
         Some(topic) => {

@@ -34,7 +34,8 @@ impl Stage {
         warehouse.write(&world.table).await.map_err(failed)?;
         let service = World::service_toml(&warehouse.catalog_uri(), &warehouse.url(), Some(&kafka.bootstrap()));
         save(&folder.path().join("validator.toml"), &service)?;
-        save(&folder.path().join("pipeline.toml"), &world.pipeline_toml())?;
+        let path = folder.path().join("pipeline.toml");
+        world.write_pipeline(folder.path()).map_err(|source| Failure::Write { path, source })?;
         Ok(Self { folder, _kafka: kafka })
     }
 

@@ -15,6 +15,7 @@ use validator_app::config::Loader;
 use validator_app::{Answer, Failure, Progress, Request, judge};
 use validator_core::contract::Envelope;
 use validator_core::judge::{Case, Judgement, MessageState};
+use validator_core::verdict::Damage;
 use validator_engine::drill::{DrillError, Lookup};
 use validator_engine::reconcile::Judge;
 
@@ -88,6 +89,8 @@ fn judge_all(seeds: Range<u64>, judge: Judge) -> Vec<(u64, String)> {
                     }
                     let world = World::generate(seed, &Options::any(seed));
                     if let Err(why) = runtime.block_on(judge_world(&world, judge)) {
+                        let faults: Vec<&str> = world.faults.iter().map(|fault| fault.what.as_str()).collect();
+                        let why = format!("{why}\n  injected: {}", faults.join("; "));
                         failures.lock().expect("no test panics with it").push((seed, why));
                     }
                 }
@@ -125,7 +128,7 @@ async fn answer(world: &World, directory: &Path, judge_with: Judge) -> Result<An
     warehouse.write(&world.table).await.expect("a table");
     let service = World::service_toml(&warehouse.catalog_uri(), &warehouse.url(), None);
     std::fs::write(directory.join("validator.toml"), service).expect("a temporary folder takes files");
-    std::fs::write(directory.join("pipeline.toml"), world.pipeline_toml()).expect("a temporary folder takes files");
+    world.write_pipeline(directory).expect("a temporary folder takes files");
     let loader = Loader::of_process(world.judged_at_ms);
     let service = loader.service(Some(&directory.join("validator.toml")))?;
     let mut pipeline = loader.pipeline_file(&directory.join("pipeline.toml"))?;
@@ -203,23 +206,38 @@ fn keyed(findings: Vec<Json>) -> Vec<(String, Json)> {
 /// The end of a path, which both sides name alike.
 fn file(path: &Json) -> String {
     let path = path.as_str().unwrap_or_default();
-    path.find("data/").map_or(path, |at| &path[at..]).to_owned()
+    path.find("/data/").map_or(path, |at| &path[at + 1..]).to_owned()
+}
+
+/// Labels of the injection that say where a wrong value came from, not what it looks like: a class before them in the
+/// order of interface.md section 6 that fits is right too, and values that no other row shows cannot be told from any.
+fn outranks(actual: &Json, expected: &Json) -> bool {
+    let rank = |word: &Json| Damage::ALL.iter().position(|damage| Some(damage.as_str()) == word.as_str());
+    let is_origin = matches!(expected.as_str(), Some("row_mix" | "column_swap"));
+    is_origin && (rank(actual) < rank(expected) || (expected == "row_mix" && actual == "other"))
 }
 
 fn same_finding(key: &str, expected: &Json, actual: &Json, differences: &mut Vec<String>) {
     let is_damage = expected["verdict"] == "corrupted";
-    if !expected["cause"].is_null() && expected["cause"] != actual["cause"] {
+    let same_cause = expected["cause"] == actual["cause"] || outranks(&actual["cause"], &expected["cause"]);
+    if !expected["cause"].is_null() && !same_cause {
         differences.push(format!("{key}: cause {} instead of {}", actual["cause"], expected["cause"]));
     }
     let names = |finding: &Json| -> Vec<String> {
         finding["columns"].as_array().into_iter().flatten().map(|c| c["name"].to_string()).collect()
     };
-    if names(expected) != names(actual) {
+    // The checker names a map as a whole; the validator may name the one entry that differs.
+    let inside = |(expected, actual): (&String, &String)| {
+        let stem = expected.trim_end_matches('"');
+        actual == expected || actual.starts_with(&format!("{stem}."))
+    };
+    let (wanted, found) = (names(expected), names(actual));
+    if wanted.len() != found.len() || !wanted.iter().zip(&found).all(inside) {
         differences.push(format!("{key}: columns {:?} instead of {:?}", names(actual), names(expected)));
     } else if is_damage {
         let pairs = expected["columns"].as_array().into_iter().flatten().zip(actual["columns"].as_array().into_iter().flatten());
         for (expected, actual) in pairs.filter(|(expected, _)| !expected["damage"].is_null()) {
-            if expected["damage"] != actual["damage"] {
+            if expected["damage"] != actual["damage"] && !outranks(&actual["damage"], &expected["damage"]) {
                 let (name, got, want) = (&actual["name"], &actual["damage"], &expected["damage"]);
                 let values = format!("{} → {}", actual["message"], actual["row"]);
                 differences.push(format!("{key}: {name} is {got} instead of {want} ({values})"));

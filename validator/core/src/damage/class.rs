@@ -15,8 +15,11 @@ pub(super) fn classify(leaves: &[Leaf], at: usize, context: &DamageContext) -> D
     if let Some(damage) = null_class(leaf, context) {
         return damage;
     }
-    if let Some(damage) = value_class(leaf) {
-        return damage;
+    match value_class(leaf) {
+        // Any two upper-case words look like names of one set; that both columns hold each other's value says more.
+        Some(Damage::EnumRemap) if swapped(leaves, at) => return Damage::ColumnSwap,
+        Some(damage) => return damage,
+        None => {}
     }
     match leaf {
         _ if swapped(leaves, at) => Damage::ColumnSwap,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::Int64Array;
 use arrow_schema::DataType;
-use iceberg::spec::{DataContentType, DataFile, ManifestContentType};
+use iceberg::spec::{DataContentType, DataFile, DataFileFormat, ManifestContentType};
 use serde_json::json;
 use validator_core::value::Value;
 use validator_core::verdict::TableVerdict;
@@ -239,6 +239,27 @@ async fn live_delete_files_refuse_the_run_and_deleted_ones_do_not() {
         lake.commit("overwrite", vec![data, empty]).await;
         assert_eq!(lake.pin().await.unwrap().files.len(), 1);
     }
+}
+
+#[tokio::test]
+async fn deletion_vectors_refuse_the_run() {
+    let mut lake = Lake::with(vec![column(1, "a", "long")], json!([]), 3);
+    let first = file(&lake, "a.parquet");
+    lake.append(vec![first.clone()]).await;
+    let vector = lake
+        .builder("dv.puffin", 1, 100)
+        .content(DataContentType::PositionDeletes)
+        .file_format(DataFileFormat::Puffin)
+        .referenced_data_file(Some(first.file_path().to_owned()))
+        .content_offset(Some(4))
+        .content_size_in_bytes(Some(40))
+        .build()
+        .unwrap();
+    let manifest = assigned(lake.manifest("dv.avro", vec![vector]).await, 102);
+    lake.commit("delete", vec![lake.manifests[0].clone(), manifest]).await;
+    let error = lake.pin().await.unwrap_err();
+    assert_eq!(error.to_string(), "table needs what this version cannot do: delete files (1 live)");
+    assert!(!error.is_usage());
 }
 
 #[tokio::test]

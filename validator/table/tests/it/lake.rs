@@ -155,7 +155,8 @@ impl Lake {
         let deletes = files.first().is_some_and(|file| file.content_type() != DataContentType::Data);
         let mut writer = match (self.metadata["format-version"].as_u64().unwrap(), deletes) {
             (1, _) => builder.build_v1(),
-            (3, _) => builder.build_v3_data(),
+            (3, false) => builder.build_v3_data(),
+            (3, true) => builder.build_v3_deletes(),
             (_, false) => builder.build_v2_data(),
             (_, true) => builder.build_v2_deletes(),
         };

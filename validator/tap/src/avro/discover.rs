@@ -55,7 +55,7 @@ pub fn avro_fields(schemas: &Schemas, topics: &[String], ids: &[u32]) -> Result<
 impl AvroFields {
     /// Adds a schema that is newer than all before it.
     fn add(&mut self, schema: &AvroSchema) {
-        let mut types = Types { schema, open: Vec::new(), refused: BTreeMap::new() };
+        let mut types = Types { schema, open: Vec::new(), fields: 0, refused: BTreeMap::new() };
         let mut newer = Vec::new();
         types.root(schema.root(), &mut newer);
         self.refused.append(&mut types.refused);
@@ -68,6 +68,8 @@ struct Types<'a> {
     schema: &'a AvroSchema,
     /// Records being looked at, the outermost first.
     open: Vec<NodeId>,
+    /// Looked at so far, each as often as it is reached.
+    fields: usize,
     refused: BTreeMap<String, String>,
 }
 
@@ -111,7 +113,13 @@ impl Types<'_> {
         match &node.kind {
             Kind::Record(_) if self.open.contains(&id) => Err("the record contains itself".to_owned()),
             Kind::Record(_) if self.open.len() >= limits::AVRO_DEPTH_MAX => Err("it is nested too deep".to_owned()),
-            Kind::Record(_) => Ok(Some(Type::Struct(self.record(id, path)))),
+            Kind::Record(fields) => {
+                self.fields += fields.len();
+                if self.fields > limits::AVRO_FIELDS_MAX {
+                    return Err(format!("the schema unfolds to over {} fields", limits::AVRO_FIELDS_MAX));
+                }
+                Ok(Some(Type::Struct(self.record(id, path))))
+            }
             Kind::Array(items) => match self.ty(*items, &format!("{path}.element"))? {
                 Some(element) => Ok(Some(Type::List(Box::new(optional_field("element", element))))),
                 None => Err("an array of nothing but null".to_owned()),

@@ -68,7 +68,7 @@ fn push_key(wire: &mut Wire<'_>, ty: &Type, keys: &mut Column, notes: &mut Notes
             // A key cannot be NULL.
             keys.push_empty();
         }
-        Outcome::Refused => return wire.fault_at(from, "a key does not read as the column's type of keys"),
+        Outcome::Refused => return wire.fault_at(from, format!("a key does not read as {ty}")),
     }
     Ok(())
 }

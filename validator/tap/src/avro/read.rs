@@ -2,7 +2,7 @@
 
 use super::notes::Notes;
 use super::program::{Record, Root, Step, Value};
-use super::scalar::{Outcome, unscaled};
+use super::scalar::{Convert, Outcome, unscaled};
 use super::wire::{Read, Wire};
 use super::{map, text};
 use crate::column::{Column, Data};
@@ -74,14 +74,14 @@ pub(super) fn value(wire: &mut Wire<'_>, read: &Value, column: &mut Column, note
                 _ => {
                     wire.jump(from);
                     let outcome = convert.run(wire, column)?;
-                    settle(wire, from, outcome, column, notes)?;
+                    settle(wire, from, (outcome, convert), column, notes)?;
                 }
             }
         }
         Value::Scalar(convert) => {
             let from = wire.at();
             let outcome = convert.run(wire, column)?;
-            settle(wire, from, outcome, column, notes)?;
+            settle(wire, from, (outcome, convert), column, notes)?;
         }
         Value::Null => {
             column.push_null();
@@ -92,7 +92,13 @@ pub(super) fn value(wire: &mut Wire<'_>, read: &Value, column: &mut Column, note
     Ok(true)
 }
 
-fn settle(wire: &Wire<'_>, from: usize, outcome: Outcome, column: &mut Column, notes: &mut Notes) -> Read<()> {
+fn settle(
+    wire: &Wire<'_>,
+    from: usize,
+    (outcome, convert): (Outcome, &Convert),
+    column: &mut Column,
+    notes: &mut Notes,
+) -> Read<()> {
     match outcome {
         Outcome::Pushed => {}
         Outcome::Rounded => notes.rounded(),
@@ -100,7 +106,7 @@ fn settle(wire: &Wire<'_>, from: usize, outcome: Outcome, column: &mut Column, n
             notes.inexact(text);
             column.push_null();
         }
-        Outcome::Refused => return wire.fault_at(from, "the text does not read as the column's type"),
+        Outcome::Refused => return wire.fault_at(from, format!("the text does not read as {}", convert.to)),
     }
     Ok(())
 }

@@ -3,6 +3,8 @@
 //! Contract (interface.md §2): exactly, or not at all. What the type cannot hold is inexact; text that does not parse as it
 //! is refused. Which pairs there are is decided by [`Convert::new`], by the rules that columns of one name follow.
 
+use std::fmt;
+
 use validator_core::contract::EpochUnit;
 use validator_core::convert::decimal::{POWERS_OF_TEN, parse_decimal};
 use validator_core::convert::float::{Rounded, parse_double, parse_float};
@@ -60,6 +62,15 @@ pub(super) enum Outcome {
 pub(super) enum Target {
     Plain(Type),
     Epoch(EpochUnit),
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Target::Plain(ty) => ty.fmt(f),
+            Target::Epoch(_) => f.write_str("a number of units since the epoch"),
+        }
+    }
 }
 
 /// A way from one type to another.

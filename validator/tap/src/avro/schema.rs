@@ -2,7 +2,7 @@
 //!
 //! Contract: every named type keeps its logical type wherever it is referred to, a `fixed` stays a `fixed`, and a
 //! `logicalType` that does not stand inside the type it annotates, or does not fit it, is ignored, as the Avro
-//! specification asks. (The apache-avro crate forgets the first two, see the tests.) Names, defaults and aliases are not
+//! specification asks. (The apache-avro crate does none of the three, see the tests.) Names, defaults and aliases are not
 //! checked: the registry has accepted the schema, and a writer's schema needs none of them.
 
 mod parse;

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::KafkaError;
+use rdkafka::metadata::Metadata;
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 use validator_core::position::TopicPartition;
@@ -99,6 +100,14 @@ impl Asker<'_> {
                 }
                 Some(other) => Ok(Answer::NotYet(other.to_string())),
             }
+        })
+    }
+
+    /// The brokers of the cluster.
+    pub(super) fn brokers(&self, topic: &str) -> Result<Vec<i32>, TapError> {
+        self.ask(|| {
+            let ids = |metadata: Metadata| metadata.brokers().iter().map(|broker| broker.id()).collect();
+            Ok(answer(self.consumer.fetch_metadata(Some(topic), self.step()).map(ids)))
         })
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use rdkafka::consumer::Consumer as _;
+use rdkafka::error::KafkaResult;
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 use validator_core::position::TopicPartition;
@@ -236,21 +237,30 @@ impl Reading<'_> {
         let tp = &self.tap.range(&self.progress[index]).tp;
         let outcome = match next {
             Next::Continue => Ok(()),
-            Next::Seek(offset) => {
-                self.consumer.seek(&tp.topic, tp.partition, Offset::Offset(offset), self.tap.open_timeout)
-            }
-            // Nothing more of it shall be fetched.
+            Next::Seek(offset) => self
+                .consumer
+                .seek(&tp.topic, tp.partition, Offset::Offset(offset), self.tap.open_timeout)
+                .or_else(|_| self.assign_again(tp, offset)),
             Next::Done => {
+                // Nothing more of it shall be fetched; should that fail, what comes is thrown away.
                 let mut list = TopicPartitionList::new();
                 list.add_partition(&tp.topic, tp.partition);
-                self.consumer.pause(&list)
+                self.consumer.pause(&list).or(Ok(()))
             }
         };
-        if let (Err(error), Next::Seek(_)) = (outcome, next) {
+        if let Err(error) = outcome {
             let position = self.progress[index].position();
             let error = TapError::Unreadable { tp: tp.clone(), position, what: error.to_string() };
             self.progress[index].fail(Arc::new(error));
         }
+    }
+
+    /// Begins a partition anew: one whose offset was out of range is stopped and takes no seek.
+    fn assign_again(&self, tp: &TopicPartition, offset: i64) -> KafkaResult<()> {
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(&tp.topic, tp.partition, Offset::Offset(offset))?;
+        self.consumer.incremental_unassign(&list)?;
+        self.consumer.incremental_assign(&list)
     }
 
     fn stall(&mut self) {

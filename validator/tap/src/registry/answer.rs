@@ -54,3 +54,13 @@ fn read<'a, T: Deserialize<'a>>(url: &str, body: &'a [u8]) -> Result<T, TapError
     serde_json::from_slice(body)
         .map_err(|source| TapError::RegistryAnswer { url: url.to_owned(), what: source.to_string() })
 }
+
+/// Whether a body is an error of the registry, which has an `error_code`.
+pub(super) fn is_coded_error(body: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Coded {
+        #[serde(rename = "error_code")]
+        _code: i64,
+    }
+    serde_json::from_slice::<Coded>(body).is_ok()
+}

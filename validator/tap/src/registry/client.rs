@@ -38,8 +38,11 @@ impl Default for Patience {
 pub(super) enum Reply {
     /// 200
     Found { url: String, body: Vec<u8> },
-    /// 404: with an `error_code` of 40401, 40402 or 40403, or without any.
-    NotFound,
+    /// 404
+    NotFound {
+        /// In a registry's words, with an `error_code` (40401, 40402, 40403): not those of another server at this URL.
+        coded: bool,
+    },
 }
 
 /// The asking side.
@@ -140,7 +143,9 @@ impl Asker {
         let status = answer.status();
         match status {
             StatusCode::OK => Ok(Reply::Found { url: shown(url), body: self.body(url, answer).await? }),
-            StatusCode::NOT_FOUND => Ok(Reply::NotFound),
+            StatusCode::NOT_FOUND => {
+                Ok(Reply::NotFound { coded: super::answer::is_coded_error(&self.body(url, answer).await?) })
+            }
             StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => Err(Miss::Passing(status.to_string())),
             _ if status.is_server_error() => Err(Miss::Passing(status.to_string())),
             _ => Err(Miss::Final(TapError::RegistryRefused { url: shown(url), status: status.to_string() })),

@@ -135,7 +135,10 @@ impl Registry {
         }
         let lookup = match self.client.get(&["schemas", "ids", &id.to_string()])? {
             Reply::Found { url, body } => self.read(&Registered::read(&url, &body)?)?,
-            Reply::NotFound => Lookup::Unknown("the registry does not know it".into()),
+            Reply::NotFound { coded: true } => Lookup::Unknown("the registry does not know it".into()),
+            Reply::NotFound { coded: false } => {
+                Lookup::Unknown("the answer is 404 but not a registry's: is the path of its URL right?".into())
+            }
         };
         if known.len() >= limits::REGISTRY_SCHEMAS_MAX {
             known.clear();
@@ -164,7 +167,7 @@ impl Registry {
     fn version(&self, subject: &str, version: i32) -> Result<Option<Registered>, TapError> {
         match self.client.get(&["subjects", subject, "versions", &version.to_string()])? {
             Reply::Found { url, body } => Registered::read(&url, &body).map(Some),
-            Reply::NotFound => Ok(None),
+            Reply::NotFound { .. } => Ok(None),
         }
     }
 

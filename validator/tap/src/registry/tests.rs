@@ -13,8 +13,7 @@ use crate::avro::avro_fields;
 const RECORD: &str = r#"{"type":"record","name":"R","fields":[{"name":"a","type":"long"}]}"#;
 
 /// As patient as a test can wait for.
-const QUICK: Patience =
-    Patience { request: Duration::from_millis(300), attempts: 3, pause: Duration::from_millis(1) };
+const QUICK: Patience = Patience { request: Duration::from_millis(300), attempts: 3, pause: Duration::from_millis(1) };
 
 fn schemas(url: String) -> Schemas {
     let config = RegistryConfig { url, ..RegistryConfig::default() };
@@ -52,6 +51,13 @@ fn the_path_of_the_url_is_kept_and_an_id_is_asked_for_once() {
     let asked: Vec<String> = stub.asked().into_iter().map(|asked| asked.path).collect();
     let once = ["/apis/ccompat/v7/schemas/ids/7", "/apis/ccompat/v7/schemas/ids/8"];
     assert_eq!(asked, [once, once].concat());
+}
+
+#[test]
+fn a_404_that_is_not_a_registrys_points_at_the_url() {
+    let stub = Stub::start(|_, _| Answer::Body(404, "<html>not found</html>".to_owned()));
+    let unknown = why(schemas(stub.url()).by_id(7).expect("an answer"));
+    assert_eq!(unknown, "the answer is 404 but not a registry's: is the path of its URL right?");
 }
 
 #[test]
@@ -168,7 +174,8 @@ fn references_are_fetched_with_theirs_and_once() {
     };
     let money = r#"{"type":"fixed","name":"a.Money","size":8,"logicalType":"decimal","precision":18,"scale":2}"#;
     let price = r#"{"type":"record","name":"a.Price","fields":[{"name":"m","type":"Money"}]}"#;
-    let root = r#"{"type":"record","name":"b.R","fields":[{"name":"p","type":"a.Price"},{"name":"m","type":"a.Money"}]}"#;
+    let root =
+        r#"{"type":"record","name":"b.R","fields":[{"name":"p","type":"a.Price"},{"name":"m","type":"a.Money"}]}"#;
     let bodies = [
         ("/schemas/ids/1", with(root, &["price/x", "money"])),
         ("/schemas/ids/2", with(root, &["price/x", "gone"])),
@@ -184,14 +191,8 @@ fn references_are_fetched_with_theirs_and_once() {
     assert!(known(&schemas.by_id(1).expect("an answer")));
     let asked: Vec<String> = stub.asked().into_iter().map(|asked| asked.path).collect();
     assert_eq!(asked, ["/schemas/ids/1", "/subjects/price%2Fx/versions/2", "/subjects/money/versions/2"]);
-    assert_eq!(
-        why(schemas.by_id(2).expect("an answer")),
-        "it refers to version 2 of gone, which is not there"
-    );
-    assert_eq!(
-        why(schemas.by_id(3).expect("an answer")),
-        "the field p of b.R: the type a.Price is defined nowhere"
-    );
+    assert_eq!(why(schemas.by_id(2).expect("an answer")), "it refers to version 2 of gone, which is not there");
+    assert_eq!(why(schemas.by_id(3).expect("an answer")), "the field p of b.R: the type a.Price is defined nowhere");
     let fields = avro_fields(&schemas, &[], &[1]).expect("the stub answers").fields;
     let shown: Vec<String> = fields.iter().map(|(name, ty)| format!("{name}: {ty}")).collect();
     assert_eq!(shown, ["p: struct<m: decimal(18, 2)>", "m: decimal(18, 2)"]);

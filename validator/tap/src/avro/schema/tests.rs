@@ -98,16 +98,35 @@ fn names_are_looked_up_in_their_namespace_and_then_without() {
         {"name":"again","type":"E"},
         {"name":"fixed","type":"F"},
         {"name":"me","type":["null","R"]}]}"#;
-    assert_eq!(
-        field_types(text),
-        ["e: string", "inner: (record)", "again: string", "fixed: fixed(3)", "me: (union)"]
-    );
+    assert_eq!(field_types(text), ["e: string", "inner: (record)", "again: string", "fixed: fixed(3)", "me: (union)"]);
     let schema = AvroSchema::parse(text).expect("a schema");
     let Kind::Record(fields) = schema.kind(schema.root()) else { panic!("a record") };
     let Kind::Enum(symbols) = schema.kind(fields[2].1) else { panic!("an enum") };
     assert_eq!(symbols.len(), 2, "the one of this namespace");
     let Kind::Union(branches) = schema.kind(fields[4].1) else { panic!("a union") };
     assert_eq!(branches[1], schema.root(), "it contains itself");
+}
+
+/// Once this fails the apache-avro crate may parse our schemas.
+#[test]
+fn the_apache_avro_crate_still_reads_schemas_otherwise() {
+    use apache_avro::Schema;
+    let fields = |text: &str| match Schema::parse_str(&record(text)) {
+        Ok(Schema::Record(record)) => record.fields.into_iter().map(|field| field.schema).collect::<Vec<_>>(),
+        other => panic!("no record: {other:?}"),
+    };
+    let beside = fields(r#"{"name":"a","type":"long","logicalType":"timestamp-millis"}"#);
+    assert!(matches!(beside[0], Schema::TimestampMillis), "it takes what stands beside the type");
+    let named = fields(
+        r#"{"name":"a","type":{"type":"fixed","name":"M","size":8,"logicalType":"decimal","precision":18,"scale":8}},
+           {"name":"b","type":"M"}"#,
+    );
+    assert!(!matches!(named[1], Schema::Decimal(_)), "it forgets what a named type means");
+    let uuids = fields(
+        r#"{"name":"a","type":{"type":"fixed","name":"U","size":16,"logicalType":"uuid"}},
+           {"name":"b","type":{"type":"string","logicalType":"uuid"}}"#,
+    );
+    assert_eq!(uuids[0], uuids[1], "it forgets how a uuid lies on the wire");
 }
 
 #[test]
