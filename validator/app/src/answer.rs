@@ -210,7 +210,8 @@ impl Frame<'_> {
         }
         if run.census.late_unknown > 0 {
             let rows = run.census.late_unknown;
-            warnings.push(format!("{rows} rows were rewritten or their snapshot has expired: late is not known of them"));
+            warnings
+                .push(format!("{rows} rows were rewritten or their snapshot has expired: late is not known of them"));
         }
         warnings
     }

@@ -36,7 +36,9 @@ pub fn check(args: &CheckArgs, terminal: &Terminal) -> Result<Exit, Failure> {
                 Err(Failure::Problems(found)) => found,
                 Err(other) => return Err(other),
             },
-            Err(error @ (ConfigError::Invalid { .. } | ConfigError::UnknownPipeline { .. })) => error.problems().to_vec(),
+            Err(error @ (ConfigError::Invalid { .. } | ConfigError::UnknownPipeline { .. })) => {
+                error.problems().to_vec()
+            }
             Err(error) => return Err(error.into()),
         };
         problems += found.len();
@@ -107,7 +109,8 @@ fn fields(pipeline: &Pipeline, sample: &Sample) -> Vec<Problem> {
         pipeline.problem_at("compare.drop", what).hint(hint)
     });
     let absent = sample.absent_columns.iter().map(|name| {
-        let what = format!("column {name} is explained by nothing: none of {} messages has a field {name}", sample.messages);
+        let what =
+            format!("column {name} is explained by nothing: none of {} messages has a field {name}", sample.messages);
         let hint = format!("write [map] {name} = \"…\", or [compare] ignore = {{ \"{name}\" = \"reason\" }}");
         pipeline.problem_at("compare.ignore", what).hint(hint)
     });
@@ -124,4 +127,3 @@ fn sentence(pipeline: &Pipeline, checked: &Checked) -> String {
         (_, problems) => format!("{name}: {problems} problems\n"),
     }
 }
-

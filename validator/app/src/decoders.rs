@@ -6,12 +6,12 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use validator_core::contract::{Contract, Format};
+use validator_core::position::PartitionIndex;
 use validator_core::schema::Type;
 use validator_engine::binding::Binding;
 use validator_engine::expr::ExprError;
 use validator_engine::mapping::Mapper;
 use validator_engine::message_reader::DecoderFactory;
-use validator_core::position::PartitionIndex;
 use validator_tap::{
     AvroDecoder, BytesDecoder, Decoder, DecoderError, JsonDecoder, RegistryConfig, Schemas, Tap, TapError, avro_fields,
     schema_id,

@@ -63,9 +63,21 @@ impl From<Vec<Problem>> for Failure {
     }
 }
 
-/// Whether the source itself failed; everything else is what the user asked for and cannot be had.
+/// Whether the source itself failed: refused, silent, gone. Everything else is what the user asked for and cannot be had.
 fn is_failing_source(error: &TapError) -> bool {
-    matches!(error, TapError::BrokersUnreachable { .. } | TapError::Stalled { .. } | TapError::BatchFull { .. })
+    matches!(
+        error,
+        TapError::BrokersUnreachable { .. }
+            | TapError::TopicForbidden { .. }
+            | TapError::Client { .. }
+            | TapError::Unreadable { .. }
+            | TapError::Unexplained { .. }
+            | TapError::Stalled { .. }
+            | TapError::BatchFull { .. }
+            | TapError::RegistryUnreachable { .. }
+            | TapError::RegistryRefused { .. }
+            | TapError::RegistryAnswer { .. }
+    )
 }
 
 impl Failure {

@@ -23,8 +23,8 @@ use tracing_subscriber::EnvFilter;
 
 pub use answer::Answer;
 pub use failure::Failure;
-pub use render::Progress;
 pub use reconcile::{Request, judge};
+pub use render::Progress;
 
 use cli::{Cli, Command};
 use terminal::Terminal;

@@ -157,11 +157,7 @@ fn placed(pipeline: &Pipeline, problem: BindProblem) -> Problem {
     }
 }
 
-fn segments(
-    contract: &Contract,
-    binding: &Binding,
-    digests: Arc<IdentityDigests>,
-) -> Result<MessageSegments, Failure> {
+fn segments(contract: &Contract, binding: &Binding, digests: Arc<IdentityDigests>) -> Result<MessageSegments, Failure> {
     Ok(match (&contract.identity, &binding.identity) {
         (Identity::Key { every_ms, shards, .. }, BoundIdentity::Key { window, .. }) => {
             MessageSegments::Key(Arc::new(KeyCut {
@@ -184,7 +180,11 @@ fn identity(pipeline: &Pipeline, schema: &Schema) -> Result<Identity, Vec<Proble
     profile.resolve(schema, *width).map_err(|mismatch| {
         let looked_for = mismatch.looked_for.join(", ");
         let message = format!("the table has none of the columns of profile `{}`: {looked_for}", profile.name());
-        vec![pipeline.problem_at("identity.profile", message).hint("name them: `columns = [\"topic\", \"partition\", \"offset\"]`")]
+        vec![
+            pipeline
+                .problem_at("identity.profile", message)
+                .hint("name them: `columns = [\"topic\", \"partition\", \"offset\"]`"),
+        ]
     })
 }
 

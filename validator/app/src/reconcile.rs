@@ -162,4 +162,3 @@ fn write(answer: &Answer, args: &ReconcileArgs, terminal: &Terminal) -> Result<(
         }
     }
 }
-

@@ -3,8 +3,8 @@
 use std::io::{self, IsTerminal, Write};
 
 use crate::cli::ColorChoice;
-use crate::failure::Failure;
 use crate::config::Problem;
+use crate::failure::Failure;
 use crate::render::{Palette, problems};
 
 /// Columns where there is no terminal to ask.

@@ -175,8 +175,7 @@ fn grouped(
         Arc::clone(&schema),
     )?;
     let merged = Arc::new(CoalescePartitionsExec::new(Arc::new(partial)));
-    let last =
-        AggregateExec::try_new(AggregateMode::Final, group_by.as_final(), expressions, filters, merged, schema)?;
+    let last = AggregateExec::try_new(AggregateMode::Final, group_by.as_final(), expressions, filters, merged, schema)?;
     Ok(Arc::new(last))
 }
 

@@ -161,7 +161,10 @@ impl GroupsAccumulator for Bags {
 }
 
 fn fixed(array: &ArrayRef) -> Result<&FixedSizeBinaryArray> {
-    array.as_any().downcast_ref().ok_or_else(|| exec_datafusion_err!("expected fixed-size bytes, got {}", array.data_type()))
+    array
+        .as_any()
+        .downcast_ref()
+        .ok_or_else(|| exec_datafusion_err!("expected fixed-size bytes, got {}", array.data_type()))
 }
 
 fn digests(array: &ArrayRef) -> Result<impl Iterator<Item = &[u8; 32]>> {

@@ -13,8 +13,8 @@ use validator_core::digest::{Digest, IdentityHash};
 use validator_core::judge::{BalancedLookup, BalancedPartner, MessageEntry, MessageState, RowEntry, RowStanding};
 use validator_core::position::{FileIndex, MessageAt, PartitionIndex, RowAt};
 use validator_core::segment::SegmentKey;
-use validator_tap::Wanted;
 use validator_table::RowGroups;
+use validator_tap::Wanted;
 
 use crate::entries;
 use crate::identity::IdentityDigests;
@@ -254,11 +254,7 @@ impl Drill {
 }
 
 /// Tasks over these files, as often as they are live, without what is lost.
-pub fn scan_tasks(
-    rows: &RowSide,
-    files: &BTreeSet<FileIndex>,
-    lost: &BTreeMap<FileIndex, RowGroups>,
-) -> Vec<ScanTask> {
+pub fn scan_tasks(rows: &RowSide, files: &BTreeSet<FileIndex>, lost: &BTreeMap<FileIndex, RowGroups>) -> Vec<ScanTask> {
     let mut tasks = Vec::new();
     for index in files {
         let file = &rows.pinned.files[index.0 as usize];
@@ -315,10 +311,11 @@ impl Lookup {
         let pairs: Arc<HashSet<(IdentityHash, Digest)>> =
             Arc::new(last.iter().map(|(identity, (_, digest, _))| (*identity, *digest)).collect());
         let rows = self.last_rows(pairs).await?;
-        let partner = |(identity, (message, digest, timestamp_ms)): (IdentityHash, (MessageAt, Digest, Option<i64>))| {
-            let (row, late) = *rows.get(&identity)?;
-            Some(BalancedPartner { identity, digest, message, timestamp_ms, row, late })
-        };
+        let partner =
+            |(identity, (message, digest, timestamp_ms)): (IdentityHash, (MessageAt, Digest, Option<i64>))| {
+                let (row, late) = *rows.get(&identity)?;
+                Some(BalancedPartner { identity, digest, message, timestamp_ms, row, late })
+            };
         Ok(last.into_iter().filter_map(partner).collect())
     }
 
@@ -334,8 +331,12 @@ impl Lookup {
             .read_messages(self.drill.covered.clone(), move |batch| {
                 let keys = segments.keys(&batch).map_err(external)?;
                 let judged = |row: usize| batch.states[row] == MessageState::Judged && !disputed.contains(&keys[row]);
-                let found = entries::of_messages(&batch, &digests, false, &Losses::default(), judged).map_err(external)?;
-                Ok(found.into_iter().filter(|m| m.identity.is_some_and(|name| names.contains(&name))).collect::<Vec<_>>())
+                let found =
+                    entries::of_messages(&batch, &digests, false, &Losses::default(), judged).map_err(external)?;
+                Ok(found
+                    .into_iter()
+                    .filter(|m| m.identity.is_some_and(|name| names.contains(&name)))
+                    .collect::<Vec<_>>())
             })
             .await?;
         let mut last: HashMap<IdentityHash, (MessageAt, Digest, Option<i64>)> = HashMap::new();

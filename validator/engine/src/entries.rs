@@ -31,12 +31,8 @@ pub fn of_messages(
     let marked: BTreeSet<usize> = batch.marks.iter().map(|mark| mark.row).collect();
     let rest_marked: BTreeSet<usize> =
         batch.marks.iter().filter(|mark| digests.in_rest(mark.column)).map(|mark| mark.row).collect();
-    let nameless: BTreeSet<usize> = batch
-        .failed_cells
-        .iter()
-        .filter(|(_, column)| digests.in_identity(*column))
-        .map(|(row, _)| *row)
-        .collect();
+    let nameless: BTreeSet<usize> =
+        batch.failed_cells.iter().filter(|(_, column)| digests.in_identity(*column)).map(|(row, _)| *row).collect();
     let entry = |row: usize| {
         let judged = batch.states[row] == MessageState::Judged;
         let known = by_position || !(batch.fieldless[row] || nameless.contains(&row));

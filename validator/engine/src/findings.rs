@@ -74,7 +74,8 @@ impl Evidence<'_> {
         let read = tokio::task::spawn_blocking(move || values::of_messages(&side, &messages));
         let fields: Vec<_> = self.binding().columns.iter().map(|column| column.field.clone()).collect();
         let rows = values::of_rows(self.pinned, &fields, &rows).await;
-        let messages = read.await.map_err(|error| ReadError::Lost { tp: "messages".into(), failure: error.to_string() })??;
+        let messages =
+            read.await.map_err(|error| ReadError::Lost { tp: "messages".into(), failure: error.to_string() })??;
         Ok(Sides { messages, rows })
     }
 
@@ -246,7 +247,10 @@ impl Evidence<'_> {
 
 /// The dotted name of a leaf.
 fn leaf_name(binding: &Binding, leaf: &LeafPath) -> String {
-    (1..=leaf.len()).map(|depth| leaf_field(&binding.columns, &leaf[..depth]).name.as_str()).collect::<Vec<_>>().join(".")
+    (1..=leaf.len())
+        .map(|depth| leaf_field(&binding.columns, &leaf[..depth]).name.as_str())
+        .collect::<Vec<_>>()
+        .join(".")
 }
 
 /// The value at a leaf of a row's values.

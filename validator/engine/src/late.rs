@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::ArrayRef;
 use arrow_array::cast::AsArray;
-use arrow_array::types::{
-    Date32Type, Int64Type, TimestampMicrosecondType, TimestampNanosecondType,
-};
+use arrow_array::types::{Date32Type, Int64Type, TimestampMicrosecondType, TimestampNanosecondType};
 use arrow_schema::{DataType, TimeUnit};
 use validator_core::position::RowAt;
 use validator_table::DataFile;
@@ -26,7 +24,8 @@ pub struct LateRule {
 impl LateRule {
     /// The rule over the time column at `leaf`; `files` in the order of their indexes.
     pub fn new(leaf: LeafPath, settle_ms: i64, files: &[DataFile]) -> Self {
-        let commit = |file: &DataFile| file.added_by.as_ref().filter(|by| by.operation != "replace").map(|by| by.commit_ms);
+        let commit =
+            |file: &DataFile| file.added_by.as_ref().filter(|by| by.operation != "replace").map(|by| by.commit_ms);
         Self { leaf, settle_ms, commits_ms: files.iter().map(commit).collect() }
     }
 
@@ -45,7 +44,9 @@ impl LateRule {
 fn milliseconds(array: &ArrayRef) -> Vec<Option<i64>> {
     match array.data_type() {
         DataType::Int64 => array.as_primitive::<Int64Type>().iter().collect(),
-        DataType::Date32 => array.as_primitive::<Date32Type>().iter().map(|d| d.map(|d| i64::from(d) * 86_400_000)).collect(),
+        DataType::Date32 => {
+            array.as_primitive::<Date32Type>().iter().map(|d| d.map(|d| i64::from(d) * 86_400_000)).collect()
+        }
         DataType::Timestamp(TimeUnit::Nanosecond, _) => {
             let nanos = array.as_primitive::<TimestampNanosecondType>();
             nanos.iter().map(|ns| ns.map(|ns| ns.div_euclid(1_000_000))).collect()

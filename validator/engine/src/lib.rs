@@ -6,9 +6,9 @@
 
 mod accounts;
 mod bag_plan;
-mod context;
 mod bag_sum;
 pub mod binding;
+mod context;
 pub mod drill;
 mod entries;
 mod exact_cast;
@@ -25,6 +25,7 @@ pub mod message_batch;
 pub mod message_exec;
 pub mod message_reader;
 pub mod observations;
+mod passes;
 mod positions;
 pub mod reconcile;
 mod removed;

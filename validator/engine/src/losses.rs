@@ -45,10 +45,8 @@ impl Losses {
             let found = loss.bounds.iter().find(|(field, _, _)| *field == id);
             found.map_or((None, None), |(_, lower, upper)| (lower.clone(), upper.clone()))
         };
-        let part = |loss: &Loss| Part {
-            kind: loss.kind,
-            bounds: fields.iter().map(|field| bounds(loss, field.id)).collect(),
-        };
+        let part =
+            |loss: &Loss| Part { kind: loss.kind, bounds: fields.iter().map(|field| bounds(loss, field.id)).collect() };
         let parts = losses.iter().map(part).collect();
         let leaves = leaves.into_iter().zip(fields.into_iter().map(|field| field.ty)).collect();
         Self { parts, leaves }

@@ -142,9 +142,11 @@ impl Mapper {
                 mapped.failed.insert(row, (usize::MAX, fault.to_string()));
             }
         }
-        let keep = cast(&keep, &DataType::Boolean).unwrap_or_else(|_| new_null_array(&DataType::Boolean, batch.num_rows()));
+        let keep =
+            cast(&keep, &DataType::Boolean).unwrap_or_else(|_| new_null_array(&DataType::Boolean, batch.num_rows()));
         let keep = keep.as_boolean();
-        let dropped = |row: &usize| alive[*row] && !mapped.failed.contains_key(row) && !(keep.is_valid(*row) && keep.value(*row));
+        let dropped =
+            |row: &usize| alive[*row] && !mapped.failed.contains_key(row) && !(keep.is_valid(*row) && keep.value(*row));
         mapped.filtered = (0..batch.num_rows()).filter(dropped).collect();
     }
 
@@ -164,7 +166,11 @@ impl Mapper {
             ColumnSource::PositionStruct(parts) => position_struct(parts, &column.field, positions),
             ColumnSource::Field { index: field, from } => {
                 let of_field = decoded.inexact.iter().filter(|(_, f, _)| f == field);
-                mapped.marks.extend(of_field.map(|(row, _, text)| Mark { row: *row, column: index, text: text.clone() }));
+                mapped.marks.extend(of_field.map(|(row, _, text)| Mark {
+                    row: *row,
+                    column: index,
+                    text: text.clone(),
+                }));
                 let converted = convert::convert(&decoded.columns[*field], from, &column.field.ty);
                 self.take(index, converted, alive, mapped)
             }
@@ -178,7 +184,11 @@ impl Mapper {
                 }
                 let inputs = &self.inputs[index];
                 let poisoned = decoded.inexact.iter().filter(|(_, field, _)| inputs.contains(field));
-                mapped.marks.extend(poisoned.map(|(row, _, text)| Mark { row: *row, column: index, text: text.clone() }));
+                mapped.marks.extend(poisoned.map(|(row, _, text)| Mark {
+                    row: *row,
+                    column: index,
+                    text: text.clone(),
+                }));
                 self.count_rounded(index);
                 let (array, from) = table_typed(&array);
                 let converted = convert::convert(&array, &from, &column.field.ty);
@@ -190,7 +200,8 @@ impl Mapper {
     fn take(&mut self, index: usize, converted: Converted, alive: &[bool], mapped: &mut Mapped) -> ArrayRef {
         let name = &self.binding.columns[index].field.name;
         if converted.rounded_to_double > 0 {
-            *self.policy.messages.entry((name.clone(), "rounded_to_double")).or_default() += converted.rounded_to_double as u64;
+            *self.policy.messages.entry((name.clone(), "rounded_to_double")).or_default() +=
+                converted.rounded_to_double as u64;
         }
         for (row, text) in converted.inexact {
             self.fault(index, row, MapFault::Inexact(text), alive, mapped);

@@ -69,4 +69,3 @@ impl MessageBatch {
         found.map(|mark| mark.text.as_str())
     }
 }
-

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use arrow_array::builder::{BinaryBuilder, MapBuilder, StringBuilder};
-use arrow_array::{ArrayRef, Int32Array, Int64Array, StringArray, TimestampMicrosecondArray, UInt32Array, new_null_array};
+use arrow_array::{
+    ArrayRef, Int32Array, Int64Array, StringArray, TimestampMicrosecondArray, UInt32Array, new_null_array,
+};
 use arrow_schema::{DataType, Field, TimeUnit};
 use validator_core::convert;
 use validator_core::position::TopicPartition;
@@ -33,11 +35,12 @@ pub struct Positions {
 impl Positions {
     /// Columns for what `binding` refers to; keys, values and headers are copied only where they are needed.
     pub fn new(partitions: Arc<[TopicPartition]>, binding: &Binding) -> Self {
-        let keys = binding.meta_names.contains("_key") || binding.columns.iter().any(|column| match &column.source {
-            ColumnSource::Position(part) => *part == PositionPart::Key,
-            ColumnSource::PositionStruct(parts) => parts.contains(&PositionPart::Key),
-            _ => false,
-        });
+        let keys = binding.meta_names.contains("_key")
+            || binding.columns.iter().any(|column| match &column.source {
+                ColumnSource::Position(part) => *part == PositionPart::Key,
+                ColumnSource::PositionStruct(parts) => parts.contains(&PositionPart::Key),
+                _ => false,
+            });
         Self {
             partitions,
             partition: Vec::new(),
@@ -107,7 +110,8 @@ impl Positions {
             "_offset" => DataType::Int64,
             "_timestamp" => DataType::Timestamp(TimeUnit::Microsecond, Some(UTC.into())),
             "_headers" => {
-                let entries = vec![Field::new("keys", DataType::Utf8, false), Field::new("values", DataType::Binary, true)];
+                let entries =
+                    vec![Field::new("keys", DataType::Utf8, false), Field::new("values", DataType::Binary, true)];
                 DataType::Map(Arc::new(Field::new("entries", DataType::Struct(entries.into()), false)), false)
             }
             _ => DataType::Binary,

@@ -7,7 +7,7 @@
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use datafusion::error::DataFusionError;
 use datafusion::execution::TaskContext;
@@ -19,29 +19,24 @@ use validator_core::digest::{DigestKey, IdentityHash};
 use validator_core::encode::EncodeError;
 use validator_core::finding::Finding;
 use validator_core::hole::Holes;
-use validator_core::judge::{Case, Judgement, MessageEntry, MessageState, ModeKind};
+use validator_core::judge::{Case, Judgement, ModeKind};
 use validator_core::position::{FileIndex, MessageAt, PartitionIndex};
-use validator_core::schema::Field;
 use validator_core::segment::SegmentKey;
-use validator_table::{FileFault, Pinned, RowGroups, TableFinding};
-use validator_tap::{TapError, Wanted};
+use validator_table::{FileFault, Pinned, TableFinding};
+use validator_tap::TapError;
 
 use crate::accounts::{Balanced, accounts};
-use crate::bag_plan::{MessageBag, RowBag, message_bags, row_bags};
-use crate::drill::{Drill, DrillError, Lookup, scan_tasks, share};
-use crate::entries;
+use crate::bag_plan::{MessageBag, RowBag};
+use crate::drill::{Drill, DrillError, Lookup};
 use crate::findings::Evidence;
-use crate::identity::{IdentityDigests, row_spec};
+use crate::identity::IdentityDigests;
 use crate::limits::PAIRS_AT_ONCE_MAX;
-use crate::losses::Losses;
-use crate::message_exec::{MessageExec, Witness};
 use crate::message_reader::{MessageSide, ReadError};
 use crate::observations::Observations;
+use crate::passes::{MessagePass, covered};
 use crate::removed::{Removal, removed};
-use crate::row_reader::RowSide;
-use crate::scan_exec::{IcebergScanExec, ScanLog};
 use crate::scoping::{self, Scoping};
-use crate::segment_exec::{RowCensus, RowCut, SegmentExec};
+use crate::segment_exec::RowCensus;
 
 /// One run: both sides opened, the contract bound.
 #[derive(Debug, Clone)]
@@ -153,24 +148,6 @@ pub struct SegmentNumbers {
     pub disputed: u64,
 }
 
-/// The first pass over the messages.
-struct MessagePass {
-    bags: Vec<MessageBag>,
-    seen: Observations,
-    undecodable: Vec<MessageEntry>,
-    details: BTreeMap<MessageAt, String>,
-}
-
-/// The pass over the rows, made again without what it lost.
-struct RowPass {
-    bags: Vec<RowBag>,
-    census: RowCensus,
-    faults: Vec<(FileIndex, FileFault)>,
-    findings: Vec<TableFinding>,
-    lost: BTreeMap<FileIndex, RowGroups>,
-    rows: RowSide,
-}
-
 impl Run {
     /// Makes the run.
     ///
@@ -202,8 +179,7 @@ impl Run {
         let mut judgement = judge_case(self.judge, case, drill.clone(), Arc::clone(&disputed)).await?;
         let removed = removed(&self, &judgement, &identities).await?;
         judgement.mark_removed(&removed.keys().copied().collect());
-        let (accounts, late) =
-            accounts(&self.messages, &messages.seen, &rows.census, &balanced, &judgement, beside);
+        let (accounts, late) = accounts(&self.messages, &messages.seen, &rows.census, &balanced, &judgement, beside);
         accounts.assert_balanced();
         let findings = self.findings(&judgement, &messages.details, &removed).await?;
         let explained = (0..rows.faults.len()).map(|fault| explained(&judgement, fault)).collect();
@@ -219,101 +195,6 @@ impl Run {
             table_findings: rows.findings,
             census: rows.census,
         })
-    }
-
-    async fn message_pass(&self) -> Result<MessagePass, RunError> {
-        let wanted: Vec<Wanted> = ranges(&self.messages);
-        let partitions = self.messages.tap.partitions().len();
-        let observations = Arc::new(Mutex::new(Observations::new(partitions)));
-        let noted: Arc<Mutex<Vec<(MessageEntry, String)>>> = Arc::default();
-        let shares = share(wanted, self.threads);
-        let witness = self.witness(Arc::clone(&noted));
-        let exec = MessageExec::new(self.messages.clone(), shares, Arc::clone(&observations), witness);
-        let spec = row_spec(&self.messages.binding.columns);
-        let bags = message_bags(exec, &spec, &self.key, Arc::clone(&self.context)).await?;
-        let seen = std::mem::take(&mut *observations.lock().unwrap_or_else(PoisonError::into_inner));
-        let noted = std::mem::take(&mut *noted.lock().unwrap_or_else(PoisonError::into_inner));
-        let details = noted.iter().map(|(entry, why)| (entry.at, why.clone())).collect();
-        let undecodable = noted.into_iter().map(|(entry, _)| entry).collect();
-        Ok(MessagePass { bags, seen, undecodable, details })
-    }
-
-    /// Notes every undecodable message with what is known of its identity.
-    fn witness(&self, noted: Arc<Mutex<Vec<(MessageEntry, String)>>>) -> Witness {
-        let digests = Arc::clone(&self.digests);
-        let by_position = self.messages.binding.identity.is_offset();
-        let progress = Arc::clone(&self.progress.messages);
-        Arc::new(move |batch| {
-            progress(batch.len() as u64);
-            if batch.all_judged() {
-                return;
-            }
-            let wanted = |row: usize| matches!(batch.states[row], MessageState::Undecodable(_));
-            let entries = entries::of_messages(batch, &digests, by_position, &Losses::default(), wanted)
-                .expect("the same columns were digested for the plan");
-            let why: HashMap<i64, (u32, &String)> =
-                batch.details.iter().map(|(row, why)| (batch.offset[*row], (batch.partition[*row], why))).collect();
-            let with_why = entries.into_iter().map(|entry| {
-                let why = why.get(&entry.at.offset).filter(|(partition, _)| *partition == entry.at.partition.0);
-                (entry, why.map(|(_, why)| (*why).clone()).unwrap_or_default())
-            });
-            noted.lock().unwrap_or_else(PoisonError::into_inner).extend(with_why);
-        })
-    }
-
-    async fn holes(&self, seen: &Observations) -> Result<Vec<Holes>, RunError> {
-        let gaps: Vec<_> = (0..)
-            .map(PartitionIndex)
-            .zip(&seen.partitions)
-            .flat_map(|(partition, seen)| seen.gaps.iter().map(move |gap| (partition, gap.clone())))
-            .collect();
-        let mut runs = vec![Vec::new(); seen.partitions.len()];
-        if !gaps.is_empty() {
-            let tap = Arc::clone(&self.messages.tap);
-            let explained = tokio::task::spawn_blocking(move || tap.explain(&gaps)).await?;
-            for (partition, hole) in explained.map_err(RunError::Holes)? {
-                runs[partition.0 as usize].push(hole);
-            }
-        }
-        Ok(runs.into_iter().map(Holes::new).collect())
-    }
-
-    async fn row_pass(&self, scoping: &Scoping) -> Result<RowPass, RunError> {
-        let fields: Vec<Field> = self.messages.binding.read_fields();
-        let spec = row_spec(&self.messages.binding.columns);
-        let mut lost: BTreeMap<FileIndex, RowGroups> = BTreeMap::new();
-        let mut faults: Vec<(FileIndex, FileFault)> = Vec::new();
-        loop {
-            let cut = Arc::new(RowCut {
-                segments: scoping.row_segments(self),
-                late: scoping.late_rule(self),
-                census: Mutex::default(),
-                progress: Arc::clone(&self.progress.rows),
-            });
-            let rows = RowSide {
-                pinned: Arc::clone(&self.pinned),
-                fields: fields.clone().into(),
-                compared: self.messages.binding.columns.len(),
-                cut: Arc::clone(&cut),
-                partitions: self.threads,
-            };
-            let log = Arc::new(ScanLog::default());
-            let tasks = scan_tasks(&rows, &all_files(&self.pinned), &lost);
-            let scan =
-                IcebergScanExec::new(Arc::clone(&self.pinned), &fields, tasks, self.threads, Arc::clone(&log));
-            let segments = SegmentExec::new(Arc::new(scan), Arc::clone(&cut));
-            let bags = row_bags(segments, &spec, &self.key, Arc::clone(&self.context)).await?;
-            let state = log.state();
-            let is_new = |fault: &(FileIndex, FileFault)| !faults.contains(fault);
-            let fresh: Vec<_> = state.faults.iter().filter(|fault| is_new(fault)).cloned().collect();
-            faults.extend(fresh);
-            faults.dedup();
-            scoping::note_lost(&mut lost, &state.faults);
-            if state.tainted.is_empty() {
-                let census = cut.census.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                return Ok(RowPass { bags, census, faults, findings: state.findings, lost, rows });
-            }
-        }
     }
 
     /// The disputed segments, and in mode `key` those in which an undecodable message of known identity has rows.
@@ -368,7 +249,8 @@ impl Run {
 
     fn past(&self, books: &Books, disputed: &BTreeSet<SegmentKey>, bags: &[MessageBag], by_offset: bool) -> Past {
         if !by_offset {
-            let adding = self.pinned.ancestry.iter().filter(|snapshot| snapshot.adds_rows && snapshot.operation != "replace");
+            let adding =
+                self.pinned.ancestry.iter().filter(|snapshot| snapshot.adds_rows && snapshot.operation != "replace");
             return Past::Commits { times_ms: adding.map(|snapshot| snapshot.commit_ms).collect() };
         }
         let mut paired_max: BTreeMap<PartitionIndex, i64> = BTreeMap::new();
@@ -391,13 +273,8 @@ impl Run {
         details: &BTreeMap<MessageAt, String>,
         removed: &HashMap<MessageAt, Removal>,
     ) -> Result<Vec<Finding>, RunError> {
-        let evidence = Evidence {
-            contract: &self.contract,
-            messages: &self.messages,
-            pinned: &self.pinned,
-            details,
-            removed,
-        };
+        let evidence =
+            Evidence { contract: &self.contract, messages: &self.messages, pinned: &self.pinned, details, removed };
         let mut findings = Vec::with_capacity(judgement.drafts.len());
         for drafts in judgement.drafts.chunks(PAIRS_AT_ONCE_MAX) {
             findings.extend(evidence.findings(drafts).await?);
@@ -436,28 +313,6 @@ fn without(books: &Books, disputed: &BTreeSet<SegmentKey>) -> Books {
         rest.credit(*segment, &account.credit);
     }
     rest
-}
-
-/// What the run asks of each partition.
-fn ranges(messages: &MessageSide) -> Vec<Wanted> {
-    let ranges = messages.tap.partitions().iter().enumerate();
-    let wanted = ranges.filter(|(_, range)| range.from < range.to);
-    wanted.map(|(index, range)| (PartitionIndex(index as u32), vec![range.from..range.to])).collect()
-}
-
-/// What the first pass covered of it: less where a broker failed.
-fn covered(run: &Run, seen: &Observations) -> Vec<Wanted> {
-    let mut covered = ranges(&run.messages);
-    for (partition, ranges) in &mut covered {
-        if let Some(position) = seen.partitions[partition.0 as usize].position {
-            ranges[0].end = ranges[0].end.min(position.max(ranges[0].start));
-        }
-    }
-    covered
-}
-
-fn all_files(pinned: &Pinned) -> BTreeSet<FileIndex> {
-    (0..pinned.files.len()).map(|index| FileIndex(index as u32)).collect()
 }
 
 fn explained(judgement: &Judgement, fault: usize) -> u64 {

@@ -81,11 +81,7 @@ fn rowless(
 }
 
 /// The identities of a removed file's rows; what can no longer be read is no evidence.
-async fn identities_in(
-    run: &Run,
-    removed: &RemovedFile,
-    fields: &[Field],
-) -> Result<BTreeSet<IdentityHash>, RunError> {
+async fn identities_in(run: &Run, removed: &RemovedFile, fields: &[Field]) -> Result<BTreeSet<IdentityHash>, RunError> {
     let mut identities = BTreeSet::new();
     let Ok(reader) = run.pinned.open(&removed.file, fields).await else { return Ok(identities) };
     let mut items = reader.scan(&RowGroups::All);

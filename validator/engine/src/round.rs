@@ -10,7 +10,9 @@ use arrow_cast::cast;
 use arrow_schema::{DataType, FieldRef};
 use datafusion::arrow::compute::kernels::cmp::distinct;
 use datafusion::common::Result;
-use datafusion::logical_expr::{ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature};
+use datafusion::logical_expr::{
+    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+};
 
 /// DataFusion's `round` with a counter of the values it changed.
 #[derive(Debug)]

@@ -55,7 +55,8 @@ impl RowSide {
         F: Fn(RowBatch) -> Result<R> + Send + Sync + Clone + 'static,
     {
         let log = Arc::new(ScanLog::default());
-        let scan = IcebergScanExec::new(Arc::clone(&self.pinned), &self.fields, tasks, self.partitions, Arc::clone(&log));
+        let scan =
+            IcebergScanExec::new(Arc::clone(&self.pinned), &self.fields, tasks, self.partitions, Arc::clone(&log));
         let scan = Arc::new(scan);
         let streams = (0..scan.properties().output_partitioning().partition_count()).map(|partition| {
             let (scan, cut, each, compared) = (Arc::clone(&scan), Arc::clone(&self.cut), each.clone(), self.compared);

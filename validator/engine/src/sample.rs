@@ -43,12 +43,15 @@ pub fn sample(side: &MessageSide) -> Result<Sample, ReadError> {
         for (_, why) in &batch.details {
             *sample.undecodable.entry(why.clone()).or_default() += 1;
         }
-        absent.retain(|index| batch.columns[*index].null_count() == batch.len() && batch.marks.iter().all(|m| m.column != *index));
+        absent.retain(|index| {
+            batch.columns[*index].null_count() == batch.len() && batch.marks.iter().all(|m| m.column != *index)
+        });
         ControlFlow::Continue(())
     })?;
     sample.unknown_fields = seen.unknown_fields;
     if sample.judged > 0 {
-        sample.absent_columns = absent.into_iter().map(|index| side.binding.columns[index].field.name.clone()).collect();
+        sample.absent_columns =
+            absent.into_iter().map(|index| side.binding.columns[index].field.name.clone()).collect();
     }
     Ok(sample)
 }

@@ -141,6 +141,13 @@ pub fn losses(run: &Run, faults: &[(FileIndex, FileFault)]) -> Losses {
     Losses::new(losses, columns, leaves)
 }
 
+/// One fault for each file and kind, in the order of the files: each gives one finding, and one loss.
+pub fn merged(faults: Vec<(FileIndex, FileFault)>) -> Vec<(FileIndex, FileFault)> {
+    let files: BTreeMap<String, FileIndex> = faults.iter().map(|(file, fault)| (fault.path.clone(), *file)).collect();
+    let merged = FileFault::merge(faults.into_iter().map(|(_, fault)| fault));
+    merged.into_iter().map(|fault| (files[&fault.path], fault)).collect()
+}
+
 /// Adds the parts that failed to what later passes leave out.
 pub fn note_lost(lost: &mut BTreeMap<FileIndex, RowGroups>, faults: &[(FileIndex, FileFault)]) {
     for (file, fault) in faults {

@@ -23,7 +23,7 @@ const PURE: [(&str, &[&str]); 2] = [
     ("fixtures/kit", &["chrono", "rand", "rand_chacha", "serde", "serde_json"]),
 ];
 
-/// Which of our own crates a crate may depend on, in any way.
+/// Which of our own crates a crate may depend on. Tests of the validator may use every fixture beside these.
 const LAYERS: [(&str, &[&str]); 9] = [
     ("validator/core", &[]),
     ("validator/tap", &["validator-core"]),
@@ -38,7 +38,6 @@ const LAYERS: [(&str, &[&str]); 9] = [
             "validator-engine",
             "fixtures-kit",
             "fixtures-warehouse",
-            "fixtures-harness",
         ],
     ),
     // The truth is kept apart from the validator: no fixture sees its code.
@@ -106,8 +105,9 @@ fn manifest_faults(folder: &str, path: &str, text: &str, manifest: &toml::Table)
         if value.get("workspace").and_then(toml::Value::as_bool) != Some(true) {
             faults.push(fault(&name, format!("`{name}`: versions and features stand in [workspace.dependencies]")));
         }
-        let ours = name.starts_with("validator-") || name.starts_with("fixtures-");
-        if ours && !layer.contains(&name.as_str()) {
+        let fixture = name.starts_with("fixtures-");
+        let for_tests = fixture && section == "dev-dependencies" && folder.starts_with("validator/");
+        if (fixture || name.starts_with("validator-")) && !for_tests && !layer.contains(&name.as_str()) {
             faults.push(fault(&name, format!("`{name}` is not below this crate")));
         }
         if let Some((_, owners)) = FENCES.iter().find(|(fenced, _)| *fenced == name)
@@ -162,6 +162,9 @@ mod tests {
             ["2: `validator-engine` is not below this crate", "3: `sqlx` is for validator/table, fixtures/warehouse"];
         assert_eq!(check("validator/tap/Cargo.toml", manifest), expected);
         assert_eq!(check("fixtures/kit/Cargo.toml", "[dev-dependencies]\nvalidator-core.workspace = true\n").len(), 1);
+        let harness = "fixtures-harness.workspace = true\n";
+        assert_eq!(check("validator/tap/Cargo.toml", &format!("[dev-dependencies]\n{harness}")), [""; 0]);
+        assert_eq!(check("validator/app/Cargo.toml", &format!("[dependencies]\n{harness}")).len(), 1);
     }
 
     #[test]

@@ -47,7 +47,8 @@ impl Stage {
         let loader = Loader::of_process(world.judged_at_ms);
         let service = loader.service(Some(&self.folder.path().join("validator.toml")))?;
         let pipeline = loader.pipeline_file(&self.folder.path().join("pipeline.toml"))?;
-        let request = Request { as_of_ms: Some(world.judged_at_ms), ..Request::new(chrono::Utc::now().timestamp_millis()) };
+        let request =
+            Request { as_of_ms: Some(world.judged_at_ms), ..Request::new(chrono::Utc::now().timestamp_millis()) };
         judge(&pipeline, &service, &request, &Progress::new(false)).await
     }
 }

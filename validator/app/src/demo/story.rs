@@ -60,7 +60,8 @@ impl<'a> Story<'a> {
                 truth.findings.len()
             ),
             Some(difference) => {
-                let mut text = format!("{} the findings are not what was injected\n", palette.paint(Role::Bad, "wrong:"));
+                let mut text =
+                    format!("{} the findings are not what was injected\n", palette.paint(Role::Bad, "wrong:"));
                 difference.unseen.iter().for_each(|key| text.push_str(&format!("  not found: {key}\n")));
                 difference.false_alarms.iter().for_each(|key| text.push_str(&format!("  not injected: {key}\n")));
                 text

@@ -235,7 +235,11 @@ fn same_finding(key: &str, expected: &Json, actual: &Json, differences: &mut Vec
     if wanted.len() != found.len() || !wanted.iter().zip(&found).all(inside) {
         differences.push(format!("{key}: columns {:?} instead of {:?}", names(actual), names(expected)));
     } else if is_damage {
-        let pairs = expected["columns"].as_array().into_iter().flatten().zip(actual["columns"].as_array().into_iter().flatten());
+        let pairs = expected["columns"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .zip(actual["columns"].as_array().into_iter().flatten());
         for (expected, actual) in pairs.filter(|(expected, _)| !expected["damage"].is_null()) {
             if expected["damage"] != actual["damage"] && !outranks(&actual["damage"], &expected["damage"]) {
                 let (name, got, want) = (&actual["name"], &actual["damage"], &expected["damage"]);

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use validator_core::contract::FieldType;
 use validator_core::schema::Type;
-use validator_tap::{AvroDecoder, RegistryConfig, Schemas, WantedField};
+use validator_tap::{AvroDecoder, Decoder, RegistryConfig, Schemas, WantedField};
 
 use crate::stub_registry::Stub;
+use crate::support::payload;
 
 /// Bytes in Avro's encoding.
 #[derive(Debug, Clone, Default)]
@@ -74,4 +75,9 @@ pub fn dropping(schemas: &Arc<Schemas>, fields: &[(&str, Type)], dropped: &[&str
         fields.iter().map(|(name, ty)| WantedField::typed(*name, FieldType::Plain(ty.clone()))).collect::<Vec<_>>();
     let dropped: BTreeSet<String> = dropped.iter().map(|d| (*d).to_owned()).collect();
     AvroDecoder::new(wanted, dropped, schemas.clone()).expect("each field once")
+}
+
+/// Decodes a payload that must be sound.
+pub fn decode_one(decoder: &mut AvroDecoder, bytes: &[u8]) {
+    assert_eq!(decoder.append(&payload(bytes)).expect("the source is fine"), None);
 }

@@ -1,6 +1,7 @@
 //! What the taps and decoders promise, from outside.
 
 mod avro;
+mod avro_nested;
 mod avro_random;
 mod avro_scalars;
 mod avro_support;

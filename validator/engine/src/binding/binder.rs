@@ -1,0 +1,322 @@
+//! Holding a contract against both schemas: every column gets its source, or a problem says why not.
+
+use std::collections::BTreeSet;
+
+use validator_core::contract::{Contract, EpochUnit, FieldType, Format, Identity};
+use validator_core::convert;
+use validator_core::schema::{Field, Schema, Type};
+use validator_tap::WantedField;
+
+use super::{
+    BindProblem, Binding, BoundColumn, BoundIdentity, ColumnSource, KnownFields, LeafPath, META_NAMES, PositionPart,
+    find_leaf, leaf_field,
+};
+use crate::expr;
+
+/// Binds `contract` to the table's schema.
+///
+/// # Errors
+/// Every problem found.
+pub fn bind(contract: &Contract, schema: &Schema, known: &KnownFields) -> Result<Binding, Vec<BindProblem>> {
+    let mut binder =
+        Binder { contract, schema, known, wanted: Vec::new(), meta: BTreeSet::new(), problems: Vec::new() };
+    binder.check_names();
+    let columns = binder.columns();
+    if let Some(filter) = &contract.filter {
+        binder.expression("pipeline.filter", filter);
+    }
+    let identity = binder.identity(&columns);
+    let dropped = binder.dropped();
+    match identity {
+        Some(identity) if binder.problems.is_empty() => Ok(Binding {
+            wanted: binder.wanted,
+            dropped,
+            time_column: time_column(contract, schema, &columns),
+            columns,
+            identity,
+            filter: contract.filter.clone(),
+            meta_names: binder.meta,
+        }),
+        _ => Err(binder.problems),
+    }
+}
+
+struct Binder<'a> {
+    contract: &'a Contract,
+    schema: &'a Schema,
+    known: &'a KnownFields,
+    wanted: Vec<WantedField>,
+    meta: BTreeSet<String>,
+    problems: Vec<BindProblem>,
+}
+
+impl Binder<'_> {
+    fn problem(&mut self, key: impl Into<String>, what: impl Into<String>, hint: Option<String>) {
+        self.problems.push(BindProblem { key: key.into(), what: what.into(), hint });
+    }
+
+    /// Columns that the contract names must exist.
+    fn check_names(&mut self) {
+        let named = self.contract.map.keys().map(|c| (format!("map.{c}"), c));
+        let ignored = self.contract.compare.ignore.keys().map(|c| (format!("compare.ignore.{c}"), c));
+        let unknown: Vec<_> = named.chain(ignored).filter(|(_, c)| self.schema.field(c).is_none()).collect();
+        for (key, column) in unknown {
+            let hint = nearest(column, self.schema.fields.iter().map(|f| f.name.as_str()));
+            self.problem(key, format!("the table has no column {column}"), hint);
+        }
+        let declared: Vec<String> = self.contract.fields.iter().map(|(name, _)| name.clone()).collect();
+        if let Some(known) = self.known {
+            for name in declared.into_iter().chain(self.contract.compare.drop.keys().cloned()) {
+                if !known.iter().any(|(field, _)| *field == name) {
+                    let hint = nearest(&name, known.iter().map(|(field, _)| field.as_str()));
+                    self.problem(format!("fields.{name}"), format!("messages have no field {name}"), hint);
+                }
+            }
+        }
+    }
+
+    fn columns(&mut self) -> Vec<BoundColumn> {
+        let schema = self.schema;
+        let contract = self.contract;
+        let compared = schema.fields.iter().filter(|field| !contract.compare.ignore.contains_key(&field.name));
+        compared
+            .filter_map(|field| {
+                let source = self.source(field)?;
+                Some(BoundColumn { field: field.clone(), source })
+            })
+            .collect()
+    }
+
+    fn source(&mut self, field: &Field) -> Option<ColumnSource> {
+        let position = self.position_source(field);
+        match (self.contract.map.get(&field.name).cloned(), position) {
+            (Some(_), Some(_)) => {
+                let what = format!("{} is an identity column: the message's own position explains it", field.name);
+                self.problem(format!("map.{}", field.name), what, Some("remove this line".to_owned()));
+                None
+            }
+            (Some(sql), None) => {
+                self.expression(&format!("map.{}", field.name), &sql);
+                Some(ColumnSource::Sql(sql))
+            }
+            (None, Some(source)) => source,
+            (None, None) => self.same_name(field),
+        }
+    }
+
+    /// The outer option: whether the column belongs to the identity of mode `offset`.
+    fn position_source(&mut self, field: &Field) -> Option<Option<ColumnSource>> {
+        let Identity::Offset { topic, partition, offset, timestamp, .. } = &self.contract.identity else { return None };
+        let part_at = |path: &str| {
+            let is = |p: &Option<String>| p.as_deref() == Some(path);
+            match path {
+                _ if path == offset => Some(PositionPart::Offset),
+                _ if is(topic) => Some(PositionPart::Topic),
+                _ if is(partition) => Some(PositionPart::Partition),
+                _ if is(timestamp) => Some(PositionPart::Timestamp),
+                _ => None,
+            }
+        };
+        if let Some(part) = part_at(&field.name) {
+            return Some(Some(ColumnSource::Position(part)));
+        }
+        let Type::Struct(children) = &field.ty else { return None };
+        let parts: Vec<_> = children
+            .iter()
+            .map(|child| match part_at(&format!("{}.{}", field.name, child.name)) {
+                None if child.name == "key" && child.ty == Type::Binary => Some(PositionPart::Key),
+                part => part,
+            })
+            .collect();
+        if parts.iter().all(|part| part.is_none_or(|part| part == PositionPart::Key)) {
+            return None;
+        }
+        let unexplained = children.iter().zip(&parts).find(|(_, part)| part.is_none());
+        if let Some((child, _)) = unexplained {
+            let what = format!("nothing explains {}.{}", field.name, child.name);
+            let hint = format!("map the whole struct: {} = \"named_struct(…)\" in [map]", field.name);
+            self.problem(format!("map.{}", field.name), what, Some(hint));
+            return Some(None);
+        }
+        Some(Some(ColumnSource::PositionStruct(parts.into_iter().flatten().collect())))
+    }
+
+    fn same_name(&mut self, field: &Field) -> Option<ColumnSource> {
+        let Some((wanted, from)) = self.message_field(&field.name) else {
+            let what = format!("no message field and no expression explains the column {}", field.name);
+            let hint = format!("write [map] {0} = \"…\", or [compare] ignore = {{ {0} = \"reason\" }}", field.name);
+            self.problem(format!("map.{}", field.name), what, Some(hint));
+            return None;
+        };
+        if let Err(why) = convert::convertible(&from, &field.ty) {
+            let hint = match (&from, &field.ty) {
+                (Type::Long | Type::Int, Type::Timestamp | Type::Timestamptz) => {
+                    format!("declare its unit: [fields] {} = \"epoch_ms\"", field.name)
+                }
+                _ => format!("write [map] {} = \"…\"", field.name),
+            };
+            let what = format!("field {} is {from}, column {} is {}: {why}", field.name, field.name, field.ty);
+            self.problem(format!("map.{}", field.name), what, Some(hint));
+            return None;
+        }
+        Some(ColumnSource::Field { index: self.want(wanted), from })
+    }
+
+    /// The message field of that name with the type it is read as; `None` where messages cannot have it.
+    fn message_field(&self, name: &str) -> Option<(WantedField, Type)> {
+        let declared = self.contract.fields.iter().find(|(field, _)| field == name).map(|(_, ty)| ty.clone());
+        let column = self.schema.field(name).map(|field| unnumbered(&field.ty));
+        let ty = match (self.known, self.contract.format) {
+            (_, Format::Bytes) => return None,
+            (Some(known), _) => {
+                let natural = known.iter().find(|(field, _)| field == name).map(|(_, ty)| ty.clone())?;
+                declared.unwrap_or(FieldType::Plain(natural))
+            }
+            (None, _) => match (declared, column) {
+                (Some(ty), _) => ty,
+                (None, Some(ty)) if self.maps_itself(name) => FieldType::Plain(with_more_digits(ty)),
+                (None, Some(ty)) => FieldType::Plain(ty),
+                (None, None) => return Some((WantedField::any(name), Type::String)),
+            },
+        };
+        let value_type = match &ty {
+            FieldType::Plain(ty) => ty.clone(),
+            FieldType::Epoch(EpochUnit::Nanosecond) => Type::TimestamptzNs,
+            FieldType::Epoch(_) => Type::Timestamptz,
+        };
+        Some((WantedField::typed(name, ty), value_type))
+    }
+
+    /// Whether the column of that name is mapped by an expression over the field of the same name.
+    fn maps_itself(&self, name: &str) -> bool {
+        let names = self.contract.map.get(name).map(|sql| expr::referenced_names(sql));
+        names.is_some_and(|names| names.is_ok_and(|names| names.contains(name)))
+    }
+
+    fn want(&mut self, wanted: WantedField) -> usize {
+        match self.wanted.iter().position(|field| field.name == wanted.name) {
+            Some(index) => index,
+            None => {
+                self.wanted.push(wanted);
+                self.wanted.len() - 1
+            }
+        }
+    }
+
+    /// Wants every field that an expression refers to.
+    fn expression(&mut self, key: &str, sql: &str) {
+        let names = match expr::referenced_names(sql) {
+            Ok(names) => names,
+            Err(error) => return self.problem(key, error.to_string(), None),
+        };
+        for name in names {
+            if META_NAMES.contains(&name.as_str()) {
+                self.meta.insert(name);
+            } else if let Some((wanted, _)) = self.message_field(&name) {
+                self.want(wanted);
+            } else {
+                let known = self.known.iter().flatten().map(|(field, _)| field.as_str());
+                let hint = nearest(&name, known.chain(META_NAMES));
+                self.problem(key, format!("messages have no field {name}"), hint);
+            }
+        }
+    }
+
+    fn identity(&mut self, columns: &[BoundColumn]) -> Option<BoundIdentity> {
+        match &self.contract.identity {
+            Identity::Offset { topic, partition, offset, timestamp, width } => {
+                if topic.is_none() && self.contract.topics.len() > 1 {
+                    let what = "several topics need a topic column in the identity";
+                    self.problem("identity.columns", what, None);
+                }
+                let mut leaf = |path: &Option<String>| match path {
+                    Some(path) => self.leaf(columns, path).map(Some),
+                    None => Some(None),
+                };
+                let (topic, partition) = (leaf(topic)?, leaf(partition)?);
+                let offset = self.leaf(columns, offset)?;
+                // The timestamp pairs nothing and may be ignored; it still tells when a row is late.
+                let timestamp = timestamp.as_ref().and_then(|path| {
+                    find_leaf(columns, path).or_else(|| self.schema.field(path).map(|_| vec![columns.len()]))
+                });
+                Some(BoundIdentity::Offset { topic, partition, offset, timestamp, width_log2: width.ilog2() })
+            }
+            Identity::Key { columns: names, window, every_ms, shards } => {
+                let leaves = names.iter().map(|path| self.leaf(columns, path)).collect::<Option<Vec<_>>>()?;
+                let window = match window {
+                    Some(path) => Some(self.window(columns, path)?),
+                    None => None,
+                };
+                let every_us = i64::try_from(*every_ms).unwrap_or(i64::MAX / 1000).saturating_mul(1000);
+                Some(BoundIdentity::Key { leaves, window, every_us, shards: *shards })
+            }
+        }
+    }
+
+    fn window(&mut self, columns: &[BoundColumn], path: &str) -> Option<LeafPath> {
+        let leaf = self.leaf(columns, path)?;
+        let ty = &leaf_field(columns, &leaf).ty;
+        if matches!(ty, Type::Timestamp | Type::Timestamptz | Type::TimestampNs | Type::TimestamptzNs | Type::Date) {
+            return Some(leaf);
+        }
+        self.problem("identity.window", format!("{path} is {ty}, not a date or a timestamp"), None);
+        None
+    }
+
+    fn leaf(&mut self, columns: &[BoundColumn], path: &str) -> Option<LeafPath> {
+        let start = find_leaf(columns, path);
+        if start.is_none() && self.schema.field_at(path).is_none() {
+            let hint = nearest(path, self.schema.fields.iter().map(|f| f.name.as_str()));
+            self.problem("identity.columns", format!("the table has no column {path}"), hint);
+        } else if start.is_none() && self.contract.compare.ignore.keys().any(|c| path.starts_with(c.as_str())) {
+            self.problem("compare.ignore", format!("{path} belongs to the identity and cannot be ignored"), None);
+        }
+        start
+    }
+
+    /// Fields that are accounted for without a column: dropped ones and those of ignored columns.
+    fn dropped(&self) -> BTreeSet<String> {
+        let compare = &self.contract.compare;
+        compare.drop.keys().chain(compare.ignore.keys()).cloned().collect()
+    }
+}
+
+/// See [`Binding::time_column`].
+fn time_column(contract: &Contract, schema: &Schema, columns: &[BoundColumn]) -> Option<Field> {
+    let Identity::Offset { timestamp: Some(path), .. } = &contract.identity else { return None };
+    find_leaf(columns, path).is_none().then(|| schema.field(path).cloned()).flatten()
+}
+
+/// A decimal field that its own column's expression reads keeps digits beyond the column's: `price = "round(price, 8)"`
+/// has something to round. Every value of the column's own type stays what it is.
+fn with_more_digits(ty: Type) -> Type {
+    match ty {
+        Type::Decimal { precision, scale } if precision + DIGITS_MORE <= 38 => {
+            Type::Decimal { precision: precision + DIGITS_MORE, scale: scale + DIGITS_MORE }
+        }
+        other => other,
+    }
+}
+
+/// Digits behind the point that an expression sees beyond those of its column.
+const DIGITS_MORE: u8 = 10;
+
+/// The type with all field ids 0, as message fields have it.
+fn unnumbered(ty: &Type) -> Type {
+    let field = |f: &Field| Field::new(0, &f.name, false, unnumbered(&f.ty));
+    match ty {
+        Type::Struct(fields) => Type::Struct(fields.iter().map(field).collect()),
+        Type::List(element) => Type::List(Box::new(field(element))),
+        Type::Map { key, value } => {
+            let key = Field { required: true, ..field(key) };
+            Type::Map { key: Box::new(key), value: Box::new(field(value)) }
+        }
+        other => other.clone(),
+    }
+}
+
+/// "did you mean …", for the nearest of the names.
+fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
+    let scored = names.map(|n| (strsim::jaro_winkler(name, n), n)).filter(|(score, _)| *score > 0.8);
+    scored.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, n)| format!("did you mean {n}?"))
+}

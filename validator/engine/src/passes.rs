@@ -1,0 +1,162 @@
+//! The two first passes of a run: messages into bags, then rows into bags, each with what was seen beside them.
+//!
+//! Contract: the messages go first, so that scope and holes are known when the rows come. A row pass whose row groups
+//! failed after some of their rows had gone out is made again without them, until none does.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use validator_core::hole::Holes;
+use validator_core::judge::{MessageEntry, MessageState};
+use validator_core::position::{FileIndex, MessageAt, PartitionIndex};
+use validator_core::schema::Field;
+use validator_table::{FileFault, Pinned, RowGroups, TableFinding};
+use validator_tap::Wanted;
+
+use crate::bag_plan::{MessageBag, RowBag, message_bags, row_bags};
+use crate::drill::{scan_tasks, share};
+use crate::entries;
+use crate::identity::row_spec;
+use crate::losses::Losses;
+use crate::message_exec::{MessageExec, Witness};
+use crate::message_reader::MessageSide;
+use crate::observations::Observations;
+use crate::reconcile::{Run, RunError};
+use crate::row_reader::RowSide;
+use crate::scan_exec::{IcebergScanExec, ScanLog};
+use crate::scoping::{self, Scoping};
+use crate::segment_exec::{RowCensus, RowCut, SegmentExec};
+
+/// The first pass over the messages.
+pub(crate) struct MessagePass {
+    pub(crate) bags: Vec<MessageBag>,
+    pub(crate) seen: Observations,
+    pub(crate) undecodable: Vec<MessageEntry>,
+    pub(crate) details: BTreeMap<MessageAt, String>,
+}
+
+/// The pass over the rows, made again without what it lost.
+pub(crate) struct RowPass {
+    pub(crate) bags: Vec<RowBag>,
+    pub(crate) census: RowCensus,
+    pub(crate) faults: Vec<(FileIndex, FileFault)>,
+    pub(crate) findings: Vec<TableFinding>,
+    pub(crate) lost: BTreeMap<FileIndex, RowGroups>,
+    pub(crate) rows: RowSide,
+}
+
+impl Run {
+    pub(crate) async fn message_pass(&self) -> Result<MessagePass, RunError> {
+        let wanted: Vec<Wanted> = ranges(&self.messages);
+        let partitions = self.messages.tap.partitions().len();
+        let observations = Arc::new(Mutex::new(Observations::new(partitions)));
+        let noted: Arc<Mutex<Vec<(MessageEntry, String)>>> = Arc::default();
+        let shares = share(wanted, self.threads);
+        let witness = self.witness(Arc::clone(&noted));
+        let exec = MessageExec::new(self.messages.clone(), shares, Arc::clone(&observations), witness);
+        let spec = row_spec(&self.messages.binding.columns);
+        let bags = message_bags(exec, &spec, &self.key, Arc::clone(&self.context)).await?;
+        let seen = std::mem::take(&mut *observations.lock().unwrap_or_else(PoisonError::into_inner));
+        let noted = std::mem::take(&mut *noted.lock().unwrap_or_else(PoisonError::into_inner));
+        let details = noted.iter().map(|(entry, why)| (entry.at, why.clone())).collect();
+        let undecodable = noted.into_iter().map(|(entry, _)| entry).collect();
+        Ok(MessagePass { bags, seen, undecodable, details })
+    }
+
+    /// Notes every undecodable message with what is known of its identity.
+    fn witness(&self, noted: Arc<Mutex<Vec<(MessageEntry, String)>>>) -> Witness {
+        let digests = Arc::clone(&self.digests);
+        let by_position = self.messages.binding.identity.is_offset();
+        let progress = Arc::clone(&self.progress.messages);
+        Arc::new(move |batch| {
+            progress(batch.len() as u64);
+            if batch.all_judged() {
+                return;
+            }
+            let wanted = |row: usize| matches!(batch.states[row], MessageState::Undecodable(_));
+            let entries = entries::of_messages(batch, &digests, by_position, &Losses::default(), wanted)
+                .expect("the same columns were digested for the plan");
+            let why: HashMap<i64, (u32, &String)> =
+                batch.details.iter().map(|(row, why)| (batch.offset[*row], (batch.partition[*row], why))).collect();
+            let with_why = entries.into_iter().map(|entry| {
+                let why = why.get(&entry.at.offset).filter(|(partition, _)| *partition == entry.at.partition.0);
+                (entry, why.map(|(_, why)| (*why).clone()).unwrap_or_default())
+            });
+            noted.lock().unwrap_or_else(PoisonError::into_inner).extend(with_why);
+        })
+    }
+
+    pub(crate) async fn holes(&self, seen: &Observations) -> Result<Vec<Holes>, RunError> {
+        let gaps: Vec<_> = (0..)
+            .map(PartitionIndex)
+            .zip(&seen.partitions)
+            .flat_map(|(partition, seen)| seen.gaps.iter().map(move |gap| (partition, gap.clone())))
+            .collect();
+        let mut runs = vec![Vec::new(); seen.partitions.len()];
+        if !gaps.is_empty() {
+            let tap = Arc::clone(&self.messages.tap);
+            let explained = tokio::task::spawn_blocking(move || tap.explain(&gaps)).await?;
+            for (partition, hole) in explained.map_err(RunError::Holes)? {
+                runs[partition.0 as usize].push(hole);
+            }
+        }
+        Ok(runs.into_iter().map(Holes::new).collect())
+    }
+
+    pub(crate) async fn row_pass(&self, scoping: &Scoping) -> Result<RowPass, RunError> {
+        let fields: Vec<Field> = self.messages.binding.read_fields();
+        let spec = row_spec(&self.messages.binding.columns);
+        let mut lost: BTreeMap<FileIndex, RowGroups> = BTreeMap::new();
+        let mut faults: Vec<(FileIndex, FileFault)> = Vec::new();
+        loop {
+            let cut = Arc::new(RowCut {
+                segments: scoping.row_segments(self),
+                late: scoping.late_rule(self),
+                census: Mutex::default(),
+                progress: Arc::clone(&self.progress.rows),
+            });
+            let rows = RowSide {
+                pinned: Arc::clone(&self.pinned),
+                fields: fields.clone().into(),
+                compared: self.messages.binding.columns.len(),
+                cut: Arc::clone(&cut),
+                partitions: self.threads,
+            };
+            let log = Arc::new(ScanLog::default());
+            let tasks = scan_tasks(&rows, &all_files(&self.pinned), &lost);
+            let scan = IcebergScanExec::new(Arc::clone(&self.pinned), &fields, tasks, self.threads, Arc::clone(&log));
+            let segments = SegmentExec::new(Arc::new(scan), Arc::clone(&cut));
+            let bags = row_bags(segments, &spec, &self.key, Arc::clone(&self.context)).await?;
+            let state = log.state();
+            scoping::note_lost(&mut lost, &state.faults);
+            faults.extend(state.faults);
+            if state.tainted.is_empty() {
+                let faults = scoping::merged(faults);
+                let census = cut.census.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                return Ok(RowPass { bags, census, faults, findings: state.findings, lost, rows });
+            }
+        }
+    }
+}
+
+/// What the run asks of each partition.
+pub(crate) fn ranges(messages: &MessageSide) -> Vec<Wanted> {
+    let ranges = messages.tap.partitions().iter().enumerate();
+    let wanted = ranges.filter(|(_, range)| range.from < range.to);
+    wanted.map(|(index, range)| (PartitionIndex(index as u32), vec![range.from..range.to])).collect()
+}
+
+/// What the first pass covered of it: less where a broker failed.
+pub(crate) fn covered(run: &Run, seen: &Observations) -> Vec<Wanted> {
+    let mut covered = ranges(&run.messages);
+    for (partition, ranges) in &mut covered {
+        if let Some(position) = seen.partitions[partition.0 as usize].position {
+            ranges[0].end = ranges[0].end.min(position.max(ranges[0].start));
+        }
+    }
+    covered
+}
+
+pub(crate) fn all_files(pinned: &Pinned) -> BTreeSet<FileIndex> {
+    (0..pinned.files.len()).map(|index| FileIndex(index as u32)).collect()
+}
