@@ -42,10 +42,22 @@ pub fn ensure() -> Done {
     let mut arguments = vec!["install", "-y", "--no-install-recommends"];
     arguments.extend(packages);
     run(apt(&arguments))?;
+    trust_like_the_system()?;
     match missing() {
         lacking if lacking.is_empty() => Ok(()),
         lacking => Err(Failure::Machine(format!("apt-get did not bring {}", self::names(&lacking)))),
     }
+}
+
+/// Java has a store of its own. Debian fills it at installation, but leaves out a certificate authority that the machine
+/// trusts beside the public ones (a company's proxy) until the system's store is rebuilt.
+fn trust_like_the_system() -> Done {
+    if said("update-ca-certificates", &["--help"]).is_none() {
+        return Ok(());
+    }
+    let mut command = Command::new("update-ca-certificates");
+    command.arg("--fresh");
+    run(command)
 }
 
 fn missing() -> Vec<&'static Need> {

@@ -29,7 +29,7 @@ pub fn compare(truth: &Truth, findings: &[Finding]) -> Option<Difference> {
 
 /// The column itself, without the leaf in it.
 fn top(name: &Json) -> Option<&str> {
-    name.as_str()?.split('.').next()
+    name.as_str()?.split(['.', '[']).next()
 }
 
 fn counted(keys: impl Iterator<Item = String>) -> BTreeMap<String, usize> {

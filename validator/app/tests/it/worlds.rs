@@ -226,10 +226,10 @@ fn same_finding(key: &str, expected: &Json, actual: &Json, differences: &mut Vec
     let names = |finding: &Json| -> Vec<String> {
         finding["columns"].as_array().into_iter().flatten().map(|c| c["name"].to_string()).collect()
     };
-    // The checker names a map as a whole; the validator may name the one entry that differs.
+    // The checker names a map or list as a whole; the validator may name the one entry that differs.
     let inside = |(expected, actual): (&String, &String)| {
         let stem = expected.trim_end_matches('"');
-        actual == expected || actual.starts_with(&format!("{stem}."))
+        actual == expected || actual.starts_with(&format!("{stem}.")) || actual.starts_with(&format!("{stem}["))
     };
     let (wanted, found) = (names(expected), names(actual));
     if wanted.len() != found.len() || !wanted.iter().zip(&found).all(inside) {

@@ -34,9 +34,13 @@ fn enum_name(text: &str) -> bool {
     letters && (2..=ENUM_NAME_BYTES_MAX).contains(&text.len())
 }
 
+/// Or one bit apart, whatever their length: `USD` and `UQD`.
 fn one_letter_apart(message: &str, row: &str) -> bool {
-    let differing = message.bytes().zip(row.bytes()).filter(|(a, b)| a != b).count();
-    message.len() == row.len() && message.len() >= 4 && differing == 1
+    let differing: Vec<(u8, u8)> = message.bytes().zip(row.bytes()).filter(|(a, b)| a != b).collect();
+    match differing.as_slice() {
+        [(a, b)] => message.len() == row.len() && (message.len() >= 4 || (a ^ b).count_ones() == 1),
+        _ => false,
+    }
 }
 
 /// Only the case of letters or white space at the ends differs.

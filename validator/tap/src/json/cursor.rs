@@ -279,6 +279,14 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Takes any value, checks it to its end and gives its JSON text.
+    pub(crate) fn span(&mut self) -> Parsed<&'a str> {
+        self.space();
+        let from = self.at;
+        self.skip()?;
+        Ok(&self.text[from..self.at])
+    }
+
     /// Takes any value and checks it to its end.
     pub(crate) fn skip(&mut self) -> Parsed<()> {
         match self.kind()? {

@@ -25,12 +25,22 @@ pub(super) struct Notes {
     pub(super) row: usize,
     /// Objects read so far: the id of the next.
     objects: u64,
-    scratch: Vec<u8>,
+    /// Read only the last of equal keys: the second try, where an earlier one was of a wrong kind.
+    pub(super) last_only: bool,
     /// Entries of the maps being read, the innermost last.
     pub(super) entries: Vec<Entry>,
 }
 
 impl Notes {
+    /// Forgets what was noted of a payload, to read one.
+    pub(super) fn begin(&mut self, inexact_before: usize, last_only: bool) {
+        self.inexact.truncate(inexact_before);
+        self.rounded.clear();
+        self.met.clear();
+        self.entries.clear();
+        (self.key_twice, self.column, self.last_only) = (false, None, last_only);
+    }
+
     /// Notes a value that its type cannot hold; the caller has pushed what stands for it.
     pub(super) fn inexact(&mut self, node: Node, text: &str) {
         self.inexact.push((node, self.row, text.to_owned()));
@@ -67,6 +77,23 @@ pub(super) fn payload(
     cursor.end()
 }
 
+/// An object being read.
+struct Reading {
+    /// The id of this object, to tell a key that comes twice.
+    id: u64,
+    /// The row of its columns.
+    index: usize,
+    /// Whether it is the payload itself.
+    top: bool,
+    /// Notes taken before it.
+    inexact_before: usize,
+    rounded_before: usize,
+    /// The slot of the field before.
+    before: Option<usize>,
+    /// Columns that have their value.
+    filled: usize,
+}
+
 /// Reads an object; every column gets its value at `index`, a NULL where the object lacks the field.
 fn object(
     cursor: &mut Cursor<'_>,
@@ -76,60 +103,77 @@ fn object(
     top: bool,
     notes: &mut Notes,
 ) -> Parsed<()> {
-    let id = notes.objects;
+    let mut reading = Reading {
+        id: notes.objects,
+        index,
+        top,
+        inexact_before: notes.inexact.len(),
+        rounded_before: notes.rounded.len(),
+        before: None,
+        filled: 0,
+    };
     notes.objects += 1;
-    let (inexact_before, rounded_before) = (notes.inexact.len(), notes.rounded.len());
     cursor.open()?;
-    let mut before = None;
-    let mut filled = 0;
-    while let Some(key) = cursor.next_key(before.is_none())? {
-        let found = if key.escaped {
-            let mut name = std::mem::take(&mut notes.scratch);
-            name.clear();
-            unescape(key.raw, &mut name);
-            let text = std::str::from_utf8(&name).expect("a checked string is UTF-8");
-            let found = shape.find(text, before, id, &mut notes.unknowns);
-            notes.scratch = name;
-            found
-        } else {
-            shape.find(key.raw, before, id, &mut notes.unknowns)
-        };
-        before = Some(found.slot);
-        notes.key_twice |= found.again;
-        match found.target {
-            Target::Column(column) => {
-                let wanted = &mut shape.shapes[column];
-                if found.again {
-                    columns[column].truncate(index);
-                    notes.forget(wanted, inexact_before, rounded_before);
-                    filled -= 1;
-                }
-                if top {
-                    notes.column = Some(column);
-                }
-                value(cursor, wanted, &mut columns[column], notes)?;
-                filled += 1;
-                if top {
-                    notes.column = None;
-                }
-            }
-            Target::Dropped => cursor.skip()?,
-            Target::Unknown(unknown) => {
-                if cursor.kind()? == Kind::Null {
-                    cursor.literal(Kind::Null)?;
-                } else {
-                    notes.met.push(unknown);
-                    cursor.skip()?;
-                }
-            }
+    if notes.last_only {
+        map::last_entries(cursor, notes, |cursor, key, notes| {
+            member(cursor, key, shape, columns, &mut reading, notes)
+        })?;
+    } else {
+        while let Some(key) = cursor.next_key(reading.before.is_none())? {
+            member(cursor, key, shape, columns, &mut reading, notes)?;
         }
     }
-    if filled < columns.len() {
+    if reading.filled < columns.len() {
         columns.iter_mut().filter(|c| c.len() == index).for_each(Column::push_null);
     }
     Ok(())
 }
 
+/// Reads the value of a key.
+#[inline]
+fn member(
+    cursor: &mut Cursor<'_>,
+    key: Text<'_>,
+    shape: &mut Object,
+    columns: &mut [Column],
+    reading: &mut Reading,
+    notes: &mut Notes,
+) -> Parsed<()> {
+    let found = if key.escaped {
+        shape.find(&key.plain(), reading.before, reading.id, &mut notes.unknowns)
+    } else {
+        shape.find(key.raw, reading.before, reading.id, &mut notes.unknowns)
+    };
+    reading.before = Some(found.slot);
+    notes.key_twice |= found.again;
+    match found.target {
+        Target::Column(column) => {
+            let wanted = &mut shape.shapes[column];
+            if found.again {
+                columns[column].truncate(reading.index);
+                notes.forget(wanted, reading.inexact_before, reading.rounded_before);
+                reading.filled -= 1;
+            }
+            if reading.top {
+                notes.column = Some(column);
+            }
+            value(cursor, wanted, &mut columns[column], notes)?;
+            reading.filled += 1;
+            if reading.top {
+                notes.column = None;
+            }
+            Ok(())
+        }
+        Target::Dropped => cursor.skip(),
+        Target::Unknown(_) if cursor.kind()? == Kind::Null => cursor.literal(Kind::Null),
+        Target::Unknown(unknown) => {
+            notes.met.push(unknown);
+            cursor.skip()
+        }
+    }
+}
+
+/// Reads a value into its column.
 pub(super) fn value(cursor: &mut Cursor<'_>, shape: &mut Shape, column: &mut Column, notes: &mut Notes) -> Parsed<()> {
     let kind = cursor.kind()?;
     match (&mut shape.want, kind) {
@@ -139,14 +183,11 @@ pub(super) fn value(cursor: &mut Cursor<'_>, shape: &mut Shape, column: &mut Col
             Ok(())
         }
         (Want::Text | Want::AnyText, Kind::String) => {
-            let text = cursor.string()?;
-            push_text(column, text);
+            push_text(column, cursor.string()?);
             Ok(())
         }
         (Want::AnyText, _) => {
-            let from = cursor.at();
-            cursor.skip()?;
-            column.push_bytes(cursor.between(from, cursor.at()).as_bytes());
+            column.push_bytes(cursor.span()?.as_bytes());
             Ok(())
         }
         (Want::Boolean, Kind::True | Kind::False) => {
@@ -157,36 +198,14 @@ pub(super) fn value(cursor: &mut Cursor<'_>, shape: &mut Shape, column: &mut Col
         (want, Kind::Number) => {
             let at = cursor.at();
             let text = cursor.number()?;
-            match scalar::number(want, text, column) {
-                Outcome::Pushed => {}
-                Outcome::Rounded => notes.rounded.push(shape.node),
-                Outcome::Inexact => {
-                    notes.inexact(shape.node, text);
-                    column.push_null();
-                }
-                Outcome::Refused => {
-                    cursor.jump(at);
-                    return cursor.fault(scalar::refusal(want));
-                }
-            }
-            Ok(())
+            let outcome = scalar::number(want, text, column);
+            settle(cursor, at, shape, text, outcome, column, notes)
         }
         (want, Kind::String) => {
-            let text = cursor.string()?;
-            let plain = text.plain();
-            match scalar::text(want, &plain, column) {
-                Outcome::Pushed => {}
-                Outcome::Rounded => notes.rounded.push(shape.node),
-                Outcome::Inexact => {
-                    notes.inexact(shape.node, &plain);
-                    column.push_null();
-                }
-                Outcome::Refused => {
-                    cursor.jump(text.from - 1);
-                    return cursor.fault(scalar::refusal(want));
-                }
-            }
-            Ok(())
+            let at = cursor.at();
+            let text = cursor.string()?.plain();
+            let outcome = scalar::text(want, &text, column);
+            settle(cursor, at, shape, &text, outcome, column, notes)
         }
         (Want::Struct(object_shape), Kind::Object) => {
             let index = column.len();
@@ -195,22 +214,48 @@ pub(super) fn value(cursor: &mut Cursor<'_>, shape: &mut Shape, column: &mut Col
             column.close();
             Ok(())
         }
-        (Want::List(element), Kind::Array) => {
-            let Data::List { element: elements, .. } = &mut column.data else {
-                unreachable!("made from the same type")
-            };
-            cursor.open()?;
-            let mut first = true;
-            while cursor.next_element(first)? {
-                first = false;
-                value(cursor, element, elements, notes)?;
-            }
-            column.close();
-            Ok(())
-        }
+        (Want::List(element), Kind::Array) => list(cursor, element, column, notes),
         (Want::Map(pair), Kind::Object) => map::map(cursor, pair, column, notes),
         (want, _) => cursor.fault(scalar::refusal(want)),
     }
+}
+
+fn list(cursor: &mut Cursor<'_>, shape: &mut Shape, column: &mut Column, notes: &mut Notes) -> Parsed<()> {
+    let Data::List { element, .. } = &mut column.data else { unreachable!("made from the same type") };
+    cursor.open()?;
+    let mut first = true;
+    while cursor.next_element(first)? {
+        first = false;
+        value(cursor, shape, element, notes)?;
+    }
+    column.close();
+    Ok(())
+}
+
+/// Notes what became of a scalar; a refused one is a fault at the byte where it starts.
+#[inline]
+fn settle(
+    cursor: &mut Cursor<'_>,
+    at: usize,
+    shape: &Shape,
+    text: &str,
+    outcome: Outcome,
+    column: &mut Column,
+    notes: &mut Notes,
+) -> Parsed<()> {
+    match outcome {
+        Outcome::Pushed => {}
+        Outcome::Rounded => notes.rounded.push(shape.node),
+        Outcome::Inexact => {
+            notes.inexact(shape.node, text);
+            column.push_null();
+        }
+        Outcome::Refused => {
+            cursor.jump(at);
+            return cursor.fault(scalar::refusal(&shape.want));
+        }
+    }
+    Ok(())
 }
 
 /// Appends what a string stands for.

@@ -29,8 +29,25 @@ pub(super) fn map(
     column: &mut Column,
     notes: &mut Notes,
 ) -> Parsed<()> {
-    let base = notes.entries.len();
+    let Data::Map { entries, .. } = &mut column.data else { unreachable!("made from the same type") };
+    let [keys, values] = &mut **entries;
+    let [key_shape, value_shape] = pair;
     cursor.open()?;
+    last_entries(cursor, notes, |cursor, key, notes| {
+        push_key(cursor, key, key_shape, keys, notes)?;
+        decode::value(cursor, value_shape, values, notes)
+    })?;
+    column.close();
+    Ok(())
+}
+
+/// Walks the entries of an opened object and gives the last of each key to `each`, the cursor at its value.
+pub(super) fn last_entries<'a>(
+    cursor: &mut Cursor<'a>,
+    notes: &mut Notes,
+    mut each: impl FnMut(&mut Cursor<'a>, Text<'a>, &mut Notes) -> Parsed<()>,
+) -> Parsed<()> {
+    let base = notes.entries.len();
     while let Some(key) = cursor.next_key(notes.entries.len() == base)? {
         let key_to = key.from + key.raw.len();
         let value_at = cursor.at();
@@ -39,26 +56,19 @@ pub(super) fn map(
     }
     let end = cursor.at();
     notes.key_twice |= mark_replaced(cursor, &mut notes.entries[base..]);
-    let Data::Map { entries: columns, .. } = &mut column.data else { unreachable!("made from the same type") };
-    let [keys, values] = &mut **columns;
-    let [key_shape, value_shape] = pair;
     for index in base..notes.entries.len() {
         let entry = notes.entries[index];
-        if entry.replaced {
-            continue;
+        if !entry.replaced {
+            cursor.jump(entry.value_at);
+            each(cursor, entry.key(cursor), notes)?;
         }
-        push_key(cursor, &entry, key_shape, keys, notes)?;
-        cursor.jump(entry.value_at);
-        decode::value(cursor, value_shape, values, notes)?;
     }
     notes.entries.truncate(base);
     cursor.jump(end);
-    column.close();
     Ok(())
 }
 
-fn push_key(cursor: &mut Cursor<'_>, entry: &Entry, shape: &Shape, keys: &mut Column, notes: &mut Notes) -> Parsed<()> {
-    let key = entry.key(cursor);
+fn push_key(cursor: &mut Cursor<'_>, key: Text<'_>, shape: &Shape, keys: &mut Column, notes: &mut Notes) -> Parsed<()> {
     if let Want::Text = shape.want {
         decode::push_text(keys, key);
         return Ok(());
@@ -77,7 +87,7 @@ fn push_key(cursor: &mut Cursor<'_>, entry: &Entry, shape: &Shape, keys: &mut Co
             keys.push_empty();
         }
         Outcome::Refused => {
-            cursor.jump(entry.key_from - 1);
+            cursor.jump(key.from - 1);
             return cursor.fault(scalar::refusal(&shape.want));
         }
     }

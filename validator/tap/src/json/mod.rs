@@ -63,6 +63,23 @@ impl JsonDecoder {
     fn read(&mut self, payload: &[u8]) -> Result<(), Fault> {
         let text = std::str::from_utf8(payload)
             .map_err(|error| Fault { at: error.valid_up_to(), what: "bytes that are not UTF-8" })?;
+        let inexact_before = self.notes.inexact.len();
+        self.notes.begin(inexact_before, false);
+        let first = self.read_text(text);
+        if first.is_ok() {
+            return first;
+        }
+        // A value of a wrong kind decides nothing where its key comes once more.
+        self.columns.iter_mut().for_each(|column| column.truncate(self.notes.row));
+        self.notes.begin(inexact_before, true);
+        let second = self.read_text(text);
+        if second.is_err() {
+            self.notes.inexact.truncate(inexact_before);
+        }
+        second
+    }
+
+    fn read_text(&mut self, text: &str) -> Result<(), Fault> {
         let mut cursor = Cursor::new(text, limits::JSON_DEPTH_MAX);
         decode::payload(&mut cursor, &mut self.root, &mut self.columns, &mut self.notes)
     }
@@ -76,10 +93,8 @@ impl JsonDecoder {
     }
 
     #[cold]
-    fn undecodable(&mut self, fault: Fault, inexact_before: usize) -> Undecodable {
+    fn undecodable(&mut self, fault: Fault) -> Undecodable {
         self.blank_row();
-        self.notes.inexact.truncate(inexact_before);
-        self.notes.entries.clear();
         let Fault { at, what } = fault;
         let detail = match self.notes.column.take() {
             Some(column) => format!("field {}: {what} (byte {at})", self.fields[column].name),
@@ -105,10 +120,6 @@ impl Decoder for JsonDecoder {
             return Ok(None);
         };
         check_room(self.payload_bytes, payload)?;
-        let inexact_before = self.notes.inexact.len();
-        self.notes.rounded.clear();
-        self.notes.met.clear();
-        self.notes.key_twice = false;
         let outcome = match self.read(payload) {
             Ok(()) => {
                 self.notes.rounded.iter().for_each(|node| self.rounded[*node as usize] += 1);
@@ -116,7 +127,7 @@ impl Decoder for JsonDecoder {
                 self.duplicate_keys += u64::from(self.notes.key_twice);
                 None
             }
-            Err(fault) => Some(self.undecodable(fault, inexact_before)),
+            Err(fault) => Some(self.undecodable(fault)),
         };
         self.messages += 1;
         self.notes.row += 1;

@@ -25,13 +25,7 @@ fn last_value(cursor: &mut Cursor<'_>, field: &str) -> cursor::Parsed<Option<(Ki
     while let Some(key) = cursor.next_key(first)? {
         first = false;
         let kind = cursor.kind()?;
-        let from = cursor.at();
-        let value = if kind == Kind::String {
-            cursor.string()?.plain()
-        } else {
-            cursor.skip()?;
-            cursor.between(from, cursor.at()).into()
-        };
+        let value = if kind == Kind::String { cursor.string()?.plain() } else { cursor.span()?.into() };
         if key.plain() == field {
             found = Some((kind, value.into_owned()));
         }

@@ -125,7 +125,7 @@ impl KcatLine {
             "payload_encoding" => seen.base64_payload = is_text(cursor, "base64")?,
             "headers" => {
                 self.headers.clear();
-                self.headers.push_str(span(cursor)?);
+                self.headers.push_str(cursor.span()?);
             }
             _ => cursor.skip()?,
         }
@@ -160,24 +160,16 @@ fn read_headers(cursor: &mut Cursor<'_>) -> Parsed<Vec<Header>> {
     Ok(headers)
 }
 
-/// The JSON text of the next value.
-fn span<'a>(cursor: &mut Cursor<'a>) -> Parsed<&'a str> {
-    cursor.space();
-    let from = cursor.at();
-    cursor.skip()?;
-    Ok(cursor.between(from, cursor.at()))
-}
-
 fn string<'a>(cursor: &mut Cursor<'a>) -> Parsed<Text<'a>> {
     if cursor.kind()? == Kind::String { cursor.string() } else { cursor.fault("a text is due here") }
 }
 
 fn is_text(cursor: &mut Cursor<'_>, text: &str) -> Parsed<bool> {
-    Ok(span(cursor)?.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) == Some(text))
+    Ok(cursor.span()?.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) == Some(text))
 }
 
 fn whole(cursor: &mut Cursor<'_>) -> Parsed<Option<i64>> {
-    Ok(span(cursor)?.parse().ok())
+    Ok(cursor.span()?.parse().ok())
 }
 
 fn value(cursor: &mut Cursor<'_>, out: &mut Value) -> Parsed<()> {
@@ -194,7 +186,7 @@ fn value(cursor: &mut Cursor<'_>, out: &mut Value) -> Parsed<()> {
                 out.bytes.extend_from_slice(text.raw.as_bytes());
             }
         }
-        _ => out.bytes.extend_from_slice(span(cursor)?.as_bytes()),
+        _ => out.bytes.extend_from_slice(cursor.span()?.as_bytes()),
     }
     Ok(())
 }

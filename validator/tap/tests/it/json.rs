@@ -321,6 +321,22 @@ fn the_last_of_two_equal_keys_counts_and_the_message_is_counted() {
 }
 
 #[test]
+fn an_earlier_value_of_a_wrong_kind_decides_nothing() {
+    let mut decoder = json(&[("a", Type::Int), ("s", structure(&[("n", Type::Int)]))]);
+    let documents: [&[u8]; 4] = [
+        br#"{"a":"x","s":{"n":"y","n":1.5,"n":3},"a":2}"#,
+        br#"{"a":"x","a":2,"a":"y"}"#,
+        br#"{"s":"x","s":{"n":7},"a":1}"#,
+        br#"{"a":[1,],"a":2}"#,
+    ];
+    let (outcomes, batch) = decode(&mut decoder, &documents);
+    assert_eq!(outcomes.iter().map(Option::is_some).collect::<Vec<_>>(), [false, true, false, true]);
+    assert_eq!(show(&batch.columns[0]), ["2", "~", "1", "~"]);
+    assert_eq!(show(&batch.columns[1]), ["{n:3}", "~", "{n:7}", "~"]);
+    assert_eq!((batch.duplicate_keys, batch.inexact.len()), (2, 0));
+}
+
+#[test]
 fn keys_are_case_sensitive_and_may_be_escaped() {
     let mut decoder = json(&[("e", Type::String), ("E", Type::Long), ("t", Type::Long), ("T", Type::Long)]);
     let (_, batch) = decode(
