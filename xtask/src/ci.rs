@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::command::{Done, Failure, cargo, run as run_command, run_as_ci};
+use crate::command::{Done, Failure, built, cargo, run as run_command, run_as_ci};
 use crate::{demos, packages, prerequisites, tidy};
 
 /// Demo seeds in CI; `cargo xtask demos` runs more.
@@ -17,9 +17,7 @@ const STAGES: [Stage; 8] = [
     ("format", || run_command(cargo(&["fmt", "--all", "--check"]))),
     ("tidy", tidy::run),
     ("packages", packages::check),
-    ("prefetch", || {
-        run_command(cargo(&["run", "--quiet", "--locked", "-p", "fixtures-harness", "--example", "prefetch"]))
-    }),
+    ("prefetch", || run_command(Command::new(built("prefetch")?))),
     ("clippy", || run_command(cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))),
     ("docs", docs),
     ("demos", || demos::run(&demos::Demos::first(DEMO_SEEDS))),

@@ -81,9 +81,43 @@ pub fn output(mut command: Command) -> Result<String, Failure> {
     }
 }
 
+/// Builds our own programs and returns the path of the one called `name`: `validator` or `prefetch`.
+///
+/// Both at once and with the features of the whole workspace and its tests: any other selection turns on other features
+/// in shared dependencies, and half of DataFusion would be built once more for it.
+pub fn built(name: &str) -> Result<PathBuf, Failure> {
+    let arguments = ["build", "--workspace", "--locked", "--bin", "validator", "--example", "prefetch"];
+    let mut command = cargo(&arguments);
+    println!("$ {}", show(&command));
+    command.arg("--message-format=json-render-diagnostics");
+    let messages = output(command)?;
+    executable(&messages, name).ok_or_else(|| Failure::Check(format!("cargo built no `{name}`")))
+}
+
+/// The program `name` among cargo's messages, one JSON object a line.
+fn executable(messages: &str, name: &str) -> Option<PathBuf> {
+    let messages = messages.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let of_name = |message: &serde_json::Value| message["target"]["name"] == name;
+    messages.filter(of_name).find_map(|message| Some(PathBuf::from(message["executable"].as_str()?)))
+}
+
 fn show(command: &Command) -> String {
     let program = Path::new(command.get_program());
     let mut words = vec![program.file_name().unwrap_or(program.as_os_str()).to_string_lossy().into_owned()];
     words.extend(command.get_args().map(|argument| argument.to_string_lossy().into_owned()));
     words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_is_found_among_the_messages_of_cargo() {
+        let messages = r#"{"reason":"compiler-artifact","target":{"name":"validator"},"executable":null}
+{"reason":"compiler-artifact","target":{"name":"validator"},"executable":"/t/debug/validator"}
+{"reason":"build-finished","success":true}"#;
+        assert_eq!(executable(messages, "validator"), Some(PathBuf::from("/t/debug/validator")));
+        assert_eq!(executable(messages, "prefetch"), None);
+    }
 }

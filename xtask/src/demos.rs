@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use clap::Args;
 use serde_json::Value;
 
-use crate::command::{Done, Failure, cargo};
+use crate::command::{Done, Failure, built};
 
 /// Which seeds to run.
 #[derive(Args)]
@@ -29,20 +29,27 @@ impl Demos {
     }
 }
 
-/// What of a finding must agree: its verdict, the message or row it is about, and the columns it names.
+/// What of a finding must agree: its verdict and cause, the message or the rows or the file it is about, and the columns
+/// it names. The truth is told before the table is written, so of a file both sides know the last part of its path alone.
 fn essence(line: &str) -> Result<String, String> {
     let finding: Value = serde_json::from_str(line).map_err(|error| format!("{error} in `{line}`"))?;
-    let columns: Vec<&str> =
-        finding["columns"].as_array().into_iter().flatten().filter_map(|column| column["name"].as_str()).collect();
-    let mut words =
-        vec![finding["verdict"].to_string(), finding["topic"].to_string(), finding["partition"].to_string()];
-    words.push(finding["offset"].to_string());
+    let list = |name: &str| finding[name].as_array().cloned().unwrap_or_default();
+    let columns: Vec<String> = list("columns").iter().map(|column| column["name"].to_string()).collect();
+    let mut words: Vec<String> =
+        ["verdict", "cause", "topic", "partition", "offset"].iter().map(|name| finding[*name].to_string()).collect();
     if finding["offset"].is_null() {
-        // About a row or a file alone: its place is all it has.
-        words.push(finding["rows"].to_string());
+        let mut places: Vec<String> = list("rows").iter().map(|row| place(&row["file"], &row["position"])).collect();
+        places.extend(finding.get("path").filter(|path| path.is_string()).map(|path| place(path, &Value::Null)));
+        places.sort();
+        words.extend(places);
     }
     words.push(columns.join(","));
     Ok(words.join(" "))
+}
+
+fn place(file: &Value, position: &Value) -> String {
+    let file = file.as_str().unwrap_or_default();
+    format!("{}:{position}", file.rsplit('/').next().unwrap_or(file))
 }
 
 /// How often each essence occurs.
@@ -70,9 +77,10 @@ fn differences(found: &str, truth: &str) -> Result<Vec<String>, String> {
 
 /// Runs the demo for every seed and stops at the first that differs.
 pub fn run(demos: &Demos) -> Done {
+    let validator = built("validator")?;
     let folder = std::env::temp_dir().join(format!("validator-demos-{}", std::process::id()));
     fs::create_dir_all(&folder).map_err(io)?;
-    let done = (demos.first..demos.first + demos.count).try_for_each(|seed| one(seed, &folder));
+    let done = (demos.first..demos.first + demos.count).try_for_each(|seed| one(&validator, seed, &folder));
     fs::remove_dir_all(&folder).map_err(io)?;
     done
 }
@@ -81,9 +89,10 @@ fn io(error: std::io::Error) -> Failure {
     Failure::Machine(format!("cannot run a demo or keep its files: {error}"))
 }
 
-fn one(seed: u64, folder: &Path) -> Done {
+fn one(validator: &Path, seed: u64, folder: &Path) -> Done {
     let (findings, truth) = (folder.join("findings.jsonl"), folder.join("truth.jsonl"));
-    let mut command = cargo(&["run", "--quiet", "--locked", "--bin", "validator", "--", "demo"]);
+    let mut command = Command::new(validator);
+    command.arg("demo");
     command.args(["--seed", &seed.to_string(), "--truth"]).arg(&truth).arg("--findings").arg(&findings);
     command.env("NO_COLOR", "1").stdout(Stdio::null());
     let status = command.status().map_err(io)?;
@@ -112,28 +121,43 @@ fn one(seed: u64, folder: &Path) -> Done {
 mod tests {
     use super::*;
 
-    const LOST: &str = r#"{"verdict":"missing","topic":"t","partition":0,"offset":7,"columns":[],"rows":[]}"#;
-    const BENT: &str =
-        r#"{"verdict":"corrupted","topic":"t","partition":0,"offset":9,"columns":[{"name":"price"}],"rows":[]}"#;
-    const EXTRA: &str = r#"{"verdict":"phantom","topic":null,"partition":null,"offset":null,"columns":[],"rows":[{"file":"f","position":1}]}"#;
+    const LOST: &str =
+        r#"{"verdict":"missing","cause":"lost","topic":"t","partition":0,"offset":7,"columns":[],"rows":[]}"#;
+    const BENT: &str = r#"{"verdict":"corrupted","cause":"bit_flip","topic":"t","partition":0,"offset":9,
+        "columns":[{"name":"price"}],"rows":[]}"#;
+    const EXTRA: &str = r#"{"verdict":"phantom","cause":"unexplained","topic":null,"partition":null,"offset":null,
+        "columns":[],"rows":[{"file":"data/f.parquet","position":1}]}"#;
+
+    fn lines(findings: &[&str]) -> String {
+        findings.iter().map(|finding| finding.replace('\n', "") + "\n").collect()
+    }
 
     #[test]
-    fn order_and_wording_do_not_matter() {
+    fn order_wording_and_folders_do_not_matter() {
         let detail = BENT.replace("\"rows\":[]", "\"rows\":[{\"file\":\"f\",\"position\":3}],\"detail\":\"bent\"");
-        assert_eq!(
-            differences(&format!("{detail}\n{LOST}\n{EXTRA}"), &format!("{LOST}\n{BENT}\n{EXTRA}\n")),
-            Ok(vec![])
-        );
+        let extra = EXTRA.replace("data/", "file:///lake/t/data/");
+        let found = lines(&[&detail, LOST, &extra]);
+        assert_eq!(differences(&found, &lines(&[LOST, BENT, EXTRA])), Ok(vec![]));
+    }
+
+    #[test]
+    fn a_file_is_the_same_whether_told_as_path_or_as_row() {
+        let head =
+            r#"{"verdict":"storage_corrupt","cause":null,"topic":null,"partition":null,"offset":null,"columns":[],"#;
+        let found = format!(r#"{head}"rows":[{{"file":"file:///lake/data/f.parquet","position":null}}]}}"#);
+        let truth = format!(r#"{head}"rows":[],"path":"data/f.parquet"}}"#);
+        assert_eq!(differences(&found, &truth), Ok(vec![]));
+        assert_eq!(differences(&found, &truth.replace("f.parquet", "g.parquet")).map(|told| told.len()), Ok(2));
     }
 
     #[test]
     fn what_only_one_side_has_is_told() {
         let other_column = BENT.replace("price", "size");
-        let told = differences(&format!("{other_column}\n{LOST}\n{LOST}"), &format!("{LOST}\n{BENT}"));
+        let told = differences(&lines(&[&other_column, LOST, LOST]), &lines(&[LOST, BENT]));
         let expected = [
-            r#"injected, not found (1): "corrupted" "t" 0 9 price"#,
-            r#"found, not injected (1): "corrupted" "t" 0 9 size"#,
-            r#"found, not injected (1): "missing" "t" 0 7 "#,
+            r#"injected, not found (1): "corrupted" "bit_flip" "t" 0 9 "price""#,
+            r#"found, not injected (1): "corrupted" "bit_flip" "t" 0 9 "size""#,
+            r#"found, not injected (1): "missing" "lost" "t" 0 7 "#,
         ];
         assert_eq!(told.expect("valid JSON"), expected);
     }

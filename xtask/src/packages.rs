@@ -23,6 +23,7 @@ pub fn check() -> Done {
     if packages.len() > PACKAGES_MAX {
         faults.push(format!("the binary has {} packages, at most {PACKAGES_MAX} are allowed", packages.len()));
     }
+    print_built_twice()?;
     let rules = read_rules()?;
     // For this platform alone: the packages of others are not downloaded by a build, and CI may be offline.
     let host = host()?;
@@ -56,6 +57,31 @@ fn cargo_deny() -> Done {
     }
     println!("cargo deny: skipped, it is not installed");
     Ok(())
+}
+
+/// Features are unified per build: where the tests turn on more of them in a package of the binary, it and all that
+/// depends on it is built once for `cargo run` and once for `cargo test`. Time, not a fault, so it is only told.
+fn print_built_twice() -> Done {
+    let tree = |arguments: &[&str]| {
+        let mut command = cargo(&["tree", "--locked", "--prefix", "none", "-f", "{p} [{f}]"]);
+        command.args(arguments);
+        output(command)
+    };
+    let with_tests = tree(&["--workspace", "-e", "normal,build,dev"])?;
+    let binary = tree(&["-p", "validator-app", "-e", "normal,build"])?;
+    let twice = other_features(&binary, &with_tests);
+    if !twice.is_empty() {
+        println!("built twice, for `cargo run` and for tests, with all that depends on them: {}", twice.join(", "));
+    }
+    Ok(())
+}
+
+/// Lines of the binary's tree that the tests' tree does not have in this form.
+fn other_features(binary: &str, with_tests: &str) -> Vec<String> {
+    let form = |line: &str| line.trim_end_matches(" (*)").to_owned();
+    let known: BTreeSet<String> = with_tests.lines().map(form).collect();
+    let own: BTreeSet<String> = binary.lines().map(form).collect();
+    own.difference(&known).cloned().collect()
 }
 
 /// `serde v1.0.2 (proc-macro) (*)` → `serde v1.0.2`.
@@ -210,6 +236,12 @@ mod tests {
             "more than one version of arrow: 1.0.0, 2.0.0",
         ];
         assert_eq!(faults(&packages, &nodes), expected);
+    }
+
+    #[test]
+    fn packages_that_tests_build_with_more_features_are_told() {
+        let with_tests = "app v1 []\nuuid v1 [std,v4]\nserde v1 [std] (*)\nproptest v1 []";
+        assert_eq!(other_features("app v1 []\nuuid v1 [v4] (*)\nserde v1 [std]", with_tests), ["uuid v1 [v4]"]);
     }
 
     #[test]

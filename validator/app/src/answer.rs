@@ -18,6 +18,9 @@ use validator_engine::reconcile::Reconciled;
 use validator_table::{FaultKind, Pinned};
 use validator_tap::Tap;
 
+use crate::render::counted;
+use crate::table_findings::table_findings;
+
 /// What a run answers.
 #[derive(Debug)]
 pub struct Answer {
@@ -54,7 +57,7 @@ pub struct Frame<'a> {
 impl Frame<'_> {
     /// The answer.
     pub fn answer(&self, run: Reconciled) -> Answer {
-        let mut findings = self.table_findings(&run);
+        let mut findings = table_findings(self.pipeline, self.pinned, &run);
         let mut warnings = self.warnings(&run);
         findings.extend(run.findings.iter().cloned());
         finding::sort(&mut findings);
@@ -145,44 +148,6 @@ impl Frame<'_> {
         }
     }
 
-    /// One finding per verdict and path; several causes at one path are one finding with all of them in its sentence.
-    fn table_findings(&self, run: &Reconciled) -> Vec<Finding> {
-        let mut details: BTreeMap<(TableVerdict, &str), Vec<String>> = BTreeMap::new();
-        for (place, (_, fault)) in run.faults.iter().enumerate() {
-            if fault.kind == FaultKind::Unreadable {
-                continue;
-            }
-            let mut detail = fault.detail.clone();
-            if let Some(row_groups) = &fault.row_groups {
-                let groups: Vec<String> = row_groups.iter().map(u32::to_string).collect();
-                detail = format!("{detail} (row groups {})", groups.join(", "));
-            }
-            if let Some(rows) = fault.rows {
-                let explained = run.explained.get(place).copied().unwrap_or(0);
-                detail = format!("{detail}; {rows} rows are lost");
-                if explained > rows {
-                    detail = format!("{detail}, {explained} missing messages lie in its bounds: more than it held");
-                }
-            }
-            details.entry((TableVerdict::StorageCorrupt, &fault.path)).or_default().push(detail);
-        }
-        for finding in self.pinned.findings.iter().chain(&run.table_findings) {
-            details.entry((finding.verdict, &finding.path)).or_default().push(finding.detail.clone());
-        }
-        let finding = |((verdict, path), mut sentences): ((TableVerdict, &str), Vec<String>)| {
-            sentences.sort();
-            sentences.dedup();
-            let mut finding = Finding::of_table(self.pipeline, Verdict::Table(verdict), None, path);
-            if let Some(file) = self.pinned.files.iter().find(|file| file.path == path) {
-                finding.snapshot_id = Some(file.snapshot_id);
-                finding.operation = file.added_by.as_ref().map(|by| by.operation.clone());
-            }
-            finding.detail = sentences.join("; ");
-            finding
-        };
-        details.into_iter().map(finding).collect()
-    }
-
     fn warnings(&self, run: &Reconciled) -> Vec<String> {
         let mut warnings = self.tap.warnings();
         for (index, range) in self.tap.partitions().iter().enumerate() {
@@ -200,18 +165,18 @@ impl Frame<'_> {
             warnings.push(format!("{} could not be looked at: {}", fault.path, fault.detail));
         }
         for (name, messages) in &run.seen.unknown_fields {
+            let messages = counted(*messages, "message", "messages");
             warnings.push(format!(
-                "field {name} is in {messages} messages, and neither a column nor [compare] drop accounts for it"
+                "field {name} is in {messages}, and neither a column nor [compare] drop accounts for it"
             ));
         }
         if run.seen.duplicate_keys > 0 {
-            let messages = run.seen.duplicate_keys;
-            warnings.push(format!("{messages} messages name a key of an object twice; the last one counts"));
+            let messages = counted(run.seen.duplicate_keys, "message names", "messages name");
+            warnings.push(format!("{messages} a key of an object twice; the last one counts"));
         }
         if run.census.late_unknown > 0 {
-            let rows = run.census.late_unknown;
-            warnings
-                .push(format!("{rows} rows were rewritten or their snapshot has expired: late is not known of them"));
+            let rows = counted(run.census.late_unknown, "row was rewritten or its", "rows were rewritten or their");
+            warnings.push(format!("{rows} snapshot has expired: late is not known of them"));
         }
         warnings
     }

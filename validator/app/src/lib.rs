@@ -14,6 +14,7 @@ mod messages;
 mod open;
 mod reconcile;
 pub mod render;
+mod table_findings;
 mod terminal;
 
 use std::process::ExitCode;

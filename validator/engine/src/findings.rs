@@ -161,7 +161,8 @@ impl Evidence<'_> {
         Named(leaves.iter().map(|leaf| (leaf_name(self.binding(), leaf), json(leaf))).collect())
     }
 
-    /// The columns in which any of the draft's pairs differ, each once, from the first pair that shows it.
+    /// The columns in which any of the draft's pairs differ, in the table's order, each once, from the first pair that
+    /// shows it.
     fn columns(&self, draft: &Draft, sides: &Sides, swaps: &Swaps) -> Vec<ColumnDifference> {
         let fields: Vec<_> = self.binding().columns.iter().map(|column| column.field.clone()).collect();
         let mut columns: Vec<ColumnDifference> = Vec::new();
@@ -180,6 +181,8 @@ impl Evidence<'_> {
                 }
             }
         }
+        let place = |name: &str| fields.iter().position(|field| is_of(name, &field.name));
+        columns.sort_by_key(|column| place(&column.name));
         columns
     }
 
@@ -243,6 +246,11 @@ impl Evidence<'_> {
             _ => format!("cannot be decoded: {why}"),
         }
     }
+}
+
+/// Whether a difference of this name lies in the column: it is the column, or a leaf of it.
+fn is_of(name: &str, column: &str) -> bool {
+    name.strip_prefix(column).is_some_and(|leaf| leaf.is_empty() || leaf.starts_with(['.', '[']))
 }
 
 /// The dotted name of a leaf.

@@ -1,7 +1,7 @@
 //! Parts of the table that could not be read, and which messages they may have held.
 //!
-//! Contract: a message lies inside a lost part when its identity and its window lie inside the manifest's
-//! bounds of the file, as far as the manifest has any; a file without bounds may have held every message.
+//! Contract: a message lies inside a lost part when its identity or its window lies inside the manifest's bounds of the
+//! file, as far as the manifest has any; a file without bounds may have held every message (interface.md §4).
 
 use std::cmp::Ordering;
 
@@ -10,7 +10,7 @@ use validator_core::judge::LossKind;
 use validator_core::schema::Type;
 use validator_core::value::Value;
 
-use crate::binding::{BoundColumn, LeafPath, leaf_field};
+use crate::binding::{BoundColumn, BoundIdentity, LeafPath, leaf_field};
 use crate::leaves::leaf_array;
 
 /// One lost part.
@@ -26,7 +26,11 @@ pub struct Loss {
 #[derive(Debug, Default)]
 pub struct Losses {
     parts: Vec<Part>,
+    /// Those of the identity, then the window unless it is one of them.
     leaves: Vec<(LeafPath, Type)>,
+    identity_leaves: usize,
+    /// Index into `leaves`.
+    window: Option<usize>,
 }
 
 #[derive(Debug)]
@@ -37,9 +41,14 @@ struct Part {
 }
 
 impl Losses {
-    /// The lost parts, seen through the leaves of identity and window.
-    pub fn new(mut losses: Vec<Loss>, columns: &[BoundColumn], leaves: Vec<LeafPath>) -> Self {
+    /// The lost parts, seen through the leaves of identity and window (see [`Losses::leaves`]).
+    pub fn new(mut losses: Vec<Loss>, columns: &[BoundColumn], identity: &BoundIdentity) -> Self {
         losses.sort_by_key(|loss| (matches!(loss.kind, LossKind::Corrupt { .. }), loss.kind.number()));
+        let leaves = Self::leaves(identity);
+        let window = match identity {
+            BoundIdentity::Key { window: Some(window), .. } => leaves.iter().position(|leaf| leaf == window),
+            _ => None,
+        };
         let fields: Vec<_> = leaves.iter().map(|leaf| leaf_field(columns, leaf).clone()).collect();
         let bounds = |loss: &Loss, id: i32| {
             let found = loss.bounds.iter().find(|(field, _, _)| *field == id);
@@ -49,7 +58,18 @@ impl Losses {
             |loss: &Loss| Part { kind: loss.kind, bounds: fields.iter().map(|field| bounds(loss, field.id)).collect() };
         let parts = losses.iter().map(part).collect();
         let leaves = leaves.into_iter().zip(fields.into_iter().map(|field| field.ty)).collect();
-        Self { parts, leaves }
+        Self { parts, leaves, identity_leaves: identity.leaves().len(), window }
+    }
+
+    /// The leaves whose bounds count: those of the identity, then the window unless it is one of them.
+    pub fn leaves(identity: &BoundIdentity) -> Vec<LeafPath> {
+        let mut leaves = identity.leaves();
+        if let BoundIdentity::Key { window: Some(window), .. } = identity
+            && !leaves.contains(window)
+        {
+            leaves.push(window.clone());
+        }
+        leaves
     }
 
     /// Whether nothing was lost.
@@ -64,15 +84,24 @@ impl Losses {
         }
         let values: Vec<Value> =
             self.leaves.iter().map(|(leaf, ty)| Value::from_arrow(&leaf_array(columns, leaf), row, ty)).collect();
-        let holds = |part: &&Part| {
-            part.bounds.iter().zip(&values).all(|((lower, upper), value)| within(value, lower.as_ref(), upper.as_ref()))
-        };
-        self.parts.iter().find(holds).map(|part| part.kind)
+        self.parts.iter().find(|part| self.may_have_held(part, &values)).map(|part| part.kind)
+    }
+
+    fn may_have_held(&self, part: &Part, values: &[Value]) -> bool {
+        let inside = |leaf: usize| within(&values[leaf], &part.bounds[leaf]);
+        let by_leaf: Vec<bool> = (0..self.identity_leaves).filter_map(inside).collect();
+        let by_identity = (!by_leaf.is_empty()).then(|| by_leaf.iter().all(|inside| *inside));
+        let by_window = self.window.and_then(inside);
+        (by_identity, by_window) == (None, None) || by_identity == Some(true) || by_window == Some(true)
     }
 }
 
-/// NULLs are never excluded: bounds say nothing of them.
-fn within(value: &Value, lower: Option<&Value>, upper: Option<&Value>) -> bool {
-    lower.is_none_or(|lower| lower.order(value) != Some(Ordering::Greater))
-        && upper.is_none_or(|upper| value.order(upper) != Some(Ordering::Greater))
+/// Whether a value lies inside the bounds; `None` where there are none.
+fn within(value: &Value, bounds: &(Option<Value>, Option<Value>)) -> Option<bool> {
+    let above = |lower: &Value| matches!(lower.order(value), Some(Ordering::Less | Ordering::Equal));
+    let below = |upper: &Value| matches!(value.order(upper), Some(Ordering::Less | Ordering::Equal));
+    match bounds {
+        (None, None) => None,
+        (lower, upper) => Some(lower.as_ref().is_none_or(above) && upper.as_ref().is_none_or(below)),
+    }
 }

@@ -182,9 +182,11 @@ impl Run {
         let (accounts, late) = accounts(&self.messages, &messages.seen, &rows.census, &balanced, &judgement, beside);
         accounts.assert_balanced();
         let findings = self.findings(&judgement, &messages.details, &removed).await?;
+        let all_skipped = accounts.rows.intact > 0 && rows.census.late_unknown == rows.census.rows;
+        let is_late_known = rows.rows.cut.late.is_some() && !all_skipped;
         let explained = (0..rows.faults.len()).map(|fault| explained(&judgement, fault)).collect();
         Ok(Reconciled {
-            late: rows.rows.cut.late.is_some().then_some(late),
+            late: is_late_known.then_some(late),
             segments: numbers(&books, &disputed, &scoping),
             accounts,
             seen: messages.seen,

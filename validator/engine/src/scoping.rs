@@ -117,12 +117,7 @@ impl Scoping {
 pub fn losses(run: &Run, faults: &[(FileIndex, FileFault)]) -> Losses {
     let columns = &run.messages.binding.columns;
     let identity = &run.messages.binding.identity;
-    let mut leaves = identity.leaves();
-    if let BoundIdentity::Key { window: Some(window), .. } = identity
-        && !leaves.contains(window)
-    {
-        leaves.push(window.clone());
-    }
+    let leaves = Losses::leaves(identity);
     let loss = |(place, (file, fault)): (u32, &(FileIndex, FileFault))| Loss {
         kind: match fault.kind {
             FaultKind::Corrupt | FaultKind::Missing => LossKind::Corrupt { loss: place },
@@ -138,7 +133,7 @@ pub fn losses(run: &Run, faults: &[(FileIndex, FileFault)]) -> Losses {
             .collect(),
     };
     let losses = (0..).zip(faults).map(loss).collect();
-    Losses::new(losses, columns, leaves)
+    Losses::new(losses, columns, identity)
 }
 
 /// One fault for each file and kind, in the order of the files: each gives one finding, and one loss.

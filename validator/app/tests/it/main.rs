@@ -1,3 +1,5 @@
 //! Integration tests of the whole validator.
 
+mod scene;
+mod section4;
 mod worlds;

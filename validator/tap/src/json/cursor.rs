@@ -234,15 +234,16 @@ impl<'a> Cursor<'a> {
         self.depth_left += 1;
     }
 
-    /// In an object: the next key and its colon, or `None` at the closing brace (which is taken, the level left).
+    /// In an object: whether a key comes next (the cursor then stands on its quote); the closing brace is taken and the
+    /// level left.
     #[inline]
-    pub(crate) fn next_key(&mut self, first: bool) -> Parsed<Option<Text<'a>>> {
+    pub(crate) fn next_member(&mut self, first: bool) -> Parsed<bool> {
         self.space();
         match self.peek() {
             Some(b'}') => {
                 self.at += 1;
                 self.leave();
-                return Ok(None);
+                return Ok(false);
             }
             Some(b',') if !first => {
                 self.at += 1;
@@ -252,11 +253,30 @@ impl<'a> Cursor<'a> {
             Some(_) => return self.fault("`,` or `}` is due here"),
             None => return self.fault("the payload ends inside an object"),
         }
-        if self.peek() != Some(b'"') {
-            return self.fault("a key is due here");
-        }
+        if self.peek() == Some(b'"') { Ok(true) } else { self.fault("a key is due here") }
+    }
+
+    /// Takes the key that [`Cursor::next_member`] announced, and its colon.
+    #[inline]
+    pub(crate) fn key(&mut self) -> Parsed<Text<'a>> {
         let key = self.string()?;
-        if self.take(b':') { Ok(Some(key)) } else { self.fault("`:` is due here") }
+        if self.take(b':') { Ok(key) } else { self.fault("`:` is due here") }
+    }
+
+    /// Takes a key, its quotes and its colon if exactly these bytes come next.
+    #[inline]
+    pub(crate) fn take_exactly(&mut self, quoted_key: &[u8]) -> bool {
+        let there = !quoted_key.is_empty() && self.bytes()[self.at..].starts_with(quoted_key);
+        if there {
+            self.at += quoted_key.len();
+        }
+        there
+    }
+
+    /// In an object: the next key and its colon, or `None` at the closing brace (which is taken, the level left).
+    #[inline]
+    pub(crate) fn next_key(&mut self, first: bool) -> Parsed<Option<Text<'a>>> {
+        if self.next_member(first)? { self.key().map(Some) } else { Ok(None) }
     }
 
     /// In an array: whether an element follows; at the closing bracket it is taken and the level left.

@@ -4,7 +4,7 @@ use super::cursor::{Cursor, Kind, Parsed, Text};
 use super::escape::unescape;
 use super::map::{self, Entry};
 use super::scalar::{self, Outcome};
-use super::shape::{Node, Object, Shape, Target, Unknowns, Want};
+use super::shape::{Found, Node, Object, Shape, Target, Unknowns, Want};
 use crate::column::{Column, Data};
 
 /// What is noted beside the columns while a payload is read. Notes of the payload at hand are taken back if it fails.
@@ -116,11 +116,16 @@ fn object(
     cursor.open()?;
     if notes.last_only {
         map::last_entries(cursor, notes, |cursor, key, notes| {
-            member(cursor, key, shape, columns, &mut reading, notes)
+            let found = shape.find(&key.plain(), reading.before, reading.id, &mut notes.unknowns);
+            member(cursor, found, shape, columns, &mut reading, notes)
         })?;
     } else {
-        while let Some(key) = cursor.next_key(reading.before.is_none())? {
-            member(cursor, key, shape, columns, &mut reading, notes)?;
+        while cursor.next_member(reading.before.is_none())? {
+            let found = match shape.take_expected(cursor, reading.before, reading.id) {
+                Some(found) => found,
+                None => shape.find(&cursor.key()?.plain(), reading.before, reading.id, &mut notes.unknowns),
+            };
+            member(cursor, found, shape, columns, &mut reading, notes)?;
         }
     }
     if reading.filled < columns.len() {
@@ -129,21 +134,16 @@ fn object(
     Ok(())
 }
 
-/// Reads the value of a key.
+/// Reads the value of a key that was found.
 #[inline]
 fn member(
     cursor: &mut Cursor<'_>,
-    key: Text<'_>,
+    found: Found,
     shape: &mut Object,
     columns: &mut [Column],
     reading: &mut Reading,
     notes: &mut Notes,
 ) -> Parsed<()> {
-    let found = if key.escaped {
-        shape.find(&key.plain(), reading.before, reading.id, &mut notes.unknowns)
-    } else {
-        shape.find(key.raw, reading.before, reading.id, &mut notes.unknowns)
-    };
     reading.before = Some(found.slot);
     notes.key_twice |= found.again;
     match found.target {

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use validator_core::contract::{EpochUnit, FieldType};
 use validator_core::schema::{Field, Type};
 
+use super::cursor::Cursor;
 use crate::{DecoderError, FieldText, WantedField};
 
 /// A value's place in the tree of wanted values, numbered before its children; top-level columns are found by it.
@@ -66,6 +67,8 @@ pub(super) struct Object {
 #[derive(Debug)]
 struct Slot {
     name: Box<str>,
+    /// `"name":` as it stands in a payload; empty where the name cannot stand there without escapes.
+    quoted: Box<[u8]>,
     target: Target,
     /// The slot that followed this one in the last object: fields mostly come in one order.
     next: usize,
@@ -153,19 +156,55 @@ impl Object {
         if let Some(before) = self.slots.last_mut() {
             before.next = slot;
         }
-        self.slots.push(Slot { name: name.into(), target, next: 0, seen_in: u64::MAX, shared: false });
+        let plain = !name.bytes().any(|byte| byte < b' ' || matches!(byte, b'"' | b'\\'));
+        let quoted = if plain { format!("\"{name}\":").into_bytes() } else { Vec::new() };
+        self.slots.push(Slot {
+            name: name.into(),
+            quoted: quoted.into(),
+            target,
+            next: 0,
+            seen_in: u64::MAX,
+            shared: false,
+        });
         self.by_name.insert(name.into(), slot);
         slot
     }
 
-    /// Finds the field of that name; `before` is the slot of the field before it in this object.
+    /// Takes the key if it is the one that followed `before` (the slot of the field before) in the last object.
+    ///
+    /// Nearly every message has its fields in the order of the one before it: comparing the bytes of the key that is
+    /// expected is cheaper than finding where the key ends.
     #[inline]
+    pub(super) fn take_expected(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        before: Option<usize>,
+        object: u64,
+    ) -> Option<Found> {
+        let guess = self.guess(before);
+        if !cursor.take_exactly(&self.slots.get(guess)?.quoted) {
+            return None;
+        }
+        Some(self.found(guess, object))
+    }
+
+    /// Finds the field of that name; `before` is the slot of the field before it in this object.
     pub(super) fn find(&mut self, name: &str, before: Option<usize>, object: u64, unknowns: &mut Unknowns) -> Found {
-        let guess = before.map_or(self.first, |slot| self.slots[slot].next);
+        let guess = self.guess(before);
         let slot = match self.slots.get(guess) {
             Some(slot) if *slot.name == *name => guess,
             _ => self.look_up(name, before, unknowns),
         };
+        self.found(slot, object)
+    }
+
+    #[inline]
+    fn guess(&self, before: Option<usize>) -> usize {
+        before.map_or(self.first, |slot| self.slots[slot].next)
+    }
+
+    #[inline]
+    fn found(&mut self, slot: usize, object: u64) -> Found {
         let found = &mut self.slots[slot];
         let again = found.seen_in == object && !found.shared;
         found.seen_in = object;

@@ -32,12 +32,17 @@ const RESERVED: [(&str, &str); 10] = [
 ];
 
 /// Properties that a user may set otherwise.
-const DEFAULTS: [(&str, &str); 5] = [
+const DEFAULTS: [(&str, &str); 8] = [
     ("client.id", "validator"),
     ("fetch.max.bytes", "52428800"),
     ("max.partition.fetch.bytes", "4194304"),
     ("queued.max.messages.kbytes", "65536"),
     ("socket.keepalive.enable", "true"),
+    // How soon the end of a partition is told, and how soon fetching resumes after a full queue was drained (1 s unless
+    // set, in which a decoder would stand still) or a broker came back.
+    ("fetch.wait.max.ms", "100"),
+    ("fetch.queue.backoff.ms", "10"),
+    ("reconnect.backoff.max.ms", "2000"),
 ];
 
 /// Which records a consumer sees.

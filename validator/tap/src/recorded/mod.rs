@@ -14,11 +14,12 @@ mod lines;
 mod open;
 mod table;
 
+use std::collections::BTreeMap;
 use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
 use validator_core::contract::{FieldType, RecordedSource};
-use validator_core::hole::{Hole, HoleReason};
+use validator_core::hole::{Hole, HoleReason, Holes};
 use validator_core::position::PartitionIndex;
 
 use self::disorder::Places;
@@ -193,8 +194,15 @@ impl Tap for RecordedTap {
     }
 
     fn explain(&self, gaps: &[(PartitionIndex, Range<i64>)]) -> Result<Vec<(PartitionIndex, Hole)>, TapError> {
-        let unknown = |range: &Range<i64>| Hole { from: range.start, to: range.end, reason: HoleReason::Unknown };
-        Ok(gaps.iter().map(|(partition, range)| (*partition, unknown(range))).collect())
+        let mut runs: BTreeMap<PartitionIndex, Vec<Hole>> = BTreeMap::new();
+        for (partition, range) in gaps {
+            let hole = Hole { from: range.start, to: range.end, reason: HoleReason::Unknown };
+            runs.entry(*partition).or_default().push(hole);
+        }
+        let merged = runs.into_iter().flat_map(|(partition, runs)| {
+            Holes::new(runs).runs().iter().map(|hole| (partition, *hole)).collect::<Vec<_>>()
+        });
+        Ok(merged.collect())
     }
 
     fn compacted(&self, _topic: &str) -> Option<bool> {

@@ -155,6 +155,7 @@ fn malformed_bodies_are_bad_payloads_with_their_place() {
         (vec![2], "field b: a boolean is neither 0 nor 1 (byte 0)"),
         (bool_to(body().long(1 << 31)), "field i: an int is over 32 bits (byte 1)"),
         (bool_to(body().raw([0xff; 10])), "field i: a number is over 64 bits (byte 1)"),
+        (bool_to(body().raw([0x80; 9]).raw([2])), "field i: a number is over 64 bits (byte 1)"),
         (bool_to(body().long(1).long(-1)), "field s: a length is below zero (byte 2)"),
         (bool_to(body().long(1).long(i64::MAX)), "field s: the bytes end within a value (byte 12)"),
         (bool_to(body().long(1).bytes([b'a', 0xff])), "field s: a string has bytes that are not UTF-8 (byte 4)"),

@@ -208,3 +208,32 @@ fn the_record_may_be_one_of_several_and_nothing_else() {
     let (outcomes, _) = decode(&mut text, &[b"\x02x"]);
     assert_eq!(detail(&outcomes[0]), "its schema is that of string, not of a record (byte 0)");
 }
+
+#[test]
+fn a_struct_takes_its_fields_by_name_and_null_where_the_writer_has_none() {
+    let schema = record(
+        r#"{"name":"l","type":{"type":"array","items":["null",{"type":"record","name":"I","fields":[
+               {"name":"c","type":"int"},{"name":"x","type":["null","string"]},{"name":"a","type":"string"}]}]}}"#,
+    );
+    let inner = structure(&[
+        ("a", Type::String),
+        ("none", list(Type::Long)),
+        ("c", Type::Long),
+        ("deep", structure(&[("y", Type::Long)])),
+    ]);
+    let mut decoder = decoder(&in_file(&schema), &[("l", list(inner)), ("absent", structure(&[("y", Type::Long)]))]);
+    let item = |c: i64, x: bool, a: &str| {
+        let begun = body().long(1).long(c);
+        if x { begun.long(1).bytes("x").bytes(a).0 } else { begun.long(0).bytes(a).0 }
+    };
+    let two = body().long(3).raw(item(1, false, "p")).long(0).raw(item(2, true, "q")).long(0).0;
+    let one = body().long(1).raw(item(3, true, "r")).long(0).0;
+    let (outcomes, batch) = decode(&mut decoder, &[&two, &one[..one.len() - 1], &one]);
+    assert_eq!(outcomes.iter().map(Option::is_some).collect::<Vec<_>>(), [false, true, false]);
+    assert_eq!(
+        show(&batch.columns[0]),
+        ["[{a:\"p\",none:~,c:1,deep:~},~,{a:\"q\",none:~,c:2,deep:~}]", "~", "[{a:\"r\",none:~,c:3,deep:~}]"]
+    );
+    assert_eq!(show(&batch.columns[1]), ["~"; 3]);
+    assert_eq!(batch.unknown_fields, [("l.element.x".to_owned(), 2)].into());
+}
