@@ -29,14 +29,13 @@ impl Demos {
     }
 }
 
-/// What of a finding must agree: its verdict and cause, the message or the rows or the file it is about, and the columns
-/// it names. The truth is told before the table is written, so of a file both sides know the last part of its path alone.
+/// What of a finding must agree: its verdict, the message or the rows or the file it is about, and the columns it names. The truth is told before the table is written, so of a file both sides know the last part of its path alone.
 fn essence(line: &str) -> Result<String, String> {
     let finding: Value = serde_json::from_str(line).map_err(|error| format!("{error} in `{line}`"))?;
     let list = |name: &str| finding[name].as_array().cloned().unwrap_or_default();
     let columns: Vec<String> = list("columns").iter().map(|column| column["name"].to_string()).collect();
     let mut words: Vec<String> =
-        ["verdict", "cause", "topic", "partition", "offset"].iter().map(|name| finding[*name].to_string()).collect();
+        ["verdict", "topic", "partition", "offset"].iter().map(|name| finding[*name].to_string()).collect();
     if finding["offset"].is_null() {
         let mut places: Vec<String> = list("rows").iter().map(|row| place(&row["file"], &row["position"])).collect();
         places.extend(finding.get("path").filter(|path| path.is_string()).map(|path| place(path, &Value::Null)));
@@ -121,11 +120,10 @@ fn one(validator: &Path, seed: u64, folder: &Path) -> Done {
 mod tests {
     use super::*;
 
-    const LOST: &str =
-        r#"{"verdict":"missing","cause":"lost","topic":"t","partition":0,"offset":7,"columns":[],"rows":[]}"#;
-    const BENT: &str = r#"{"verdict":"corrupted","cause":"bit_flip","topic":"t","partition":0,"offset":9,
+    const LOST: &str = r#"{"verdict":"missing","topic":"t","partition":0,"offset":7,"columns":[],"rows":[]}"#;
+    const BENT: &str = r#"{"verdict":"corrupted","topic":"t","partition":0,"offset":9,
         "columns":[{"name":"price"}],"rows":[]}"#;
-    const EXTRA: &str = r#"{"verdict":"phantom","cause":"unexplained","topic":null,"partition":null,"offset":null,
+    const EXTRA: &str = r#"{"verdict":"phantom","topic":null,"partition":null,"offset":null,
         "columns":[],"rows":[{"file":"data/f.parquet","position":1}]}"#;
 
     fn lines(findings: &[&str]) -> String {
@@ -142,8 +140,7 @@ mod tests {
 
     #[test]
     fn a_file_is_the_same_whether_told_as_path_or_as_row() {
-        let head =
-            r#"{"verdict":"storage_corrupt","cause":null,"topic":null,"partition":null,"offset":null,"columns":[],"#;
+        let head = r#"{"verdict":"storage_corrupt","topic":null,"partition":null,"offset":null,"columns":[],"#;
         let found = format!(r#"{head}"rows":[{{"file":"file:///lake/data/f.parquet","position":null}}]}}"#);
         let truth = format!(r#"{head}"rows":[],"path":"data/f.parquet"}}"#);
         assert_eq!(differences(&found, &truth), Ok(vec![]));
@@ -155,9 +152,9 @@ mod tests {
         let other_column = BENT.replace("price", "size");
         let told = differences(&lines(&[&other_column, LOST, LOST]), &lines(&[LOST, BENT]));
         let expected = [
-            r#"injected, not found (1): "corrupted" "bit_flip" "t" 0 9 "price""#,
-            r#"found, not injected (1): "corrupted" "bit_flip" "t" 0 9 "size""#,
-            r#"found, not injected (1): "missing" "lost" "t" 0 7 "#,
+            r#"injected, not found (1): "corrupted" "t" 0 9 "price""#,
+            r#"found, not injected (1): "corrupted" "t" 0 9 "size""#,
+            r#"found, not injected (1): "missing" "t" 0 7 "#,
         ];
         assert_eq!(told.expect("valid JSON"), expected);
     }

@@ -14,6 +14,8 @@ use validator_core::hole::HoleReason;
 use validator_core::position::PartitionIndex;
 use validator_tap::{Bounds, KafkaConfig, KafkaTap, ReadEnd, Tap, TapError};
 
+use crate::support::one;
+
 /// Far more than any of these tests needs, and the bound of those that wait for a failure.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -87,10 +89,7 @@ fn read(tap: &KafkaTap, wanted: &[(PartitionIndex, Vec<Range<i64>>)]) -> (Got, R
 }
 
 fn whole(tap: &KafkaTap) -> Vec<(PartitionIndex, Vec<Range<i64>>)> {
-    (0..)
-        .zip(tap.partitions())
-        .map(|(index, p)| (PartitionIndex(index), std::iter::once(p.from..p.to).collect()))
-        .collect()
+    (0..).zip(tap.partitions()).map(|(index, p)| (PartitionIndex(index), one(p.from..p.to))).collect()
 }
 
 fn positions(end: &ReadEnd) -> Vec<(i64, Option<String>)> {
@@ -128,7 +127,7 @@ fn every_message_of_every_partition_comes_once_with_all_its_parts() {
     assert!(end.partitions.iter().all(|p| p.failure.is_none()));
 
     let mut parts = Vec::new();
-    tap.read(&[(PartitionIndex(1), vec![0..2])], &mut |m| {
+    tap.read(&[(PartitionIndex(1), one(0..2))], &mut |m| {
         parts.push((m.timestamp_ms, m.key.map(<[u8]>::len), m.payload.map(<[u8]>::len), m.headers()));
         ControlFlow::Continue(())
     })
@@ -146,7 +145,7 @@ fn few_offsets_far_apart_are_sought_and_those_between_not_delivered() {
     cluster.count("t", 1, 0..100);
     let tap = KafkaTap::open(&cluster.config("t")).expect("opens");
     let ranges = vec![5..7, 20..22, 2 * gap..2 * gap + 2, total - 1..total];
-    let (got, end) = read(&tap, &[(PartitionIndex(0), ranges.clone()), (PartitionIndex(1), vec![99..100])]);
+    let (got, end) = read(&tap, &[(PartitionIndex(0), ranges.clone()), (PartitionIndex(1), one(99..100))]);
     let expected: Vec<_> = ranges
         .into_iter()
         .flatten()

@@ -12,6 +12,8 @@ use validator_core::contract::Bound;
 use validator_core::position::PartitionIndex;
 use validator_tap::{KafkaConfig, KafkaTap, Tap, TapError};
 
+use crate::support::one;
+
 fn good<T, E: std::error::Error>(result: Result<T, E>) -> T {
     result.unwrap_or_else(|error| panic!("{}", fixtures_harness::chain(&error)))
 }
@@ -30,7 +32,7 @@ fn config(cluster: &KafkaCluster, topic: &str) -> KafkaConfig {
 fn offsets(tap: &KafkaTap) -> Vec<i64> {
     let range = &tap.partitions()[0];
     let mut offsets = Vec::new();
-    let end = good(tap.read(&[(PartitionIndex(0), std::iter::once(range.from..range.to).collect())], &mut |message| {
+    let end = good(tap.read(&[(PartitionIndex(0), one(range.from..range.to))], &mut |message| {
         offsets.push(message.offset);
         ControlFlow::Continue(())
     }));
@@ -173,7 +175,7 @@ fn a_broker_that_is_killed_and_comes_back_costs_no_message() {
     config.stall_timeout = Duration::from_secs(90);
     let tap = good(KafkaTap::open(&config));
     let mut next = 0;
-    let end = good(tap.read(&[(PartitionIndex(0), std::iter::once(0..2_000).collect())], &mut |message| {
+    let end = good(tap.read(&[(PartitionIndex(0), one(0..2_000))], &mut |message| {
         assert_eq!((message.offset, message.payload), (next, Some(payload.as_slice())));
         next += 1;
         if next == 100 {

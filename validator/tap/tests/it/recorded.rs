@@ -13,6 +13,8 @@ use validator_core::hole::HoleReason;
 use validator_core::position::PartitionIndex;
 use validator_tap::{Bounds, RecordedConfig, RecordedTap, Tap, TapError};
 
+use crate::support::one;
+
 /// One message as the tests compare it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Got {
@@ -54,10 +56,8 @@ fn read(tap: &RecordedTap, wanted: &[(PartitionIndex, Vec<std::ops::Range<i64>>)
 }
 
 fn all(tap: &RecordedTap) -> Vec<Got> {
-    let wanted: Vec<_> = (0..)
-        .zip(tap.partitions())
-        .map(|(index, p)| (PartitionIndex(index), std::iter::once(p.from..p.to).collect()))
-        .collect();
+    let wanted: Vec<_> =
+        (0..).zip(tap.partitions()).map(|(index, p)| (PartitionIndex(index), one(p.from..p.to))).collect();
     read(tap, &wanted)
 }
 
@@ -257,10 +257,8 @@ fn few_offsets_of_a_large_file_are_found_in_any_compression() {
         let dir = tempfile::tempdir().expect("a folder");
         kcat(&dir, name, &messages);
         let tap = RecordedTap::open(&config(dir.path(), "*", Envelope::Kcat)).expect("opens");
-        let wanted = [
-            (PartitionIndex(2), vec![0..2, 20_001..20_005, 39_998..40_000]),
-            (PartitionIndex(0), vec![30_000..30_001]),
-        ];
+        let wanted =
+            [(PartitionIndex(2), vec![0..2, 20_001..20_005, 39_998..40_000]), (PartitionIndex(0), one(30_000..30_001))];
         let mut got = positions(&read(&tap, &wanted));
         got.sort_unstable();
         assert_eq!(got, [(0, 30_000), (2, 0), (2, 20_002), (2, 20_004), (2, 39_998)]);
@@ -274,7 +272,7 @@ fn a_read_stops_when_asked_and_says_how_far_it_came() {
     let tap = RecordedTap::open(&config(dir.path(), "*", Envelope::Kcat)).expect("opens");
     let mut count = 0;
     let end = tap
-        .read(&[(PartitionIndex(0), vec![0..3]), (PartitionIndex(1), vec![0..1])], &mut |_| {
+        .read(&[(PartitionIndex(0), one(0..3)), (PartitionIndex(1), one(0..1))], &mut |_| {
             count += 1;
             if count == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })
@@ -298,7 +296,7 @@ fn a_file_that_goes_bad_between_passes_ends_the_read_where_it_came_to() {
         .expect("opens")
         .write_all(b"{\"to")
         .expect("written");
-    let end = tap.read(&[(PartitionIndex(0), vec![0..3])], &mut |_| ControlFlow::Continue(())).expect("begins");
+    let end = tap.read(&[(PartitionIndex(0), one(0..3))], &mut |_| ControlFlow::Continue(())).expect("begins");
     assert_eq!(end.partitions[0].position, 1);
     assert!(matches!(end.partitions[0].failure.as_deref(), Some(TapError::Record { line: 2, .. })));
 }
@@ -344,7 +342,7 @@ fn parquet_rows_are_messages() {
             (0, 9, Some(7), None, some("z"))
         ]
     );
-    assert_eq!(positions(&read(&tap, &[(PartitionIndex(0), vec![9..10])])), [(0, 9)]);
+    assert_eq!(positions(&read(&tap, &[(PartitionIndex(0), one(9..10))])), [(0, 9)]);
 
     parquet_file(&dir.path().join("a.parquet"), columns.into_iter().filter(|(name, _)| *name != "value").collect());
     assert!(matches!(

@@ -1,6 +1,7 @@
 //! Decoding payloads one by one, and looking at the columns as text.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::*;
@@ -13,6 +14,11 @@ use validator_tap::{Decoded, Decoder, JsonDecoder, Message, Undecodable, WantedF
 
 pub fn payload(bytes: &[u8]) -> Message<'_> {
     Message::of_payload(PartitionIndex(0), 0, Some(bytes))
+}
+
+/// The ranges of a partition of which one is wanted.
+pub fn one(range: Range<i64>) -> Vec<Range<i64>> {
+    std::iter::once(range).collect()
 }
 
 pub fn json(fields: &[(&str, Type)]) -> JsonDecoder {
