@@ -29,7 +29,8 @@ impl Demos {
     }
 }
 
-/// What of a finding must agree: its verdict, the message or the rows or the file it is about, and the columns it names. The truth is told before the table is written, so of a file both sides know the last part of its path alone.
+/// What of a finding must agree: its verdict, the message or the rows or the file it is about, and the columns it
+/// names. The truth is told before the table is written, so of a file both sides know the last part of its path alone.
 fn essence(line: &str) -> Result<String, String> {
     let finding: Value = serde_json::from_str(line).map_err(|error| format!("{error} in `{line}`"))?;
     let list = |name: &str| finding[name].as_array().cloned().unwrap_or_default();

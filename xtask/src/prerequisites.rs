@@ -49,8 +49,8 @@ pub fn ensure() -> Done {
     }
 }
 
-/// Java has a store of its own. Debian fills it at installation, but leaves out a certificate authority that the machine
-/// trusts beside the public ones (a company's proxy) until the system's store is rebuilt.
+/// Java has a store of its own. Debian fills it at installation, but leaves out a certificate authority that the
+/// machine trusts beside the public ones (a company's proxy) until the system's store is rebuilt.
 fn trust_like_the_system() -> Done {
     if said("update-ca-certificates", &["--help"]).is_none() {
         return Ok(());

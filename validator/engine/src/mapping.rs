@@ -201,7 +201,7 @@ impl Mapper {
         let name = &self.binding.columns[index].field.name;
         if converted.rounded_to_double > 0 {
             *self.policy.messages.entry((name.clone(), "rounded_to_double")).or_default() +=
-                converted.rounded_to_double as u64;
+                converted.rounded_to_double;
         }
         for (row, text) in converted.inexact {
             self.fault(index, row, MapFault::Inexact(text), alive, mapped);

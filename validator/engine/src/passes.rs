@@ -143,7 +143,7 @@ impl Run {
 pub(crate) fn ranges(messages: &MessageSide) -> Vec<Wanted> {
     let ranges = messages.tap.partitions().iter().enumerate();
     let wanted = ranges.filter(|(_, range)| range.from < range.to);
-    wanted.map(|(index, range)| (PartitionIndex(index as u32), vec![range.from..range.to])).collect()
+    wanted.map(|(index, range)| (PartitionIndex(index as u32), Vec::from([range.from..range.to]))).collect()
 }
 
 /// What the first pass covered of it: less where a broker failed.

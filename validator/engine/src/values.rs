@@ -54,7 +54,7 @@ fn ranges(wanted: &BTreeSet<MessageAt>) -> Vec<(PartitionIndex, Vec<Range<i64>>)
                 Some(run) if at.offset - run.end < NEAR_OFFSETS => run.end = at.offset + 1,
                 _ => runs.push(at.offset..at.offset + 1),
             },
-            _ => ranges.push((at.partition, vec![at.offset..at.offset + 1])),
+            _ => ranges.push((at.partition, Vec::from([at.offset..at.offset + 1]))),
         }
     }
     ranges

@@ -239,6 +239,10 @@ fn decimals_of_any_width_are_exact_or_shown_in_full() {
     assert_eq!(run(0, &top, decimal(38, 0)), "~170141183460469231731687303715884105728");
     assert_eq!(run(30, &top, decimal(38, 0)), "~170141183.460469231731687303715884105728");
     assert_eq!(run(0, &top[1..], decimal(38, 0)), "~-170141183460469231731687303715884105728");
+    // 2^128 - 5, whose last 16 bytes alone are -5
+    let turned = [&[0][..], &[0xff; 15], &[0xfb]].concat();
+    assert_eq!(run(0, &turned, decimal(38, 0)), "~340282366920938463463374607431768211451");
+    assert_eq!(run(0, &turned[1..], decimal(38, 0)), "-5");
     // 2^200 and a double next to it
     let large = [&[1][..], &[0; 25]].concat();
     assert_eq!(run(0, &large, decimal(38, 0)), "~1606938044258990275541962092341162602522202993782792835301376");

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::ops::{ControlFlow, Range};
 use std::time::{Duration, Instant};
 
+use rand::rngs::SmallRng;
+use rand::{Rng, SeedableRng};
 use rdkafka::ClientConfig;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::mocking::MockCluster;
@@ -154,6 +156,41 @@ fn few_offsets_far_apart_are_sought_and_those_between_not_delivered() {
         .collect();
     assert_eq!(got, expected);
     assert_eq!(positions(&end), [(total, None), (100, None)]);
+}
+
+#[test]
+fn any_ranges_are_read_whole_whatever_lies_between_them() {
+    let seed = rand::random();
+    let mut rng = SmallRng::seed_from_u64(seed);
+    let cluster = Cluster::new(&[("t", 3)]);
+    let total = 60_000;
+    (0..3).for_each(|p| cluster.count("t", p, 0..total));
+    let tap = KafkaTap::open(&cluster.config("t")).expect("opens");
+    for _ in 0..4 {
+        let mut wanted = Vec::new();
+        for partition in 0..3 {
+            let (mut at, mut ranges) = (0, Vec::new());
+            loop {
+                let gap =
+                    if rng.random_bool(0.4) { rng.random_range(20_000..40_000) } else { rng.random_range(1..2_000) };
+                let from: i64 = at + gap;
+                at = from + rng.random_range(1..500);
+                if at > total {
+                    break;
+                }
+                ranges.push(from..at);
+            }
+            wanted.push((PartitionIndex(partition), ranges));
+        }
+        let (got, end) = read(&tap, &wanted);
+        let expected: Vec<_> = wanted
+            .iter()
+            .flat_map(|(p, ranges)| ranges.iter().cloned().flatten().map(|i| (p.0, i, format!("t/{}/{i}", p.0))))
+            .collect();
+        assert!(got == expected, "seed {seed}: {} of {} messages", got.len(), expected.len());
+        let ends: Vec<_> = wanted.iter().map(|(_, ranges)| (ranges.last().map_or(0, |r| r.end), None)).collect();
+        assert_eq!(positions(&end), ends, "seed {seed}");
+    }
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod json_random;
 mod kafka;
 mod real_kafka;
 mod recorded;
+mod recorded_random;
 #[allow(dead_code, reason = "the tests of the registry itself use the rest")]
 mod stub_registry;
 mod support;
