@@ -55,10 +55,22 @@ pub fn cargo(arguments: &[&str]) -> Command {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(program);
     command.args(arguments).current_dir(root());
+    // `cargo run` describes us in the environment. Build scripts that watch these variables (ring's) would take each
+    // start from here for a change, and build themselves and all that depends on them anew.
+    for (name, _) in std::env::vars_os().filter(|(name, _)| describes_a_package(&name.to_string_lossy())) {
+        command.env_remove(name);
+    }
     if AS_CI.load(Ordering::Relaxed) {
         command.env("CI", "true").env("CARGO_INCREMENTAL", "0");
     }
     command
+}
+
+/// Whether cargo sets this variable for a program that it runs, in contrast to those that configure cargo itself.
+fn describes_a_package(name: &str) -> bool {
+    ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_CRATE_NAME", "CARGO_BIN_", "CARGO_PRIMARY_PACKAGE", "OUT_DIR"]
+        .iter()
+        .any(|prefix| name.starts_with(prefix))
 }
 
 /// Runs a command, its output going where ours goes.
@@ -111,6 +123,25 @@ fn show(command: &Command) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_nested_cargo_is_not_told_that_it_is_xtask() {
+        let kept =
+            ["CARGO", "CARGO_HOME", "CARGO_TARGET_DIR", "CARGO_INCREMENTAL", "CARGO_TERM_COLOR", "CARGO_BUILD_JOBS"];
+        assert!(!kept.iter().any(|name| describes_a_package(name)));
+        assert!(
+            ["CARGO_PKG_NAME", "CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH"]
+                .iter()
+                .all(|name| describes_a_package(name))
+        );
+        let removed: Vec<String> = cargo(&["tree"])
+            .get_envs()
+            .filter(|(_, value)| value.is_none())
+            .map(|(name, _)| name.to_string_lossy().into_owned())
+            .collect();
+        // This test is run by cargo, which sets it.
+        assert!(removed.contains(&"CARGO_MANIFEST_DIR".to_owned()), "{removed:?}");
+    }
 
     #[test]
     fn a_program_is_found_among_the_messages_of_cargo() {

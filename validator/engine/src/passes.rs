@@ -4,6 +4,7 @@
 //! failed after some of their rows had gone out is made again without them, until none does.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::iter;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use validator_core::hole::Holes;
@@ -143,7 +144,7 @@ impl Run {
 pub(crate) fn ranges(messages: &MessageSide) -> Vec<Wanted> {
     let ranges = messages.tap.partitions().iter().enumerate();
     let wanted = ranges.filter(|(_, range)| range.from < range.to);
-    wanted.map(|(index, range)| (PartitionIndex(index as u32), Vec::from([range.from..range.to]))).collect()
+    wanted.map(|(index, range)| (PartitionIndex(index as u32), iter::once(range.from..range.to).collect())).collect()
 }
 
 /// What the first pass covered of it: less where a broker failed.

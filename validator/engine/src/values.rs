@@ -1,6 +1,7 @@
 //! The values behind a difference: exactly the messages and rows that findings name, read once more.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::iter;
 use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
@@ -54,7 +55,7 @@ fn ranges(wanted: &BTreeSet<MessageAt>) -> Vec<(PartitionIndex, Vec<Range<i64>>)
                 Some(run) if at.offset - run.end < NEAR_OFFSETS => run.end = at.offset + 1,
                 _ => runs.push(at.offset..at.offset + 1),
             },
-            _ => ranges.push((at.partition, Vec::from([at.offset..at.offset + 1]))),
+            _ => ranges.push((at.partition, iter::once(at.offset..at.offset + 1).collect())),
         }
     }
     ranges
