@@ -4,6 +4,7 @@
 //! replays it. The checker shares no code with the validator.
 
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -88,7 +89,9 @@ fn judge_all(seeds: Range<u64>, judge: Judge) -> Vec<(u64, String)> {
                         return;
                     }
                     let world = World::generate(seed, &Options::any(seed));
-                    if let Err(why) = runtime.block_on(judge_world(&world, judge)) {
+                    // An assertion of the validator's own that fails is a difference too.
+                    let judged = catch_unwind(AssertUnwindSafe(|| runtime.block_on(judge_world(&world, judge))));
+                    if let Err(why) = judged.unwrap_or_else(|_| Err("an assertion failed".to_owned())) {
                         let faults: Vec<&str> = world.faults.iter().map(|fault| fault.what.as_str()).collect();
                         let why = format!("{why}\n  injected: {}", faults.join("; "));
                         failures.lock().expect("no test panics with it").push((seed, why));
