@@ -101,7 +101,7 @@ fn a_file_whose_footer_fails_is_lost_whole() {
     breached, fidelity 0.5
     missing storage_corrupt trades[0]@0
     missing storage_corrupt trades[0]@1
-    storage_corrupt f1 (the footer does not read: Invalid Parquet file. Corrupt footer; the file has 1585 bytes, the manifest says 2378; 2 rows are lost)
+    storage_corrupt f1 (the footer does not read: Invalid Parquet file. Corrupt footer; the file has 916 bytes, the manifest says 1374; 2 rows are lost)
     ");
 }
 
