@@ -121,7 +121,7 @@ impl MessageExpr {
     /// Its values for all rows of `batch`; the first fault of any row fails the whole.
     ///
     /// # Errors
-    /// [`MapFault`] of one of the rows.
+    /// The fault of one of the rows.
     pub fn evaluate(&self, batch: &RecordBatch) -> Result<ArrayRef, MapFault> {
         let value = self.physical.evaluate(batch).map_err(|e| MapFault::of(&e))?;
         value.into_array(batch.num_rows()).map_err(|e| MapFault::of(&e))

@@ -1,7 +1,7 @@
 //! The DataFusion side: mapping, digests and bags as functions, the scan node, the reconcile plan and the drill.
 //!
-//! The way of a message: [`message_reader`] → [`mapping`] → [`message_exec`] → [`bag_plan`]. The way of a row:
-//! [`scan_exec`] → [`segment_exec`] → [`bag_plan`]. Both meet in [`reconcile`], which keeps the books, drills
+//! The way of a message: [`message_reader`] → [`mapping`] → [`message_exec`] → `bag_plan`. The way of a row:
+//! [`scan_exec`] → [`segment_exec`] → `bag_plan`. Both meet in [`reconcile`], which keeps the books, drills
 //! what is disputed and lets the core's judge decide.
 
 mod accounts;

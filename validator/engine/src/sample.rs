@@ -27,7 +27,7 @@ pub struct Sample {
     pub undecodable: BTreeMap<String, u64>,
 }
 
-/// Looks at up to [`SAMPLE_OFFSETS`] offsets at either end of each partition. Blocking.
+/// Looks at up to 500 offsets at either end of each partition. Blocking.
 ///
 /// # Errors
 /// The source failed.

@@ -1,5 +1,8 @@
 //! The flags: definition, help and default of each in one place.
 
+// The help texts name sections of files as people write them: [service].
+#![allow(rustdoc::broken_intra_doc_links)]
+
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
