@@ -4,16 +4,17 @@ use std::path::PathBuf;
 
 use validator_core::clock::Clock;
 use validator_core::contract::Format;
+use validator_engine::binding::Binding;
 use validator_engine::expr;
 use validator_engine::reconcile::Progress;
 use validator_engine::sample::{Sample, sample};
 
 use crate::cli::{CheckArgs, Exit};
-use crate::config::{ConfigError, Loader, Pipeline, Problem, Service, join};
+use crate::config::{ConfigError, Loader, Pipeline, Problem, Service, in_order, join, nearest};
 use crate::failure::Failure;
 use crate::open;
 use crate::reconcile::Request;
-use crate::render;
+use crate::render::{self, counted};
 use crate::terminal::Terminal;
 
 /// Runs the command.
@@ -85,7 +86,7 @@ fn problems_of(
     let _entered = runtime.enter();
     let run = open::run(pipeline, service, &sides, clock, &request, Progress::none())?;
     let found = sample(&run.messages).map_err(|error| Failure::Run(error.into()))?;
-    let problems = fields(pipeline, &found);
+    let problems = of_sample(pipeline, &run.messages.binding, &found);
     Ok(Checked { problems, sample: Some(found) })
 }
 
@@ -96,34 +97,63 @@ fn expressions(pipeline: &Pipeline) -> Vec<Problem> {
     let filter = contract.filter.iter().map(|sql| ("pipeline.filter".to_owned(), sql));
     let wrong = |(place, sql): (String, &String)| {
         let error = expr::referenced_names(sql).err()?;
-        Some(pipeline.problem_at(&place, error.to_string()))
+        Some(pipeline.problem_of_sql(&place, &error.to_string()))
     };
-    map.chain(filter).filter_map(wrong).collect()
+    in_order(map.chain(filter).filter_map(wrong).collect())
 }
 
-/// Fields and columns that nobody accounts for, as the sample shows them.
-fn fields(pipeline: &Pipeline, sample: &Sample) -> Vec<Problem> {
+/// What the sample shows: messages that nobody can decode, fields that no column keeps, fields that no message has.
+fn of_sample(pipeline: &Pipeline, binding: &Binding, sample: &Sample) -> Vec<Problem> {
+    let of = sample.messages;
+    let undecodable: u64 = sample.undecodable.values().sum();
+    if undecodable > 0 && undecodable == sample.messages {
+        let why = sample.undecodable.keys().next().map_or("", String::as_str);
+        let problem =
+            pipeline.problem_at("pipeline.format", format!("no message of {of} sampled can be decoded: {why}"));
+        return vec![problem];
+    }
     let unknown = sample.unknown_fields.iter().map(|(name, messages)| {
-        let what = format!("field {name} ({messages} of {} messages) is kept by no column", sample.messages);
+        let what = format!("field {name} is kept by no column; it is in {messages} of {of} messages sampled");
         let hint = format!("use it in [map], or write [compare] drop = {{ \"{name}\" = \"reason\" }}");
         pipeline.problem_at("compare.drop", what).hint(hint)
     });
-    let absent = sample.absent_columns.iter().map(|name| {
-        let what =
-            format!("column {name} is explained by nothing: none of {} messages has a field {name}", sample.messages);
-        let hint = format!("write [map] {name} = \"…\", or [compare] ignore = {{ \"{name}\" = \"reason\" }}");
-        pipeline.problem_at("compare.ignore", what).hint(hint)
+    let is_json = pipeline.contract.format == Format::Json && !sample.names.is_empty();
+    let absent = if is_json { sample.absent(binding) } else { Vec::new() };
+    let absent = absent.into_iter().map(|field| {
+        let name = &field.name;
+        match &field.key {
+            None => {
+                let what = format!("nothing explains column {name}: no message of {of} sampled has a field {name}");
+                let meant = nearest(name, sample.unknown_fields.keys().map(String::as_str)).unwrap_or("…");
+                let hint =
+                    format!("write [map] {name} = \"{meant}\", or [compare] ignore = {{ \"{name}\" = \"reason\" }}");
+                pipeline.problem_at("compare.ignore", what).hint(hint)
+            }
+            Some(key) => {
+                let what = format!("no message of {of} sampled has a field {name}");
+                let problem = pipeline.problem_at_word(key, name, what);
+                match nearest(name, sample.names.iter().map(String::as_str)) {
+                    Some(meant) => problem.hint(format!("did you mean {meant}?")),
+                    None => problem,
+                }
+            }
+        }
     });
-    let is_json = pipeline.contract.format == Format::Json;
-    unknown.chain(absent.filter(|_| is_json)).collect()
+    unknown.chain(absent).collect()
 }
 
 fn sentence(pipeline: &Pipeline, checked: &Checked) -> String {
     let name = &pipeline.contract.name;
-    match (&checked.sample, checked.problems.len()) {
-        (Some(sample), 0) if sample.messages == 0 => format!("{name}: sound, but the topic is empty\n"),
-        (Some(sample), 0) => format!("{name}: sound, on a sample of {} messages\n", sample.messages),
-        (None, 0) => format!("{name}: sound as far as the files tell\n"),
-        (_, problems) => format!("{name}: {problems} problems\n"),
-    }
+    let problems = checked.problems.len() as u64;
+    let said = match &checked.sample {
+        _ if problems > 0 => counted(problems, "problem", "problems"),
+        None => "sound as far as the files tell".to_owned(),
+        Some(sample) if sample.messages == 0 => "sound, but the topic is empty".to_owned(),
+        Some(sample) => format!("sound, on a sample of {}", counted(sample.messages, "message", "messages")),
+    };
+    let undecodable = checked.sample.iter().flat_map(|sample| &sample.undecodable);
+    let undecodable = undecodable.map(|(why, messages)| {
+        format!("  {} cannot be decoded: {}\n", counted(*messages, "message", "messages"), render::escape(why))
+    });
+    format!("{name}: {said}\n{}", undecodable.collect::<String>())
 }

@@ -59,11 +59,11 @@ impl Decoders {
     /// Whether every expression compiles over what the decoder delivers.
     ///
     /// # Errors
-    /// The column (or `filter`) and why not.
-    pub fn try_mapping(&self, binding: &Arc<Binding>) -> Result<(), (String, ExprError)> {
+    /// Each column (or `filter`) that does not, and why not.
+    pub fn try_mapping(&self, binding: &Arc<Binding>) -> Result<(), Vec<(String, ExprError)>> {
         let decoder = match self.decoder(binding) {
             Ok(decoder) => decoder,
-            Err(error) => return Err(error_of_decoder(&error)),
+            Err(error) => return Err(vec![error_of_decoder(&error)]),
         };
         Mapper::new(Arc::clone(binding), decoder.fields()).map(drop)
     }

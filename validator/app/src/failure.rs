@@ -12,7 +12,7 @@ use validator_table::{CatalogError, TableError};
 use validator_tap::TapError;
 
 use crate::cli::Exit;
-use crate::config::{ConfigError, Problem};
+use crate::config::{ConfigError, Problem, in_order};
 
 /// A command's failure.
 #[derive(Debug, Error)]
@@ -59,7 +59,7 @@ pub enum Failure {
 
 impl From<Vec<Problem>> for Failure {
     fn from(problems: Vec<Problem>) -> Self {
-        Self::Problems(problems)
+        Self::Problems(in_order(problems))
     }
 }
 

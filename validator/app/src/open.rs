@@ -12,6 +12,7 @@ use validator_core::schema::{Schema, Type};
 use validator_core::segment::{OffsetWidth, WindowLength};
 use validator_engine::PlanContext;
 use validator_engine::binding::{BindProblem, Binding, BoundIdentity, bind};
+use validator_engine::expr::ExprError;
 use validator_engine::identity::IdentityDigests;
 use validator_engine::message_reader::MessageSide;
 use validator_engine::reconcile::{Progress, Run};
@@ -116,9 +117,12 @@ pub fn run(
     let digests = Arc::new(IdentityDigests::new(&binding.columns, &binding.identity, &key)?);
     let segments = segments(&sides.contract, &binding, Arc::clone(&digests))?;
     let binding = Arc::new(binding);
-    sides.decoders.try_mapping(&binding).map_err(|(column, error)| {
-        let place = if column == "filter" { "pipeline.filter".to_owned() } else { format!("map.{column}") };
-        vec![pipeline.problem_at(&place, error.to_string())]
+    sides.decoders.try_mapping(&binding).map_err(|wrong| {
+        let problem = |(column, error): (String, ExprError)| {
+            let place = if column == "filter" { "pipeline.filter".to_owned() } else { format!("map.{column}") };
+            pipeline.problem_of_sql(&place, &error.to_string())
+        };
+        wrong.into_iter().map(problem).collect::<Vec<_>>()
     })?;
     Ok(Run {
         contract: Arc::clone(&sides.contract),
@@ -150,7 +154,10 @@ pub fn bound(pipeline: &Pipeline, sides: &Sides) -> Result<Binding, Vec<Problem>
 }
 
 fn placed(pipeline: &Pipeline, problem: BindProblem) -> Problem {
-    let at = pipeline.problem_at(&problem.key, problem.what);
+    let at = match &problem.word {
+        Some(word) => pipeline.problem_at_word(&problem.key, word, problem.what),
+        None => pipeline.problem_of_sql(&problem.key, &problem.what),
+    };
     match problem.hint {
         Some(hint) => at.hint(hint),
         None => at,

@@ -114,6 +114,8 @@ pub enum BoundIdentity {
 pub struct BindProblem {
     /// The key of the pipeline file it is about: `map.price`, `identity.columns`, `compare`.
     pub key: String,
+    /// The name in the key's value that is meant, where it is one.
+    pub word: Option<String>,
     /// What is wrong, one sentence.
     pub what: String,
     /// What to write instead.

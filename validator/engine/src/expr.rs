@@ -22,7 +22,8 @@ use datafusion::physical_expr::expressions::BinaryExpr;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, Visit, Visitor};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
-use datafusion::sql::sqlparser::parser::Parser;
+use datafusion::sql::sqlparser::parser::{Parser, ParserError};
+use datafusion::sql::sqlparser::tokenizer::Token;
 
 use crate::exact_cast::ExactCast;
 use crate::map_fault::MapFault;
@@ -43,6 +44,22 @@ pub enum ExprError {
     /// Aggregates, windows, sub-queries.
     #[error("{0} cannot stand in a contract: an expression sees one message only")]
     NotScalar(String),
+}
+
+impl ExprError {
+    fn parse(error: &ParserError) -> Self {
+        let (ParserError::TokenizerError(words) | ParserError::ParserError(words)) = error else {
+            return Self::Parse("it nests too deep".to_owned());
+        };
+        Self::Parse(words.clone())
+    }
+
+    /// DataFusion's own words, without its name for the kind of error and on one line.
+    fn plan(error: &DataFusionError) -> Self {
+        let words = error.strip_backtrace();
+        let words = words.strip_prefix("Error during planning: ").unwrap_or(&words);
+        Self::Plan(words.lines().map(|line| line.trim_end_matches('.')).collect::<Vec<_>>().join("; "))
+    }
 }
 
 /// How contracts read SQL; made once, since it registers every function there is.
@@ -83,8 +100,10 @@ pub fn referenced_names(sql: &str) -> Result<BTreeSet<String>, ExprError> {
             ControlFlow::Continue(())
         }
     }
-    let mut parser = Parser::new(&GenericDialect).try_with_sql(sql).map_err(|e| ExprError::Parse(e.to_string()))?;
-    let expr = parser.parse_expr().map_err(|e| ExprError::Parse(e.to_string()))?;
+    let mut parser = Parser::new(&GenericDialect).try_with_sql(sql).map_err(|e| ExprError::parse(&e))?;
+    let expr = parser.parse_expr().map_err(|e| ExprError::parse(&e))?;
+    // What follows an expression is neither part of it nor an error of the parser by itself.
+    parser.expect_token(&Token::EOF).map_err(|e| ExprError::parse(&e))?;
     let mut names = Names(BTreeSet::new());
     let _ = expr.visit(&mut names);
     Ok(names.0)
@@ -97,10 +116,10 @@ pub fn referenced_names(sql: &str) -> Result<BTreeSet<String>, ExprError> {
 pub fn compile(sql: &str, input: &Schema, rounded: &Arc<AtomicU64>) -> Result<MessageExpr, ExprError> {
     let mut state = SESSION.clone();
     let round = Arc::new(ScalarUDF::new_from_impl(CountedRound::new(Arc::clone(rounded))));
-    state.register_udf(round).map_err(|error| ExprError::Plan(error.strip_backtrace()))?;
+    state.register_udf(round).map_err(|error| ExprError::plan(&error))?;
     let plan_error = |error: DataFusionError| match error.find_root() {
-        DataFusionError::SQL(inner, _) => ExprError::Parse(inner.to_string()),
-        _ => ExprError::Plan(error.strip_backtrace()),
+        DataFusionError::SQL(inner, _) => ExprError::parse(inner),
+        _ => ExprError::plan(&error),
     };
     let schema = DFSchema::try_from(input.clone()).map_err(plan_error)?;
     let expr = state.create_logical_expr(sql, &schema).map_err(plan_error)?;
@@ -144,7 +163,7 @@ fn refuse_unsteady(expr: &Expr) -> Result<(), ExprError> {
         };
         Ok(if refused.is_some() { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
     });
-    walked.map_err(|e| ExprError::Plan(e.strip_backtrace()))?;
+    walked.map_err(|e| ExprError::plan(&e))?;
     refused.map_or(Ok(()), Err)
 }
 

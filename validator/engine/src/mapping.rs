@@ -3,7 +3,7 @@
 //! Contract: one output row per message, in order. What a column cannot hold exactly is a mark, what
 //! cannot be converted or computed is a fault of that message alone; neither touches its neighbours.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -17,7 +17,7 @@ use validator_core::schema::{Field, Type};
 use validator_tap::Decoded;
 
 use crate::binding::{Binding, ColumnSource, PositionPart};
-use crate::expr::{ExprError, MessageExpr, compile};
+use crate::expr::{ExprError, MessageExpr, compile, referenced_names};
 use crate::map_fault::MapFault;
 use crate::positions::Positions;
 
@@ -80,29 +80,32 @@ impl Mapper {
     /// Compiles every expression of `binding` over the decoder's `fields`.
     ///
     /// # Errors
-    /// The column (or `filter`) and what is wrong with its expression.
-    pub fn new(binding: Arc<Binding>, fields: &[Field]) -> Result<Self, (String, ExprError)> {
+    /// Each column (or `filter`) whose expression is wrong, and what is wrong with it; at least one.
+    pub fn new(binding: Arc<Binding>, fields: &[Field]) -> Result<Self, Vec<(String, ExprError)>> {
         let input = Arc::new(input_schema(&binding, fields));
-        let uncounted = Arc::new(AtomicU64::new(0));
-        let filter = binding.filter.as_deref().map(|sql| compile(sql, &input, &uncounted)).transpose();
-        let filter = filter.map_err(|error| ("filter".to_owned(), error))?;
+        let mut wrong = Vec::new();
+        let filter = binding
+            .filter
+            .as_deref()
+            .and_then(|sql| compile_filter(sql, &input).map_err(|error| wrong.push(("filter".to_owned(), error))).ok());
         let (mut expressions, mut rounded, mut inputs) = (Vec::new(), Vec::new(), Vec::new());
         for column in &binding.columns {
             let counter = Arc::new(AtomicU64::new(0));
-            let name = |error| (column.field.name.clone(), error);
-            let (expression, names) = match &column.source {
-                ColumnSource::Sql(sql) => {
-                    let expression = compile(sql, &input, &counter).map_err(name)?;
-                    target_check(&expression, &column.field).map_err(name)?;
-                    (Some(expression), crate::expr::referenced_names(sql).map_err(name)?)
-                }
-                _ => (None, Default::default()),
+            let compiled = match &column.source {
+                ColumnSource::Sql(sql) => compile_column(sql, &input, &counter, &column.field).map(Some),
+                _ => Ok(None),
             };
+            let compiled = compiled.map_err(|error| wrong.push((column.field.name.clone(), error))).ok().flatten();
+            let (expression, names) = compiled.unzip();
+            let names = names.unwrap_or_default();
             inputs.push((0..fields.len()).filter(|&i| names.contains(&fields[i].name)).collect());
             expressions.push(expression);
             rounded.push(counter);
         }
-        Ok(Self { binding, input, filter, expressions, rounded, inputs, policy: PolicyCounts::default() })
+        match wrong.is_empty() {
+            true => Ok(Self { binding, input, filter, expressions, rounded, inputs, policy: PolicyCounts::default() }),
+            false => Err(wrong),
+        }
     }
 
     /// The tolerances used so far.
@@ -269,6 +272,30 @@ fn input_schema(binding: &Binding, fields: &[Field]) -> ArrowSchema {
     let meta = binding.meta_names.iter().filter(|name| !delivered(name));
     let meta = meta.map(|name| ArrowField::new(name, Positions::meta_type(name), true));
     ArrowSchema::new(fields.iter().map(Field::to_arrow).chain(meta).collect::<Vec<_>>())
+}
+
+/// A filter is a condition: what it gives is true, false or NULL, and never taken for one of them.
+fn compile_filter(sql: &str, input: &ArrowSchema) -> Result<MessageExpr, ExprError> {
+    let filter = compile(sql, input, &Arc::default())?;
+    match filter.data_type() {
+        DataType::Boolean | DataType::Null => Ok(filter),
+        other => {
+            let gives = Type::from_arrow(&normal_type(other)).map_or_else(|| other.to_string(), |ty| ty.to_string());
+            Err(ExprError::Plan(format!("it gives {gives}, a filter gives true or false")))
+        }
+    }
+}
+
+/// The expression of a column, and the fields that it refers to.
+fn compile_column(
+    sql: &str,
+    input: &ArrowSchema,
+    rounded: &Arc<AtomicU64>,
+    field: &Field,
+) -> Result<(MessageExpr, BTreeSet<String>), ExprError> {
+    let expression = compile(sql, input, rounded)?;
+    target_check(&expression, field)?;
+    Ok((expression, referenced_names(sql)?))
 }
 
 fn target_check(expression: &MessageExpr, field: &Field) -> Result<(), ExprError> {

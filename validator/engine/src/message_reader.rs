@@ -91,6 +91,7 @@ impl MessageSide {
     ) -> Result<Observations, ReadError> {
         let decoder = self.decoders.decoder(&self.binding)?;
         let mapper = Mapper::new(Arc::clone(&self.binding), decoder.fields())
+            .map_err(|mut wrong| wrong.swap_remove(0))
             .map_err(|(column, source)| ReadError::Map { column, source })?;
         let partitions = self.topic_partitions();
         let mut reader = Reader {

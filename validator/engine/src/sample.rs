@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{ControlFlow, Range};
 
-use arrow_array::Array;
 use validator_core::judge::MessageState;
 use validator_core::position::PartitionIndex;
 use validator_tap::Wanted;
 
-use crate::binding::ColumnSource;
+use crate::binding::{Binding, BoundColumn, ColumnSource, META_NAMES};
+use crate::expr::referenced_names;
 use crate::limits::SAMPLE_OFFSETS;
 use crate::message_reader::{MessageSide, ReadError};
 
@@ -21,8 +21,8 @@ pub struct Sample {
     pub judged: u64,
     /// Non-null fields that are neither used nor dropped → messages.
     pub unknown_fields: BTreeMap<String, u64>,
-    /// Columns that map by their name and that no message of the sample has.
-    pub absent_columns: Vec<String>,
+    /// Top-level names of the payloads that are JSON objects, whatever their values.
+    pub names: BTreeSet<String>,
     /// Why messages are undecodable → how many.
     pub undecodable: BTreeMap<String, u64>,
 }
@@ -33,27 +33,55 @@ pub struct Sample {
 /// The source failed.
 pub fn sample(side: &MessageSide) -> Result<Sample, ReadError> {
     let mut sample = Sample::default();
-    let named = |(index, column): (usize, &crate::binding::BoundColumn)| {
-        matches!(column.source, ColumnSource::Field { .. }).then_some(index)
-    };
-    let mut absent: BTreeSet<usize> = side.binding.columns.iter().enumerate().filter_map(named).collect();
-    let seen = side.read(&ends(side), &mut |batch| {
+    let ends = ends(side);
+    let seen = side.read(&ends, &mut |batch| {
         sample.messages += batch.len() as u64;
         sample.judged += batch.states.iter().filter(|state| **state == MessageState::Judged).count() as u64;
         for (_, why) in &batch.details {
             *sample.undecodable.entry(why.clone()).or_default() += 1;
         }
-        absent.retain(|index| {
-            batch.columns[*index].null_count() == batch.len() && batch.marks.iter().all(|m| m.column != *index)
-        });
         ControlFlow::Continue(())
     })?;
     sample.unknown_fields = seen.unknown_fields;
-    if sample.judged > 0 {
-        sample.absent_columns =
-            absent.into_iter().map(|index| side.binding.columns[index].field.name.clone()).collect();
-    }
+    side.tap.read(&ends, &mut |message| {
+        let names: Option<Names> = message.payload.and_then(|payload| serde_json::from_slice(payload).ok());
+        sample.names.extend(names.unwrap_or_default().into_keys());
+        ControlFlow::Continue(())
+    })?;
     Ok(sample)
+}
+
+/// The names of an object, its values passed over.
+type Names = BTreeMap<String, serde::de::IgnoredAny>;
+
+/// A field that the contract refers to and that no message of a sample has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AbsentField {
+    /// The field.
+    pub name: String,
+    /// The key of the pipeline file whose expression refers to it; none: the column of its name.
+    pub key: Option<String>,
+}
+
+impl Sample {
+    /// The fields that `binding` refers to and that no message has. Only where payloads are JSON.
+    pub fn absent(&self, binding: &Binding) -> Vec<AbsentField> {
+        let is_absent = |name: &String| !self.names.contains(name) && !META_NAMES.contains(&name.as_str());
+        let by_sql = |key: String, sql: &str| {
+            let names = referenced_names(sql).unwrap_or_default().into_iter().filter(is_absent);
+            names.map(|name| AbsentField { name, key: Some(key.clone()) }).collect::<Vec<_>>()
+        };
+        let of_column = |column: &BoundColumn| match &column.source {
+            ColumnSource::Field { index, .. } => {
+                let name = Some(binding.wanted[*index].name.clone()).filter(is_absent);
+                name.map(|name| AbsentField { name, key: None }).into_iter().collect()
+            }
+            ColumnSource::Sql(sql) => by_sql(format!("map.{}", column.field.name), sql),
+            ColumnSource::Position(_) | ColumnSource::PositionStruct(_) => Vec::new(),
+        };
+        let of_filter = binding.filter.iter().flat_map(|sql| by_sql("pipeline.filter".to_owned(), sql));
+        binding.columns.iter().flat_map(of_column).chain(of_filter).collect()
+    }
 }
 
 fn ends(side: &MessageSide) -> Vec<Wanted> {

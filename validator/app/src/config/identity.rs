@@ -2,6 +2,7 @@
 
 use validator_core::contract::Identity;
 
+use super::nearest::nearest;
 use super::problem::Problem;
 use super::profile::{PROFILES, Profile};
 use super::section::Section;
@@ -39,7 +40,13 @@ pub fn read_identity(section: &Section<'_>) -> Option<(Identity, Option<Profile>
         return None;
     }
     if !section.has("mode") {
-        section.missing("mode", MODE_EXAMPLE);
+        match section.entries().iter().find(|item| nearest(&item.key, ["mode"]).is_some()) {
+            Some(item) => {
+                let problem = Problem::new(format!("unknown key `{}` in [identity]", item.key));
+                section.note_at(problem.hint("did you mean `mode`?"), &item.key_span);
+            }
+            None => section.missing("mode", MODE_EXAMPLE),
+        }
     }
     section.not_built("upsert");
     section.not_built("delete_when");

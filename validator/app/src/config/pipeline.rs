@@ -87,6 +87,32 @@ impl Pipeline {
         Problem::new(message).at(&self.file, inside.or(span))
     }
 
+    /// A problem in words of the SQL parser: where they end in a line and a column, these are the place.
+    pub fn problem_of_sql(&self, place: &str, words: &str) -> Problem {
+        let parsed = words.rsplit_once(" at Line: ").and_then(|(message, at)| {
+            let (line, column) = at.split_once(", Column: ")?;
+            Some((message, line.parse().ok()?, column.parse().ok()?))
+        });
+        match parsed {
+            Some((message, line, column)) => self.problem_in_sql(place, line, column, message),
+            None => self.problem_at(place, words),
+        }
+    }
+
+    /// A problem with a name that the value of a key holds: at the name's first place in it.
+    pub fn problem_at_word(&self, place: &str, word: &str, message: impl Into<String>) -> Problem {
+        let span = self.span_of(place);
+        let inside = span.as_ref().and_then(|span| {
+            let text = self.file.text().get(span.clone())?;
+            let beside = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric() && c != '_');
+            let alone =
+                |at: &usize| beside(text[..*at].chars().next_back()) && beside(text[at + word.len()..].chars().next());
+            let at = text.match_indices(word).map(|(at, _)| at).find(alone)? + span.start;
+            Some(at..at + word.len())
+        });
+        Problem::new(message).at(&self.file, inside.or(span))
+    }
+
     fn span_of(&self, place: &str) -> Option<Range<usize>> {
         let mut place = place;
         loop {

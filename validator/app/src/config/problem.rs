@@ -47,6 +47,12 @@ impl Problem {
     }
 }
 
+/// Problems of one file in its order; what has no place in it comes last.
+pub fn in_order(mut problems: Vec<Problem>) -> Vec<Problem> {
+    problems.sort_by_key(|problem| problem.span.as_ref().map_or(usize::MAX, |span| span.start));
+    problems
+}
+
 impl fmt::Display for Problem {
     /// `trades.toml:3:9: message`, on one line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

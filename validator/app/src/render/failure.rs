@@ -9,6 +9,8 @@ use super::paint::{Palette, Role};
 use super::problem::problems;
 use crate::config::ConfigError;
 use crate::failure::Failure;
+use validator_table::{CatalogError, TableError};
+use validator_tap::TapError;
 
 /// A command's failure; problems of the configuration each at its place.
 pub fn failure(failure: &Failure, palette: Palette, width: usize) -> String {
@@ -22,10 +24,19 @@ pub fn failure(failure: &Failure, palette: Palette, width: usize) -> String {
 /// One thing to run, for the failures that have one.
 fn hint(failure: &Failure) -> Option<String> {
     let hint = match failure {
-        Failure::Tap(_) => "`kcat -L -b BROKERS` shows whether the brokers of [kafka] answer, and their topics",
-        Failure::Name(_) | Failure::Table(_) => {
-            "`validator check` looks the table up again; its name starts with a catalog of validator.toml"
+        Failure::Tap(
+            TapError::BrokersUnreachable { .. } | TapError::TopicMissing { .. } | TapError::Stalled { .. },
+        ) => "`kcat -L -b BROKERS` shows whether the brokers of [kafka] answer, and their topics",
+        Failure::Tap(TapError::NoFiles { .. }) => {
+            "a path of [source] starts at the folder of the pipeline file, one of --source at the working folder"
         }
+        Failure::Tap(TapError::RegistryUnreachable { .. } | TapError::RegistryRefused { .. }) => {
+            "`curl URL/subjects` shows whether the url of [schema_registry] answers"
+        }
+        Failure::Table(TableError::Catalog(error)) => match error {
+            CatalogError::NoTable { .. } => "a table is `catalog.namespace.table`, its catalog one of validator.toml",
+            _ => "`uri` and `catalog_name` in [catalogs] of validator.toml say where tables are looked up",
+        },
         Failure::Write { path, .. } => {
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
             return Some(format!("ls -ld {}", folder.unwrap_or(Path::new(".")).display()));

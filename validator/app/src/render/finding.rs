@@ -82,10 +82,13 @@ fn write_rows(page: &mut Page, finding: &Finding) {
     }
     more(page, rows.len(), "row", "rows");
     let operation = finding.operation.as_deref().map(escape);
+    let done = if finding.cause == Some(Cause::Removed) { "taken away" } else { "written" };
     match (finding.snapshot_id, operation) {
-        (Some(id), Some(operation)) => page.line(4, None, &format!("written by snapshot {id} ({operation})")),
+        (Some(id), Some(operation)) => page.line(4, None, &format!("{done} by snapshot {id} ({operation})")),
+        // The line of snapshots was rolled back: the last one that had the row is known, no commit removed it.
+        (Some(id), None) if done != "written" => page.line(4, None, &format!("stood in snapshot {id}")),
         (Some(id), None) => page.line(4, None, &format!("written by snapshot {id}")),
-        (None, Some(operation)) => page.line(4, None, &format!("written by a commit of operation {operation}")),
+        (None, Some(operation)) => page.line(4, None, &format!("{done} by a commit of operation {operation}")),
         (None, None) => {}
     }
     if finding.copies > 0 {

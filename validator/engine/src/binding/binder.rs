@@ -52,7 +52,11 @@ struct Binder<'a> {
 
 impl Binder<'_> {
     fn problem(&mut self, key: impl Into<String>, what: impl Into<String>, hint: Option<String>) {
-        self.problems.push(BindProblem { key: key.into(), what: what.into(), hint });
+        self.problems.push(BindProblem { key: key.into(), word: None, what: what.into(), hint });
+    }
+
+    fn problem_with(&mut self, key: &str, word: &str, what: String, hint: Option<String>) {
+        self.problems.push(BindProblem { key: key.to_owned(), word: Some(word.to_owned()), what, hint });
     }
 
     /// Columns that the contract names must exist.
@@ -66,10 +70,12 @@ impl Binder<'_> {
         }
         let declared: Vec<String> = self.contract.fields.iter().map(|(name, _)| name.clone()).collect();
         if let Some(known) = self.known {
-            for name in declared.into_iter().chain(self.contract.compare.drop.keys().cloned()) {
+            let declared = declared.into_iter().map(|name| (format!("fields.{name}"), name));
+            let dropped = self.contract.compare.drop.keys().map(|name| (format!("compare.drop.{name}"), name.clone()));
+            for (key, name) in declared.chain(dropped) {
                 if !known.iter().any(|(field, _)| *field == name) {
                     let hint = nearest(&name, known.iter().map(|(field, _)| field.as_str()));
-                    self.problem(format!("fields.{name}"), format!("messages have no field {name}"), hint);
+                    self.problem(key, format!("messages have no field {name}"), hint);
                 }
             }
         }
@@ -156,7 +162,9 @@ impl Binder<'_> {
                 _ => format!("write [map] {} = \"…\"", field.name),
             };
             let what = format!("field {} is {from}, column {} is {}: {why}", field.name, field.name, field.ty);
-            self.problem(format!("map.{}", field.name), what, Some(hint));
+            let is_declared = self.contract.fields.iter().any(|(name, _)| *name == field.name);
+            let section = if is_declared { "fields" } else { "map" };
+            self.problem(format!("{section}.{}", field.name), what, Some(hint));
             return None;
         }
         Some(ColumnSource::Field { index: self.want(wanted), from })
@@ -217,7 +225,7 @@ impl Binder<'_> {
             } else {
                 let known = self.known.iter().flatten().map(|(field, _)| field.as_str());
                 let hint = nearest(&name, known.chain(META_NAMES));
-                self.problem(key, format!("messages have no field {name}"), hint);
+                self.problem_with(key, &name, format!("messages have no field {name}"), hint);
             }
         }
     }
@@ -267,7 +275,7 @@ impl Binder<'_> {
         let start = find_leaf(columns, path);
         if start.is_none() && self.schema.field_at(path).is_none() {
             let hint = nearest(path, self.schema.fields.iter().map(|f| f.name.as_str()));
-            self.problem("identity.columns", format!("the table has no column {path}"), hint);
+            self.problem_with("identity.columns", path, format!("the table has no column {path}"), hint);
         } else if start.is_none() && self.contract.compare.ignore.keys().any(|c| path.starts_with(c.as_str())) {
             self.problem("compare.ignore", format!("{path} belongs to the identity and cannot be ignored"), None);
         }

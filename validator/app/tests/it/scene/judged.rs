@@ -9,6 +9,7 @@ use validator_app::{Answer, Failure, Progress, Request, judge};
 
 use super::laws::assert_laws;
 use super::{Folder, Mode, Scene};
+use crate::transcript::without_sizes;
 
 /// What is said of both scenes.
 ///
@@ -44,7 +45,7 @@ impl Scene {
                 Ok(answer) => lines(&answer),
                 Err(failure) => validator_app::render::failure(&failure, validator_app::render::Palette::PLAIN, 120),
             };
-            let says = says.replace(&folder.path().display().to_string(), "DIR");
+            let says = without_sizes(&says.replace(&folder.path().display().to_string(), "DIR"));
             match &said {
                 None => said = Some((says, variation)),
                 Some((first, by)) => assert_eq!(*first, says, "{by:?} and {variation:?} differ"),

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use fixtures_kit::World;
-use fixtures_warehouse::Warehouse;
+use fixtures_warehouse::{Warehouse, WrittenTable};
 use serde_json::{Value as Json, json};
 
 use super::text::TOPIC;
@@ -15,6 +15,8 @@ use super::{Message, Mode, Scene};
 #[derive(Debug)]
 pub struct Folder {
     directory: tempfile::TempDir,
+    /// Where the table lies.
+    pub table: WrittenTable,
 }
 
 impl Folder {
@@ -27,6 +29,31 @@ impl Folder {
     pub fn join(&self, name: &str) -> PathBuf {
         self.path().join(name)
     }
+
+    /// Changes a file of it: the first occurrence of `this` becomes `that`.
+    pub fn edit(&self, name: &str, this: &str, that: &str) {
+        let text = fs::read_to_string(self.join(name)).expect("the file is there");
+        assert!(text.contains(this), "{name} does not hold {this:?}");
+        fs::write(self.join(name), text.replacen(this, that, 1)).expect("the folder takes files");
+    }
+
+    /// The files of the table whose names end so.
+    pub fn files_of_table(&self, ending: &str) -> Vec<PathBuf> {
+        let root = PathBuf::from(self.table.location.trim_start_matches("file://"));
+        let mut found = Vec::new();
+        let mut folders = vec![root];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).expect("the table is there").flatten() {
+                match entry.path() {
+                    path if path.is_dir() => folders.push(path),
+                    path if path.to_string_lossy().ends_with(ending) => found.push(path),
+                    _ => {}
+                }
+            }
+        }
+        found.sort();
+        found
+    }
 }
 
 impl Scene {
@@ -34,14 +61,14 @@ impl Scene {
     pub async fn write(&self) -> Folder {
         let directory = tempfile::Builder::new().prefix("v-").tempdir_in("/tmp").expect("/tmp takes folders");
         let warehouse = Warehouse::create(&directory.path().join("warehouse")).await.expect("a warehouse");
-        warehouse.write(&self.table).await.expect("a table");
+        let table = warehouse.write(&self.table).await.expect("a table");
         let recording: String = self.messages.iter().map(|message| kcat_line(message) + "\n").collect();
         let service = World::service_toml(&warehouse.catalog_uri(), &warehouse.url(), None);
         let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).expect("a file");
         write("topic.jsonl", &recording);
         write("validator.toml", &service);
         write("pipeline.toml", &self.pipeline_toml(""));
-        Folder { directory }
+        Folder { directory, table }
     }
 
     /// The pipeline file, with more lines in `[identity]`.

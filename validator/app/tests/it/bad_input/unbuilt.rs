@@ -1,0 +1,141 @@
+//! What later releases bring is refused by name, or is not there.
+
+use insta::assert_snapshot;
+
+use super::{reconcile, sound, written};
+use crate::scene::Scene;
+use crate::transcript::validator;
+
+#[test]
+fn what_is_not_built_yet_is_refused_by_name() {
+    let folder = written(&sound().section("[[rules]]\nname = \"r\"\n\n[alerts]\nurl = \"x\""));
+    folder.edit("pipeline.toml", "mode = \"offset\"", "mode = \"content\"");
+    folder.edit("pipeline.toml", "format = \"json\"", "format = \"protobuf\"\npoll = \"2s\"");
+    assert_snapshot!(reconcile(&folder), @r#"
+    exit 2
+    --- stderr
+    error: `format = "protobuf"` is not built yet
+     --> pipeline.toml:5:10
+      |
+    5 | format = "protobuf"
+      |          ^^^^^^^^^^
+
+    error: `poll` in [pipeline] is not built yet
+     --> pipeline.toml:6:1
+      |
+    6 | poll = "2s"
+      | ^^^^
+      = hint: take it out for now
+
+    error: `mode = "content"` is not built yet
+     --> pipeline.toml:9:8
+      |
+    9 | mode = "content"
+      |        ^^^^^^^^^
+
+    error: [[rules]] is not built yet
+      --> pipeline.toml:12:3
+       |
+    12 | [[rules]]
+       |   ^^^^^
+       = hint: take it out for now
+
+    error: [alerts] is not built yet
+      --> pipeline.toml:15:2
+       |
+    15 | [alerts]
+       |  ^^^^^^
+       = hint: take it out for now
+
+    5 problems in pipeline.toml
+    "#);
+    let folder = written(&Scene::key().topic("0@0 a 1").file("a 1"));
+    folder.edit("pipeline.toml", "mode = \"key\"", "mode = \"key\"\nupsert = true\ndelete_when = \"id = 'x'\"");
+    assert_snapshot!(reconcile(&folder), @r#"
+    exit 2
+    --- stderr
+    error: `upsert` in [identity] is not built yet
+     --> pipeline.toml:9:1
+      |
+    9 | upsert = true
+      | ^^^^^^
+      = hint: take it out for now
+
+    error: `delete_when` in [identity] is not built yet
+      --> pipeline.toml:10:1
+       |
+    10 | delete_when = "id = 'x'"
+       | ^^^^^^^^^^^
+       = hint: take it out for now
+
+    2 problems in pipeline.toml
+    "#);
+}
+
+#[test]
+fn tolerances_and_dead_letters_are_refused_by_name() {
+    let lines = "[compare]\ntolerate = { id = \"trim\" }\nmask = [\"id\"]";
+    let folder = written(&sound().section(lines).fidelity("dead_letter = { topic = \"dlq\" }"));
+    assert_snapshot!(reconcile(&folder), @r#"
+    exit 2
+    --- stderr
+    error: `tolerate` in [compare] is not built yet
+      --> pipeline.toml:12:1
+       |
+    12 | tolerate = { id = "trim" }
+       | ^^^^^^^^
+       = hint: take it out for now
+
+    error: `mask` in [compare] is not built yet
+      --> pipeline.toml:13:1
+       |
+    13 | mask = ["id"]
+       | ^^^^
+       = hint: take it out for now
+
+    error: `dead_letter` in [fidelity] is not built yet
+      --> pipeline.toml:16:1
+       |
+    16 | dead_letter = { topic = "dlq" }
+       | ^^^^^^^^^^^
+       = hint: take it out for now
+
+    3 problems in pipeline.toml
+    "#);
+}
+
+#[test]
+fn flags_and_commands_that_are_not_built_yet_are_no_flags_and_commands() {
+    let folder = written(&sound());
+    for words in
+        ["reconcile pipeline.toml --html r.html", "audit lake.market.trades", "reconcile --findings f.parquet p"]
+    {
+        let ran = validator(folder.path(), words);
+        assert_eq!((ran.exit, ran.stdout.as_str()), (2, ""), "{words}: {}", ran.all());
+    }
+    assert_snapshot!(validator(folder.path(), "reconcile pipeline.toml --html r.html").all(), @"
+    exit 2
+    --- stderr
+    error: unexpected argument '--html' found
+
+      tip: to pass '--html' as a value, use '-- --html'
+
+    Usage: validator reconcile <PIPELINE.toml|NAME>
+
+    For more information, try '--help'.
+    ");
+    assert_snapshot!(validator(folder.path(), "reconcile pipeline.toml --findings f.parquet").all(), @"
+    exit 2
+    --- stderr
+    error: invalid value 'f.parquet' for '--findings <FILE.jsonl>': findings as Parquet are not built yet; name a FILE.jsonl
+
+    For more information, try '--help'.
+    ");
+    assert_snapshot!(validator(folder.path(), "reconcile pipeline.toml --from tomorrow").all(), @"
+    exit 2
+    --- stderr
+    error: invalid value 'tomorrow' for '--from <OFFSETS|TIME|earliest>': expected an offset like 12345, offsets by partition like 0:100,1:2500, or a time: RFC 3339 with its zone like 2024-08-08T00:00:00Z, or a duration back from now like -2h
+
+    For more information, try '--help'.
+    ");
+}
