@@ -10,7 +10,7 @@ use validator_engine::reconcile::Progress;
 use validator_engine::sample::{Sample, sample};
 
 use crate::cli::{CheckArgs, Exit};
-use crate::config::{ConfigError, Loader, Pipeline, Problem, Service, in_order, join, nearest};
+use crate::config::{Loader, Pipeline, Problem, Service, in_order, join, nearest};
 use crate::failure::Failure;
 use crate::open;
 use crate::reconcile::Request;
@@ -26,28 +26,45 @@ pub fn check(args: &CheckArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     let loader = Loader::of_process(now_ms);
     let service = loader.service(args.config.as_deref())?;
     let runtime = open::runtime()?;
-    let mut problems = 0;
+    let mut exit = Exit::Holds;
     for name in names(args, &loader, &service)? {
-        let found = match loader.pipeline(&name, &service) {
+        let (said, failure) = match loader.pipeline(&name, &service) {
             Ok(pipeline) => match problems_of(&pipeline, &service, args.offline, now_ms, &runtime) {
-                Ok(checked) => {
-                    terminal.answer(&sentence(&pipeline, &checked))?;
-                    checked.problems
-                }
-                Err(Failure::Problems(found)) => found,
-                Err(other) => return Err(other),
+                Ok(checked) => (sentence(&pipeline, &checked), failure_of(checked.problems)),
+                Err(failure) => (verdict(&pipeline.contract.name, &failure), Some(failure)),
             },
-            Err(error @ (ConfigError::Invalid { .. } | ConfigError::UnknownPipeline { .. })) => {
-                error.problems().to_vec()
+            Err(error) => {
+                let failure = Failure::from(error);
+                (verdict(&name, &failure), Some(failure))
             }
-            Err(error) => return Err(error.into()),
         };
-        problems += found.len();
-        if !found.is_empty() {
-            terminal.talk(&render::problems(&found, "error", terminal.palette_of_talk(), terminal.width()));
-        }
+        terminal.answer(&said)?;
+        let Some(failure) = failure else { continue };
+        let (palette, width) = (terminal.palette_of_talk(), terminal.width());
+        let between = if exit == Exit::Holds { "" } else { "\n" };
+        terminal.talk(&format!("{between}{}", render::failure(&failure, palette, width)));
+        // What is wrong for certain goes before what could not be asked.
+        exit = if exit == Exit::Usage { exit } else { failure.exit() };
     }
-    Ok(if problems == 0 { Exit::Holds } else { Exit::Usage })
+    Ok(exit)
+}
+
+fn failure_of(problems: Vec<Problem>) -> Option<Failure> {
+    (!problems.is_empty()).then(|| problems.into())
+}
+
+/// The line of a pipeline that could not be looked at whole.
+fn verdict(name: &str, failure: &Failure) -> String {
+    let problems = match failure {
+        Failure::Problems(problems) => problems.len(),
+        Failure::Config(error) => error.problems().len(),
+        _ => 0,
+    };
+    let said = match problems {
+        0 => "could not be checked".to_owned(),
+        some => counted(some as u64, "problem", "problems"),
+    };
+    format!("{}: {said}\n", render::escape(name))
 }
 
 /// The pipelines named, else all of the service's.
@@ -56,6 +73,10 @@ fn names(args: &CheckArgs, loader: &Loader<'_>, service: &Service) -> Result<Vec
         return Ok(args.pipelines.clone());
     }
     let files: Vec<PathBuf> = loader.pipeline_files(service)?;
+    if files.is_empty() {
+        let hint = "name a pipeline's file, or write `pipelines = [\"rules/suites/*.toml\"]` in [service]";
+        return Err(vec![Problem::new("there is no pipeline to check").hint(hint)].into());
+    }
     Ok(files.into_iter().map(|path| path.display().to_string()).collect())
 }
 

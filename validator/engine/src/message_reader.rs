@@ -3,6 +3,7 @@
 //! Contract: each message of the wanted ranges is in exactly one batch, ascending within its partition;
 //! what is wrong with one message is a state of that message. Nothing is written anywhere.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -178,9 +179,6 @@ impl Reader<'_> {
     fn batch(&mut self) -> MessageBatch {
         let rows = self.positions.len();
         let decoded = self.decoder.finish();
-        for (name, count) in &decoded.unknown_fields {
-            *self.observations.unknown_fields.entry(name.clone()).or_default() += count;
-        }
         self.observations.duplicate_keys += decoded.duplicate_keys;
         self.positions.seal();
         let mut fieldless = vec![false; rows];
@@ -193,6 +191,7 @@ impl Reader<'_> {
         let alive: Vec<bool> = fieldless.iter().map(|fieldless| !fieldless).collect();
         let mapped = self.mapper.map(&decoded, &self.positions, &alive);
         let (states, details) = self.states(&mapped.failed, &mapped.filtered);
+        self.note_unknown_fields(&decoded.unknown_fields, &states);
         let columns: Vec<ArrayRef> = mapped.columns;
         let batch = MessageBatch {
             partition: std::mem::take(&mut self.positions.partition),
@@ -211,10 +210,20 @@ impl Reader<'_> {
         batch
     }
 
+    /// Counts the messages that have a field which nobody accounts for; those that the contract leaves out may have any.
+    fn note_unknown_fields(&mut self, fields: &BTreeMap<String, Vec<usize>>, states: &[MessageState]) {
+        for (name, rows) in fields {
+            let asked = rows.iter().filter(|row| !matches!(states[**row], MessageState::Excluded(_))).count();
+            if asked > 0 {
+                *self.observations.unknown_fields.entry(name.clone()).or_default() += asked as u64;
+            }
+        }
+    }
+
     /// Excluded goes before undecodable.
     fn states(
         &self,
-        failed: &std::collections::BTreeMap<usize, (usize, String)>,
+        failed: &BTreeMap<usize, (usize, String)>,
         filtered: &[usize],
     ) -> (Vec<MessageState>, Vec<(usize, String)>) {
         let mut states = vec![MessageState::Judged; self.positions.len()];

@@ -61,8 +61,9 @@ pub struct Decoded {
     /// Values that their type cannot hold exactly: (row, index of the column, the message's text). The array has NULL
     /// there (a map key: a placeholder). Ascending by row; several entries may name one row and column.
     pub inexact: Vec<(usize, usize, String)>,
-    /// Non-null fields that are neither wanted nor dropped (nested ones by dotted path) → messages that have them.
-    pub unknown_fields: BTreeMap<String, u64>,
+    /// Non-null fields that are neither wanted nor dropped (nested ones by dotted path) → the rows of the messages that
+    /// have them, each once, ascending.
+    pub unknown_fields: BTreeMap<String, Vec<usize>>,
     /// Messages that name a key of an object twice; the last one counts.
     pub duplicate_keys: u64,
     /// Column → values with more digits than a float (6) or double (15) keeps.

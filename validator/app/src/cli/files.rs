@@ -1,4 +1,6 @@
 //! Where answers go: `--report FILE.json` or `-`, `--findings FILE.jsonl`.
+//!
+//! Contract: a file that cannot be written for want of its folder is refused before a run, not after it.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -23,7 +25,7 @@ impl FromStr for ReportTarget {
         match text {
             "" => Err("expected a file, or - for stdout".to_owned()),
             "-" => Ok(Self::Stdout),
-            path => Ok(Self::File(path.into())),
+            path => in_a_folder(Path::new(path)).map(Self::File),
         }
     }
 }
@@ -41,8 +43,17 @@ impl FromStr for FindingsFile {
             Some(other @ ("json" | "csv" | "html" | "xml")) => {
                 Err(format!("findings are written as JSON lines: name a FILE.jsonl, not .{other}"))
             }
-            _ => Ok(Self(path.to_owned())),
+            _ => in_a_folder(path).map(Self),
         }
+    }
+}
+
+fn in_a_folder(path: &Path) -> Result<PathBuf, String> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match (path.is_dir(), folder.is_dir()) {
+        (true, _) => Err(format!("{} is a folder", path.display())),
+        (_, false) => Err(format!("there is no folder {}", folder.display())),
+        _ => Ok(path.to_owned()),
     }
 }
 
@@ -55,7 +66,7 @@ mod tests {
         for name in ["f.jsonl", "f", "/dev/stdout", "/tmp/tmp.X7aB2c"] {
             assert_eq!(name.parse(), Ok(FindingsFile(name.into())));
         }
-        for name in ["f.parquet", "f.json", "f.csv", ""] {
+        for name in ["f.parquet", "f.json", "f.csv", "", "/tmp", "no/such/folder/f.jsonl"] {
             assert!(name.parse::<FindingsFile>().is_err(), "{name}");
         }
     }
@@ -64,6 +75,8 @@ mod tests {
     fn a_dash_is_stdout() {
         assert_eq!("-".parse(), Ok(ReportTarget::Stdout));
         assert_eq!("r.json".parse(), Ok(ReportTarget::File("r.json".into())));
-        assert!("".parse::<ReportTarget>().is_err());
+        for name in ["", "/tmp", "no/such/folder/r.json"] {
+            assert!(name.parse::<ReportTarget>().is_err(), "{name}");
+        }
     }
 }

@@ -1,6 +1,11 @@
 //! Integration tests of the whole validator.
 
 mod bad_input;
+mod capture;
+mod cli;
+mod foreign_tables;
+mod real_kafka;
+mod registry_stub;
 mod scene;
 mod section4;
 mod transcript;

@@ -59,8 +59,6 @@ pub struct AvroDecoder {
     /// The schema of the message before: most topics have one.
     last: Option<(u32, usize)>,
     notes: Notes,
-    /// Messages since the decoder was made.
-    messages: u64,
     payload_bytes: usize,
 }
 
@@ -105,7 +103,6 @@ impl AvroDecoder {
             by_id: HashMap::new(),
             last: None,
             notes: Notes::default(),
-            messages: 0,
             payload_bytes: 0,
         })
     }
@@ -225,7 +222,7 @@ impl Decoder for AvroDecoder {
         self.notes.begin();
         let outcome = match self.read(payload) {
             Ok(expansion) => {
-                self.notes.keep(self.messages);
+                self.notes.keep();
                 self.payload_bytes += expansion;
                 None
             }
@@ -237,7 +234,6 @@ impl Decoder for AvroDecoder {
             // Nothing was read: only the registry fails so.
             Err(Failure::Tap(error)) => return Err(error),
         };
-        self.messages += 1;
         self.notes.row += 1;
         self.payload_bytes += payload.len();
         Ok(outcome)

@@ -45,13 +45,13 @@ impl Notes {
     }
 
     /// Keeps what was noted of the payload.
-    pub(super) fn keep(&mut self, message: u64) {
+    pub(super) fn keep(&mut self) {
         self.duplicate_keys += u64::from(self.key_twice);
         for column in &self.rounded {
             *self.rounded_by_column.entry(*column).or_default() += 1;
         }
         for unknown in &self.met {
-            self.unknowns.count(*unknown, message);
+            self.unknowns.note(*unknown, self.row);
         }
     }
 
@@ -91,19 +91,18 @@ impl Notes {
         self.unknowns.intern(path)
     }
 
-    /// Takes the batch's counts: unknown fields by path, rounded values by column.
-    pub(super) fn take_counts(&mut self) -> (BTreeMap<String, u64>, BTreeMap<usize, u64>) {
+    /// Takes of the batch the rows of unknown fields by path, and the counts of rounded values by column.
+    pub(super) fn take_counts(&mut self) -> (BTreeMap<String, Vec<usize>>, BTreeMap<usize, u64>) {
         (self.unknowns.take(), std::mem::take(&mut self.rounded_by_column))
     }
 }
 
-/// Counts of messages that have fields nobody asked for.
+/// Rows of messages that have fields nobody asked for.
 #[derive(Debug, Default)]
 struct Unknowns {
     by_path: HashMap<String, usize>,
     paths: Vec<String>,
-    counts: Vec<u64>,
-    counted_in: Vec<u64>,
+    rows: Vec<Vec<usize>>,
 }
 
 impl Unknowns {
@@ -111,21 +110,21 @@ impl Unknowns {
         let next = self.paths.len();
         *self.by_path.entry(path).or_insert_with_key(|path| {
             self.paths.push(path.clone());
-            self.counts.push(0);
-            self.counted_in.push(u64::MAX);
+            self.rows.push(Vec::new());
             next
         })
     }
 
-    fn count(&mut self, unknown: usize, message: u64) {
-        if self.counted_in[unknown] != message {
-            self.counted_in[unknown] = message;
-            self.counts[unknown] += 1;
+    /// Notes a row once; rows ascend.
+    fn note(&mut self, unknown: usize, row: usize) {
+        let rows = &mut self.rows[unknown];
+        if rows.last() != Some(&row) {
+            rows.push(row);
         }
     }
 
-    fn take(&mut self) -> BTreeMap<String, u64> {
-        let counts = self.counts.iter_mut().map(std::mem::take);
-        self.paths.iter().cloned().zip(counts).filter(|(_, count)| *count > 0).collect()
+    fn take(&mut self) -> BTreeMap<String, Vec<usize>> {
+        let rows = self.rows.iter_mut().map(std::mem::take);
+        self.paths.iter().cloned().zip(rows).filter(|(_, rows)| !rows.is_empty()).collect()
     }
 }

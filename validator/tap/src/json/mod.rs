@@ -35,8 +35,6 @@ pub struct JsonDecoder {
     /// By node; whole batch.
     rounded: Vec<u64>,
     duplicate_keys: u64,
-    /// Messages since the decoder was made.
-    messages: u64,
     payload_bytes: usize,
 }
 
@@ -55,7 +53,6 @@ impl JsonDecoder {
             notes: Notes::default(),
             rounded: vec![0; nodes],
             duplicate_keys: 0,
-            messages: 0,
             payload_bytes: 0,
         })
     }
@@ -123,13 +120,12 @@ impl Decoder for JsonDecoder {
         let outcome = match self.read(payload) {
             Ok(()) => {
                 self.notes.rounded.iter().for_each(|node| self.rounded[*node as usize] += 1);
-                self.notes.met.iter().for_each(|unknown| self.notes.unknowns.count(*unknown, self.messages));
+                self.notes.met.iter().for_each(|unknown| self.notes.unknowns.note(*unknown, self.notes.row));
                 self.duplicate_keys += u64::from(self.notes.key_twice);
                 None
             }
             Err(fault) => Some(self.undecodable(fault)),
         };
-        self.messages += 1;
         self.notes.row += 1;
         self.payload_bytes += payload.len();
         Ok(outcome)

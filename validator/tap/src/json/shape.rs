@@ -89,12 +89,11 @@ pub(super) enum Target {
     Unknown(u32),
 }
 
-/// Counts of messages that have fields nobody asked for.
+/// Rows of messages that have fields nobody asked for.
 #[derive(Debug, Default)]
 pub(super) struct Unknowns {
     paths: Vec<String>,
-    counts: Vec<u64>,
-    counted_in: Vec<u64>,
+    rows: Vec<Vec<usize>>,
 }
 
 impl Unknowns {
@@ -104,26 +103,24 @@ impl Unknowns {
         let known = if self.paths.len() > room { Some(room) } else { None };
         let index = known.unwrap_or_else(|| {
             self.paths.push(path);
-            self.counts.push(0);
-            self.counted_in.push(u64::MAX);
+            self.rows.push(Vec::new());
             self.paths.len() - 1
         });
         u32::try_from(index).expect("bounded by limits")
     }
 
-    /// Counts a message once.
-    pub(super) fn count(&mut self, unknown: u32, message: u64) {
-        let index = unknown as usize;
-        if self.counted_in[index] != message {
-            self.counted_in[index] = message;
-            self.counts[index] += 1;
+    /// Notes a row once; rows ascend.
+    pub(super) fn note(&mut self, unknown: u32, row: usize) {
+        let rows = &mut self.rows[unknown as usize];
+        if rows.last() != Some(&row) {
+            rows.push(row);
         }
     }
 
-    /// Takes the counts that are not zero.
-    pub(super) fn take(&mut self) -> std::collections::BTreeMap<String, u64> {
-        let counts = self.counts.iter_mut().map(std::mem::take);
-        self.paths.iter().cloned().zip(counts).filter(|(_, count)| *count > 0).collect()
+    /// Takes the rows of the fields that were met.
+    pub(super) fn take(&mut self) -> std::collections::BTreeMap<String, Vec<usize>> {
+        let rows = self.rows.iter_mut().map(std::mem::take);
+        self.paths.iter().cloned().zip(rows).filter(|(_, rows)| !rows.is_empty()).collect()
     }
 }
 

@@ -349,7 +349,7 @@ fn keys_are_case_sensitive_and_may_be_escaped() {
 }
 
 #[test]
-fn fields_nobody_asked_for_are_counted_once_a_message_unless_null_or_dropped() {
+fn fields_nobody_asked_for_are_noted_once_a_message_unless_null_or_dropped() {
     let nested = structure(&[("n", Type::Int)]);
     let mut decoder = json_dropping(
         &[("a", Type::Int), ("l", list(nested.clone())), ("s", nested)],
@@ -361,10 +361,10 @@ fn fields_nobody_asked_for_are_counted_once_a_message_unless_null_or_dropped() {
         br#"{"new":[],"Gone":{}}"#,
         br#"{"new":1"#,
     ];
-    let expected = [("new", 2), ("s.deep", 1), ("l.element.x", 1), ("Gone", 1)];
+    let expected = [("new", vec![0, 2]), ("s.deep", vec![0]), ("l.element.x", vec![1]), ("Gone", vec![2])];
     for _ in 0..2 {
         let (_, batch) = decode(&mut decoder, &documents);
-        assert_eq!(batch.unknown_fields, expected.iter().map(|(k, n)| ((*k).to_owned(), *n)).collect());
+        assert_eq!(batch.unknown_fields, expected.iter().map(|(k, rows)| ((*k).to_owned(), rows.clone())).collect());
     }
 }
 
@@ -376,7 +376,7 @@ fn messages_full_of_new_names_cost_bounded_memory_and_lose_no_count() {
     let (outcomes, batch) = decode(&mut decoder, &payloads);
     assert!(outcomes.iter().all(Option::is_none));
     assert!(batch.unknown_fields.len() <= validator_tap::limits::UNKNOWN_FIELDS_MAX + 1);
-    assert_eq!(batch.unknown_fields[validator_tap::limits::OTHER_FIELDS], 2_500);
+    assert_eq!(batch.unknown_fields[validator_tap::limits::OTHER_FIELDS].len(), 2_500);
     assert_eq!(batch.duplicate_keys, 0);
     assert_eq!(show(&batch.columns[0])[2_999], "2999");
 }

@@ -70,6 +70,7 @@ fn committed_records_are_read_and_the_rest_is_explained() {
     good(producer.transaction(&topic, &values(5), TransactionEnd::Commit));
     good(producer.transaction(&topic, &values(4), TransactionEnd::Abort));
     good(producer.transaction(&topic, &values(3), TransactionEnd::Commit));
+    good(cluster.await_stable(&topic, 0, 15));
     let tap = good(KafkaTap::open(&config(cluster, &topic)));
     let range = &tap.partitions()[0];
     assert_eq!((range.from, range.to, range.last_stable, range.high_watermark), (0, 15, 15, 15));

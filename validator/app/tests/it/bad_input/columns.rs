@@ -68,16 +68,16 @@ fn an_unknown_field_in_an_expression() {
     --- stdout
     trades: 2 problems
     --- stderr
-    error: field price is kept by no column; it is in 2 of 2 messages sampled
-     --> pipeline.toml
-      = hint: use it in [map], or write [compare] drop = { "price" = "reason" }
-
     error: no message of 2 sampled has a field prise
       --> pipeline.toml:12:15
        |
     12 | price = "CAST(prise AS DECIMAL(18, 8))"
        |               ^^^^^
        = hint: did you mean price?
+
+    error: field price is kept by no column; it is in 2 of 2 messages sampled
+     --> pipeline.toml
+      = hint: use it in [map], or write [compare] drop = { "price" = "reason" }
     "#);
     assert_snapshot!(reconcile(&folder), @"
     exit 1

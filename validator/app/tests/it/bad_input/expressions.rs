@@ -57,6 +57,8 @@ fn an_expression_with_a_type_error() {
     "#);
     assert_snapshot!(check(&folder), @r#"
     exit 2
+    --- stdout
+    trades: 1 problem
     --- stderr
     error: the expression does not fit the message: Failed to coerce arguments to satisfy a call to
            'sqrt' function: coercion from Utf8 to the signature Uniform(1, [Float64, Float32]) failed
@@ -130,6 +132,8 @@ fn a_volatile_expression() {
     "#);
     assert_snapshot!(check(&folder), @r#"
     exit 2
+    --- stdout
+    trades: 1 problem
     --- stderr
     error: random() cannot stand in a contract: the same message must always give the same row
       --> pipeline.toml:12:9

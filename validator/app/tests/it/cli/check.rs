@@ -1,0 +1,143 @@
+//! `check`: offline and against the live topic and table.
+
+use insta::assert_snapshot;
+
+use super::{sound, written};
+use crate::scene::Scene;
+use crate::transcript::validator;
+
+#[test]
+fn a_sound_pipeline_online_and_offline() {
+    let folder = written(&sound());
+    assert_snapshot!(validator(folder.path(), "check pipeline.toml").all(), @"
+    exit 0
+    --- stdout
+    trades: sound, on a sample of 3 messages
+    ");
+    assert_snapshot!(validator(folder.path(), "check --offline pipeline.toml").all(), @"
+    exit 0
+    --- stdout
+    trades: sound as far as the files tell
+    ");
+}
+
+#[test]
+fn offline_looks_at_the_files_only() {
+    let folder = written(&sound());
+    folder.edit("pipeline.toml", "lake.market.trades", "lale.no.table");
+    assert_eq!(validator(folder.path(), "check --offline pipeline.toml").exit, 0);
+    assert_eq!(validator(folder.path(), "check pipeline.toml").exit, 2);
+}
+
+#[test]
+fn every_problem_of_every_pipeline_is_listed() {
+    let folder = written(&sound());
+    let text = std::fs::read_to_string(folder.join("pipeline.toml")).expect("it is there");
+    let other = text
+        .replace("name = \"trades\"", "name = \"other\"")
+        .replace("[identity]", "[map]\nprice = \"1 +\"\n\n[identity]");
+    std::fs::write(folder.join("other.toml"), other).expect("the folder takes files");
+    std::fs::write(folder.join("third.toml"), text.replace("mode =", "mod =")).expect("the folder takes files");
+    let names = "check pipeline.toml other.toml third.toml missing.toml";
+    assert_snapshot!(validator(folder.path(), names).all(), @r#"
+    exit 2
+    --- stdout
+    trades: sound, on a sample of 3 messages
+    other: 1 problem
+    third.toml: 1 problem
+    missing.toml: could not be checked
+    --- stderr
+    error: the expression does not parse: Expected: an expression, found: EOF
+     --> other.toml:8:9
+      |
+    8 | price = "1 +"
+      |         ^^^^^
+
+    error: unknown key `mod` in [identity]
+     --> third.toml:8:1
+      |
+    8 | mod = "offset"
+      | ^^^
+      = hint: did you mean `mode`?
+
+    1 problem in third.toml
+
+    error: read missing.toml
+      because: No such file or directory (os error 2)
+      hint:    a path starts at the working folder: `ls` it
+    "#);
+}
+
+#[test]
+fn without_a_name_all_pipelines_of_the_service_are_checked() {
+    let folder = written(&sound());
+    assert_snapshot!(validator(folder.path(), "check").all(), @r#"
+    exit 2
+    --- stderr
+    error: there is no pipeline to check
+      = hint: name a pipeline's file, or write `pipelines = ["rules/suites/*.toml"]` in [service]
+    "#);
+    folder.edit("validator.toml", "[catalogs.lake]", "[service]\npipelines = [\"pipe*.toml\"]\n\n[catalogs.lake]");
+    assert_snapshot!(validator(folder.path(), "check").all(), @"
+    exit 0
+    --- stdout
+    trades: sound, on a sample of 3 messages
+    ");
+}
+
+#[test]
+fn a_table_that_cannot_be_asked_ends_with_3() {
+    let mut scene = sound();
+    scene.table.position_deletes = true;
+    assert_snapshot!(validator(written(&scene).path(), "check pipeline.toml").all(), @"
+    exit 3
+    --- stdout
+    trades: could not be checked
+    --- stderr
+    error: open the table
+      because: table needs what this version cannot do: delete files (1 live)
+    ");
+}
+
+#[test]
+fn a_field_that_is_null_in_every_message_is_not_absent() {
+    let folder = written(&Scene::offset().topic("0@0 a 1 - | 0@1 b 2 -").file("0@0 a 1 - | 0@1 b 2 -"));
+    assert_snapshot!(validator(folder.path(), "check pipeline.toml").all(), @"
+    exit 0
+    --- stdout
+    trades: sound, on a sample of 2 messages
+    ");
+}
+
+#[test]
+fn messages_that_nobody_can_decode_are_a_wrong_contract() {
+    let folder = written(&Scene::offset().payload(0, "<trade/>").payload(1, "<trade/>").file("0@0 a 1"));
+    assert_snapshot!(validator(folder.path(), "check pipeline.toml").all(), @r#"
+    exit 2
+    --- stdout
+    trades: 1 problem
+      2 messages cannot be decoded: no JSON value starts here (byte 0)
+    --- stderr
+    error: no message of 2 sampled can be decoded: no JSON value starts here (byte 0)
+     --> pipeline.toml:5:10
+      |
+    5 | format = "json"
+      |          ^^^^^^
+    "#);
+    let folder = written(&Scene::offset().topic("0@0 a 1").payload(1, "<trade/>").file("0@0 a 1"));
+    assert_snapshot!(validator(folder.path(), "check pipeline.toml").all(), @"
+    exit 0
+    --- stdout
+    trades: sound, on a sample of 2 messages
+      1 message cannot be decoded: no JSON value starts here (byte 0)
+    ");
+}
+
+#[test]
+fn an_empty_topic_is_sound() {
+    assert_snapshot!(validator(written(&Scene::offset()).path(), "check pipeline.toml").all(), @"
+    exit 0
+    --- stdout
+    trades: sound, but the topic is empty
+    ");
+}
