@@ -24,7 +24,7 @@ use tracing_subscriber::EnvFilter;
 
 pub use answer::Answer;
 pub use failure::Failure;
-pub use reconcile::{Request, judge};
+pub use reconcile::{Request, judge, prepare};
 pub use render::Progress;
 
 use cli::{Cli, Command};

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use validator_core::clock::Clock;
-use validator_engine::reconcile::Judge;
+use validator_engine::reconcile::{Judge, Run};
 
 use crate::answer::{Answer, Frame};
 use crate::cli::{Exit, ReconcileArgs, ReportTarget};
-use crate::config::{Loader, Pipeline, Service, SnapshotSelector, join};
+use crate::config::{Loader, Pipeline, Service, SnapshotSelector};
 use crate::failure::Failure;
 use crate::open::{self, Sides};
 use crate::render::{self, Progress};
@@ -97,7 +97,6 @@ pub async fn judge(
     request: &Request,
     progress: &Progress,
 ) -> Result<Answer, Failure> {
-    join(pipeline, service)?;
     let sides = open::sides(pipeline, service, request).await?;
     let clock = clock(pipeline, request, &sides);
     let estimate = sides.estimate();
@@ -121,6 +120,17 @@ pub async fn judge(
         judged_at_ms: clock.judged_at_ms,
     };
     Ok(frame.answer(result))
+}
+
+/// Opens both sides and binds the contract, as [`judge`] does, and leaves the run to the caller: for who measures its
+/// passes.
+///
+/// # Errors
+/// [`Failure`], with its exit code.
+pub async fn prepare(pipeline: &Pipeline, service: &Service, request: &Request) -> Result<Run, Failure> {
+    let sides = open::sides(pipeline, service, request).await?;
+    let clock = clock(pipeline, request, &sides);
+    open::run(pipeline, service, &sides, clock, request, validator_engine::reconcile::Progress::none())
 }
 
 /// judged_at = `--as-of`, else the commit time of a snapshot asked for, else the start of the run.

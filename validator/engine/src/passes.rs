@@ -28,16 +28,18 @@ use crate::scan_exec::{IcebergScanExec, ScanLog};
 use crate::scoping::{self, Scoping};
 use crate::segment_exec::{RowCensus, RowCut, SegmentExec};
 
-/// The first pass over the messages.
-pub(crate) struct MessagePass {
+/// What the first pass over the messages saw.
+#[derive(Debug)]
+pub struct MessagePass {
     pub(crate) bags: Vec<MessageBag>,
     pub(crate) seen: Observations,
     pub(crate) undecodable: Vec<MessageEntry>,
     pub(crate) details: BTreeMap<MessageAt, String>,
 }
 
-/// The pass over the rows, made again without what it lost.
-pub(crate) struct RowPass {
+/// What the pass over the rows saw, made again without what it lost.
+#[derive(Debug)]
+pub struct RowPass {
     pub(crate) bags: Vec<RowBag>,
     pub(crate) census: RowCensus,
     pub(crate) faults: Vec<(FileIndex, FileFault)>,
@@ -46,8 +48,31 @@ pub(crate) struct RowPass {
     pub(crate) rows: RowSide,
 }
 
+impl MessagePass {
+    /// Judged messages in the bags.
+    pub fn messages(&self) -> u64 {
+        self.bags.iter().map(|bag| bag.bag.count).sum()
+    }
+
+    /// What was seen beside them.
+    pub fn seen(&self) -> &Observations {
+        &self.seen
+    }
+}
+
+impl RowPass {
+    /// Rows in the bags.
+    pub fn rows(&self) -> u64 {
+        self.bags.iter().map(|bag| bag.bag.count).sum()
+    }
+}
+
 impl Run {
-    pub(crate) async fn message_pass(&self) -> Result<MessagePass, RunError> {
+    /// Reads all messages into bags.
+    ///
+    /// # Errors
+    /// [`RunError`]; what is wrong with single messages is in the pass.
+    pub async fn message_pass(&self) -> Result<MessagePass, RunError> {
         let wanted: Vec<Wanted> = ranges(&self.messages);
         let partitions = self.messages.tap.partitions().len();
         let observations = Arc::new(Mutex::new(Observations::new(partitions)));
@@ -87,7 +112,11 @@ impl Run {
         })
     }
 
-    pub(crate) async fn holes(&self, seen: &Observations) -> Result<Vec<Holes>, RunError> {
+    /// Why the offsets between the messages hold none, by partition.
+    ///
+    /// # Errors
+    /// The broker cannot be asked.
+    pub async fn holes(&self, seen: &Observations) -> Result<Vec<Holes>, RunError> {
         let gaps: Vec<_> = (0..)
             .map(PartitionIndex)
             .zip(&seen.partitions)
@@ -104,7 +133,11 @@ impl Run {
         Ok(runs.into_iter().map(Holes::new).collect())
     }
 
-    pub(crate) async fn row_pass(&self, scoping: &Scoping) -> Result<RowPass, RunError> {
+    /// Reads all rows into bags, by the scope that the messages gave.
+    ///
+    /// # Errors
+    /// [`RunError`]; what cannot be read of the table is in the pass.
+    pub async fn row_pass(&self, scoping: &Scoping) -> Result<RowPass, RunError> {
         let fields: Vec<Field> = self.messages.binding.read_fields();
         let spec = row_spec(&self.messages.binding.columns);
         let mut lost: BTreeMap<FileIndex, RowGroups> = BTreeMap::new();
