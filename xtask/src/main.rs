@@ -32,11 +32,8 @@ enum Task {
     Tidy,
     /// Counts the binary's packages, checks licences and bans
     Packages,
-    /// Measures the hot loops and prints them beside their targets
-    Bench {
-        #[command(subcommand)]
-        what: bench::Bench,
-    },
+    /// Measures release builds over real parts and prints each figure beside its bound
+    Bench(bench::Bench),
     /// Runs the property test over generated worlds; a failing seed is replayed by `--seeds N`
     Worlds(worlds::Worlds),
     /// Runs the demo for some seeds and compares its findings with the truth about what was injected
@@ -49,7 +46,7 @@ fn main() -> ExitCode {
         Task::Test => ci::run(false),
         Task::Tidy => tidy::run(),
         Task::Packages => packages::check(),
-        Task::Bench { what } => bench::run(&what),
+        Task::Bench(bench) => bench::run(&bench),
         Task::Worlds(worlds) => worlds::run(&worlds),
         Task::Demos(demos) => demos::run(&demos),
     };

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use validator_core::clock::Clock;
+use validator_core::contract::Bound;
 use validator_engine::reconcile::{Judge, Run};
 
 use crate::answer::{Answer, Frame};
 use crate::cli::{Exit, ReconcileArgs, ReportTarget};
-use crate::config::{Loader, Pipeline, Service, SnapshotSelector};
+use crate::config::{Loader, Pipeline, Problem, Service, SnapshotSelector};
 use crate::failure::Failure;
 use crate::open::{self, Sides};
 use crate::render::{self, Progress};
@@ -30,6 +31,7 @@ pub fn reconcile(args: &ReconcileArgs, terminal: &Terminal) -> Result<Exit, Fail
         pipeline.read_from_files(args.source.clone(), args.envelope);
     }
     let request = Request::of(args, started_ms);
+    request.check_order()?;
     let runtime = open::runtime()?;
     if args.dry_run {
         let sides = runtime.block_on(open::sides(&pipeline, &service, &request))?;
@@ -52,9 +54,9 @@ pub struct Request {
     /// When the run started, milliseconds since the epoch.
     pub started_ms: i64,
     /// First message; the pipeline's start, else the earliest, unless given.
-    pub from: Option<validator_core::contract::Bound>,
+    pub from: Option<Bound>,
     /// End; now, unless given.
-    pub to: Option<validator_core::contract::Bound>,
+    pub to: Option<Bound>,
     /// The table's state.
     pub snapshot: Option<SnapshotSelector>,
     /// `--as-of`.
@@ -84,6 +86,22 @@ impl Request {
             threads: args.threads.map_or(defaults.threads, usize::from),
             ..defaults
         }
+    }
+}
+
+impl Request {
+    /// Refuses a range that ends before it begins: it would prove nothing and say that all is well.
+    fn check_order(&self) -> Result<(), Failure> {
+        let (Some(from), Some(to)) = (&self.from, &self.to) else { return Ok(()) };
+        let is_reversed = match (from, to) {
+            (Bound::Offset(from), Bound::Offset(to)) | (Bound::Time(from), Bound::Time(to)) => from > to,
+            (Bound::Offsets(from), Bound::Offsets(to)) => {
+                from.iter().any(|(partition, from)| to.get(partition).is_some_and(|to| from > to))
+            }
+            _ => false,
+        };
+        let problem = || Problem::new("--from lies behind --to").hint("a range begins at --from and ends before --to");
+        if is_reversed { Err(vec![problem()].into()) } else { Ok(()) }
     }
 }
 

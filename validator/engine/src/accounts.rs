@@ -12,11 +12,12 @@ use validator_core::position::PartitionIndex;
 use validator_core::segment::SegmentKey;
 
 use crate::bag_plan::RowBag;
+use crate::kept::Agreed;
 use crate::message_reader::MessageSide;
 use crate::observations::Observations;
 use crate::segment_exec::RowCensus;
 
-/// What the balanced segments prove.
+/// What is proven: all of the balanced segments, and of the disputed ones the identities that agree.
 #[derive(Debug, Default)]
 pub struct Balanced {
     /// Messages, each with its one equal row.
@@ -40,6 +41,17 @@ impl Balanced {
         let is_balanced = |row: &&RowBag| books.account(&row.segment).is_some_and(|account| account.is_balanced());
         balanced.late = rows.iter().filter(is_balanced).map(|row| row.late).sum();
         balanced
+    }
+
+    /// Adds what the identities of disputed segments agree on.
+    pub fn add(&mut self, agreed: &BTreeMap<PartitionIndex, Agreed>, by_offset: bool) {
+        for (partition, agreed) in agreed {
+            self.intact += agreed.messages;
+            self.late += agreed.late;
+            if by_offset {
+                *self.by_partition.entry(*partition).or_default() += agreed.messages;
+            }
+        }
     }
 }
 

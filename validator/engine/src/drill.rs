@@ -1,7 +1,6 @@
 //! The drill: all disputed segments of a run are read again from both sides as entries, and judged together.
 //!
-//! Contract: messages first, so that of the rows beside the run's windows only those are kept whose identity
-//! a disputed message has. The judge decides; this file only fetches what it asks for.
+//! Contract: the judge decides; this file only fetches what it asks for.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::{ControlFlow, Range};
@@ -18,9 +17,10 @@ use validator_tap::Wanted;
 
 use crate::entries;
 use crate::identity::IdentityDigests;
+use crate::kept::{Kept, KeptRow};
 use crate::losses::Losses;
 use crate::message_reader::{MessageSide, ReadError};
-use crate::row_reader::{RowSide, external};
+use crate::row_reader::{RowBatch, RowSide, external};
 use crate::scan_exec::ScanTask;
 use crate::segments::MessageSegments;
 
@@ -58,66 +58,65 @@ pub struct Drill {
 }
 
 impl Drill {
-    /// The messages of the disputed segments, excluded ones too; undecodable ones are left to the first pass.
+    /// Keeps the messages of the disputed segments, excluded ones too; undecodable ones are left to the first pass.
     ///
     /// # Errors
     /// [`DrillError`].
-    pub async fn message_entries(&self, disputed: &Arc<BTreeSet<SegmentKey>>) -> Result<Vec<MessageEntry>, DrillError> {
+    pub async fn keep_messages(
+        &self,
+        disputed: &Arc<BTreeSet<SegmentKey>>,
+        kept: &Arc<Kept>,
+    ) -> Result<(), DrillError> {
         let wanted = self.message_ranges(disputed);
         let (disputed, digests, losses) = (Arc::clone(disputed), Arc::clone(&self.digests), Arc::clone(&self.losses));
         let by_position = matches!(*self.messages.segments, MessageSegments::Offset(_));
-        let segments = Arc::clone(&self.messages.segments);
-        let found = self
-            .read_messages(wanted, move |batch| {
-                let keys = segments.keys(&batch).map_err(external)?;
-                let asked = |row: usize| {
-                    !matches!(batch.states[row], MessageState::Undecodable(_)) && disputed.contains(&keys[row])
-                };
-                entries::of_messages(&batch, &digests, by_position, &losses, asked).map_err(external)
-            })
-            .await?;
-        Ok(found.into_iter().flatten().collect())
+        let (segments, kept) = (Arc::clone(&self.messages.segments), Arc::clone(kept));
+        self.read_messages(wanted, move |batch| {
+            let keys = segments.keys(&batch).map_err(external)?;
+            let asked = |row: usize| {
+                !matches!(batch.states[row], MessageState::Undecodable(_)) && disputed.contains(&keys[row])
+            };
+            let entries = entries::of_messages(&batch, &digests, by_position, &losses, asked).map_err(external)?;
+            kept.add_messages(&entries)
+        })
+        .await?;
+        Ok(())
     }
 
-    /// The rows of the disputed segments. Rows of segments that are only `beside` the run (mode `key`) are kept where
-    /// their identity is in `names`; how many were not is the second answer.
+    /// Keeps the rows of the disputed segments; those that the run does not ask for only where a message may (mode
+    /// `key`).
     ///
     /// # Errors
     /// [`DrillError`].
-    pub async fn row_entries(
+    pub async fn keep_rows(
         &self,
         disputed: &Arc<BTreeSet<SegmentKey>>,
         files: &BTreeSet<FileIndex>,
-        names: Arc<HashSet<IdentityHash>>,
-        books: Arc<Books>,
-    ) -> Result<(Vec<RowEntry>, u64), DrillError> {
+        books: &Arc<Books>,
+        kept: &Arc<Kept>,
+    ) -> Result<(), DrillError> {
         let (disputed, digests) = (Arc::clone(disputed), Arc::clone(&self.digests));
+        let (books, kept) = (Arc::clone(books), Arc::clone(kept));
         let is_key = !matches!(*self.messages.segments, MessageSegments::Offset(_));
-        let (found, _) = self
-            .rows
-            .read(self.tasks(files), move |batch| {
-                let wanted = |row: usize, identity: &IdentityHash| {
-                    let place = &batch.places[row];
-                    if !disputed.contains(&place.segment) {
-                        return false;
-                    }
-                    let beside = place.standing == RowStanding::OutOfScope;
-                    let messages = || books.account(&place.segment).is_some_and(|account| account.debit.count > 0);
-                    !beside || (is_key && (messages() || names.contains(identity)))
-                };
-                let asked = batch.places.iter().filter(|place| {
-                    disputed.contains(&place.segment) && (is_key || place.standing != RowStanding::OutOfScope)
-                });
-                let asked = asked.count();
-                let entries = entries::of_rows(&batch.columns, &batch.at, &batch.places, &batch.late, &digests, wanted)
-                    .map_err(external)?;
-                let beside = (asked - entries.len()) as u64;
-                Ok((entries, beside))
-            })
-            .await
-            .map_err(DrillError::Rows)?;
-        let beside = found.iter().map(|(_, beside)| beside).sum();
-        Ok((found.into_iter().flat_map(|(entries, _)| entries).collect(), beside))
+        let each = move |batch: RowBatch| {
+            let asked = |row: usize| {
+                let place = &batch.places[row];
+                disputed.contains(&place.segment) && (is_key || place.standing != RowStanding::OutOfScope)
+            };
+            let rows: Vec<usize> = (0..batch.at.len()).filter(|row| asked(*row)).collect();
+            let entries = entries::of_rows(&batch.columns, &batch.at, &batch.places, &batch.late, &digests, &rows)
+                .map_err(external)?;
+            let beside = |row: &usize| {
+                let place = &batch.places[*row];
+                let has_messages = || books.account(&place.segment).is_some_and(|account| account.debit.count > 0);
+                place.standing == RowStanding::OutOfScope && !has_messages()
+            };
+            let rows: Vec<KeptRow> =
+                rows.iter().zip(entries).map(|(row, entry)| KeptRow { entry, beside: beside(row) }).collect();
+            kept.add_rows(&rows)
+        };
+        self.rows.read(self.tasks(files), each).await.map_err(DrillError::Rows)?;
+        Ok(())
     }
 
     /// Mode `key`: excluded messages of other segments that have the identity of a row here: a damaged window takes a
@@ -362,8 +361,9 @@ impl Lookup {
             .drill
             .rows
             .read(tasks, move |batch| {
-                let balanced = |row: usize, _: &IdentityHash| !disputed.contains(&batch.places[row].segment);
-                let rows = entries::of_rows(&batch.columns, &batch.at, &batch.places, &batch.late, &digests, balanced);
+                let balanced: Vec<usize> =
+                    (0..batch.at.len()).filter(|row| !disputed.contains(&batch.places[*row].segment)).collect();
+                let rows = entries::of_rows(&batch.columns, &batch.at, &batch.places, &batch.late, &digests, &balanced);
                 let rows = rows.map_err(external)?;
                 Ok(rows.into_iter().filter(|row| pairs.contains(&(row.identity, row.digest))).collect::<Vec<_>>())
             })

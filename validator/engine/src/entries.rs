@@ -49,7 +49,7 @@ pub fn of_messages(
     Ok(wanted.into_iter().map(entry).collect())
 }
 
-/// The entries of rows, for which `wanted` is true.
+/// The entries of the rows `wanted`, in that order.
 ///
 /// # Errors
 /// Columns that are not of the bound types.
@@ -59,17 +59,23 @@ pub fn of_rows(
     places: &[RowPlace],
     late: &[Option<bool>],
     digests: &IdentityDigests,
-    wanted: impl Fn(usize, &validator_core::digest::IdentityHash) -> bool,
+    wanted: &[usize],
 ) -> Result<Vec<RowEntry>, EncodeError> {
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
     let all = digests.all(at.len(), columns, |_| None)?;
-    let entry = |row: usize| RowEntry {
-        at: at[row],
-        identity: all.identity[row],
-        digest: all.row[row],
-        rest: all.rest[row],
-        standing: places[row].standing,
-        hole: places[row].hole,
-        late: late[row] == Some(true),
+    let entry = |row: &usize| {
+        let row = *row;
+        RowEntry {
+            at: at[row],
+            identity: all.identity[row],
+            digest: all.row[row],
+            rest: all.rest[row],
+            standing: places[row].standing,
+            hole: places[row].hole,
+            late: late[row] == Some(true),
+        }
     };
-    Ok((0..at.len()).filter(|row| wanted(*row, &all.identity[*row])).map(entry).collect())
+    Ok(wanted.iter().map(entry).collect())
 }

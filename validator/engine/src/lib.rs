@@ -15,6 +15,8 @@ mod exact_cast;
 pub mod expr;
 mod findings;
 pub mod identity;
+mod kept;
+mod kept_codec;
 mod late;
 mod leaves;
 mod limits;

@@ -17,3 +17,9 @@ pub const CONSTANT_OFFSET_ROWS: u64 = 1_000;
 
 /// Offsets at either end of a partition that a sample looks at.
 pub const SAMPLE_OFFSETS: i64 = 500;
+
+/// Buckets of entries kept for the judge: few enough files, small enough to be reduced one at a time. A power of two.
+pub const KEPT_BUCKETS: usize = 64;
+
+/// Bytes of such entries in memory, of both sides together; what goes beyond is spilled: two million messages and rows.
+pub const KEPT_BYTES_MAX: usize = 512 * 1024 * 1024;

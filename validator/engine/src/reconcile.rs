@@ -30,7 +30,8 @@ use crate::bag_plan::{MessageBag, RowBag};
 use crate::drill::{Drill, DrillError, Lookup};
 use crate::findings::Evidence;
 use crate::identity::IdentityDigests;
-use crate::limits::PAIRS_AT_ONCE_MAX;
+use crate::kept::{Agreed, Kept};
+use crate::limits::{KEPT_BYTES_MAX, PAIRS_AT_ONCE_MAX};
 use crate::message_reader::{MessageSide, ReadError};
 use crate::observations::Observations;
 use crate::passes::{MessagePass, covered};
@@ -139,6 +140,13 @@ pub struct Reconciled {
     pub census: RowCensus,
 }
 
+/// What the identities of disputed segments agree on beside the case.
+struct Agreement {
+    by_partition: BTreeMap<PartitionIndex, Agreed>,
+    /// Rows beside the run that no message explains.
+    rows_beside: u64,
+}
+
 /// Segments of a run.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SegmentNumbers {
@@ -173,12 +181,14 @@ impl Run {
         };
         let disputed = self.disputed(&drill, &books, &messages).await?;
         let forced: Balanced = Balanced::of(&without(&books, &disputed), &rows.bags);
-        let balanced = if disputed.len() == books.disputed().len() { balanced } else { forced };
-        let (case, beside) = self.case(&drill, &books, &disputed, &messages, &rows.bags, &scoping).await?;
+        let mut balanced = if disputed.len() == books.disputed().len() { balanced } else { forced };
+        let (case, agreement) = self.case(&drill, &books, &disputed, &messages, &rows.bags, &scoping).await?;
         let identities = case.messages.iter().filter_map(|message| Some((message.at, message.identity?))).collect();
         let mut judgement = judge_case(self.judge, case, drill.clone(), Arc::clone(&disputed)).await?;
         let removed = removed(&self, &judgement, &identities).await?;
         judgement.mark_removed(&removed.keys().copied().collect());
+        balanced.add(&agreement.by_partition, self.messages.binding.identity.is_offset());
+        let beside = agreement.rows_beside;
         let (accounts, late) = accounts(&self.messages, &messages.seen, &rows.census, &balanced, &judgement, beside);
         accounts.assert_balanced();
         let findings = self.findings(&judgement, &messages.details, &removed).await?;
@@ -224,38 +234,44 @@ impl Run {
         messages: &MessagePass,
         row_bags: &[RowBag],
         scoping: &Scoping,
-    ) -> Result<(Case, u64), RunError> {
-        let mut entries = match disputed.is_empty() {
-            true => Vec::new(),
-            false => drill.message_entries(disputed).await?,
-        };
-        let names = Arc::new(entries.iter().filter_map(|entry| entry.identity).collect::<HashSet<_>>());
+    ) -> Result<(Case, Agreement), RunError> {
+        let kept = Arc::new(Kept::new(KEPT_BYTES_MAX, self.context.runtime_env()));
         let files = row_bags.iter().filter(|bag| disputed.contains(&bag.segment)).map(|bag| bag.file).collect();
-        let (rows, beside) = match disputed.is_empty() {
-            true => (Vec::new(), 0),
-            false => drill.row_entries(disputed, &files, names, Arc::clone(books)).await?,
-        };
-        entries.extend(messages.undecodable.iter().copied());
-        entries.extend(drill.excluded_beside(disputed, &entries, &rows).await?);
+        if !disputed.is_empty() {
+            drill.keep_messages(disputed, &kept).await?;
+            drill.keep_rows(disputed, &files, books, &kept).await?;
+        }
+        kept.add_messages(&messages.undecodable)?;
+        let threads = self.threads;
+        let mut reduced = tokio::task::spawn_blocking(move || kept.reduce(threads)).await??;
+        let beside = drill.excluded_beside(disputed, &reduced.messages, &reduced.rows).await?;
+        reduced.messages.extend(beside);
         let by_offset = self.messages.binding.identity.is_offset();
         let case = Case {
             mode: if by_offset { ModeKind::Offset } else { ModeKind::Key },
-            messages: entries,
-            rows,
+            messages: reduced.messages,
+            rows: reduced.rows,
             clock: self.clock,
-            past: self.past(books, disputed, &messages.bags, by_offset),
+            past: self.past(books, disputed, &messages.bags, &reduced.agreed),
             whole_topic: scoping.whole_topic,
         };
-        Ok((case, beside))
+        Ok((case, Agreement { by_partition: reduced.agreed, rows_beside: reduced.rows_beside }))
     }
 
-    fn past(&self, books: &Books, disputed: &BTreeSet<SegmentKey>, bags: &[MessageBag], by_offset: bool) -> Past {
-        if !by_offset {
+    fn past(
+        &self,
+        books: &Books,
+        disputed: &BTreeSet<SegmentKey>,
+        bags: &[MessageBag],
+        agreed: &BTreeMap<PartitionIndex, Agreed>,
+    ) -> Past {
+        if !self.messages.binding.identity.is_offset() {
             let adding =
                 self.pinned.ancestry.iter().filter(|snapshot| snapshot.adds_rows && snapshot.operation != "replace");
             return Past::Commits { times_ms: adding.map(|snapshot| snapshot.commit_ms).collect() };
         }
-        let mut paired_max: BTreeMap<PartitionIndex, i64> = BTreeMap::new();
+        let mut paired_max: BTreeMap<PartitionIndex, i64> =
+            agreed.iter().map(|(partition, agreed)| (*partition, agreed.offset_max)).collect();
         for bag in bags {
             let balanced = books.account(&bag.segment).is_some_and(|account| account.is_balanced());
             if let SegmentKey::Offsets { partition, .. } = bag.segment

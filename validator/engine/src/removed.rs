@@ -1,6 +1,6 @@
 //! Messages without a row whose row stands in an older snapshot that the table still keeps: taken away, not lost.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use futures::StreamExt;
 use validator_core::digest::IdentityHash;
@@ -8,7 +8,7 @@ use validator_core::judge::Judgement;
 use validator_core::position::MessageAt;
 use validator_core::schema::Field;
 use validator_core::verdict::{Cause, MessageVerdict, Verdict};
-use validator_table::{RemovedFile, RowGroups, ScanItem};
+use validator_table::{DataFile, RemovedFile, RowGroups, ScanItem, SnapshotInfo};
 
 use crate::reconcile::{Run, RunError};
 
@@ -22,7 +22,8 @@ pub struct Removal {
     committed_ms: i64,
 }
 
-/// For each missing or overdue message that an older snapshot holds, the commit that took its row away.
+/// For each missing or overdue message that an older snapshot holds, the commit that took its row away: the one after the
+/// last snapshot that held more rows of its identity than the judged one. Rows that were rewritten were not taken away.
 ///
 /// # Errors
 /// Columns that are not of the bound types.
@@ -32,15 +33,36 @@ pub async fn removed(
     identities: &HashMap<MessageAt, IdentityHash>,
 ) -> Result<HashMap<MessageAt, Removal>, RunError> {
     let rowless: HashMap<IdentityHash, Vec<MessageAt>> = rowless(judgement, identities);
-    let mut found: HashMap<MessageAt, Removal> = HashMap::new();
     if rowless.is_empty() {
-        return Ok(found);
+        return Ok(HashMap::new());
     }
     let fields: Vec<Field> = run.messages.binding.columns.iter().map(|column| column.field.clone()).collect();
+    let mut taken: Vec<(RemovedFile, Counts)> = Vec::new();
     for removed in run.pinned.removed_files().await.files {
-        let removal = Removal::of(&removed);
-        for identity in identities_in(run, &removed, &fields).await? {
-            for at in rowless.get(&identity).into_iter().flatten() {
+        let counts = counts_in(run, &removed.file, &fields, &rowless).await?;
+        if !counts.is_empty() {
+            taken.push((removed, counts));
+        }
+    }
+    // Only files that came after a row was taken away can have it again.
+    let mut came: Vec<(&DataFile, Counts)> = Vec::new();
+    for file in &run.pinned.files {
+        if taken.iter().any(|(removed, _)| !stood(run, file, &removed.stood_in)) {
+            let mut counts = counts_in(run, file, &fields, &rowless).await?;
+            counts.values_mut().for_each(|count| *count *= u64::from(file.entries.max(1)));
+            came.push((file, counts));
+        }
+    }
+    let mut found: HashMap<MessageAt, Removal> = HashMap::new();
+    for (last, _) in &taken {
+        let removal = Removal::of(last);
+        let before = taken.iter().filter(|(removed, _)| {
+            stood(run, &removed.file, &last.stood_in) && !is_before(run, &removed.stood_in, &last.stood_in)
+        });
+        let before = sum(before.map(|(_, counts)| counts));
+        let since = sum(came.iter().filter(|(file, _)| !stood(run, file, &last.stood_in)).map(|(_, counts)| counts));
+        for (identity, _) in before.into_iter().filter(|(name, count)| since.get(name).is_none_or(|n| n < count)) {
+            for at in &rowless[&identity] {
                 let latest = found.entry(*at).or_insert_with(|| removal.clone());
                 if latest.committed_ms < removal.committed_ms {
                     *latest = removal.clone();
@@ -49,6 +71,37 @@ pub async fn removed(
         }
     }
     Ok(found)
+}
+
+/// Rows by identity.
+type Counts = HashMap<IdentityHash, u64>;
+
+fn sum<'c>(counts: impl Iterator<Item = &'c Counts>) -> Counts {
+    let mut sum = Counts::new();
+    for (identity, count) in counts.flatten() {
+        *sum.entry(*identity).or_default() += count;
+    }
+    sum
+}
+
+/// Where a snapshot stands in the judged one's line, the oldest first.
+fn place(run: &Run, snapshot_id: i64) -> Option<usize> {
+    run.pinned.ancestry.iter().rev().position(|snapshot| snapshot.id == snapshot_id)
+}
+
+/// Whether a file had been added when the snapshot was made. A commit that is no longer retained came before all that are.
+fn stood(run: &Run, file: &DataFile, snapshot: &SnapshotInfo) -> bool {
+    match (place(run, file.snapshot_id), place(run, snapshot.id)) {
+        (Some(added), Some(this)) => added <= this,
+        _ => file.added_by.as_ref().is_none_or(|by| by.commit_ms <= snapshot.commit_ms),
+    }
+}
+
+fn is_before(run: &Run, one: &SnapshotInfo, other: &SnapshotInfo) -> bool {
+    match (place(run, one.id), place(run, other.id)) {
+        (Some(one), Some(other)) => one < other,
+        _ => one.commit_ms < other.commit_ms,
+    }
 }
 
 impl Removal {
@@ -80,15 +133,23 @@ fn rowless(
     rowless
 }
 
-/// The identities of a removed file's rows; what can no longer be read is no evidence.
-async fn identities_in(run: &Run, removed: &RemovedFile, fields: &[Field]) -> Result<BTreeSet<IdentityHash>, RunError> {
-    let mut identities = BTreeSet::new();
-    let Ok(reader) = run.pinned.open(&removed.file, fields).await else { return Ok(identities) };
+/// How many rows of these identities a file has; what can no longer be read is no evidence.
+async fn counts_in(
+    run: &Run,
+    file: &DataFile,
+    fields: &[Field],
+    wanted: &HashMap<IdentityHash, Vec<MessageAt>>,
+) -> Result<Counts, RunError> {
+    let mut counts = Counts::new();
+    let Ok(reader) = run.pinned.open(file, fields).await else { return Ok(counts) };
     let mut items = reader.scan(&RowGroups::All);
     while let Some(item) = items.next().await {
         if let ScanItem::Rows(rows) = item {
-            identities.extend(run.digests.identities(rows.batch.num_rows(), rows.batch.columns(), None)?);
+            let identities = run.digests.identities(rows.batch.num_rows(), rows.batch.columns(), None)?;
+            for identity in identities.into_iter().filter(|identity| wanted.contains_key(identity)) {
+                *counts.entry(identity).or_default() += 1;
+            }
         }
     }
-    Ok(identities)
+    Ok(counts)
 }

@@ -17,10 +17,11 @@ use std::ops::{ControlFlow, Range};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use rdkafka::ClientConfig;
 use validator_core::hole::Hole;
 use validator_core::position::PartitionIndex;
 
-use self::client::{Clients, Isolation};
+use self::client::{Ahead, Clients, Isolation};
 use crate::bounds::Bounds;
 use crate::{Message, PartitionRange, ReadEnd, Tap, TapError, Wanted, limits};
 
@@ -52,6 +53,14 @@ impl KafkaConfig {
             open_timeout: limits::OPEN_TIMEOUT,
             stall_timeout: limits::READ_STALL,
         }
+    }
+
+    /// What a consumer that reads a long range is made with: for who compares with one of their own.
+    ///
+    /// # Errors
+    /// A property that the tap must set itself.
+    pub fn consumer_config(&self) -> Result<ClientConfig, TapError> {
+        Ok(Clients::new(&self.brokers, &self.properties)?.config(Isolation::Committed, Ahead::Far))
     }
 }
 

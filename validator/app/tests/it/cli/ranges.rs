@@ -36,6 +36,18 @@ fn ten() -> Scene {
 }
 
 #[test]
+fn a_range_that_ends_before_it_begins_is_a_mistake() {
+    let folder = written(&ten());
+    for flags in
+        ["--from 7 --to 3", "--from 0:3,1:2 --to 0:1,1:5", "--from 2024-08-08T12:04:00Z --to 2024-08-08T12:03:00Z"]
+    {
+        let ran = validator(folder.path(), &format!("reconcile pipeline.toml {flags}"));
+        assert_eq!((ran.exit, ran.stdout.as_str()), (2, ""), "{flags}");
+        assert!(ran.stderr.contains("--from lies behind --to"), "{flags}: {}", ran.stderr);
+    }
+}
+
+#[test]
 fn a_range_is_offsets_for_every_partition_or_for_each_or_times() {
     let folder = written(&ten());
     let flags = [

@@ -108,6 +108,28 @@ fn what_a_replace_dropped_is_removed_too() {
 }
 
 #[test]
+fn a_row_that_was_rewritten_was_not_taken_from_an_equal_message() {
+    let lagging = Scene::key().topic("0@0 a 1 | 0@1 a 1").file("a 1");
+    let before = lagging.verdicts();
+    let mut rewritten = lagging.file("a 1");
+    rewritten.table.snapshots[1].operation = Operation::Replace;
+    rewritten.table.snapshots[1].removed = vec![0];
+    assert_eq!(rewritten.verdicts(), before);
+    assert!(!before.contains("removed"), "{before}");
+
+    // One of two rows was.
+    let mut taken = Scene::key().topic("0@0 a 1 | 0@1 a 1").file("a 1 | a 1").file("a 1");
+    taken.table.snapshots[1].operation = Operation::Overwrite;
+    taken.table.snapshots[1].removed = vec![0];
+    assert_snapshot!(taken.verdicts(), @"
+    messages 2: 1 intact, 1 missing
+    rows 1: 1 intact
+    breached, fidelity 0.5
+    missing removed trades[0]@1
+    ");
+}
+
+#[test]
 fn rows_of_a_snapshot_that_came_after_the_judged_one_are_not_removed_from_it() {
     let scene = Scene::offset().topic("0@0 a 1 | 0@1 b 2").file("0@1 b 2").file("0@0 a 1").snapshot(1001);
     assert_snapshot!(scene.verdicts(), @"
