@@ -28,7 +28,6 @@ pub fn run(bench: &Bench) -> Done {
         }
         println!("\n== over real parts");
     }
-    run_command(cargo(&["build", "--release", "--locked", "-p", "validator-app", "-p", "fixtures-bench"]))?;
     let mut command = cargo(&["run", "--quiet", "--release", "--locked", "-p", "fixtures-bench", "--"]);
     command.args(&bench.what);
     run_command(command)

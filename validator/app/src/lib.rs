@@ -17,6 +17,7 @@ pub mod render;
 mod table_findings;
 mod terminal;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -32,8 +33,13 @@ use terminal::Terminal;
 
 /// Parses the command line, runs it, prints a failure once, and gives the exit code.
 pub fn main() -> ExitCode {
+    main_of(std::env::args_os())
+}
+
+/// The same with these arguments, the first of which is the program's name.
+pub fn main_of(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     validator_table::quiet_contained_panics();
-    let cli = Cli::parse();
+    let cli = Cli::parse_from(arguments);
     let filter = EnvFilter::try_from_env("VALIDATOR_LOG").unwrap_or_else(|_| EnvFilter::new("off"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let (terminal, result) = match &cli.command {
