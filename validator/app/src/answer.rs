@@ -97,7 +97,7 @@ impl Frame<'_> {
             digest: "canonical/1".to_owned(),
             fidelity: FidelityReport::new(&figures, self.fidelity.target),
             messages: MessageCounts::new(&messages, run.late.is_some()),
-            rows: RowCounts::new(&run.accounts.rows, None, None),
+            rows: RowCounts::new(&run.accounts.rows, run.misrouted, None),
             partitions: self.partitions(&run),
             segments: SegmentCounts {
                 total: run.segments.balanced + run.segments.disputed,

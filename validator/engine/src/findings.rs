@@ -255,7 +255,7 @@ fn is_of(name: &str, column: &str) -> bool {
 }
 
 /// The dotted name of a leaf.
-fn leaf_name(binding: &Binding, leaf: &LeafPath) -> String {
+pub(crate) fn leaf_name(binding: &Binding, leaf: &LeafPath) -> String {
     (1..=leaf.len())
         .map(|depth| leaf_field(&binding.columns, &leaf[..depth]).name.as_str())
         .collect::<Vec<_>>()

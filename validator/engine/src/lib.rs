@@ -24,6 +24,7 @@ pub mod mapping;
 pub mod message_batch;
 pub mod message_exec;
 pub mod message_reader;
+pub mod misrouted;
 pub mod observations;
 mod passes;
 mod positions;
