@@ -169,7 +169,7 @@ impl Evidence<'_> {
         for (message, row) in &draft.compare {
             let (Some(expected), Some(actual)) = (sides.messages.get(message), sides.rows.get(row)) else { continue };
             let other_rows = |column: &str, value: &Value| swaps.exchanged(&fields, column, *message, value, expected);
-            let context = DamageContext { defaults: &BTreeMap::new(), other_rows: &other_rows };
+            let context = DamageContext { defaults: &self.pinned.defaults, other_rows: &other_rows };
             for difference in damage::differences(&fields, expected, actual, &context) {
                 if columns.iter().all(|column| column.name != difference.column) {
                     columns.push(ColumnDifference {
