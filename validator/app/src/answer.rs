@@ -56,6 +56,9 @@ pub struct Frame<'a> {
 
 impl Frame<'_> {
     /// The answer.
+    ///
+    /// # Panics
+    /// When the report's sums do not hold: it must not leave the process.
     pub fn answer(&self, run: Reconciled) -> Answer {
         let mut findings = table_findings(self.pipeline, self.pinned, &run);
         let mut warnings = self.warnings(&run);
@@ -97,7 +100,7 @@ impl Frame<'_> {
             digest: "canonical/1".to_owned(),
             fidelity: FidelityReport::new(&figures, self.fidelity.target),
             messages: MessageCounts::new(&messages, run.late.is_some()),
-            rows: RowCounts::new(&run.accounts.rows, None, None),
+            rows: RowCounts::new(&run.accounts.rows, run.misrouted, None),
             partitions: self.partitions(&run),
             segments: SegmentCounts {
                 total: run.segments.balanced + run.segments.disputed,
@@ -111,6 +114,7 @@ impl Frame<'_> {
             findings: counts,
             warnings,
         };
+        report.assert_balanced(&run.accounts);
         Answer { report, findings, decision }
     }
 

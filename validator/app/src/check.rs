@@ -25,6 +25,7 @@ pub fn check(args: &CheckArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     let now_ms = chrono::Utc::now().timestamp_millis();
     let loader = Loader::of_process(now_ms);
     let service = loader.service(args.config.as_deref())?;
+    terminal.warn(&service.warnings);
     let runtime = open::runtime()?;
     let mut exit = Exit::Holds;
     for name in names(args, &loader, &service)? {

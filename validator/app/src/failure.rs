@@ -1,6 +1,7 @@
 //! Why a command ended without an answer, and with which exit code.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
 use thiserror::Error;
@@ -52,9 +53,28 @@ pub enum Failure {
     /// stdout cannot be written.
     #[error("write to stdout")]
     Stdout(#[source] io::Error),
+    /// An assertion of our own does not hold.
+    #[error("a check of the validator's own failed, so there is no verdict")]
+    Internal(#[source] Broken),
     /// The process lacks something.
     #[error("start the run's threads")]
     Runtime(#[source] io::Error),
+}
+
+/// What an assertion said.
+#[derive(Debug, Error)]
+#[error("{0}")]
+pub struct Broken(String);
+
+/// Runs a command; an assertion of our own that fails ends it without a verdict, as a run that could not be finished.
+///
+/// # Errors
+/// Those of the command, and [`Failure::Internal`].
+pub fn contained<T>(command: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    catch_unwind(AssertUnwindSafe(command)).unwrap_or_else(|why| {
+        let text = why.downcast_ref::<&str>().copied().or_else(|| why.downcast_ref::<String>().map(String::as_str));
+        Err(Failure::Internal(Broken(text.unwrap_or("it left no message").to_owned())))
+    })
 }
 
 impl From<Vec<Problem>> for Failure {
@@ -90,5 +110,24 @@ impl Failure {
             Self::Table(error) if error.is_usage() => Exit::Usage,
             _ => Exit::Unjudged,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::{self, Palette};
+
+    #[test]
+    fn a_failed_assertion_is_no_verdict_but_a_run_that_could_not_be_finished() {
+        let failed = contained::<Exit>(|| panic!("I1 violated in trades[1]: 2 messages consumed, 1 verdicts"));
+        let failure = failed.expect_err("it panicked");
+        assert_eq!(failure.exit(), Exit::Unjudged);
+        insta::assert_snapshot!(render::failure(&failure, Palette::PLAIN, 100), @"
+        error: a check of the validator's own failed, so there is no verdict
+          because: I1 violated in trades[1]: 2 messages consumed, 1 verdicts
+          hint:    this is a fault of the validator, not of the data: report it with the lines above
+        ");
+        assert!(matches!(contained(|| Ok(Exit::Breached)), Ok(Exit::Breached)));
     }
 }

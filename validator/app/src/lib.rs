@@ -45,15 +45,15 @@ pub fn main_of(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let (terminal, result) = match &cli.command {
         Command::Reconcile(args) => {
             let terminal = Terminal::new(args.color);
-            (terminal, reconcile::reconcile(args, &terminal))
+            (terminal, failure::contained(|| reconcile::reconcile(args, &terminal)))
         }
         Command::Check(args) => {
             let terminal = Terminal::new(cli::ColorChoice::Auto);
-            (terminal, check::check(args, &terminal))
+            (terminal, failure::contained(|| check::check(args, &terminal)))
         }
         Command::Demo(args) => {
             let terminal = Terminal::new(cli::ColorChoice::Auto);
-            (terminal, demo::demo(args, &terminal))
+            (terminal, failure::contained(|| demo::demo(args, &terminal)))
         }
     };
     match result {

@@ -13,7 +13,7 @@ use crate::figures::{Figures, Outcome};
 use crate::finding::FindingCounts;
 use crate::hole::Holes;
 use crate::judge::{MessageTally, RowTally};
-use crate::verdict::TableVerdict;
+use crate::verdict::{MessageVerdict, RowVerdict, TableVerdict, Verdict};
 
 /// The value of `schema`.
 pub const REPORT_SCHEMA: &str = "validator.report/1";
@@ -258,19 +258,53 @@ impl Report {
     /// When they do not; the message names the partition.
     pub fn assert_balanced(&self, accounts: &Accounts) {
         accounts.assert_balanced();
-        let is_late_known = self.messages.late.is_some();
-        assert!(
-            self.messages == MessageCounts::new(&accounts.messages, is_late_known),
-            "I1: the report's total is not the accounts'"
-        );
-        assert!(self.partitions.len() == accounts.partitions.len(), "I1: the report has not the accounts' partitions");
-        for (report, account) in self.partitions.iter().zip(&accounts.partitions) {
-            let counts = MessageCounts::new(&account.messages, is_late_known);
-            let is_same = report.messages == counts && report.consumed == account.consumed;
+        // Late messages are intact ones and counted apart from the accounts.
+        let counts =
+            |tally, like: &MessageCounts| MessageCounts { late: like.late, ..MessageCounts::new(tally, false) };
+        let is_same = self.messages == counts(&accounts.messages, &self.messages);
+        assert!(is_same, "I1: the report's total is not the accounts'");
+        assert!(self.messages.late <= Some(self.messages.intact), "I1: more messages are late than intact");
+        // Partitions that the run does not read have an account and no report.
+        let mut reports = self.partitions.iter().peekable();
+        for account in &accounts.partitions {
+            let is_its = |report: &&PartitionReport| {
+                (report.topic.as_str(), report.partition) == (account.tp.topic.as_str(), account.tp.partition)
+            };
+            let is_same = match reports.next_if(|report| is_its(report)) {
+                Some(report) => {
+                    report.consumed == account.consumed
+                        && report.messages == counts(&account.messages, &report.messages)
+                }
+                None => account.consumed == 0,
+            };
             assert!(is_same, "I1: the report of {} is not its account", account.tp);
         }
+        assert!(reports.next().is_none(), "I1: the report has partitions without an account");
         let rows = RowCounts::new(&accounts.rows, self.rows.misrouted, self.rows.stale);
         assert!(self.rows == rows, "I1: the report's rows are not the accounts'");
+        self.assert_findings();
+    }
+
+    /// Totals and details agree: a verdict that makes findings has as many as it counts.
+    fn assert_findings(&self) {
+        let found = self.findings.by_verdict();
+        let (messages, rows) = (&self.messages, &self.rows);
+        let counted = [
+            (MessageVerdict::Corrupted.into(), messages.corrupted),
+            (MessageVerdict::Duplicated.into(), messages.duplicated),
+            (MessageVerdict::Missing.into(), messages.missing),
+            (MessageVerdict::Overdue.into(), messages.overdue),
+            (MessageVerdict::Withdrawn.into(), messages.withdrawn),
+            (MessageVerdict::Diverted.into(), messages.diverted),
+            (MessageVerdict::Excluded.into(), messages.excluded),
+            (MessageVerdict::Undecodable.into(), messages.undecodable),
+            (MessageVerdict::Unobservable.into(), messages.unobservable),
+            (Verdict::Row(RowVerdict::Phantom), rows.phantom),
+        ];
+        for (verdict, count) in counted {
+            let found = found.get(&verdict).copied().unwrap_or(0);
+            assert!(found == count, "I1: {count} are {verdict}, and {found} findings say so");
+        }
     }
 }
 
@@ -280,6 +314,7 @@ mod tests {
     use crate::accounting::PartitionAccount;
     use crate::hole::{Hole, HoleReason};
     use crate::position::TopicPartition;
+    use crate::verdict::Cause;
 
     fn report(tally: &MessageTally, rows: &RowTally) -> Report {
         let holes = Holes::new(vec![Hole { from: 3, to: 5, reason: HoleReason::Control }]);
@@ -367,7 +402,51 @@ mod tests {
     fn a_report_that_is_not_its_accounts_names_the_partition() {
         let (tally, rows) = tallies();
         let mut wrong = report(&tally, &rows);
-        wrong.partitions[0].messages.late = Some(1);
+        wrong.partitions[0].messages.intact = 1;
+        wrong.assert_balanced(&accounts());
+    }
+
+    #[test]
+    fn a_partition_that_is_not_read_has_no_report() {
+        let (tally, rows) = tallies();
+        let mut accounts = accounts();
+        let tp = TopicPartition { topic: "t".into(), partition: 1 };
+        accounts.partitions.push(PartitionAccount { tp, consumed: 0, messages: MessageTally::default() });
+        report(&tally, &rows).assert_balanced(&accounts);
+    }
+
+    #[test]
+    #[should_panic(expected = "I1: the report of t[0] is not its account")]
+    fn a_partition_that_is_read_has_a_report() {
+        let (tally, rows) = tallies();
+        let mut wrong = report(&tally, &rows);
+        wrong.partitions.clear();
+        wrong.assert_balanced(&accounts());
+    }
+
+    #[test]
+    fn late_messages_are_counted_apart_from_the_accounts() {
+        let (tally, rows) = tallies();
+        let mut late = report(&tally, &rows);
+        late.messages.late = Some(2);
+        late.assert_balanced(&accounts());
+    }
+
+    #[test]
+    #[should_panic(expected = "I1: more messages are late than intact")]
+    fn no_more_messages_are_late_than_intact() {
+        let (tally, rows) = tallies();
+        let mut wrong = report(&tally, &rows);
+        wrong.messages.late = Some(3);
+        wrong.assert_balanced(&accounts());
+    }
+
+    #[test]
+    #[should_panic(expected = "I1: 0 are missing, and 1 findings say so")]
+    fn findings_that_the_counts_do_not_know_are_seen() {
+        let (tally, rows) = tallies();
+        let mut wrong = report(&tally, &rows);
+        wrong.findings.add(MessageVerdict::Missing.into(), Some(Cause::Lost), 1);
         wrong.assert_balanced(&accounts());
     }
 }

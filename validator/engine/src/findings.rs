@@ -169,7 +169,7 @@ impl Evidence<'_> {
         for (message, row) in &draft.compare {
             let (Some(expected), Some(actual)) = (sides.messages.get(message), sides.rows.get(row)) else { continue };
             let other_rows = |column: &str, value: &Value| swaps.exchanged(&fields, column, *message, value, expected);
-            let context = DamageContext { defaults: &BTreeMap::new(), other_rows: &other_rows };
+            let context = DamageContext { defaults: &self.pinned.defaults, other_rows: &other_rows };
             for difference in damage::differences(&fields, expected, actual, &context) {
                 if columns.iter().all(|column| column.name != difference.column) {
                     columns.push(ColumnDifference {
@@ -199,7 +199,8 @@ impl Evidence<'_> {
             [] => "a value differs".to_owned(),
             [one] => format!("{} differs: {}", one.name, in_words(one.damage)),
             [first, rest @ ..] => {
-                format!("{} differs: {}; {} more columns differ", first.name, in_words(first.damage), rest.len())
+                let more = if rest.len() == 1 { "column differs" } else { "columns differ" };
+                format!("{} differs: {}; {} more {more}", first.name, in_words(first.damage), rest.len())
             }
         };
         match (draft.verdict, finding.cause) {
@@ -215,7 +216,7 @@ impl Evidence<'_> {
                 "the row was in an earlier snapshot and was taken away".to_owned()
             }
             (Verdict::Message(MessageVerdict::Missing), Some(Cause::StorageCorrupt)) => {
-                "the row lies in a part of the table that can no longer be read".to_owned()
+                "no row, and a part of the table that may have held it can no longer be read".to_owned()
             }
             (Verdict::Message(MessageVerdict::Missing), _) => "no row, and the table has moved past it".to_owned(),
             (Verdict::Message(MessageVerdict::Overdue), _) => {
@@ -254,7 +255,7 @@ fn is_of(name: &str, column: &str) -> bool {
 }
 
 /// The dotted name of a leaf.
-fn leaf_name(binding: &Binding, leaf: &LeafPath) -> String {
+pub(crate) fn leaf_name(binding: &Binding, leaf: &LeafPath) -> String {
     (1..=leaf.len())
         .map(|depth| leaf_field(&binding.columns, &leaf[..depth]).name.as_str())
         .collect::<Vec<_>>()
@@ -289,7 +290,7 @@ fn in_words(damage: Damage) -> &'static str {
         Damage::RowMix => "the value belongs to another message",
         Damage::NestedFieldLost => "a nested field is lost",
         Damage::StaleValue => "an older version of the key",
-        Damage::BitFlip => "a few bits are flipped",
+        Damage::BitFlip => "a bit is flipped, or a few",
         Damage::Inexact => "the column cannot hold the message's value",
         Damage::Other => "another value",
     }

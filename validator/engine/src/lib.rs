@@ -26,6 +26,7 @@ pub mod mapping;
 pub mod message_batch;
 pub mod message_exec;
 pub mod message_reader;
+pub mod misrouted;
 pub mod observations;
 pub mod passes;
 mod positions;

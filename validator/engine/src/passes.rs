@@ -21,6 +21,7 @@ use crate::identity::row_spec;
 use crate::losses::Losses;
 use crate::message_exec::{MessageExec, Witness};
 use crate::message_reader::MessageSide;
+use crate::misrouted::Routing;
 use crate::observations::Observations;
 use crate::reconcile::{Run, RunError};
 use crate::row_reader::RowSide;
@@ -46,6 +47,7 @@ pub struct RowPass {
     pub(crate) findings: Vec<TableFinding>,
     pub(crate) lost: BTreeMap<FileIndex, RowGroups>,
     pub(crate) rows: RowSide,
+    pub(crate) routing: Routing,
 }
 
 impl MessagePass {
@@ -138,7 +140,8 @@ impl Run {
     /// # Errors
     /// [`RunError`]; what cannot be read of the table is in the pass.
     pub async fn row_pass(&self, scoping: &Scoping) -> Result<RowPass, RunError> {
-        let fields: Vec<Field> = self.messages.binding.read_fields();
+        let fields: Arc<[Field]> = self.messages.binding.read_fields().into();
+        let routing = Routing::new(&self.pinned, Arc::clone(&fields));
         let spec = row_spec(&self.messages.binding.columns);
         let mut lost: BTreeMap<FileIndex, RowGroups> = BTreeMap::new();
         let mut faults: Vec<(FileIndex, FileFault)> = Vec::new();
@@ -146,12 +149,13 @@ impl Run {
             let cut = Arc::new(RowCut {
                 segments: scoping.row_segments(self),
                 late: scoping.late_rule(self),
+                routing: routing.clone(),
                 census: Mutex::default(),
                 progress: Arc::clone(&self.progress.rows),
             });
             let rows = RowSide {
                 pinned: Arc::clone(&self.pinned),
-                fields: fields.clone().into(),
+                fields: Arc::clone(&fields),
                 compared: self.messages.binding.columns.len(),
                 cut: Arc::clone(&cut),
                 partitions: self.threads,
@@ -166,8 +170,8 @@ impl Run {
             faults.extend(state.faults);
             if state.tainted.is_empty() {
                 let faults = scoping::merged(faults);
-                let census = cut.census.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                return Ok(RowPass { bags, census, faults, findings: state.findings, lost, rows });
+                let census = std::mem::take(&mut *cut.census.lock().unwrap_or_else(PoisonError::into_inner));
+                return Ok(RowPass { bags, census, faults, findings: state.findings, lost, rows, routing });
             }
         }
     }

@@ -33,6 +33,7 @@ use crate::identity::IdentityDigests;
 use crate::kept::{Agreed, Kept};
 use crate::limits::{KEPT_BYTES_MAX, PAIRS_AT_ONCE_MAX};
 use crate::message_reader::{MessageSide, ReadError};
+use crate::misrouted;
 use crate::observations::Observations;
 use crate::passes::{MessagePass, covered};
 use crate::removed::{Removal, removed};
@@ -122,6 +123,8 @@ pub struct Reconciled {
     pub accounts: Accounts,
     /// Intact messages that came late; `None` where it was not asked for.
     pub late: Option<u64>,
+    /// Rows in scope whose values give another partition than their file's; `None` where it was not looked at.
+    pub misrouted: Option<u64>,
     /// What was seen of the messages.
     pub seen: Observations,
     /// Holes by partition.
@@ -165,7 +168,7 @@ impl Run {
         let messages = self.message_pass().await?;
         let holes = self.holes(&messages.seen).await?;
         let scoping = Scoping::new(&self, &messages.seen, &holes);
-        let rows = self.row_pass(&scoping).await?;
+        let mut rows = self.row_pass(&scoping).await?;
         scoping::check_offsets(&self, &rows.census).map_err(RunError::NotOffsets)?;
         let books = Arc::new(books(&messages.bags, &rows.bags));
         let balanced = Balanced::of(&books, &rows.bags);
@@ -183,20 +186,25 @@ impl Run {
         let forced: Balanced = Balanced::of(&without(&books, &disputed), &rows.bags);
         let mut balanced = if disputed.len() == books.disputed().len() { balanced } else { forced };
         let (case, agreement) = self.case(&drill, &books, &disputed, &messages, &rows.bags, &scoping).await?;
+        let astray = std::mem::take(&mut rows.census.misrouted);
+        let entered = misrouted::entered(&astray, &case);
         let identities = case.messages.iter().filter_map(|message| Some((message.at, message.identity?))).collect();
         let mut judgement = judge_case(self.judge, case, drill.clone(), Arc::clone(&disputed)).await?;
+        let astray = misrouted::in_scope(astray, &disputed, &entered, &judgement);
         let removed = removed(&self, &judgement, &identities).await?;
         judgement.mark_removed(&removed.keys().copied().collect());
         balanced.add(&agreement.by_partition, self.messages.binding.identity.is_offset());
         let beside = agreement.rows_beside;
         let (accounts, late) = accounts(&self.messages, &messages.seen, &rows.census, &balanced, &judgement, beside);
         accounts.assert_balanced();
-        let findings = self.findings(&judgement, &messages.details, &removed).await?;
+        let mut findings = self.findings(&judgement, &messages.details, &removed).await?;
+        findings.extend(rows.routing.findings(&self.contract.name, &self.messages.binding, &astray).await);
         let all_skipped = accounts.rows.intact > 0 && rows.census.late_unknown == rows.census.rows;
         let is_late_known = rows.rows.cut.late.is_some() && !all_skipped;
         let explained = (0..rows.faults.len()).map(|fault| explained(&judgement, fault)).collect();
         Ok(Reconciled {
             late: is_late_known.then_some(late),
+            misrouted: rows.routing.figure(&astray),
             segments: numbers(&books, &disputed, &scoping),
             accounts,
             seen: messages.seen,

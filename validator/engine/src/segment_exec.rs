@@ -19,9 +19,10 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties};
 use futures::StreamExt;
 use validator_core::judge::RowStanding;
-use validator_core::position::PartitionIndex;
+use validator_core::position::{PartitionIndex, RowAt};
 
 use crate::late::LateRule;
+use crate::misrouted::{MisroutedRow, Routing};
 use crate::scan_exec::rows_at;
 use crate::segments::{RowPlace, RowSegments};
 
@@ -41,6 +42,8 @@ pub struct RowCensus {
     pub offsets: BTreeMap<Option<PartitionIndex>, (i64, i64)>,
     /// Rows whose lateness could not be told: their files were rewritten or their snapshot has expired.
     pub late_unknown: u64,
+    /// Rows that go on and whose values give another partition than their file's, in no order.
+    pub misrouted: Vec<MisroutedRow>,
 }
 
 impl RowCensus {
@@ -64,6 +67,8 @@ pub struct RowCut {
     pub segments: RowSegments,
     /// When a row is late; `None`: not asked for.
     pub late: Option<LateRule>,
+    /// Which partition a row belongs to.
+    pub routing: Routing,
     /// The census.
     pub census: Mutex<RowCensus>,
     /// Told how many more rows were read.
@@ -104,12 +109,14 @@ impl RowCut {
             .segments
             .places(batch.num_rows(), columns)
             .map_err(|error| DataFusionError::External(Box::new(error)))?;
+        let at = rows_at(&batch);
         let late = match &self.late {
-            Some(rule) => rule.late(columns, &rows_at(&batch)),
+            Some(rule) => rule.late(columns, &at),
             None => vec![None; batch.num_rows()],
         };
         let drops = |place: &RowPlace| place.standing == RowStanding::OutOfScope && !self.is_key();
         self.count(&places, &late, drops);
+        self.note_misrouted(columns, &at, &places, drops);
         let keep = places.iter().any(drops).then(|| places.iter().map(|p| Some(!drops(p))).collect::<BooleanArray>());
         let pairs: Vec<(u64, i64)> = places.iter().map(|place| place.segment.to_pair()).collect();
         let mut arrays: Vec<ArrayRef> = vec![
@@ -123,6 +130,26 @@ impl RowCut {
             Some(keep) => filter_record_batch(&batch, &keep)?,
             None => batch,
         })
+    }
+
+    fn note_misrouted(
+        &self,
+        columns: &[ArrayRef],
+        at: &[RowAt],
+        places: &[RowPlace],
+        drops: impl Fn(&RowPlace) -> bool,
+    ) {
+        let misrouted = self.routing.misrouted(columns, at);
+        if misrouted.is_empty() {
+            return;
+        }
+        let rows = misrouted.into_iter().filter(|row| !drops(&places[*row]));
+        let rows = rows.map(|row| MisroutedRow {
+            at: at[row],
+            segment: places[row].segment,
+            beside: places[row].standing == RowStanding::OutOfScope,
+        });
+        self.census.lock().unwrap_or_else(PoisonError::into_inner).misrouted.extend(rows);
     }
 
     fn is_key(&self) -> bool {

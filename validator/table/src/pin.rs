@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use iceberg::spec::{DEFAULT_SCHEMA_NAME_MAPPING, NameMapping, SchemaRef, TableMetadata};
 use validator_core::schema::{Field, Schema};
+use validator_core::value::Value;
 
 use crate::manifest::{Graph, LiveEntry, inconsistent, read_graph};
 use crate::reader::ReadContext;
-use crate::schema::{core_schema, initial_defaults};
+use crate::schema::{core_schema, declared_defaults, initial_defaults};
 use crate::snapshot::{Chosen, SnapshotInfo, ancestry};
 use crate::storage::canonical_location;
 use crate::table::{Table, TableError};
@@ -27,6 +28,8 @@ pub struct Pinned {
     /// Fields inside structs, lists and maps are never `required` here (map keys are): a file may hold NULL where the
     /// table forbids it, and that must reach the judge as a NULL.
     pub schema: Schema,
+    /// Declared initial and write defaults by the dotted path of their column or struct field.
+    pub defaults: BTreeMap<String, Vec<Value>>,
     /// The snapshot; `None` when the table has none.
     pub snapshot_id: Option<i64>,
     /// Its commit time, milliseconds since the epoch.
@@ -81,6 +84,7 @@ pub(crate) async fn pin(table: &Table, chosen: Chosen) -> Result<Pinned, TableEr
         uuid: table.uuid(),
         metadata_location: table.metadata_location.clone(),
         schema: core_schema(&schema).map_err(unsupported)?,
+        defaults: declared_defaults(&schema),
         snapshot_id: snapshot.map(|s| s.snapshot_id()),
         commit_ms: snapshot.map(|s| s.timestamp_ms()),
         operation: snapshot.map(|s| s.summary().operation.as_str().to_owned()),

@@ -1,9 +1,12 @@
 //! Iceberg schemas as the core's, and the defaults of fields that older files lack.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use iceberg::spec::{Literal, NestedField, PrimitiveType, Schema as IcebergSchema, Type as IcebergType};
 use validator_core::schema::{Field, Schema, Type};
+use validator_core::value::Value;
+
+use crate::literal::literal_value;
 
 /// The schema with every nested field optional: files may hold NULL where the table forbids it (see `Pinned::schema`).
 pub(crate) fn core_schema(schema: &IcebergSchema) -> Result<Schema, String> {
@@ -25,6 +28,26 @@ pub(crate) fn initial_defaults(schema: &IcebergSchema) -> HashMap<i32, Literal> 
     for field in schema.as_struct().fields() {
         collect(field, &mut defaults);
     }
+    defaults
+}
+
+/// Initial and write defaults by the dotted path of their column or struct field; those inside lists and maps have no
+/// such path.
+pub(crate) fn declared_defaults(schema: &IcebergSchema) -> BTreeMap<String, Vec<Value>> {
+    fn collect(field: &NestedField, path: &str, into: &mut BTreeMap<String, Vec<Value>>) {
+        let value = |literal: &Literal| literal_value(literal, &core_type(&field.field_type, &field.name).ok()?);
+        let declared = field.initial_default.iter().chain(&field.write_default);
+        let mut values: Vec<Value> = declared.filter_map(value).collect();
+        values.dedup();
+        if !values.is_empty() {
+            into.insert(path.to_owned(), values);
+        }
+        if let IcebergType::Struct(fields) = field.field_type.as_ref() {
+            fields.fields().iter().for_each(|child| collect(child, &format!("{path}.{}", child.name), into));
+        }
+    }
+    let mut defaults = BTreeMap::new();
+    schema.as_struct().fields().iter().for_each(|field| collect(field, &field.name, &mut defaults));
     defaults
 }
 

@@ -72,6 +72,9 @@ pub const REGISTRY_REFERENCES_MAX: usize = 1_000;
 /// name any number of them.
 pub const REGISTRY_SCHEMAS_MAX: usize = 100_000;
 
+/// Bytes of the name of a field that a detail names: payloads choose their names, and a longer one tells nothing.
+pub const FIELD_NAME_SHOWN_BYTES_MAX: usize = 256;
+
 /// Levels of nested values in one Avro payload: deeper ones would exhaust the stack.
 pub const AVRO_DEPTH_MAX: usize = 128;
 

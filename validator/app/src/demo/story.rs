@@ -36,11 +36,7 @@ impl<'a> Story<'a> {
     /// The second pass: each fault, named.
     pub fn damaged_pass(&self, world: &World, answer: &Answer) -> Result<(), Failure> {
         let mut text = self.title("2. With one fault of each kind");
-        text.push_str("  injected:\n");
-        for fault in &world.faults {
-            text.push_str(&format!("    {}\n", fault.what));
-        }
-        text.push('\n');
+        text.push_str(&self.injected(world));
         let (palette, width) = (self.terminal.palette(), self.terminal.width());
         for finding in &answer.findings {
             text.push_str(&finding_text(finding, palette, width));
@@ -70,6 +66,23 @@ impl<'a> Story<'a> {
         self.tell(&text)
     }
 
+    /// What was done to the rows and files, one line each, in the order of the findings and with their places.
+    fn injected(&self, world: &World) -> String {
+        let topic = world.contract.topics.join(", ");
+        let mut faults: Vec<_> = world.faults.iter().collect();
+        faults.sort_by(|one, other| one.place.cmp(&other.place));
+        let places: Vec<String> = faults.iter().map(|fault| fault.place.within(&topic)).collect();
+        let columns = places.iter().map(|place| place.chars().count()).max().unwrap_or(0);
+        let mut text = format!("  injected, by [partition]@offset of {topic}, then by file:\n");
+        for (fault, place) in faults.iter().zip(&places) {
+            let pad = " ".repeat(columns - place.chars().count());
+            let place = self.terminal.palette().paint(Role::Place, place);
+            text.push_str(&format!("    {place}{pad}  {}\n", fault.what));
+        }
+        text.push('\n');
+        text
+    }
+
     fn title(&self, title: &str) -> String {
         format!("{}\n", self.terminal.palette().paint(Role::Strong, title))
     }
@@ -77,15 +90,19 @@ impl<'a> Story<'a> {
     fn outcome(&self, answer: &Answer) -> String {
         let report = &answer.report;
         let role = if report.outcome.exit_code() == 0 { Role::Good } else { Role::Bad };
+        let excluded = match report.messages.excluded {
+            0 => String::new(),
+            number => format!(", {} of which want no row,", count(number)),
+        };
         let fidelity = report.fidelity.value.map_or_else(|| "none".to_owned(), figure);
         format!(
-            "  {}  fidelity {fidelity} (target {}), {} messages against {} rows in {} files, {} ms\n\n",
+            "  {}  fidelity {fidelity} (target {}), {} messages{excluded} against {} rows in {} files, {} ms\n\n",
             self.terminal.palette().paint(role, report.outcome.as_str()),
             figure(report.fidelity.target),
             count(report.messages.consumed),
             count(report.rows.total),
             report.table.files,
-            report.elapsed_ms,
+            count(report.elapsed_ms),
         )
     }
 

@@ -41,6 +41,7 @@ fn hint(failure: &Failure) -> Option<String> {
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
             return Some(format!("ls -ld {}", folder.unwrap_or(Path::new(".")).display()));
         }
+        Failure::Internal(_) => "this is a fault of the validator, not of the data: report it with the lines above",
         Failure::Runtime(_) => "`ulimit -u` shows how many threads this user may have",
         _ => return None,
     };

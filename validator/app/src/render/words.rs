@@ -12,7 +12,7 @@ pub fn damage(damage: Damage) -> &'static str {
     match damage {
         Damage::NullForValue => "holds NULL where the message has a value",
         Damage::ValueForNull => "holds a value where the message has NULL",
-        Damage::DefaultForNull => "holds the column's default in place of the message's value",
+        Damage::DefaultForNull => "holds a default where the message has NULL",
         Damage::SignFlip => "has the other sign",
         Damage::UnitShift => "is off by a power of a thousand: seconds, milliseconds and microseconds mixed up?",
         Damage::ZoneShift => "is off by a time zone's offset",
@@ -22,12 +22,12 @@ pub fn damage(damage: Damage) -> &'static str {
         Damage::OverflowWrap => "overflowed and wrapped around",
         Damage::EnumRemap => "holds another symbol of the enumeration",
         Damage::CaseOrTrim => "differs in upper and lower case or in spaces",
-        Damage::Encoding => "is the same text in another encoding",
+        Damage::Encoding => "went through another encoding or normal form",
         Damage::ColumnSwap => "holds the value of another column of the same message",
         Damage::RowMix => "holds the value of a neighbouring message",
         Damage::NestedFieldLost => "lost a field inside the value",
         Damage::StaleValue => "holds an older version of the key",
-        Damage::BitFlip => "differs in one bit",
+        Damage::BitFlip => "has a flipped bit, or a few",
         Damage::Inexact => "cannot hold the message's value exactly in this type",
         Damage::Other => "holds another value",
     }

@@ -92,7 +92,7 @@ fn judge_all(seeds: Range<u64>, judge: Judge) -> Vec<(u64, String)> {
                     // An assertion of the validator's own that fails is a difference too.
                     let judged = catch_unwind(AssertUnwindSafe(|| runtime.block_on(judge_world(&world, judge))));
                     if let Err(why) = judged.unwrap_or_else(|_| Err("an assertion failed".to_owned())) {
-                        let faults: Vec<&str> = world.faults.iter().map(|fault| fault.what.as_str()).collect();
+                        let faults: Vec<String> = world.faults.iter().map(ToString::to_string).collect();
                         let why = format!("{why}\n  injected: {}", faults.join("; "));
                         failures.lock().expect("no test panics with it").push((seed, why));
                     }

@@ -19,6 +19,8 @@ pub struct Judgement {
     pub messages: BTreeMap<PartitionIndex, MessageTally>,
     /// All rows of the case.
     pub rows: RowTally,
+    /// Rows of the case that are out of scope, in order (file, position).
+    pub rows_out_of_scope: Vec<RowAt>,
     /// By partition, what the balanced segments no longer have as intact.
     pub moved_from_intact: BTreeMap<PartitionIndex, MovedFromIntact>,
     /// Of the excluded messages in `messages`.

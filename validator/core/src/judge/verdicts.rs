@@ -174,6 +174,9 @@ impl Bench<'_> {
             RowEnd::Phantom(cause) => (RowVerdict::Phantom, Some(cause)),
         };
         self.judgement.rows.add(verdict, 1);
+        if end == RowEnd::OutOfScope {
+            self.judgement.rows_out_of_scope.push(self.case.rows[row].at);
+        }
         if cause.is_some() {
             let row = &self.case.rows[row];
             self.judgement.drafts.push(Draft {

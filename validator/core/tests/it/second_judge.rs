@@ -428,6 +428,7 @@ impl Second<'_> {
             let cause = self.phantom_cause(entry);
             if entry.standing == RowStanding::OutOfScope || (impossible && !whole) {
                 judgement.rows.out_of_scope += 1;
+                judgement.rows_out_of_scope.push(entry.at);
             } else if matches!(cause, Cause::Filtered | Cause::Tombstone) || entry.standing != RowStanding::Unobservable
             {
                 phantoms.push((row, cause));

@@ -116,7 +116,28 @@ impl PartitionCheck {
         &self.sources
     }
 
-    /// Partition fields that cannot be checked: an unknown transform, or a source column that no schema has.
+    /// The check by these columns alone: partition fields of other columns are unchecked.
+    pub fn by_columns(self, columns: &[Field]) -> Self {
+        let Self { sources, parts, mut unchecked } = self;
+        let is_read = |source: &Field| columns.iter().any(|column| column.id == source.id && column.ty == source.ty);
+        let mut kept = Self { sources: Vec::new(), parts: Vec::new(), unchecked: Vec::new() };
+        for part in parts {
+            let source = &sources[part.source];
+            if !is_read(source) {
+                unchecked.push(part.name);
+                continue;
+            }
+            let known = kept.sources.iter().position(|kept| kept.id == source.id);
+            let place = known.unwrap_or(kept.sources.len());
+            if known.is_none() {
+                kept.sources.push(source.clone());
+            }
+            kept.parts.push(Part { source: place, ..part });
+        }
+        Self { unchecked, ..kept }
+    }
+
+    /// Partition fields that cannot be checked: an unknown transform, or a source column that is not at hand.
     pub fn unchecked(&self) -> &[String] {
         &self.unchecked
     }

@@ -11,6 +11,7 @@ use arrow_array::{
 use arrow_schema::{DataType, TimeUnit};
 use iceberg::spec::Literal;
 use serde_json::json;
+use validator_core::value::Value;
 
 use crate::lake::{Lake, column, field, tuple};
 use validator_table::FaultKind;
@@ -81,6 +82,21 @@ async fn an_added_column_with_an_initial_default_has_it_in_old_files_and_not_in_
         lake.rows().await,
         ["a=1, venue=binance, price=1.5", "a=2, venue=binance, price=1.5", "a=3, venue=null, price=1.5",]
     );
+}
+
+#[tokio::test]
+async fn declared_defaults_are_known_by_the_path_of_their_column() {
+    let mut venue = column(2, "venue", "string");
+    (venue["initial-default"], venue["write-default"]) = (json!("binance"), json!("kraken"));
+    let mut fee = column(4, "fee", "decimal(18, 8)");
+    (fee["initial-default"], fee["write-default"]) = (json!("1.50000000"), json!("1.50000000"));
+    let costs = column(3, "costs", json!({ "type": "struct", "fields": [fee] }));
+    let lake = Lake::with(vec![column(1, "a", "long"), venue, costs], json!([]), 3);
+    let defaults = lake.pin().await.unwrap().defaults;
+    let fee = Value::Number { unscaled: 150_000_000, scale: 8 };
+    assert_eq!(defaults.keys().collect::<Vec<_>>(), ["costs.fee", "venue"]);
+    assert_eq!(defaults["venue"], [Value::string("binance"), Value::string("kraken")]);
+    assert_eq!(defaults["costs.fee"], [fee]);
 }
 
 #[tokio::test]

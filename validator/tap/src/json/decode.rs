@@ -19,8 +19,8 @@ pub(super) struct Notes {
     pub(super) met: Vec<u32>,
     /// The payload at hand names a key twice.
     pub(super) key_twice: bool,
-    /// The column whose value is being read, for the message of a failure.
-    pub(super) column: Option<usize>,
+    /// The slot of the payload's field whose value is being read, for the message of a failure.
+    pub(super) field: Option<usize>,
     /// The row being read.
     pub(super) row: usize,
     /// Objects read so far: the id of the next.
@@ -38,7 +38,7 @@ impl Notes {
         self.rounded.clear();
         self.met.clear();
         self.entries.clear();
-        (self.key_twice, self.column, self.last_only) = (false, None, last_only);
+        (self.key_twice, self.field, self.last_only) = (false, None, last_only);
     }
 
     /// Notes a value that its type cannot hold; the caller has pushed what stands for it.
@@ -146,6 +146,9 @@ fn member(
 ) -> Parsed<()> {
     reading.before = Some(found.slot);
     notes.key_twice |= found.again;
+    if reading.top {
+        notes.field = Some(found.slot);
+    }
     match found.target {
         Target::Column(column) => {
             let wanted = &mut shape.shapes[column];
@@ -154,23 +157,20 @@ fn member(
                 notes.forget(wanted, reading.inexact_before, reading.rounded_before);
                 reading.filled -= 1;
             }
-            if reading.top {
-                notes.column = Some(column);
-            }
             value(cursor, wanted, &mut columns[column], notes)?;
             reading.filled += 1;
-            if reading.top {
-                notes.column = None;
-            }
-            Ok(())
         }
-        Target::Dropped => cursor.skip(),
-        Target::Unknown(_) if cursor.kind()? == Kind::Null => cursor.literal(Kind::Null),
+        Target::Dropped => cursor.skip()?,
+        Target::Unknown(_) if cursor.kind()? == Kind::Null => cursor.literal(Kind::Null)?,
         Target::Unknown(unknown) => {
             notes.met.push(unknown);
-            cursor.skip()
+            cursor.skip()?;
         }
     }
+    if reading.top {
+        notes.field = None;
+    }
+    Ok(())
 }
 
 /// Reads a value into its column.

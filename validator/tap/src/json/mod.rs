@@ -62,16 +62,18 @@ impl JsonDecoder {
             .map_err(|error| Fault { at: error.valid_up_to(), what: "bytes that are not UTF-8" })?;
         let inexact_before = self.notes.inexact.len();
         self.notes.begin(inexact_before, false);
-        let first = self.read_text(text);
-        if first.is_ok() {
-            return first;
-        }
+        let Err(first) = self.read_text(text) else { return Ok(()) };
+        let field = self.notes.field;
         // A value of a wrong kind decides nothing where its key comes once more.
         self.columns.iter_mut().for_each(|column| column.truncate(self.notes.row));
         self.notes.begin(inexact_before, true);
         let second = self.read_text(text);
-        if second.is_err() {
+        if let Err(fault) = &second {
             self.notes.inexact.truncate(inexact_before);
+            // The second try passes over values before it knows whose they are.
+            if fault.at == first.at && self.notes.field.is_none() {
+                self.notes.field = field;
+            }
         }
         second
     }
@@ -93,8 +95,8 @@ impl JsonDecoder {
     fn undecodable(&mut self, fault: Fault) -> Undecodable {
         self.blank_row();
         let Fault { at, what } = fault;
-        let detail = match self.notes.column.take() {
-            Some(column) => format!("field {}: {what} (byte {at})", self.fields[column].name),
+        let detail = match self.notes.field.take().and_then(|slot| self.root.name(slot)) {
+            Some(name) => format!("field {name}: {what} (byte {at})"),
             None => format!("{what} (byte {at})"),
         };
         Undecodable { cause: UndecodableCause::BadPayload, detail }

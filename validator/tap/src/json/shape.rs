@@ -6,6 +6,7 @@ use validator_core::contract::{EpochUnit, FieldType};
 use validator_core::schema::{Field, Type};
 
 use super::cursor::Cursor;
+use crate::limits::FIELD_NAME_SHOWN_BYTES_MAX;
 use crate::{DecoderError, FieldText, WantedField};
 
 /// A value's place in the tree of wanted values, numbered before its children; top-level columns are found by it.
@@ -146,6 +147,12 @@ impl Object {
             }
         }
         object
+    }
+
+    /// The name of a slot to tell a person; none of the slot that stands for all names beyond the bound.
+    pub(super) fn name(&self, slot: usize) -> Option<&str> {
+        let known = self.slots.get(slot).filter(|slot| !slot.shared && slot.name.len() <= FIELD_NAME_SHOWN_BYTES_MAX);
+        known.map(|slot| &*slot.name)
     }
 
     fn add(&mut self, name: &str, target: Target) -> usize {

@@ -411,3 +411,31 @@ fn types_that_json_cannot_carry_are_refused_when_the_decoder_is_made() {
     }
     assert!(JsonDecoder::new(&[WantedField::any("f"), WantedField::any("f")], &[].into()).is_err());
 }
+
+#[test]
+fn a_detail_names_the_field_at_fault_where_there_is_one() {
+    let detail = |document: &str| {
+        let mut decoder = json(&[("id", Type::String), ("tags", list(Type::String))]);
+        let (outcomes, _) = decode(&mut decoder, &[document.as_bytes()]);
+        outcomes[0].as_ref().expect("it is undecodable").detail.clone()
+    };
+    let deep = format!("{{\"id\":\"a\",\"x\":{}", "[".repeat(200));
+    let long = format!("{{\"{}\":nul}}", "y".repeat(300));
+    for (document, told) in [
+        (r#"{"id":7}"#, "field id: a text is wanted here (byte 6)"),
+        (r#"{"id":"a"#, "field id: the payload ends inside a string (byte 8)"),
+        (r#"{"id":"\ud800"}"#, "field id: a lone surrogate (byte 7)"),
+        (r#"{"id":"a","tags":["b",tru"#, "field tags: "),
+        (r#"{"id":"a","x":1.}"#, "field x: "),
+        (&deep, "field x: nested deeper than any payload may be"),
+        (&long, "no JSON value starts here"),
+        (r#"{"id":"a" "x":1}"#, "`,` or `}` is due here (byte 10)"),
+        (r#"{"id":"a"} x"#, "bytes after the end of the document (byte 11)"),
+        ("[]", "the document is no object (byte 0)"),
+        // The key may come once more, and then decides; what ends the payload is said then.
+        (r#"{"id":7,"tags":["#, "the payload ends"),
+    ] {
+        let detail = detail(document);
+        assert!(detail.starts_with(told), "{document}: {detail}");
+    }
+}

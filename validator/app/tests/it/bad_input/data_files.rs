@@ -34,10 +34,10 @@ fn a_missing_data_file() {
     missing  the row may have been in a part of a file that cannot be read
       trades[0]@0  2024-08-08T12:00:00.000Z
         topic = trades, partition = 0, offset = 0
-        the row lies in a part of the table that can no longer be read
+        no row, and a part of the table that may have held it can no longer be read
       trades[0]@1  2024-08-08T12:00:00.000Z
         topic = trades, partition = 0, offset = 1
-        the row lies in a part of the table that can no longer be read
+        no row, and a part of the table that may have held it can no longer be read
 
     next
       validator reconcile pipeline.toml --as-of 2024-08-08T14:00:00Z --findings findings.jsonl
@@ -72,10 +72,10 @@ fn a_truncated_data_file() {
     missing  the row may have been in a part of a file that cannot be read
       trades[0]@0  2024-08-08T12:00:00.000Z
         topic = trades, partition = 0, offset = 0
-        the row lies in a part of the table that can no longer be read
+        no row, and a part of the table that may have held it can no longer be read
       trades[0]@1  2024-08-08T12:00:00.000Z
         topic = trades, partition = 0, offset = 1
-        the row lies in a part of the table that can no longer be read
+        no row, and a part of the table that may have held it can no longer be read
 
     next
       validator reconcile pipeline.toml --as-of 2024-08-08T14:00:00Z --findings findings.jsonl
@@ -106,7 +106,7 @@ fn a_bit_flipped_in_a_page() {
     findings  2
       corrupted bit_flip            2
 
-    corrupted  the row differs in one bit
+    corrupted  the row has a flipped bit, or a few
       trades[0]@0  2024-08-08T12:00:00.000Z
         topic = trades, partition = 0, offset = 0
         topic
@@ -114,7 +114,7 @@ fn a_bit_flipped_in_a_page() {
           row      urades
         file://DIR/warehouse/market/trades/data/f1.parquet row 0
         written by snapshot 1001 (append)
-        the row was found by its other columns: topic differs: a few bits are flipped
+        the row was found by its other columns: topic differs: a bit is flipped, or a few
       trades[0]@1  2024-08-08T12:00:00.000Z
         topic = trades, partition = 0, offset = 1
         topic
@@ -122,7 +122,7 @@ fn a_bit_flipped_in_a_page() {
           row      urades
         file://DIR/warehouse/market/trades/data/f1.parquet row 1
         written by snapshot 1001 (append)
-        the row was found by its other columns: topic differs: a few bits are flipped
+        the row was found by its other columns: topic differs: a bit is flipped, or a few
 
     next
       validator reconcile pipeline.toml --as-of 2024-08-08T14:00:00Z --findings findings.jsonl
@@ -158,10 +158,10 @@ fn a_data_file_of_zero_bytes() {
     missing  the row may have been in a part of a file that cannot be read
       trades[0]@0  2024-08-08T12:00:00.000Z
         topic = trades, partition = 0, offset = 0
-        the row lies in a part of the table that can no longer be read
+        no row, and a part of the table that may have held it can no longer be read
       trades[0]@1  2024-08-08T12:00:00.000Z
         topic = trades, partition = 0, offset = 1
-        the row lies in a part of the table that can no longer be read
+        no row, and a part of the table that may have held it can no longer be read
 
     next
       validator reconcile pipeline.toml --as-of 2024-08-08T14:00:00Z --findings findings.jsonl

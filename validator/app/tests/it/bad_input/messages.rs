@@ -78,12 +78,12 @@ fn bytes_that_are_no_utf_8() {
 
 #[test]
 fn a_lone_surrogate() {
-    assert_snapshot!(of_message(r#"{"id": "b\ud800", "price": "2"}"#), @"undecodable bad_payload       1 ── cannot be decoded: a lone surrogate (byte 9)");
+    assert_snapshot!(of_message(r#"{"id": "b\ud800", "price": "2"}"#), @"undecodable bad_payload       1 ── cannot be decoded: field id: a lone surrogate (byte 9)");
 }
 
 #[test]
 fn too_many_levels() {
-    assert_snapshot!(of_message(format!("{{\"x\": {}{}}}", "[".repeat(200), "]".repeat(200))), @"undecodable bad_payload       1 ── cannot be decoded: nested deeper than any payload may be (byte 133)");
+    assert_snapshot!(of_message(format!("{{\"x\": {}{}}}", "[".repeat(200), "]".repeat(200))), @"undecodable bad_payload       1 ── cannot be decoded: field x: nested deeper than any payload may be (byte 133)");
 }
 
 #[test]

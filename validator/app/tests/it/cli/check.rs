@@ -141,3 +141,55 @@ fn an_empty_topic_is_sound() {
     trades: sound, but the topic is empty
     ");
 }
+
+#[test]
+fn warnings_of_the_service_file_are_printed_once_offline_and_online() {
+    let folder = written(&sound());
+    let registry = "[schema_registry]\nurl = \"http://r\"\nuser = \"me\"\npassword = \"hunter2\"\n\n[catalogs.lake]";
+    folder.edit("validator.toml", "[catalogs.lake]", registry);
+    let offline = validator(folder.path(), "check --offline pipeline.toml pipeline.toml");
+    assert_snapshot!(offline.all(), @r#"
+    exit 0
+    --- stdout
+    trades: sound as far as the files tell
+    trades: sound as far as the files tell
+    --- stderr
+    warning: `password` stands in the file for everyone to read
+     --> validator.toml:4:12
+      |
+    4 | password = "***"
+      |            ^^^^^
+      = hint: write "${PASSWORD}" and export it, or { file = "…" }
+    "#);
+    assert_eq!(validator(folder.path(), "check pipeline.toml").stderr, offline.stderr);
+}
+
+#[test]
+fn a_mode_that_does_not_exist_is_refused_with_the_nearest() {
+    let folder = written(&sound());
+    folder.edit("pipeline.toml", "mode = \"offset\"", "mode = \"Ofset\"");
+    assert_snapshot!(validator(folder.path(), "check --offline pipeline.toml").all(), @r#"
+    exit 2
+    --- stdout
+    pipeline.toml: 1 problem
+    --- stderr
+    error: `mode` is one of `offset` or `key`, not "Ofset"
+     --> pipeline.toml:8:8
+      |
+    8 | mode = "Ofset"
+      |        ^^^^^^^
+      = hint: did you mean "offset"?
+
+    1 problem in pipeline.toml
+    "#);
+    folder.edit("pipeline.toml", "mode = \"Ofset\"", "mode = \"position\"");
+    assert_snapshot!(validator(folder.path(), "check --offline pipeline.toml").stderr, @r#"
+    error: `mode` is one of `offset` or `key`, not "position"
+     --> pipeline.toml:8:8
+      |
+    8 | mode = "position"
+      |        ^^^^^^^^^^
+
+    1 problem in pipeline.toml
+    "#);
+}

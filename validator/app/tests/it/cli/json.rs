@@ -178,3 +178,24 @@ fn values_that_json_cannot_hold_are_text() {
         assert!(findings.contains(part), "{part} is not in {findings}");
     }
 }
+
+#[test]
+fn a_value_that_is_the_columns_declared_default_is_named_so() {
+    let damage = |declare: bool| {
+        let folder = written(&Scene::offset().topic("0@0 a -").file("0@0 a 7.5"));
+        let metadata = folder.files_of_table(".metadata.json").pop().expect("a table has metadata");
+        let text = fs::read_to_string(&metadata).expect("it is there");
+        let mut table: serde_json::Value = serde_json::from_str(&text).expect("metadata is JSON");
+        let columns = table["schemas"][0]["fields"].as_array_mut().expect("a schema has columns");
+        let price = columns.iter_mut().find(|column| column["name"] == "price").expect("scenes have a price");
+        if declare {
+            price["write-default"] = "7.50000000".into();
+        }
+        fs::write(&metadata, table.to_string()).expect("the folder takes files");
+        assert_eq!(reconcile(&folder, "--findings f.jsonl").exit, 1);
+        let findings = fs::read_to_string(folder.join("f.jsonl")).expect("it was written");
+        let finding: serde_json::Value = serde_json::from_str(&findings).expect("one finding");
+        finding["cause"].as_str().unwrap_or_default().to_owned()
+    };
+    assert_eq!((damage(true).as_str(), damage(false).as_str()), ("default_for_null", "value_for_null"));
+}

@@ -4,6 +4,7 @@
 mod clock;
 mod holes;
 mod late_removed;
+mod misrouted;
 mod outcome;
 mod pairing;
 mod scope;

@@ -14,7 +14,7 @@ fn an_undecodable_message_never_pairs_and_rows_of_its_identity_are_unjudged() {
     messages 3: 2 intact, 1 undecodable
     rows 4: 2 intact, 2 unjudged
     unjudged, fidelity 1.0
-    undecodable bad_payload trades[0]@1 f1:1 f1:3 (cannot be decoded: the payload ends where a value is due (byte 6))
+    undecodable bad_payload trades[0]@1 f1:1 f1:3 (cannot be decoded: field id: the payload ends where a value is due (byte 6))
     ");
 }
 
@@ -25,7 +25,7 @@ fn an_undecodable_message_without_a_row_is_undecodable_too() {
     messages 3: 2 intact, 1 undecodable
     rows 2: 2 intact
     unjudged, fidelity 1.0
-    undecodable bad_payload trades[0]@1 (cannot be decoded: the payload ends where a value is due (byte 6))
+    undecodable bad_payload trades[0]@1 (cannot be decoded: field id: the payload ends where a value is due (byte 6))
     ");
 }
 
@@ -36,7 +36,7 @@ fn key_mode_where_the_identity_is_unknown_as_many_rows_left_in_order_are_unjudge
     messages 3: 2 intact, 1 undecodable
     rows 4: 2 intact, 1 phantom, 1 unjudged
     breached, fidelity 0.6666666666666666
-    undecodable bad_payload trades[0]@1 (cannot be decoded: the payload ends where a value is due (byte 6))
+    undecodable bad_payload trades[0]@1 (cannot be decoded: field id: the payload ends where a value is due (byte 6))
     phantom unexplained f1:3
     ");
 }
@@ -126,7 +126,7 @@ fn undecodable_goes_before_pending() {
     messages 3: 2 pending, 1 undecodable
     rows 0
     unjudged, fidelity null
-    undecodable bad_payload trades[0]@1 (cannot be decoded: the payload ends where a value is due (byte 6))
+    undecodable bad_payload trades[0]@1 (cannot be decoded: field id: the payload ends where a value is due (byte 6))
     ");
 }
 
