@@ -63,6 +63,8 @@ fn the_first_class_that_fits_names_the_damage() {
         (PRICE, "65000.12345678", "65000.123457", PrecisionLost),
         ("decimal(38, 20)", "0.1", "0.10000000000000000555", FloatRoundTrip),
         (PRICE, "16777217.12345678", "16777217.12345679", FloatRoundTrip),
+        (PRICE, "6032352703.44810383", "6032352703.44810390", FloatRoundTrip),
+        (PRICE, "65000.12345671", "65000.1234568", PrecisionLost),
         (PRICE, "65432.12345678", "65432.12500000", FloatRoundTrip),
         // V04: 64 bits of a 128-bit decimal.
         ("decimal(38, 10)", "1234567890123.1234567891", "480711591.9544536787", OverflowWrap),
