@@ -68,6 +68,8 @@ pub struct Mapper {
     binding: Arc<Binding>,
     input: SchemaRef,
     filter: Option<MessageExpr>,
+    /// The message fields that the filter refers to, as indexes into `wanted`.
+    filter_inputs: Vec<usize>,
     expressions: Vec<Option<MessageExpr>>,
     /// Per column: how many values a written `round` changed.
     rounded: Vec<Arc<AtomicU64>>,
@@ -88,6 +90,8 @@ impl Mapper {
             .filter
             .as_deref()
             .and_then(|sql| compile_filter(sql, &input).map_err(|error| wrong.push(("filter".to_owned(), error))).ok());
+        let (filter, names) = filter.unzip();
+        let filter_inputs = indexes(fields, &names.unwrap_or_default());
         let (mut expressions, mut rounded, mut inputs) = (Vec::new(), Vec::new(), Vec::new());
         for column in &binding.columns {
             let counter = Arc::new(AtomicU64::new(0));
@@ -97,13 +101,15 @@ impl Mapper {
             };
             let compiled = compiled.map_err(|error| wrong.push((column.field.name.clone(), error))).ok().flatten();
             let (expression, names) = compiled.unzip();
-            let names = names.unwrap_or_default();
-            inputs.push((0..fields.len()).filter(|&i| names.contains(&fields[i].name)).collect());
+            inputs.push(indexes(fields, &names.unwrap_or_default()));
             expressions.push(expression);
             rounded.push(counter);
         }
         match wrong.is_empty() {
-            true => Ok(Self { binding, input, filter, expressions, rounded, inputs, policy: PolicyCounts::default() }),
+            true => {
+                let policy = PolicyCounts::default();
+                Ok(Self { binding, input, filter, filter_inputs, expressions, rounded, inputs, policy })
+            }
             false => Err(wrong),
         }
     }
@@ -117,7 +123,7 @@ impl Mapper {
     pub fn map(&mut self, decoded: &Decoded, positions: &Positions, alive: &[bool]) -> Mapped {
         let batch = self.input_batch(decoded, positions);
         let mut mapped = Mapped::default();
-        self.filter_rows(&batch, alive, &mut mapped);
+        self.filter_rows(&batch, &decoded.inexact, alive, &mut mapped);
         for index in 0..self.binding.columns.len() {
             let array = self.column(index, decoded, &batch, positions, alive, &mut mapped);
             mapped.columns.push(array);
@@ -137,12 +143,27 @@ impl Mapper {
             .expect("a decoder delivers its fields' types, one row per message")
     }
 
-    fn filter_rows(&self, batch: &RecordBatch, alive: &[bool], mapped: &mut Mapped) {
+    /// A filter sees NULL where a field's value is inexact, and what it says of that NULL is no word about the message:
+    /// such a message cannot be judged, and never counts as excluded.
+    fn filter_rows(
+        &self,
+        batch: &RecordBatch,
+        inexact: &[(usize, usize, String)],
+        alive: &[bool],
+        mapped: &mut Mapped,
+    ) {
         let Some(filter) = &self.filter else { return };
+        for (row, field, text) in inexact {
+            if alive[*row] && self.filter_inputs.contains(field) {
+                let name = self.input.field(*field).name();
+                let why = format!("field {name} has no exact value for {text}");
+                mapped.failed.entry(*row).or_insert((usize::MAX, why));
+            }
+        }
         let (keep, faults) = evaluate(filter, batch);
         for (row, fault) in faults {
             if alive[row] {
-                mapped.failed.insert(row, (usize::MAX, fault.to_string()));
+                mapped.failed.entry(row).or_insert((usize::MAX, fault.to_string()));
             }
         }
         let keep =
@@ -266,6 +287,11 @@ fn evaluate(expression: &MessageExpr, batch: &RecordBatch) -> (ArrayRef, Vec<(us
     (array, faults)
 }
 
+/// Where the fields of these names are.
+fn indexes(fields: &[Field], names: &BTreeSet<String>) -> Vec<usize> {
+    (0..fields.len()).filter(|&index| names.contains(&fields[index].name)).collect()
+}
+
 /// The columns that expressions see: the decoder's fields, then the parts of the message that they name.
 fn input_schema(binding: &Binding, fields: &[Field]) -> ArrowSchema {
     let delivered = |name: &String| fields.iter().any(|field| field.name == *name);
@@ -275,10 +301,10 @@ fn input_schema(binding: &Binding, fields: &[Field]) -> ArrowSchema {
 }
 
 /// A filter is a condition: what it gives is true, false or NULL, and never taken for one of them.
-fn compile_filter(sql: &str, input: &ArrowSchema) -> Result<MessageExpr, ExprError> {
+fn compile_filter(sql: &str, input: &ArrowSchema) -> Result<(MessageExpr, BTreeSet<String>), ExprError> {
     let filter = compile(sql, input, &Arc::default())?;
     match filter.data_type() {
-        DataType::Boolean | DataType::Null => Ok(filter),
+        DataType::Boolean | DataType::Null => Ok((filter, referenced_names(sql)?)),
         other => {
             let gives = Type::from_arrow(&normal_type(other)).map_or_else(|| other.to_string(), |ty| ty.to_string());
             Err(ExprError::Plan(format!("it gives {gives}, a filter gives true or false")))
