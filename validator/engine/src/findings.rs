@@ -199,7 +199,8 @@ impl Evidence<'_> {
             [] => "a value differs".to_owned(),
             [one] => format!("{} differs: {}", one.name, in_words(one.damage)),
             [first, rest @ ..] => {
-                format!("{} differs: {}; {} more columns differ", first.name, in_words(first.damage), rest.len())
+                let differ = if rest.len() == 1 { "column differs" } else { "columns differ" };
+                format!("{} differs: {}; {} more {differ}", first.name, in_words(first.damage), rest.len())
             }
         };
         match (draft.verdict, finding.cause) {
