@@ -17,3 +17,14 @@ pub const CONSTANT_OFFSET_ROWS: u64 = 1_000;
 
 /// Offsets at either end of a partition that a sample looks at.
 pub const SAMPLE_OFFSETS: i64 = 500;
+
+/// Bytes of one expression of a contract: far more than anyone writes, and little enough to be read at once.
+pub const EXPRESSION_BYTES_MAX: usize = 64 * 1024;
+
+/// Operators of one expression. A chain of operators is a tree as deep as it is long, and each step down costs stack
+/// and asks for the types of all that lies below.
+pub const EXPRESSION_OPERATORS_MAX: usize = 300;
+
+/// Nodes of one planned expression: functions that are made of others (`coalesce`) write their arguments twice, so that
+/// nesting them doubles the tree with each level.
+pub const EXPRESSION_NODES_MAX: usize = 10_000;
