@@ -174,6 +174,10 @@ impl Frame<'_> {
                 "field {name} is in {messages}, and neither a column nor [compare] drop accounts for it"
             ));
         }
+        let consumed: u64 = run.seen.partitions.iter().map(|partition| partition.consumed).sum();
+        for (name, _) in run.seen.sql_fields.iter().filter(|(_, is_there)| consumed > 0 && !**is_there) {
+            warnings.push(format!("no message has a value in field {name}, which an expression of the contract reads"));
+        }
         if run.seen.duplicate_keys > 0 {
             let messages = counted(run.seen.duplicate_keys, "message names", "messages name");
             warnings.push(format!("{messages} a key of an object twice; the last one counts"));

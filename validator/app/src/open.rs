@@ -115,12 +115,11 @@ pub fn run(
     let key = service.digest_key.as_ref().map_or_else(DigestKey::public, |key| DigestKey::from_bytes(key.0));
     let binding = bound(pipeline, sides)?;
     let digests = Arc::new(IdentityDigests::new(&binding.columns, &binding.identity, &key)?);
-    let segments = segments(&sides.contract, &binding, Arc::clone(&digests))?;
+    let segments = segments(pipeline, &sides.contract, &binding, Arc::clone(&digests))?;
     let binding = Arc::new(binding);
     sides.decoders.try_mapping(&binding).map_err(|wrong| {
         let problem = |(column, error): (String, ExprError)| {
-            let place = if column == "filter" { "pipeline.filter".to_owned() } else { format!("map.{column}") };
-            pipeline.problem_of_sql(&place, &error.to_string())
+            pipeline.problem_of_sql(&place_of(&sides.contract, &column), &error.to_string())
         };
         wrong.into_iter().map(problem).collect::<Vec<_>>()
     })?;
@@ -144,6 +143,16 @@ pub fn run(
     })
 }
 
+/// The key of the pipeline file that says what a column is made of; its format where none does.
+fn place_of(contract: &Contract, column: &str) -> String {
+    match column {
+        "filter" => "pipeline.filter".to_owned(),
+        _ if contract.map.contains_key(column) => format!("map.{column}"),
+        _ if contract.fields.iter().any(|(name, _)| name == column) => format!("fields.{column}"),
+        _ => "pipeline.format".to_owned(),
+    }
+}
+
 /// The contract bound to both schemas.
 ///
 /// # Errors
@@ -164,12 +173,18 @@ fn placed(pipeline: &Pipeline, problem: BindProblem) -> Problem {
     }
 }
 
-fn segments(contract: &Contract, binding: &Binding, digests: Arc<IdentityDigests>) -> Result<MessageSegments, Failure> {
+fn segments(
+    pipeline: &Pipeline,
+    contract: &Contract,
+    binding: &Binding,
+    digests: Arc<IdentityDigests>,
+) -> Result<MessageSegments, Failure> {
     Ok(match (&contract.identity, &binding.identity) {
         (Identity::Key { every_ms, shards, .. }, BoundIdentity::Key { window, .. }) => {
             MessageSegments::Key(Arc::new(KeyCut {
                 window: window.clone(),
-                length: WindowLength::from_ms(*every_ms)?,
+                length: WindowLength::from_ms(*every_ms)
+                    .map_err(|error| vec![pipeline.problem_at("identity.every", error.to_string())])?,
                 shards: *shards,
                 digests,
             }))

@@ -23,3 +23,14 @@ pub const KEPT_BUCKETS: usize = 64;
 
 /// Bytes of such entries in memory, of both sides together; what goes beyond is spilled: two million messages and rows.
 pub const KEPT_BYTES_MAX: usize = 512 * 1024 * 1024;
+
+/// Bytes of one expression of a contract: far more than anyone writes, and little enough to be read at once.
+pub const EXPRESSION_BYTES_MAX: usize = 64 * 1024;
+
+/// Operators of one expression. A chain of operators is a tree as deep as it is long, and each step down costs stack
+/// and asks for the types of all that lies below.
+pub const EXPRESSION_OPERATORS_MAX: usize = 300;
+
+/// Nodes of one planned expression: functions that are made of others (`coalesce`) write their arguments twice, so that
+/// nesting them doubles the tree with each level.
+pub const EXPRESSION_NODES_MAX: usize = 10_000;

@@ -10,16 +10,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, StructArray, new_null_array};
 use arrow_cast::cast;
-use arrow_schema::{DataType, Field as ArrowField, Schema as ArrowSchema, SchemaRef, TimeUnit};
+use arrow_schema::{DataType, Field as ArrowField, Schema as ArrowSchema, SchemaRef};
 use arrow_select::concat::concat;
 use validator_core::convert::{self, Converted};
 use validator_core::schema::{Field, Type};
 use validator_tap::Decoded;
 
 use crate::binding::{Binding, ColumnSource, PositionPart};
-use crate::expr::{ExprError, MessageExpr, compile, referenced_names};
+use crate::expr::{ExprError, MessageExpr};
 use crate::map_fault::MapFault;
+use crate::map_type::{as_column, compile_column, compile_filter};
 use crate::positions::Positions;
+use crate::wide_decimal::trimmed;
 
 /// A value that its column cannot hold exactly.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,11 +70,15 @@ pub struct Mapper {
     binding: Arc<Binding>,
     input: SchemaRef,
     filter: Option<MessageExpr>,
+    /// The message fields that the filter refers to, as indexes into `wanted`.
+    filter_inputs: Vec<usize>,
     expressions: Vec<Option<MessageExpr>>,
     /// Per column: how many values a written `round` changed.
     rounded: Vec<Arc<AtomicU64>>,
     /// Per column: the message fields its expression refers to, as indexes into `wanted`.
     inputs: Vec<Vec<usize>>,
+    /// The message fields that any expression refers to, and whether a message had a value there.
+    sql_fields: BTreeMap<usize, bool>,
     policy: PolicyCounts,
 }
 
@@ -88,6 +94,8 @@ impl Mapper {
             .filter
             .as_deref()
             .and_then(|sql| compile_filter(sql, &input).map_err(|error| wrong.push(("filter".to_owned(), error))).ok());
+        let (filter, names) = filter.unzip();
+        let filter_inputs = indexes(fields, &names.unwrap_or_default());
         let (mut expressions, mut rounded, mut inputs) = (Vec::new(), Vec::new(), Vec::new());
         for column in &binding.columns {
             let counter = Arc::new(AtomicU64::new(0));
@@ -97,13 +105,16 @@ impl Mapper {
             };
             let compiled = compiled.map_err(|error| wrong.push((column.field.name.clone(), error))).ok().flatten();
             let (expression, names) = compiled.unzip();
-            let names = names.unwrap_or_default();
-            inputs.push((0..fields.len()).filter(|&i| names.contains(&fields[i].name)).collect());
+            inputs.push(indexes(fields, &names.unwrap_or_default()));
             expressions.push(expression);
             rounded.push(counter);
         }
         match wrong.is_empty() {
-            true => Ok(Self { binding, input, filter, expressions, rounded, inputs, policy: PolicyCounts::default() }),
+            true => {
+                let policy = PolicyCounts::default();
+                let sql_fields = inputs.iter().flatten().chain(&filter_inputs).map(|field| (*field, false)).collect();
+                Ok(Self { binding, input, filter, filter_inputs, expressions, rounded, inputs, sql_fields, policy })
+            }
             false => Err(wrong),
         }
     }
@@ -113,11 +124,20 @@ impl Mapper {
         &self.policy
     }
 
+    /// The message fields that expressions refer to, and whether a message had a value there.
+    pub fn sql_fields(&self) -> BTreeMap<String, bool> {
+        self.sql_fields.iter().map(|(field, is_there)| (self.input.field(*field).name().clone(), *is_there)).collect()
+    }
+
     /// Maps one batch; `alive[row]` is false for messages that have no fields (undecodable, tombstones).
     pub fn map(&mut self, decoded: &Decoded, positions: &Positions, alive: &[bool]) -> Mapped {
         let batch = self.input_batch(decoded, positions);
         let mut mapped = Mapped::default();
-        self.filter_rows(&batch, alive, &mut mapped);
+        for (field, is_there) in self.sql_fields.iter_mut().filter(|(_, is_there)| !**is_there) {
+            let has_value = decoded.columns[*field].null_count() < decoded.rows;
+            *is_there = has_value || decoded.inexact.iter().any(|(_, inexact, _)| inexact == field);
+        }
+        self.filter_rows(&batch, &decoded.inexact, alive, &mut mapped);
         for index in 0..self.binding.columns.len() {
             let array = self.column(index, decoded, &batch, positions, alive, &mut mapped);
             mapped.columns.push(array);
@@ -137,12 +157,27 @@ impl Mapper {
             .expect("a decoder delivers its fields' types, one row per message")
     }
 
-    fn filter_rows(&self, batch: &RecordBatch, alive: &[bool], mapped: &mut Mapped) {
+    /// A filter sees NULL where a field's value is inexact, and what it says of that NULL is no word about the message:
+    /// such a message cannot be judged, and never counts as excluded.
+    fn filter_rows(
+        &self,
+        batch: &RecordBatch,
+        inexact: &[(usize, usize, String)],
+        alive: &[bool],
+        mapped: &mut Mapped,
+    ) {
         let Some(filter) = &self.filter else { return };
+        for (row, field, text) in inexact {
+            if alive[*row] && self.filter_inputs.contains(field) {
+                let name = self.input.field(*field).name();
+                let why = format!("field {name} has no exact value for {text}");
+                mapped.failed.entry(*row).or_insert((usize::MAX, why));
+            }
+        }
         let (keep, faults) = evaluate(filter, batch);
         for (row, fault) in faults {
             if alive[row] {
-                mapped.failed.insert(row, (usize::MAX, fault.to_string()));
+                mapped.failed.entry(row).or_insert((usize::MAX, fault.to_string()));
             }
         }
         let keep =
@@ -174,7 +209,11 @@ impl Mapper {
                     column: index,
                     text: text.clone(),
                 }));
-                let converted = convert::convert(&decoded.columns[*field], from, &column.field.ty);
+                let mut converted = convert::convert(&decoded.columns[*field], from, &column.field.ty);
+                if matches!(from, Type::Decimal { .. }) {
+                    // The field has digits behind those of its column; the message need not have written them.
+                    converted.inexact.iter_mut().for_each(|(_, text)| *text = trimmed(text).to_owned());
+                }
                 self.take(index, converted, alive, mapped)
             }
             ColumnSource::Sql(_) => {
@@ -193,9 +232,7 @@ impl Mapper {
                     text: text.clone(),
                 }));
                 self.count_rounded(index);
-                let (array, from) = table_typed(&array);
-                let converted = convert::convert(&array, &from, &column.field.ty);
-                self.take(index, converted, alive, mapped)
+                self.take(index, as_column(&array, &column.field.ty), alive, mapped)
             }
         }
     }
@@ -266,74 +303,20 @@ fn evaluate(expression: &MessageExpr, batch: &RecordBatch) -> (ArrayRef, Vec<(us
     (array, faults)
 }
 
+/// Where the fields of these names are.
+fn indexes(fields: &[Field], names: &BTreeSet<String>) -> Vec<usize> {
+    if names.is_empty() {
+        return Vec::new();
+    }
+    (0..fields.len()).filter(|&index| names.contains(&fields[index].name)).collect()
+}
+
 /// The columns that expressions see: the decoder's fields, then the parts of the message that they name.
 fn input_schema(binding: &Binding, fields: &[Field]) -> ArrowSchema {
     let delivered = |name: &String| fields.iter().any(|field| field.name == *name);
     let meta = binding.meta_names.iter().filter(|name| !delivered(name));
     let meta = meta.map(|name| ArrowField::new(name, Positions::meta_type(name), true));
     ArrowSchema::new(fields.iter().map(Field::to_arrow).chain(meta).collect::<Vec<_>>())
-}
-
-/// A filter is a condition: what it gives is true, false or NULL, and never taken for one of them.
-fn compile_filter(sql: &str, input: &ArrowSchema) -> Result<MessageExpr, ExprError> {
-    let filter = compile(sql, input, &Arc::default())?;
-    match filter.data_type() {
-        DataType::Boolean | DataType::Null => Ok(filter),
-        other => {
-            let gives = Type::from_arrow(&normal_type(other)).map_or_else(|| other.to_string(), |ty| ty.to_string());
-            Err(ExprError::Plan(format!("it gives {gives}, a filter gives true or false")))
-        }
-    }
-}
-
-/// The expression of a column, and the fields that it refers to.
-fn compile_column(
-    sql: &str,
-    input: &ArrowSchema,
-    rounded: &Arc<AtomicU64>,
-    field: &Field,
-) -> Result<(MessageExpr, BTreeSet<String>), ExprError> {
-    let expression = compile(sql, input, rounded)?;
-    target_check(&expression, field)?;
-    Ok((expression, referenced_names(sql)?))
-}
-
-fn target_check(expression: &MessageExpr, field: &Field) -> Result<(), ExprError> {
-    let normal = normal_type(expression.data_type());
-    let Some(from) = Type::from_arrow(&normal) else {
-        return Err(ExprError::Plan(format!("it gives {}, which no column of a table has", expression.data_type())));
-    };
-    convert::convertible(&from, &field.ty)
-        .map_err(|why| ExprError::Plan(format!("it gives {from}, the column {} is {}: {why}", field.name, field.ty)))
-}
-
-/// The table type nearest to what an expression gave, and the array in it.
-fn table_typed(array: &ArrayRef) -> (ArrayRef, Type) {
-    let normal = normal_type(array.data_type());
-    let array = if &normal == array.data_type() {
-        Arc::clone(array)
-    } else {
-        cast(array, &normal).expect("widening and unpacking never fail")
-    };
-    let ty = Type::from_arrow(&normal).expect("checked when the expression was compiled");
-    (array, ty)
-}
-
-/// The table's Arrow type that holds every value of `data_type`; the type itself where there is none.
-fn normal_type(data_type: &DataType) -> DataType {
-    match data_type {
-        DataType::Utf8View | DataType::LargeUtf8 => DataType::Utf8,
-        DataType::BinaryView | DataType::LargeBinary => DataType::Binary,
-        DataType::Dictionary(_, value) => normal_type(value),
-        DataType::Int8 | DataType::Int16 | DataType::UInt8 | DataType::UInt16 => DataType::Int32,
-        DataType::UInt32 => DataType::Int64,
-        DataType::UInt64 => DataType::Decimal128(20, 0),
-        DataType::Timestamp(TimeUnit::Second | TimeUnit::Millisecond, zone) => {
-            DataType::Timestamp(TimeUnit::Microsecond, zone.clone())
-        }
-        DataType::Null => DataType::Boolean,
-        other => other.clone(),
-    }
 }
 
 fn position_struct(parts: &[PositionPart], field: &Field, positions: &Positions) -> ArrayRef {

@@ -127,6 +127,7 @@ impl MessageSide {
             reader.observations.end(partition);
         }
         reader.observations.policy = reader.mapper.policy().clone();
+        reader.observations.sql_fields = reader.mapper.sql_fields();
         Ok(reader.observations)
     }
 }

@@ -21,6 +21,8 @@ pub struct Observations {
     pub unknown_fields: BTreeMap<String, u64>,
     /// Messages that name a key of an object twice.
     pub duplicate_keys: u64,
+    /// Fields that expressions refer to → whether any message has a value there.
+    pub sql_fields: BTreeMap<String, bool>,
     /// Tolerances used.
     pub policy: PolicyCounts,
 }
@@ -104,6 +106,9 @@ impl Observations {
         }
         for (name, count) in other.unknown_fields {
             *self.unknown_fields.entry(name).or_default() += count;
+        }
+        for (name, is_there) in other.sql_fields {
+            *self.sql_fields.entry(name).or_default() |= is_there;
         }
         self.duplicate_keys += other.duplicate_keys;
         self.policy.add(&other.policy);

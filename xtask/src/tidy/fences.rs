@@ -24,7 +24,7 @@ const PURE: [(&str, &[&str]); 2] = [
 ];
 
 /// Which of our own crates a crate may depend on. Tests of the validator may use every fixture beside these.
-const LAYERS: [(&str, &[&str]); 9] = [
+const LAYERS: [(&str, &[&str]); 10] = [
     ("validator/core", &[]),
     ("validator/tap", &["validator-core"]),
     ("validator/table", &["validator-core"]),
@@ -44,12 +44,24 @@ const LAYERS: [(&str, &[&str]); 9] = [
     ("fixtures/kit", &[]),
     ("fixtures/warehouse", &["fixtures-kit"]),
     ("fixtures/harness", &["fixtures-kit", "fixtures-warehouse"]),
+    // Measures the validator itself.
+    (
+        "fixtures/bench",
+        &[
+            "validator-tap",
+            "validator-engine",
+            "validator-app",
+            "fixtures-kit",
+            "fixtures-warehouse",
+            "fixtures-harness",
+        ],
+    ),
     ("xtask", &[]),
 ];
 
 /// A heavy crate has one owner on the validator's side; fixtures talk to the real thing by themselves.
 const FENCES: [(&str, &[&str]); 8] = [
-    ("rdkafka", &["validator/tap", "fixtures/warehouse", "fixtures/harness"]),
+    ("rdkafka", &["validator/tap", "fixtures/warehouse", "fixtures/harness", "fixtures/bench"]),
     ("rdkafka-sys", &["validator/tap"]),
     ("iceberg", &["validator/table", "fixtures/warehouse"]),
     // Recorded messages may be Parquet files.

@@ -1,6 +1,6 @@
 //! Holding a contract against both schemas: every column gets its source, or a problem says why not.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use validator_core::contract::{Contract, EpochUnit, FieldType, Format, Identity};
 use validator_core::convert;
@@ -18,8 +18,17 @@ use crate::expr;
 /// # Errors
 /// Every problem found.
 pub fn bind(contract: &Contract, schema: &Schema, known: &KnownFields) -> Result<Binding, Vec<BindProblem>> {
-    let mut binder =
-        Binder { contract, schema, known, wanted: Vec::new(), meta: BTreeSet::new(), problems: Vec::new() };
+    let in_sql = contract.map.values().chain(&contract.filter).filter_map(|sql| expr::referenced_names(sql).ok());
+    let mut binder = Binder {
+        contract,
+        schema,
+        known,
+        in_sql: in_sql.flatten().collect(),
+        places: HashMap::new(),
+        wanted: Vec::new(),
+        meta: BTreeSet::new(),
+        problems: Vec::new(),
+    };
     binder.check_names();
     let columns = binder.columns();
     if let Some(filter) = &contract.filter {
@@ -45,6 +54,10 @@ struct Binder<'a> {
     contract: &'a Contract,
     schema: &'a Schema,
     known: &'a KnownFields,
+    /// The names that expressions refer to.
+    in_sql: BTreeSet<String>,
+    /// Where each of `wanted` is.
+    places: HashMap<String, usize>,
     wanted: Vec<WantedField>,
     meta: BTreeSet<String>,
     problems: Vec<BindProblem>,
@@ -182,7 +195,7 @@ impl Binder<'_> {
             }
             (None, _) => match (declared, column) {
                 (Some(ty), _) => ty,
-                (None, Some(ty)) if self.maps_itself(name) => FieldType::Plain(with_more_digits(ty)),
+                (None, Some(ty)) if self.in_sql.contains(name) => FieldType::Plain(with_more_digits(ty)),
                 (None, Some(ty)) => FieldType::Plain(ty),
                 (None, None) => return Some((WantedField::any(name), Type::String)),
             },
@@ -195,20 +208,13 @@ impl Binder<'_> {
         Some((WantedField::typed(name, ty), value_type))
     }
 
-    /// Whether the column of that name is mapped by an expression over the field of the same name.
-    fn maps_itself(&self, name: &str) -> bool {
-        let names = self.contract.map.get(name).map(|sql| expr::referenced_names(sql));
-        names.is_some_and(|names| names.is_ok_and(|names| names.contains(name)))
-    }
-
     fn want(&mut self, wanted: WantedField) -> usize {
-        match self.wanted.iter().position(|field| field.name == wanted.name) {
-            Some(index) => index,
-            None => {
-                self.wanted.push(wanted);
-                self.wanted.len() - 1
-            }
+        let next = self.wanted.len();
+        let place = *self.places.entry(wanted.name.clone()).or_insert(next);
+        if place == next {
+            self.wanted.push(wanted);
         }
+        place
     }
 
     /// Wants every field that an expression refers to.
@@ -295,18 +301,19 @@ fn time_column(contract: &Contract, schema: &Schema, columns: &[BoundColumn]) ->
     find_leaf(columns, path).is_none().then(|| schema.field(path).cloned()).flatten()
 }
 
-/// A decimal field that its own column's expression reads keeps digits beyond the column's: `price = "round(price, 8)"`
-/// has something to round. Every value of the column's own type stays what it is.
+/// A decimal field that an expression reads keeps digits beyond its column's: `price = "round(price, 8)"` has something
+/// to round, and a filter sees the value that the message has. Every value of the column's own type stays what it is.
 fn with_more_digits(ty: Type) -> Type {
     match ty {
-        Type::Decimal { precision, scale } if precision + DIGITS_MORE <= 38 => {
-            Type::Decimal { precision: precision + DIGITS_MORE, scale: scale + DIGITS_MORE }
+        Type::Decimal { precision, scale } => {
+            let more = DIGITS_MORE.min(38 - precision);
+            Type::Decimal { precision: precision + more, scale: scale + more }
         }
         other => other,
     }
 }
 
-/// Digits behind the point that an expression sees beyond those of its column.
+/// Digits behind the point that an expression sees beyond those of its column, where 38 in all leave room.
 const DIGITS_MORE: u8 = 10;
 
 /// The type with all field ids 0, as message fields have it.

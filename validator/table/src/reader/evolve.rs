@@ -3,6 +3,7 @@
 //! A plan is made once for a file and applied to each batch; where the types agree a column passes through untouched.
 
 use std::collections::{BTreeSet, HashMap};
+use std::slice;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -58,7 +59,7 @@ pub(crate) fn plan(
     if let (true, Some(first)) = (planner.leaves.is_empty(), nodes.first()) {
         planner.leaves.insert(first.first_leaf);
     }
-    plans.iter_mut().for_each(|plan| plan.settle(nodes, &planner.leaves));
+    settle(&mut plans, nodes, &planner.leaves);
     Ok((plans, planner.leaves))
 }
 
@@ -132,30 +133,39 @@ impl Planner<'_> {
     }
 }
 
-impl ColumnPlan {
-    /// Turns places among the file's fields into places among those that are read.
-    fn settle(&mut self, siblings: &[Node], read: &BTreeSet<usize>) {
-        let is_read = |node: &Node| read.range(node.first_leaf..node.first_leaf + node.leaves).next().is_some();
-        let place = |index: usize| siblings[..index].iter().filter(|node| is_read(node)).count();
-        match &mut self.source {
+/// Turns places among the file's fields into places among those that are read.
+fn settle(plans: &mut [ColumnPlan], siblings: &[Node], read: &BTreeSet<usize>) {
+    let is_read = |node: &Node| read.range(node.first_leaf..node.first_leaf + node.leaves).next().is_some();
+    let mut read_before = 0;
+    let count = |node: &Node| {
+        let place = read_before;
+        read_before += usize::from(is_read(node));
+        place
+    };
+    // Counted once for all: a table may have thousands of columns.
+    let places: Vec<usize> = siblings.iter().map(count).collect();
+    for plan in plans {
+        match &mut plan.source {
             Source::Constant(_) => {}
-            Source::Primitive(index, _) => *index = place(*index),
+            Source::Primitive(index, _) => *index = places[*index],
             Source::Struct(index, _, plans) => {
-                plans.iter_mut().for_each(|plan| plan.settle(&siblings[*index].children, read));
-                *index = place(*index);
+                settle(plans, &siblings[*index].children, read);
+                *index = places[*index];
             }
             Source::List(index, _, element) => {
-                element.settle(&siblings[*index].children, read);
-                *index = place(*index);
+                settle(slice::from_mut(element), &siblings[*index].children, read);
+                *index = places[*index];
             }
             Source::Map(index, _, key, value) => {
-                key.settle(&siblings[*index].children, read);
-                value.settle(&siblings[*index].children, read);
-                *index = place(*index);
+                settle(slice::from_mut(key), &siblings[*index].children, read);
+                settle(slice::from_mut(value), &siblings[*index].children, read);
+                *index = places[*index];
             }
         }
     }
+}
 
+impl ColumnPlan {
     /// The column, `rows` long, out of the columns that were read.
     pub(crate) fn apply(&self, read: &[ArrayRef], rows: usize) -> Result<ArrayRef, ConvertError> {
         match &self.source {

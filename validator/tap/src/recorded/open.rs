@@ -88,7 +88,8 @@ impl RecordedTap {
             warnings.push(format!("{others} recorded messages are of topics that were not asked for"));
         }
         if repeated > 0 {
-            warnings.push(format!("{repeated} messages are recorded more than once and count once"));
+            let counted = if repeated == 1 { "message is" } else { "messages are" };
+            warnings.push(format!("{repeated} {counted} recorded more than once and count once"));
         }
         self.warnings = warnings;
     }

@@ -196,7 +196,7 @@ fn lines_out_of_order_or_recorded_twice_are_sorted_and_count_once() {
     got.sort_by_key(|g| (g.partition, g.offset));
     assert_eq!(positions(&got), [(0, 1), (0, 3), (0, 4), (0, 5), (0, 6), (1, 0), (1, 1), (1, 2)]);
     assert!(got.iter().all(|g| g.payload == Some(format!("{}/{}", g.partition, g.offset))));
-    assert_eq!(tap.warnings(), ["1 messages are recorded more than once and count once"]);
+    assert_eq!(tap.warnings(), ["1 message is recorded more than once and count once"]);
     assert_eq!(tap.estimate(), 8);
     let some = read(&tap, &[(PartitionIndex(0), vec![0..2, 4..6])]);
     assert_eq!(positions(&some), [(0, 1), (0, 4), (0, 5)]);

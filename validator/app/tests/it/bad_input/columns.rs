@@ -115,6 +115,8 @@ fn an_unknown_field_in_an_expression() {
 
     warning  field price is in 2 messages, and neither a column nor [compare] drop accounts for it
 
+    warning  no message has a value in field prise, which an expression of the contract reads
+
     next
       validator reconcile pipeline.toml --as-of 2024-08-08T14:00:00Z --findings findings.jsonl
     ");

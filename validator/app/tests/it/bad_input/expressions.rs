@@ -3,6 +3,7 @@
 use insta::assert_snapshot;
 
 use super::{check, reconcile, sound, written};
+use crate::scene::Scene;
 use crate::transcript::validator;
 
 #[test]
@@ -93,10 +94,10 @@ fn an_expression_of_another_type_than_its_column() {
     12 | price = "id = 'a'"
        |         ^^^^^^^^^^
 
-    error: the expression does not fit the message: it gives decimal(18, 8), the column at is
-           timestamptz: decimal(18, 8) does not become timestamptz by itself: a bare number says neither
-           its unit nor its epoch; declare the field as epoch_s, epoch_ms, epoch_us or epoch_ns in
-           [fields], or write a [map]
+    error: the expression does not fit the message: it gives decimal(28, 18), the column at is
+           timestamptz: decimal(28, 18) does not become timestamptz by itself: a bare number says
+           neither its unit nor its epoch; declare the field as epoch_s, epoch_ms, epoch_us or epoch_ns
+           in [fields], or write a [map]
       --> pipeline.toml:13:6
        |
     13 | at = "price"
@@ -173,11 +174,107 @@ fn a_filter_that_is_no_condition() {
     assert_snapshot!(reconcile(&folder), @r#"
     exit 2
     --- stderr
-    error: the expression does not fit the message: it gives decimal(18, 8), a filter gives true or
+    error: the expression does not fit the message: it gives decimal(28, 18), a filter gives true or
            false
      --> pipeline.toml:6:10
       |
     6 | filter = "price"
       |          ^^^^^^^
+    "#);
+}
+
+#[test]
+fn text_beside_a_number() {
+    let folder = written(&sound().pipeline("filter = \"n > 5\""));
+    assert_snapshot!(reconcile(&folder), @r#"
+    exit 2
+    --- stderr
+    error: the expression does not fit the message: n is text and 5 is a number, and as text 9 comes
+           after 10; write CAST(n AS BIGINT), or give the field its type: [fields] n = "long"
+     --> pipeline.toml:6:10
+      |
+    6 | filter = "n > 5"
+      |          ^^^^^^^
+    "#);
+}
+
+#[test]
+fn a_literal_a_quotient_and_a_shift_that_lose() {
+    let lines = "[map]\nprice = \"price / 3\"\nid = \"CAST(1 << 60 AS VARCHAR)\"";
+    let folder = written(&sound().section(lines).pipeline("filter = \"at > '2024-08-08'\""));
+    assert_snapshot!(reconcile(&folder), @r#"
+    exit 2
+    --- stderr
+    error: the expression does not fit the message: "2024-08-08" is not a timestamptz
+     --> pipeline.toml:6:10
+      |
+    6 | filter = "at > '2024-08-08'"
+      |          ^^^^^^^^^^^^^^^^^^^
+
+    error: the expression does not fit the message: a quotient of decimals may have no end; write how it
+           is rounded: round(a / b, 8)
+      --> pipeline.toml:13:9
+       |
+    13 | price = "price / 3"
+       |         ^^^^^^^^^^^
+
+    error: the expression does not fit the message: << drops the bits that do not fit; write a
+           multiplication, which fails instead
+      --> pipeline.toml:14:6
+       |
+    14 | id = "CAST(1 << 60 AS VARCHAR)"
+       |      ^^^^^^^^^^^^^^^^^^^^^^^^^^
+    "#);
+}
+
+#[test]
+fn an_expression_that_can_never_work_is_refused_over_an_empty_topic_too() {
+    let scene =
+        Scene::offset().file("0@0 a 1").section("[map]\nid = \"version()\"\nat = \"at AT TIME ZONE 'Mars/Base'\"");
+    assert_snapshot!(check(&written(&scene)), @r#"
+    exit 2
+    --- stdout
+    trades: 2 problems
+    --- stderr
+    error: version() cannot stand in a contract: the same message must always give the same row
+      --> pipeline.toml:12:6
+       |
+    12 | id = "version()"
+       |      ^^^^^^^^^^^
+
+    error: the expression does not fit the message: at is an instant already; AT TIME ZONE takes it at
+           'UTC' only
+      --> pipeline.toml:13:6
+       |
+    13 | at = "at AT TIME ZONE 'Mars/Base'"
+       |      ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+    "#);
+}
+
+#[test]
+fn an_expression_as_long_as_a_book() {
+    let sum = vec!["price"; 3_000].join(" + ");
+    let said = reconcile(&written(&sound().section(&format!("[map]\nprice = \"{sum}\""))));
+    let first = said.lines().take(4).collect::<Vec<_>>().join("\n");
+    assert_snapshot!(first, @"
+    exit 2
+    --- stderr
+    error: the expression has 2999 operators, and at most 300 are taken
+      --> pipeline.toml:12:9
+    ");
+}
+
+#[test]
+fn a_window_longer_than_time() {
+    let folder = written(&Scene::key().topic("0@0 a 1").file("a 1"));
+    folder.edit("pipeline.toml", "window = \"at\"", "window = \"at\"\nevery = \"10000000d\"");
+    assert_snapshot!(reconcile(&folder), @r#"
+    exit 2
+    --- stderr
+    error: window length 864000000000000 ms is not in 1 ms to 2^43 ms
+      --> pipeline.toml:11:9
+       |
+    11 | every = "10000000d"
+       |         ^^^^^^^^^^^
     "#);
 }

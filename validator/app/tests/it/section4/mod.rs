@@ -4,6 +4,7 @@
 mod clock;
 mod holes;
 mod late_removed;
+mod mapped;
 mod misrouted;
 mod outcome;
 mod pairing;

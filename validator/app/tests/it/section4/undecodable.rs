@@ -141,3 +141,28 @@ fn a_message_that_the_filter_cannot_judge_is_map_failed() {
     undecodable map_failed trades[0]@1 (cannot be mapped: filter: "x" is not an int)
     "#);
 }
+
+#[test]
+fn a_message_whose_filtered_field_is_inexact_is_map_failed_and_never_excluded() {
+    let text = r#"0@0 a 1 | 0@1 {"id": "b", "price": 12345678901234567890.5, "at": "2024-08-08T12:00:00Z"} | 0@2 c -3"#;
+    let [offset, key] = [(Scene::offset(), "0@0 a 1"), (Scene::key(), "a 1")]
+        .map(|(scene, rows)| scene.topic(text).file(rows).pipeline("filter = \"price > 0\""));
+    assert_snapshot!(alike(&offset, &key), @"
+    messages 3: 1 excluded, 1 intact, 1 undecodable
+    rows 1: 1 intact
+    unjudged, fidelity 1.0
+    undecodable map_failed trades[0]@1 (cannot be mapped: filter: field price has no exact value for 12345678901234567890.5)
+    ");
+}
+
+#[test]
+fn an_inexact_field_that_the_filter_does_not_read_keeps_nobody_out() {
+    let text = r#"0@0 a 1 | 0@1 {"id": "b", "price": 12345678901234567890.5, "at": "2024-08-08T12:00:00Z"}"#;
+    let scene = Scene::offset().topic(text).file("0@0 a 1 | 0@1 b 2").pipeline("filter = \"id <> 'c'\"");
+    assert_snapshot!(scene.verdicts(), @"
+    messages 2: 1 corrupted, 1 intact
+    rows 2: 1 corrupted, 1 intact
+    breached, fidelity 0.5
+    corrupted inexact trades[0]@1 f1:1 price 12345678901234567890.5 → 2 inexact
+    ");
+}
