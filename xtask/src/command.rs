@@ -98,8 +98,12 @@ pub fn output(mut command: Command) -> Result<String, Failure> {
 /// Both at once and with the features of the whole workspace and its tests: any other selection turns on other features
 /// in shared dependencies, and half of DataFusion would be built once more for it.
 pub fn built(name: &str) -> Result<PathBuf, Failure> {
-    let arguments = ["build", "--workspace", "--locked", "--bin", "validator", "--example", "prefetch"];
-    let mut command = cargo(&arguments);
+    program(name, &["build", "--workspace", "--locked", "--bin", "validator", "--example", "prefetch"])
+}
+
+/// Builds by these arguments and returns the program `name`.
+pub fn program(name: &str, arguments: &[&str]) -> Result<PathBuf, Failure> {
+    let mut command = cargo(arguments);
     println!("$ {}", show(&command));
     command.arg("--message-format=json-render-diagnostics");
     let messages = output(command)?;
