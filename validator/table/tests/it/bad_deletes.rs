@@ -11,7 +11,7 @@ use parquet::file::properties::WriterProperties;
 use validator_core::verdict::TableVerdict;
 use validator_table::{FaultKind, FileFault, Pinned, TableFinding};
 
-use crate::deletes::{data, delete, deletes, lake, live, of_file, vector_entry, vectors};
+use crate::delete_files::{data, delete, deletes, lake, live, of_file, vector_entry, vectors};
 use crate::lake::{Lake, field};
 use crate::parquet_bytes::{cut, flip};
 use crate::puffin::{assemble, blob, framed, treemap};
