@@ -112,3 +112,25 @@ fn all_but(mut sets: Vec<Arc<RoaringTreemap>>) -> Shown {
         _ => Shown::AllBut(Arc::new(sets.iter().fold(RoaringTreemap::new(), |union, set| union | set.as_ref()))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn beyond_the_bound_the_oldest_are_dropped_and_the_newest_stays_whatever_its_size() {
+        let loader = Loader { bytes_max: 10, ..Loader::new(Arc::new(Storage::local())) };
+        let held = |key: &str, bytes: u64| {
+            loader.lock().cells.entry(key.to_owned()).or_default();
+            loader.keep(key.to_owned(), bytes);
+            let mut held: Vec<String> = loader.lock().cells.keys().cloned().collect();
+            held.sort();
+            (held.join(" "), loader.lock().bytes)
+        };
+        assert_eq!(held("a", 6), ("a".to_owned(), 6));
+        assert_eq!(held("b", 4), ("a b".to_owned(), 10));
+        assert_eq!(held("c", 1), ("b c".to_owned(), 5));
+        assert_eq!(held("d", 99), ("d".to_owned(), 99));
+        assert_eq!(held("e", 2), ("e".to_owned(), 2));
+    }
+}

@@ -9,10 +9,11 @@ use arrow_schema::DataType;
 use iceberg::spec::{DataContentType, DataFile, DataFileFormat, Struct};
 use parquet::file::properties::WriterProperties;
 use validator_core::verdict::TableVerdict;
-use validator_table::{FaultKind, FileFault, Pinned, TableFinding};
+use validator_table::{FaultKind, FileFault, Pinned, SnapshotSelector, Storage, TableFinding};
 
 use crate::delete_files::{data, delete, deletes, lake, live, of_file, vector_entry, vectors};
-use crate::lake::{Lake, field};
+use crate::failing_store::FailingStore;
+use crate::lake::{Lake, field, load_in};
 use crate::parquet_bytes::{cut, flip};
 use crate::puffin::{assemble, blob, framed, treemap};
 
@@ -386,4 +387,63 @@ async fn a_file_entered_twice_with_deletes_of_one_entry_only_cannot_be_looked_at
     lake.append(vec![a]).await;
     let (fault, _) = refused(&lake).await;
     assert!(fault.detail.contains("deletes touch some of its live entries only"), "{}", fault.detail);
+}
+
+#[tokio::test]
+async fn a_store_that_fails_hides_the_data_file_and_says_nothing_about_the_table() {
+    for (version, name) in [(2, "d.parquet"), (3, "dv.puffin")] {
+        let location = format!("s3://bucket/{name}");
+        let mut lake = lake(version);
+        let a = data(&lake, "a.parquet", 0, 5);
+        let mut builder = lake.builder(name, 1, 100);
+        builder.content(DataContentType::PositionDeletes).file_path(location).partition(Struct::empty());
+        if version == 3 {
+            builder.file_format(DataFileFormat::Puffin).referenced_data_file(Some(a.file_path().to_owned()));
+            builder.content_offset(Some(4)).content_size_in_bytes(Some(50));
+        }
+        let gone = builder.build().unwrap();
+        lake.append(vec![a]).await;
+        delete(&mut lake, vec![gone]).await;
+        let storage = Storage::local().with_store("s3://bucket/", Arc::new(FailingStore::always("503 slow down")));
+        let table = load_in(&lake.save(), storage).await.unwrap();
+        let pinned = table.pin(&SnapshotSelector::Current).await.unwrap();
+        let fault = pinned.open(&pinned.files[0], &pinned.schema.fields).await.map(|_| ()).unwrap_err();
+        assert_eq!(fault.kind, FaultKind::Unreadable);
+        assert!(fault.detail.contains("503 slow down"), "{}", fault.detail);
+        assert!(pinned.delete_findings().is_empty(), "{:?}", pinned.delete_findings());
+    }
+}
+
+#[tokio::test]
+async fn a_vector_that_says_it_is_huge_is_not_read() {
+    let lake = table(3, |lake, a| {
+        vectors(lake, "dv.puffin", &[(a, &[1])]);
+        vec![vector_entry(lake, "dv.puffin", a.file_path(), (4, 1 << 31), 1)]
+    });
+    let (fault, findings) = refused(&lake.await).await;
+    assert!(fault.detail.contains("a deletion vector of 2147483648 bytes is larger than"), "{}", fault.detail);
+    assert!(findings.is_empty());
+}
+
+#[tokio::test]
+async fn a_vector_of_more_rows_than_there_can_be_takes_no_memory_and_no_time() {
+    // 2^32 positions in 65,536 runs, of which the first 25 are rows.
+    let mut full = 1_u64.to_le_bytes().to_vec();
+    full.extend(0_u32.to_le_bytes());
+    full.extend((12_347_u32 | (65_535 << 16)).to_le_bytes());
+    full.extend([0xFF; 8_192]);
+    (0..=u16::MAX).for_each(|key| full.extend([key.to_le_bytes(), [0xFF, 0xFF]].concat()));
+    // Offsets of containers, which nobody needs who reads them in order.
+    full.extend(vec![0; 4 * 65_536]);
+    (0..=u16::MAX).for_each(|_| full.extend([1, 0, 0, 0, 0xFF, 0xFF]));
+    let lake = table(3, |lake, a| {
+        let (bytes, places) = assemble(&[framed(&full)], &[a.file_path()], &[1 << 32]);
+        std::fs::write(lake.path("data/dv.puffin"), bytes).unwrap();
+        vec![vector_entry(lake, "dv.puffin", a.file_path(), places[0], 1 << 32)]
+    });
+    let lake = lake.await;
+    let pinned = lake.pin().await.unwrap();
+    assert_eq!(live(&pinned).await, [0; 0]);
+    let reader = pinned.open(&pinned.files[0], &pinned.schema.fields).await.unwrap();
+    assert_eq!(one(reader.findings()).1, "delete_out_of_range");
 }

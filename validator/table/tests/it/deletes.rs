@@ -9,10 +9,11 @@ use iceberg::spec::{DataFile, Literal, Struct};
 use parquet::file::properties::WriterProperties;
 use serde_json::json;
 use validator_core::value::Value;
-use validator_table::{Positions, RowGroups, ScanItem};
+use validator_table::{Positions, ReadLimits, RowGroups, ScanItem, SnapshotSelector, Storage};
 
-use crate::delete_files::{data, data_in, delete, deletes, lake, live, of_file, vectors};
-use crate::lake::{Lake, assigned, column, field, read, shown, tuple};
+use crate::delete_files::{data, data_in, delete, deletes, lake, live, of_file, vector_entry, vectors};
+use crate::lake::{Lake, assigned, column, field, load_in, read, shown, tuple};
+use crate::puffin::{Vector, puffin};
 
 fn without(range: std::ops::Range<i64>, gone: &[i64]) -> Vec<i64> {
     range.filter(|value| !gone.contains(value)).collect()
@@ -260,4 +261,54 @@ async fn many_random_deletes_leave_exactly_the_other_rows() {
         let wanted: Vec<i64> = (0..rows).filter(|value| gone.binary_search(&(*value as u64)).is_err()).collect();
         assert_eq!(live(&lake.pin().await.unwrap()).await, wanted, "version {version}");
     }
+}
+
+/// A table whose data file lies at this location of an object store, which is the folder `data`.
+async fn in_a_store(location: &str, spelled: &str, vector: bool) -> (Lake, Vec<i64>, usize) {
+    let mut lake = lake(if vector { 3 } else { 2 });
+    let a = data(&lake, "a.parquet", 0, 5);
+    let elsewhere =
+        lake.builder("a.parquet", 5, a.file_size_in_bytes()).file_path(location.to_owned()).build().unwrap();
+    let gone = if vector {
+        let (bytes, places) = puffin(&[Vector { referenced: spelled, positions: &[1, 3] }]);
+        std::fs::write(lake.path("data/dv.puffin"), bytes).unwrap();
+        vector_entry(&lake, "dv.puffin", spelled, places[0], 2)
+    } else {
+        deletes(&lake, "d.parquet", &[(spelled, 1), (spelled, 3)], Struct::empty(), None)
+    };
+    lake.append(vec![elsewhere]).await;
+    delete(&mut lake, vec![gone]).await;
+    let prefix = location.strip_suffix("a.parquet").unwrap();
+    let store = object_store::local::LocalFileSystem::new_with_prefix(lake.path("data")).unwrap();
+    let storage = Storage::local().with_store(prefix, Arc::new(store));
+    let table = load_in(&lake.save(), storage).await.unwrap();
+    let pinned = table.pin(&SnapshotSelector::Current).await.unwrap();
+    (lake, live(&pinned).await, pinned.delete_findings().len())
+}
+
+#[tokio::test]
+async fn schemes_of_one_store_are_one_location() {
+    let at = |scheme: &str| format!("{scheme}://bucket/dt=2024%2F01/a.parquet");
+    for vector in [false, true] {
+        for (data, deletes) in [("s3", "s3a"), ("s3a", "s3"), ("s3n", "s3a"), ("s3", "s3")] {
+            let (_lake, live, findings) = in_a_store(&at(data), &at(deletes), vector).await;
+            assert_eq!((live, findings), (vec![0, 2, 4], 0), "{data} and {deletes}");
+        }
+        let (_lake, live, _) = in_a_store(&at("s3"), &at("gs"), vector).await;
+        assert_eq!(live, [0, 1, 2, 3, 4], "another store");
+    }
+}
+
+#[tokio::test]
+async fn row_groups_that_are_read_through_windows_lose_the_same_rows() {
+    let mut lake = lake(3);
+    let a = data(&lake, "a.parquet", 0, 25);
+    let positions: Vec<u64> = (10..20).chain([0, 24]).collect();
+    let gone = vectors(&lake, "dv.puffin", &[(&a, &positions)]);
+    lake.append(vec![a]).await;
+    delete(&mut lake, gone).await;
+    let windows = ReadLimits { row_group_bytes: 0, window_bytes: 100, read_ahead_bytes: 0 };
+    let table = load_in(&lake.save(), Storage::local().with_limits(windows)).await.unwrap();
+    let pinned = table.pin(&SnapshotSelector::Current).await.unwrap();
+    assert_eq!(live(&pinned).await, [(1..10).collect::<Vec<i64>>(), (20..24).collect()].concat());
 }
