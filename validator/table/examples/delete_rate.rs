@@ -4,15 +4,13 @@
 //! `cargo run --release -p validator-table --example delete_rate [rows of a file] [rounds]`; prints the processor time of
 //! all rounds, which other work on a shared machine hardly changes, and the best wall time of a round.
 
-#![allow(clippy::unwrap_used, reason = "what fails here ends a measurement")]
+#![allow(clippy::unwrap_used, reason = "the writer of the tests ends a measurement when it fails")]
 #![allow(dead_code, reason = "the writer of the tests does more than is measured here")]
 
 #[path = "../tests/it/delete_files.rs"]
 mod delete_files;
 #[path = "../tests/it/lake.rs"]
 mod lake;
-#[path = "../tests/it/puffin.rs"]
-mod puffin;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -63,13 +61,13 @@ async fn main() {
         if !entries.is_empty() {
             delete_files::delete(&mut lake, entries).await;
         }
-        let pinned = lake.pin().await.unwrap();
+        let pinned = lake.pin().await.expect("a table that was just written");
         tables.push((name, lake, pinned, Duration::MAX, Duration::ZERO));
     }
     for _ in 0..rounds {
         for (_, lake, pinned, best, cpu) in &mut tables {
             // A table that is pinned anew has read no deletes yet: their cost is part of the scan.
-            *pinned = lake.pin().await.unwrap();
+            *pinned = lake.pin().await.expect("a table that was just written");
             let (start, cpu_start) = (Instant::now(), processor_time());
             let live = scan(pinned).await;
             *best = start.elapsed().min(*best);
@@ -91,10 +89,12 @@ async fn main() {
 
 /// Of this process, in user and kernel mode, to a hundredth of a second.
 fn processor_time() -> Duration {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let stat = std::fs::read_to_string("/proc/self/stat").expect("Linux tells it");
     // Behind the name, which may hold anything, the 12th and 13th field; in hundredths of a second on every Linux.
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    Duration::from_millis(10 * (11..13).map(|field| fields[field].parse::<u64>().unwrap()).sum::<u64>())
+    Duration::from_millis(
+        10 * (11..13).map(|field| fields[field].parse::<u64>().expect("ticks are a number")).sum::<u64>(),
+    )
 }
 
 fn data_file(lake: &Lake, file: usize, rows: u64) -> DataFile {
@@ -127,7 +127,7 @@ fn one_in_ten(rows: u64) -> Vec<u64> {
 async fn scan(pinned: &Pinned) -> u64 {
     let mut live = 0;
     for file in &pinned.files {
-        let reader = pinned.open(file, &pinned.schema.fields).await.unwrap();
+        let reader = pinned.open(file, &pinned.schema.fields).await.expect("a file that was just written");
         let mut items = reader.scan(&RowGroups::All);
         while let Some(item) = items.next().await {
             match item {

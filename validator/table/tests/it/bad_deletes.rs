@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Int64Array, StringArray};
 use arrow_schema::DataType;
+use fixtures_warehouse::puffin::{assemble, blob, framed, treemap};
 use iceberg::spec::{DataContentType, DataFile, DataFileFormat, Struct};
 use parquet::file::properties::WriterProperties;
 use validator_core::verdict::TableVerdict;
@@ -15,7 +16,6 @@ use crate::delete_files::{data, delete, deletes, lake, live, of_file, vector_ent
 use crate::failing_store::FailingStore;
 use crate::lake::{Lake, field, load_in};
 use crate::parquet_bytes::{cut, flip};
-use crate::puffin::{assemble, blob, framed, treemap};
 
 /// Of which data file and where a deletion vector is said to be that is of this one and there.
 type Wrong = fn(&DataFile, (i64, i64)) -> (String, (i64, i64));

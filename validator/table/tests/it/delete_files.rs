@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Int64Array, StringArray};
 use arrow_schema::DataType;
+use fixtures_warehouse::puffin::{Vector, puffin};
 use iceberg::spec::{DataContentType, DataFile, DataFileFormat, Struct};
 use parquet::file::properties::WriterProperties;
 use serde_json::json;
 use validator_table::{Pinned, RowGroups};
 
 use crate::lake::{Lake, assigned, column, field, read};
-use crate::puffin::{Vector, puffin};
 
 /// A table of one column.
 pub fn lake(version: u8) -> Lake {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Int64Array};
 use arrow_schema::DataType;
+use fixtures_warehouse::puffin::{Vector, puffin};
 use iceberg::spec::{DataFile, Literal, Struct};
 use parquet::file::properties::WriterProperties;
 use serde_json::json;
@@ -13,7 +14,6 @@ use validator_table::{Positions, ReadLimits, RowGroups, ScanItem, SnapshotSelect
 
 use crate::delete_files::{data, data_in, delete, deletes, lake, live, of_file, vector_entry, vectors};
 use crate::lake::{Lake, assigned, column, field, load_in, read, shown, tuple};
-use crate::puffin::{Vector, puffin};
 
 fn without(range: std::ops::Range<i64>, gone: &[i64]) -> Vec<i64> {
     range.filter(|value| !gone.contains(value)).collect()

@@ -14,6 +14,5 @@ mod loading;
 mod nested;
 mod parquet_bytes;
 mod partitions;
-mod puffin;
 mod removal;
 mod scans;
