@@ -5,11 +5,16 @@
 mod corruption;
 mod evolution;
 mod failing_store;
+mod filesystem_catalog;
 mod graph;
 mod lake;
 mod loading;
 mod nested;
 mod parquet_bytes;
 mod partitions;
+mod postgres_catalog;
 mod removal;
+mod rest_catalog;
+mod s3_stub;
 mod scans;
+mod stores;
