@@ -1,4 +1,4 @@
-//! What the tests need of the machine: java, mvn and python3. As root on Debian what is missing is installed, and said;
+//! What the tests need of the machine: java, mvn, python3 and PostgreSQL. As root on Debian what is missing is installed, and said;
 //! elsewhere the command to run is printed and the exit code is 2.
 
 use std::path::Path;
@@ -18,10 +18,11 @@ struct Need {
     is_there: fn() -> bool,
 }
 
-const NEEDS: [Need; 3] = [
+const NEEDS: [Need; 4] = [
     Need { what: "java 17 or later", packages: &["default-jre-headless"], is_there: has_java },
     Need { what: "mvn", packages: &["maven"], is_there: || said("mvn", &["--version"]).is_some() },
     Need { what: "python3 3.10 or later with venv", packages: &["python3", "python3-venv"], is_there: has_python },
+    Need { what: "PostgreSQL", packages: &["postgresql"], is_there: has_postgres },
 ];
 
 /// Returns when everything is there.
@@ -93,6 +94,12 @@ fn has_python() -> bool {
     version.is_some_and(|version| version >= PYTHON_MIN) && said("python3", &["-c", "import ensurepip, venv"]).is_some()
 }
 
+/// Debian's programs, of any version; they are on no path.
+fn has_postgres() -> bool {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    versions.map(|entry| entry.path().join("bin")).any(|bin| bin.join("initdb").is_file() && bin.join("psql").is_file())
+}
+
 /// `openjdk version "17.0.15" 2025-04-15`; before 9 it was `"1.8.0_392"`.
 fn java_major(text: &str) -> Option<u32> {
     text.split('"').nth(1)?.split(['.', '-', '+']).next()?.parse().ok()
@@ -120,7 +127,7 @@ mod tests {
     #[test]
     fn what_is_lacking_is_named_with_its_packages() {
         let needs: Vec<&Need> = NEEDS.iter().collect();
-        assert_eq!(names(&needs), "java 17 or later, mvn, python3 3.10 or later with venv");
+        assert_eq!(names(&needs), "java 17 or later, mvn, python3 3.10 or later with venv, PostgreSQL");
         assert!(NEEDS.iter().all(|need| !need.packages.is_empty()));
     }
 }
