@@ -49,7 +49,8 @@ impl Copies {
     }
 }
 
-/// In offset mode an identity has one segment, so a row left over in a disputed one has no message in a balanced one.
+/// In the modes `offset` and `content` an identity has one segment, so a row left over in a disputed one has no message
+/// in a balanced one.
 fn look_up<L: BalancedLookup>(
     mode: ModeKind,
     surplus: &[(IdentityHash, usize)],
@@ -57,7 +58,7 @@ fn look_up<L: BalancedLookup>(
 ) -> Result<HashMap<IdentityHash, BalancedPartner>, L::Error> {
     let mut identities: Vec<IdentityHash> = surplus.iter().map(|(identity, _)| *identity).collect();
     identities.dedup();
-    if mode == ModeKind::Offset || identities.is_empty() {
+    if mode != ModeKind::Key || identities.is_empty() {
         return Ok(HashMap::new());
     }
     let mut last: HashMap<IdentityHash, BalancedPartner> = HashMap::new();

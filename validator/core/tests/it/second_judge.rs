@@ -9,8 +9,8 @@ use validator_core::clock::Past;
 use validator_core::digest::IdentityHash;
 use validator_core::hole::HoleReason;
 use validator_core::judge::{
-    BalancedLookup, BalancedPartner, Case, Draft, Judgement, LossKind, MessageEntry, MessageState, MessageTally,
-    ModeKind, RowEntry, RowStanding, judge,
+    BalancedLookup, BalancedPartner, Case, Draft, Equals, Judgement, LossKind, MessageEntry, MessageState,
+    MessageTally, ModeKind, RowEntry, RowStanding, judge,
 };
 use validator_core::position::MessageAt;
 use validator_core::verdict::{Cause, ExcludedCause, MessageVerdict, RowVerdict, Verdict};
@@ -44,9 +44,15 @@ enum Wrong {
     ExcludedPairs,
     BeforeStartIsInScope,
     TimelessIsNeverPassed,
+    ContentIsDamaged,
+    ContentIdentityIsDamaged,
+    CandidatesOfEveryMode,
+    CandidatesWithoutItself,
+    CandidatesThatAreExcluded,
+    CandidatesOfOne,
 }
 
-const WRONG: [Wrong; 23] = [
+const WRONG: [Wrong; 29] = [
     Wrong::IdentityBeforeDigests,
     Wrong::RestNeedNotBeUnique,
     Wrong::OutOfScopeTakesPartInStep3,
@@ -70,6 +76,12 @@ const WRONG: [Wrong; 23] = [
     Wrong::ExcludedPairs,
     Wrong::BeforeStartIsInScope,
     Wrong::TimelessIsNeverPassed,
+    Wrong::ContentIsDamaged,
+    Wrong::ContentIdentityIsDamaged,
+    Wrong::CandidatesOfEveryMode,
+    Wrong::CandidatesWithoutItself,
+    Wrong::CandidatesThatAreExcluded,
+    Wrong::CandidatesOfOne,
 ];
 
 #[derive(Clone, Copy, PartialEq)]
@@ -164,7 +176,7 @@ impl Second<'_> {
     }
 
     fn may_be_paired_by_identity(&self, row: usize) -> bool {
-        let key_mode = self.case.mode == ModeKind::Key && self.wrong != Wrong::OutOfScopeNeverPairsInKeyMode;
+        let key_mode = self.case.mode != ModeKind::Offset && self.wrong != Wrong::OutOfScopeNeverPairsInKeyMode;
         self.state[row] == RowState::Free && (key_mode || self.rows[row].standing != RowStanding::OutOfScope)
     }
 
@@ -185,6 +197,9 @@ impl Second<'_> {
     }
 
     fn step_2(&mut self) {
+        if self.case.mode == ModeKind::Content && self.wrong != Wrong::ContentIsDamaged {
+            return;
+        }
         for message in 0..self.messages.len() {
             for row in 0..self.rows.len() {
                 let same = self.messages[message].identity == Some(self.rows[row].identity);
@@ -196,6 +211,9 @@ impl Second<'_> {
     }
 
     fn step_3(&mut self) {
+        if self.case.mode == ModeKind::Content && self.wrong != Wrong::ContentIdentityIsDamaged {
+            return;
+        }
         let takes_part = |second: &Self, row: usize| match second.rows[row].standing {
             RowStanding::InScope | RowStanding::Unobservable => true,
             RowStanding::Impossible => second.wrong != Wrong::ImpossibleTakesNoPartInStep3,
@@ -279,8 +297,39 @@ impl Second<'_> {
             drafts.insert(partner.message, draft);
         }
         judgement.drafts = drafts.into_values().collect();
+        self.list_candidates(&mut judgement.drafts);
         self.left_rows(&mut judgement);
         judgement
+    }
+
+    /// Among equal messages counts are exact and the finding lists candidates: every judged message of the content.
+    fn list_candidates(&self, drafts: &mut [Draft]) {
+        if self.case.mode != ModeKind::Content && self.wrong != Wrong::CandidatesOfEveryMode {
+            return;
+        }
+        for draft in drafts {
+            let Some(at) = draft.message else { continue };
+            let Some(message) = self.messages.iter().find(|message| message.at == at) else { continue };
+            if message.state != MessageState::Judged || message.identity.is_none() {
+                continue;
+            }
+            let mut candidates = Vec::new();
+            for other in &self.messages {
+                let judged = match other.state {
+                    MessageState::Judged => true,
+                    MessageState::Excluded(_) => self.wrong == Wrong::CandidatesThatAreExcluded,
+                    MessageState::Undecodable(_) => false,
+                };
+                let itself = other.at == at && self.wrong == Wrong::CandidatesWithoutItself;
+                if judged && other.identity == message.identity && !itself {
+                    candidates.push(other.at);
+                }
+            }
+            if candidates.len() > 1 || self.wrong == Wrong::CandidatesOfOne {
+                let messages = candidates.len() as u64;
+                draft.equals = Some(Equals { messages, candidates: candidates.into() });
+            }
+        }
     }
 
     fn rows_in(&self, state: RowState) -> Vec<usize> {
@@ -498,6 +547,7 @@ fn draft(at: MessageAt, verdict: MessageVerdict) -> Draft {
         copies: 0,
         loss: None,
         hole: None,
+        equals: None,
     }
 }
 
