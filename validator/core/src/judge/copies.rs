@@ -25,7 +25,7 @@ impl Copies {
         pairing: &mut Pairing,
         lookup: &mut L,
     ) -> Result<Self, L::Error> {
-        let mut surplus = pairing.left_rows(case, |row| row.standing != RowStanding::OutOfScope, |row| row.identity);
+        let mut surplus = pairing.left_rows(case, |row| may_be_copy(case.mode, row.standing), |row| row.identity);
         surplus.sort_unstable();
         let partners = look_up(case.mode, &surplus, lookup)?;
         let lasts = last_paired(case, pairing, &surplus);
@@ -46,6 +46,15 @@ impl Copies {
             pairing.of_row[row] = Tie::Copy;
         }
         Ok(copies)
+    }
+}
+
+/// In mode `content` a row of a compacted topic may be that of an equal message that is gone.
+fn may_be_copy(mode: ModeKind, standing: RowStanding) -> bool {
+    match standing {
+        RowStanding::OutOfScope => false,
+        RowStanding::Unobservable => mode != ModeKind::Content,
+        RowStanding::InScope | RowStanding::Impossible => true,
     }
 }
 

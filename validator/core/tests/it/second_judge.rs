@@ -50,9 +50,10 @@ enum Wrong {
     CandidatesWithoutItself,
     CandidatesThatAreExcluded,
     CandidatesOfOne,
+    CompactedContentIsCopied,
 }
 
-const WRONG: [Wrong; 29] = [
+const WRONG: [Wrong; 30] = [
     Wrong::IdentityBeforeDigests,
     Wrong::RestNeedNotBeUnique,
     Wrong::OutOfScopeTakesPartInStep3,
@@ -82,6 +83,7 @@ const WRONG: [Wrong; 29] = [
     Wrong::CandidatesWithoutItself,
     Wrong::CandidatesThatAreExcluded,
     Wrong::CandidatesOfOne,
+    Wrong::CompactedContentIsCopied,
 ];
 
 #[derive(Clone, Copy, PartialEq)]
@@ -248,7 +250,9 @@ impl Second<'_> {
         for row in 0..self.rows.len() {
             let outside =
                 self.rows[row].standing == RowStanding::OutOfScope && self.wrong != Wrong::OutOfScopeRowsAreCopies;
-            if self.state[row] != RowState::Free || outside {
+            let gone = self.case.mode == ModeKind::Content && self.rows[row].standing == RowStanding::Unobservable;
+            let gone = gone && self.wrong != Wrong::CompactedContentIsCopied;
+            if self.state[row] != RowState::Free || outside || gone {
                 continue;
             }
             let identity = self.rows[row].identity;
