@@ -120,6 +120,19 @@ fn key_mode_without_a_window_is_one_window_of_65536_shards() {
 }
 
 #[test]
+fn content_mode_has_a_window_or_none_and_no_columns() {
+    let read = sound(&format!("{HEAD}[identity]\nmode = \"content\"\n"));
+    assert_eq!(read.contract.identity, Identity::Content { window: None, every_ms: 60_000, shards: 65_536 });
+    let lines = "window = \"ts\"\nevery = \"5m\"\nshards = 16\n";
+    let read = sound(&format!("{HEAD}[identity]\nmode = \"content\"\n{lines}"));
+    assert_eq!(read.contract.identity, Identity::Content { window: Some("ts".into()), every_ms: 300_000, shards: 16 });
+    let wrong = "columns = [\"id\"]\nwidth = 8\nprofile = \"redpanda\"\nevery = \"1m\"\nshards = 0\n";
+    insta::assert_snapshot!(seen(pipeline(&format!("{HEAD}[identity]\nmode = \"content\"\n{wrong}"))), @"");
+    let ignored = "window = \"ts\"\n[compare]\nignore = { ts = \"why\" }\n";
+    insta::assert_snapshot!(seen(pipeline(&format!("{HEAD}[identity]\nmode = \"content\"\n{ignored}"))), @"");
+}
+
+#[test]
 fn columns_and_profiles_name_the_offset_columns() {
     let identity = |lines: &str| sound(&format!("{HEAD}[identity]\nmode = \"offset\"\n{lines}\n")).contract.identity;
     let two = identity("columns = [\"p\", \"o\"]");
@@ -545,7 +558,7 @@ expect = \"column_values_to_not_be_null\"
 name = \"fidelity-burn\"
 ";
     insta::assert_snapshot!(seen(pipeline(text)), @r#"
-    8 problems in rules/trades.toml
+    7 problems in rules/trades.toml
 
     error: `format = "protobuf"` is not built yet
      --> rules/trades.toml:5:10
@@ -559,12 +572,6 @@ name = \"fidelity-burn\"
     6 | poll = "2s"
       | ^^^^
       = hint: take it out for now
-
-    error: `mode = "content"` is not built yet
-     --> rules/trades.toml:8:8
-      |
-    8 | mode = "content"
-      |        ^^^^^^^^^
 
     error: `tolerate` in [compare] is not built yet
       --> rules/trades.toml:10:1
