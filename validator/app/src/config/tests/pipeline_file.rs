@@ -127,9 +127,49 @@ fn content_mode_has_a_window_or_none_and_no_columns() {
     let read = sound(&format!("{HEAD}[identity]\nmode = \"content\"\n{lines}"));
     assert_eq!(read.contract.identity, Identity::Content { window: Some("ts".into()), every_ms: 300_000, shards: 16 });
     let wrong = "columns = [\"id\"]\nwidth = 8\nprofile = \"redpanda\"\nevery = \"1m\"\nshards = 0\n";
-    insta::assert_snapshot!(seen(pipeline(&format!("{HEAD}[identity]\nmode = \"content\"\n{wrong}"))), @"");
+    insta::assert_snapshot!(seen(pipeline(&format!("{HEAD}[identity]\nmode = \"content\"\n{wrong}"))), @r#"
+    5 problems in rules/trades.toml
+
+    error: `columns` has no meaning in `mode = "content"`: every compared column counts
+     --> rules/trades.toml:8:1
+      |
+    8 | columns = ["id"]
+      | ^^^^^^^
+
+    error: `width` is for `mode = "offset"`
+     --> rules/trades.toml:9:1
+      |
+    9 | width = 8
+      | ^^^^^
+
+    error: `profile` is for `mode = "offset"`
+      --> rules/trades.toml:10:1
+       |
+    10 | profile = "redpanda"
+       | ^^^^^^^
+
+    error: `every` needs a `window`, the time column that both sides have
+      --> rules/trades.toml:11:1
+       |
+    11 | every = "1m"
+       | ^^^^^
+
+    error: `shards` is a whole number from 1 to 65536, not 0
+      --> rules/trades.toml:12:10
+       |
+    12 | shards = 0
+       |          ^
+    "#);
     let ignored = "window = \"ts\"\n[compare]\nignore = { ts = \"why\" }\n";
-    insta::assert_snapshot!(seen(pipeline(&format!("{HEAD}[identity]\nmode = \"content\"\n{ignored}"))), @"");
+    insta::assert_snapshot!(seen(pipeline(&format!("{HEAD}[identity]\nmode = \"content\"\n{ignored}"))), @r#"
+    1 problem in rules/trades.toml
+
+    error: column `ts` is the window of the identity and cannot be ignored
+      --> rules/trades.toml:10:12
+       |
+    10 | ignore = { ts = "why" }
+       |            ^^
+    "#);
 }
 
 #[test]
@@ -211,7 +251,7 @@ settel = \"90s\"
     error: the file has no [identity]: how is a row paired with its message?
      --> rules/trades.toml
       = hint: `mode = "offset"` where the table keeps topic, partition and offset, `mode = "key"` where
-              columns are unique
+              columns are unique, `mode = "content"` where it has neither
 
     error: [pipeline] has no `name`
      --> rules/trades.toml:1:2
@@ -476,7 +516,7 @@ fn what_is_missing_is_named_with_the_line_to_write() {
     error: the file has no [identity]: how is a row paired with its message?
      --> rules/trades.toml
       = hint: `mode = "offset"` where the table keeps topic, partition and offset, `mode = "key"` where
-              columns are unique
+              columns are unique, `mode = "content"` where it has neither
     "#);
     insta::assert_snapshot!(seen(pipeline("[pipeline]\n[identity]\n[source]\n")), @r#"
     6 problems in rules/trades.toml

@@ -80,7 +80,7 @@ fn among_equal_messages_counts_are_exact_and_the_finding_lists_candidates() {
 fn surplus_rows_are_copies_of_the_last_of_equal_messages() {
     let scene = Scene::content().topic("0@0 a 1 | 0@1 a 1 | 0@2 b 2").file("a 1 | a 1 | b 2 | b 2").file("a 1");
     assert_snapshot!(scene.verdicts(), @"
-    messages 3: 1 intact, 2 duplicated
+    messages 3: 2 duplicated, 1 intact
     rows 5: 4 copies, 1 intact
     breached, fidelity 0.6
     duplicated copied trades[0]@1 f1:1 f2:0 of [0]@0 [0]@1
@@ -121,7 +121,7 @@ fn window_bounds_leave_every_on_either_side_of_a_cut_range() {
     let scene = Scene::content().topic(MINUTES).file(rows).file(phantoms).from("1").to("5");
     assert_snapshot!(scene.verdicts(), @"
     messages 4: 1 duplicated, 3 intact
-    rows 6: 2 copies, 3 intact, 1 phantom, 6 out_of_scope
+    rows 6: 2 copies, 3 intact, 6 out_of_scope, 1 phantom
     breached, fidelity 0.6666666666666666
     duplicated copied trades[0]@2 f1:1 f1:5
     phantom unexplained f2:2
@@ -130,11 +130,18 @@ fn window_bounds_leave_every_on_either_side_of_a_cut_range() {
 
 #[test]
 fn a_range_of_time_is_cut_at_its_edge_windows() {
-    // Kafka timestamps are the event times here; read are those from +60 to before +300: b, c, d, e.
+    // Kafka timestamps are the event times here; read are those from +60 to before +300: b, c, d, e. Partition 0 is cut
+    // below (L = 60 s) and partition 1 above (U = 240 s): of the windows only [120, 180) is inside.
     let topic = "0@0/+0 a 1 +0 | 0@1/+60 b 2 +60 | 0@2/+120 c 3 +120 | 1@0/+180 d 4 +180 | 1@1/+240 e 5 +240 | 1@2/+300 f 6 +300";
     let scene = Scene::content().topic(topic).file("a 1 +0 | b 2 +60 | c 9 +120 | d 4 +180 | e 5 +240 | f 6 +300");
     let scene = scene.from("2024-08-08T12:01:00Z").to("2024-08-08T12:05:00Z");
-    assert_snapshot!(scene.verdicts(), @"");
+    assert_snapshot!(scene.verdicts(), @"
+    messages 4: 3 intact, 1 missing
+    rows 4: 3 intact, 2 out_of_scope, 1 phantom
+    breached, fidelity 0.6
+    missing lost trades[0]@2 (no row, and the table has moved past it; one phantom row differs from it in price alone)
+    phantom unexplained f1:2 (no message explains this row; one missing message differs from it in price alone)
+    ");
 }
 
 #[test]
@@ -249,7 +256,7 @@ fn a_lost_file_explains_what_its_window_bounds_may_hold() {
     missing storage_corrupt trades[0]@0
     missing storage_corrupt trades[0]@1
     missing storage_corrupt trades[0]@2
-    storage_corrupt f1 (the file is not there; 2 rows are lost; 3 messages are missing where only 2 rows were lost)
+    storage_corrupt f1 (the file is not there; 2 rows are lost, 3 missing messages lie in its bounds: more than it held)
     ");
 }
 
@@ -357,7 +364,7 @@ mod null_windows_of_key_mode {
         let scene = Scene::key().topic(topic).file("a 1 - | b 2 +60 | c 3 +240 | x 9 +119 | y 9 +120");
         assert_snapshot!(scene.from("1").verdicts(), @"
         messages 3: 3 intact
-        rows 4: 3 intact, 1 phantom, 1 out_of_scope
+        rows 4: 3 intact, 1 out_of_scope, 1 phantom
         breached, fidelity 0.75
         phantom unexplained f1:4
         ");
