@@ -3,6 +3,7 @@
 
 mod clock;
 mod content;
+mod deletes;
 mod holes;
 mod late_removed;
 mod mapped;
