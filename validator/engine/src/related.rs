@@ -34,10 +34,14 @@ impl Related {
         }
         let messages = drafts.iter().filter(|draft| is_missing(draft)).count();
         let rows = drafts.iter().filter(|draft| is_unexplained(draft)).count();
-        let values = (messages + rows).saturating_mul(binding.columns.len());
+        Self::of_counts(messages, rows, binding.columns.len())
+    }
+
+    fn of_counts(messages: usize, rows: usize, columns: usize) -> Self {
         let has_both = messages > 0 && rows > 0;
-        let too_many = if has_both && values > RELATED_VALUES_MAX { (messages + rows) as u64 } else { 0 };
-        Self { is_asked: has_both && too_many == 0, too_many, ..Self::default() }
+        let is_over = messages.saturating_add(rows).saturating_mul(columns) > RELATED_VALUES_MAX;
+        let too_many = if has_both && is_over { (messages + rows) as u64 } else { 0 };
+        Self { is_asked: has_both && !is_over, too_many, ..Self::default() }
     }
 
     /// Whether the values of this draft's message or row are asked for.
@@ -87,4 +91,24 @@ fn is_missing(draft: &Draft) -> bool {
 /// A phantom that a filtered message or an aborted transaction explains is no damaged row.
 fn is_unexplained(draft: &Draft) -> bool {
     draft.verdict == Verdict::Row(RowVerdict::Phantom) && draft.cause == Some(Cause::Unexplained)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_side_alone_asks_for_no_values_and_too_many_are_counted() {
+        let asked = |messages, rows, columns| {
+            let related = Related::of_counts(messages, rows, columns);
+            (related.is_asked, related.unlinked())
+        };
+        assert_eq!(asked(RELATED_VALUES_MAX, 0, 14), (false, 0));
+        assert_eq!(asked(0, RELATED_VALUES_MAX, 14), (false, 0));
+        assert_eq!(asked(RELATED_VALUES_MAX / 2, RELATED_VALUES_MAX / 2, 1), (true, 0));
+        assert_eq!(
+            asked(RELATED_VALUES_MAX / 2, RELATED_VALUES_MAX / 2 + 1, 1),
+            (false, RELATED_VALUES_MAX as u64 + 1)
+        );
+    }
 }
