@@ -50,9 +50,13 @@ impl Pairing {
         leave_rows_before_start(case);
         let mut pairing =
             Self { of_message: vec![None; case.messages.len()], of_row: vec![Tie::Left; case.rows.len()] };
-        pairing.set_aside_undecodable(case);
-        pairing.pair_in_order(case, Step::Equal, |message| message.digest, |row| row.digest);
-        if case.mode != ModeKind::Content {
+        if case.mode == ModeKind::Content {
+            // A content is not of one message: equal ones that can be told have their rows first.
+            pairing.pair_in_order(case, Step::Equal, |message| message.digest, |row| row.digest);
+            pairing.set_aside_undecodable(case);
+        } else {
+            pairing.set_aside_undecodable(case);
+            pairing.pair_in_order(case, Step::Equal, |message| message.digest, |row| row.digest);
             pairing.pair_in_order(case, Step::Identity, |message| message.identity, |row| row.identity);
             pairing.pair_unique_rest(case);
         }
@@ -79,7 +83,8 @@ impl Pairing {
             .collect()
     }
 
-    /// Before (1): rows in scope of an undecodable message's identity belong to it; the surplus to the last such message.
+    /// Before (1), in mode `content` after it: rows in scope of an undecodable message's identity belong to it; the surplus
+    /// to the last such message.
     fn set_aside_undecodable(&mut self, case: &Case) {
         let undecodable = identities(case, |state| matches!(state, MessageState::Undecodable(_)));
         if undecodable.is_empty() {

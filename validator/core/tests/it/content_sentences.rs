@@ -78,6 +78,13 @@ fn as_many_rows_left_as_there_are_undecodable_messages_are_unjudged_in_order() {
 }
 
 #[test]
+fn an_undecodable_message_of_known_content_leaves_equal_messages_their_rows() {
+    let rows = vec![content_row(0, 7), content_row(1, 7), content_row(2, 8)];
+    let judgement = judged(content_case(vec![undecodable(4, Some(7)), content(5, 7), undecodable(6, Some(8))], rows));
+    assert_eq!(counts(&judgement), "intact 1, undecodable 2; intact 1, unjudged 2");
+}
+
+#[test]
 fn a_row_equal_to_a_filtered_message_is_phantom_filtered_unless_a_judged_one_has_it() {
     let filtered = excluded(4, 7, ExcludedCause::Filter);
     let judgement = judged(content_case(vec![filtered], vec![content_row(0, 7), content_row(1, 8)]));

@@ -51,9 +51,10 @@ enum Wrong {
     CandidatesThatAreExcluded,
     CandidatesOfOne,
     CompactedContentIsCopied,
+    ContentIsSetAsideFirst,
 }
 
-const WRONG: [Wrong; 30] = [
+const WRONG: [Wrong; 31] = [
     Wrong::IdentityBeforeDigests,
     Wrong::RestNeedNotBeUnique,
     Wrong::OutOfScopeTakesPartInStep3,
@@ -84,6 +85,7 @@ const WRONG: [Wrong; 30] = [
     Wrong::CandidatesThatAreExcluded,
     Wrong::CandidatesOfOne,
     Wrong::CompactedContentIsCopied,
+    Wrong::ContentIsSetAsideFirst,
 ];
 
 #[derive(Clone, Copy, PartialEq)]
@@ -114,6 +116,9 @@ fn second_judge(case: &Case, partners: &[BalancedPartner], wrong: Wrong) -> Judg
     let (row_of, state) = (vec![None; messages.len()], vec![RowState::Free; rows.len()]);
     let mut second = Second { wrong, case, partners, messages, rows, row_of, state };
     second.before_start();
+    if case.mode == ModeKind::Content && wrong != Wrong::ContentIsSetAsideFirst {
+        second.step_1();
+    }
     second.set_aside();
     if wrong == Wrong::IdentityBeforeDigests {
         second.step_2();
@@ -147,6 +152,9 @@ impl Second<'_> {
             return;
         }
         for row in 0..self.rows.len() {
+            if self.state[row] == RowState::Paired {
+                continue;
+            }
             let mut owners = Vec::new();
             for (index, message) in self.messages.iter().enumerate() {
                 let undecodable = matches!(message.state, MessageState::Undecodable(_));
@@ -158,7 +166,8 @@ impl Second<'_> {
             let mut earlier = 0;
             for other in 0..row {
                 let inside = self.rows[other].standing != RowStanding::OutOfScope;
-                if inside && self.rows[other].identity == self.rows[row].identity {
+                let is_paired = self.state[other] == RowState::Paired;
+                if inside && !is_paired && self.rows[other].identity == self.rows[row].identity {
                     earlier += 1;
                 }
             }

@@ -208,6 +208,20 @@ fn a_message_that_cannot_be_mapped_has_no_known_content() {
 }
 
 #[test]
+fn a_message_that_the_filter_cannot_decide_on_leaves_equal_messages_their_rows() {
+    let cast = "filter = \"CAST(CASE WHEN _offset = 0 THEN 'no number' ELSE '1' END AS INT) = 1\"";
+    let scene = Scene::content().topic("0@0 a 1 | 0@1 a 1 | 0@2 b 2").pipeline(cast);
+    let one = scene.clone().file("a 1 | b 2");
+    assert!(
+        one.verdicts().starts_with("messages 3: 2 intact, 1 undecodable\nrows 2: 2 intact\n"),
+        "{}",
+        one.verdicts()
+    );
+    let both = scene.file("a 1 | a 1 | b 2").verdicts();
+    assert!(both.starts_with("messages 3: 2 intact, 1 undecodable\nrows 3: 2 intact, 1 unjudged\n"), "{both}");
+}
+
+#[test]
 fn a_row_equal_to_a_filtered_message_is_phantom_filtered_and_one_of_a_tombstone_unexplained() {
     let scene = Scene::content()
         .topic("0@0 a 1 | 0@1 b 2 | 0@2 null")
