@@ -18,7 +18,7 @@ use validator_engine::reconcile::Reconciled;
 use validator_table::{FaultKind, Pinned};
 use validator_tap::Tap;
 
-use crate::render::counted;
+use crate::render::{count, counted};
 use crate::table_findings::table_findings;
 
 /// What a run answers.
@@ -181,6 +181,13 @@ impl Frame<'_> {
         if run.seen.duplicate_keys > 0 {
             let messages = counted(run.seen.duplicate_keys, "message names", "messages name");
             warnings.push(format!("{messages} a key of an object twice; the last one counts"));
+        }
+        if run.unlinked > 0 {
+            let many = count(run.unlinked);
+            warnings.push(format!(
+                "{many} missing messages and phantom rows are too many to be held against each other: none is linked to \
+                 the one that it may be the other half of"
+            ));
         }
         if run.census.late_unknown > 0 {
             let rows = counted(run.census.late_unknown, "row was rewritten or its", "rows were rewritten or their");

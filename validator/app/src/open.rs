@@ -181,7 +181,8 @@ fn segments(
     digests: Arc<IdentityDigests>,
 ) -> Result<MessageSegments, Failure> {
     Ok(match (&contract.identity, &binding.identity) {
-        (Identity::Key { every_ms, shards, .. }, BoundIdentity::Key { window, .. }) => {
+        (Identity::Key { every_ms, shards, .. }, BoundIdentity::Key { window, .. })
+        | (Identity::Content { every_ms, shards, .. }, BoundIdentity::Content { window, .. }) => {
             MessageSegments::Key(Arc::new(KeyCut {
                 window: window.clone(),
                 length: WindowLength::from_ms(*every_ms)

@@ -124,6 +124,15 @@ pub enum Identity {
         /// Shards of the key hash in a window.
         shards: u32,
     },
+    /// Neither: the whole content, as a multiset.
+    Content {
+        /// A time column that both sides have.
+        window: Option<String>,
+        /// The window's length in milliseconds.
+        every_ms: u64,
+        /// Shards of the digest in a window.
+        shards: u32,
+    },
 }
 
 /// What is left out of the comparison, each with its reason.

@@ -17,6 +17,7 @@ pub mod hole;
 pub mod judge;
 pub mod limits;
 pub mod position;
+pub mod related;
 pub mod report;
 pub mod schema;
 pub mod scope;

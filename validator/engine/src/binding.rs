@@ -107,6 +107,15 @@ pub enum BoundIdentity {
         /// Shards per window.
         shards: u32,
     },
+    /// Mode `content`: all compared columns.
+    Content {
+        /// The window column.
+        window: Option<LeafPath>,
+        /// Microseconds per window.
+        every_us: i64,
+        /// Shards per window.
+        shards: u32,
+    },
 }
 
 /// One thing that keeps a contract from fitting.

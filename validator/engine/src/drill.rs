@@ -9,7 +9,9 @@ use std::sync::Arc;
 use datafusion::error::DataFusionError;
 use validator_core::books::Books;
 use validator_core::digest::{Digest, IdentityHash};
-use validator_core::judge::{BalancedLookup, BalancedPartner, MessageEntry, MessageState, RowEntry, RowStanding};
+use validator_core::judge::{
+    BalancedLookup, BalancedPartner, MessageEntry, MessageState, ModeKind, RowEntry, RowStanding,
+};
 use validator_core::position::{FileIndex, MessageAt, PartitionIndex, RowAt};
 use validator_core::segment::SegmentKey;
 use validator_table::RowGroups;
@@ -83,8 +85,8 @@ impl Drill {
         Ok(())
     }
 
-    /// Keeps the rows of the disputed segments; those that the run does not ask for only where a message may (mode
-    /// `key`).
+    /// Keeps the rows of the disputed segments; those that the run does not ask for only where a message may (modes
+    /// `key` and `content`).
     ///
     /// # Errors
     /// [`DrillError`].
@@ -130,8 +132,9 @@ impl Drill {
         messages: &[MessageEntry],
         rows: &[RowEntry],
     ) -> Result<Vec<MessageEntry>, DrillError> {
-        let is_offset = matches!(*self.messages.segments, MessageSegments::Offset(_));
-        if is_offset || self.messages.binding.filter.is_none() {
+        // In the other modes an excluded message has the segment of its rows.
+        let is_key = self.messages.binding.identity.mode() == ModeKind::Key;
+        if !is_key || self.messages.binding.filter.is_none() {
             return Ok(Vec::new());
         }
         let known: HashSet<IdentityHash> = messages.iter().filter_map(|message| message.identity).collect();

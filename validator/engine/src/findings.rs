@@ -6,8 +6,8 @@ use std::sync::Arc;
 use validator_core::clock::UtcMillis;
 use validator_core::contract::Contract;
 use validator_core::damage::{self, DamageContext};
-use validator_core::finding::{ColumnDifference, Finding, Named, RowPlace};
-use validator_core::judge::Draft;
+use validator_core::finding::{Candidate, ColumnDifference, Finding, Named, RowPlace};
+use validator_core::judge::{Draft, ModeKind};
 use validator_core::position::{MessageAt, RowAt, TopicPartition};
 use validator_core::value::Value;
 use validator_core::verdict::{Cause, Damage, MessageVerdict, RowVerdict, UndecodableCause, Verdict};
@@ -15,6 +15,7 @@ use validator_table::Pinned;
 
 use crate::binding::{Binding, LeafPath, leaf_field};
 use crate::message_reader::{MessageSide, ReadError};
+use crate::related::Related;
 use crate::removed::Removal;
 use crate::values::{self, Values};
 
@@ -39,13 +40,14 @@ struct Sides {
 }
 
 impl Evidence<'_> {
-    /// The findings of these drafts.
+    /// The findings of these drafts; what may be linked to another one is noted in `related`.
     ///
     /// # Errors
     /// The messages could not be read again.
-    pub async fn findings(&self, drafts: &[Draft]) -> Result<Vec<Finding>, ReadError> {
-        let sides = self.sides(drafts).await?;
+    pub async fn findings(&self, drafts: &[Draft], related: &mut Related) -> Result<Vec<Finding>, ReadError> {
+        let sides = self.sides(drafts, related).await?;
         let swaps = Swaps::of(drafts, &sides);
+        related.note(drafts, &sides.messages, &sides.rows);
         Ok(drafts.iter().map(|draft| self.finding(draft, &sides, &swaps)).collect())
     }
 
@@ -53,8 +55,9 @@ impl Evidence<'_> {
         &self.messages.binding
     }
 
-    async fn sides(&self, drafts: &[Draft]) -> Result<Sides, ReadError> {
-        let by_position = self.binding().identity.is_offset();
+    async fn sides(&self, drafts: &[Draft], related: &Related) -> Result<Sides, ReadError> {
+        let by_columns = self.binding().identity.mode() == ModeKind::Key;
+        let is_content = self.binding().identity.mode() == ModeKind::Content;
         let mut messages: BTreeSet<MessageAt> = BTreeSet::new();
         let mut rows: BTreeSet<RowAt> = BTreeSet::new();
         for draft in drafts {
@@ -63,10 +66,14 @@ impl Evidence<'_> {
                 rows.insert(*row);
             }
             match draft.message {
-                Some(at) if !by_position && draft.verdict != Verdict::Message(MessageVerdict::Undecodable) => {
+                Some(at)
+                    if (by_columns && draft.verdict != Verdict::Message(MessageVerdict::Undecodable))
+                        || related.wants(draft) =>
+                {
                     messages.insert(at);
                 }
                 Some(_) => {}
+                None if is_content && !related.wants(draft) => {}
                 None => rows.extend(draft.rows.first()),
             }
         }
@@ -98,7 +105,16 @@ impl Evidence<'_> {
             finding.operation.clone_from(&removal.operation);
         }
         finding.detail = self.detail(draft, &finding);
+        if let Some(equals) = &draft.equals {
+            finding.candidates = equals.candidates.iter().map(|at| self.candidate(*at)).collect();
+            finding.detail += &format!("; which of {} equal messages it is cannot be told", equals.messages);
+        }
         finding
+    }
+
+    fn candidate(&self, at: MessageAt) -> Candidate {
+        let tp = self.tp(at);
+        Candidate { topic: tp.topic, partition: tp.partition, offset: at.offset }
     }
 
     fn bare(&self, draft: &Draft) -> Finding {
@@ -128,6 +144,9 @@ impl Evidence<'_> {
     fn identity(&self, draft: &Draft, sides: &Sides) -> Option<Named> {
         let binding = self.binding();
         let leaves = binding.identity.leaves();
+        if leaves.is_empty() {
+            return None;
+        }
         let name = |leaf: &LeafPath| leaf_name(binding, leaf);
         let values = match draft.message {
             Some(at) => match sides.messages.get(&at) {

@@ -33,6 +33,7 @@ pub mod passes;
 mod positions;
 mod quotient;
 pub mod reconcile;
+mod related;
 mod removed;
 mod round;
 mod row_digest;

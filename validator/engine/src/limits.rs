@@ -34,3 +34,7 @@ pub const EXPRESSION_OPERATORS_MAX: usize = 300;
 /// Nodes of one planned expression: functions that are made of others (`coalesce`) write their arguments twice, so that
 /// nesting them doubles the tree with each level.
 pub const EXPRESSION_NODES_MAX: usize = 10_000;
+
+/// Values of missing messages and phantom rows that are held against each other in mode `content`, a fingerprint of 16
+/// bytes each: 128 MiB at most. Beyond, so much is wrong that single links tell nobody anything.
+pub const RELATED_VALUES_MAX: usize = 8 * 1024 * 1024;

@@ -19,7 +19,7 @@ use validator_core::digest::{DigestKey, IdentityHash};
 use validator_core::encode::EncodeError;
 use validator_core::finding::Finding;
 use validator_core::hole::Holes;
-use validator_core::judge::{Case, Judgement, ModeKind};
+use validator_core::judge::{Case, Judgement};
 use validator_core::position::{FileIndex, MessageAt, PartitionIndex};
 use validator_core::segment::SegmentKey;
 use validator_table::{FileFault, Pinned, TableFinding};
@@ -36,6 +36,7 @@ use crate::message_reader::{MessageSide, ReadError};
 use crate::misrouted;
 use crate::observations::Observations;
 use crate::passes::{MessagePass, covered};
+use crate::related::Related;
 use crate::removed::{Removal, removed};
 use crate::scoping::{self, Scoping};
 use crate::segment_exec::RowCensus;
@@ -137,6 +138,8 @@ pub struct Reconciled {
     pub faults: Vec<(FileIndex, FileFault)>,
     /// Per fault, by its place: messages that it explains.
     pub explained: Vec<u64>,
+    /// Missing messages and phantom rows of mode `content` that were too many to be held against each other.
+    pub unlinked: u64,
     /// Files that contradict their manifest entries.
     pub table_findings: Vec<TableFinding>,
     /// The census of rows.
@@ -197,7 +200,7 @@ impl Run {
         let beside = agreement.rows_beside;
         let (accounts, late) = accounts(&self.messages, &messages.seen, &rows.census, &balanced, &judgement, beside);
         accounts.assert_balanced();
-        let mut findings = self.findings(&judgement, &messages.details, &removed).await?;
+        let (mut findings, unlinked) = self.findings(&judgement, &messages.details, &removed).await?;
         findings.extend(rows.routing.findings(&self.contract.name, &self.messages.binding, &astray).await);
         let all_skipped = accounts.rows.intact > 0 && rows.census.late_unknown == rows.census.rows;
         let is_late_known = rows.rows.cut.late.is_some() && !all_skipped;
@@ -212,6 +215,7 @@ impl Run {
             findings,
             faults: rows.faults,
             explained,
+            unlinked,
             table_findings: rows.findings,
             census: rows.census,
         })
@@ -254,9 +258,8 @@ impl Run {
         let mut reduced = tokio::task::spawn_blocking(move || kept.reduce(threads)).await??;
         let beside = drill.excluded_beside(disputed, &reduced.messages, &reduced.rows).await?;
         reduced.messages.extend(beside);
-        let by_offset = self.messages.binding.identity.is_offset();
         let case = Case {
-            mode: if by_offset { ModeKind::Offset } else { ModeKind::Key },
+            mode: self.messages.binding.identity.mode(),
             messages: reduced.messages,
             rows: reduced.rows,
             clock: self.clock,
@@ -298,14 +301,16 @@ impl Run {
         judgement: &Judgement,
         details: &BTreeMap<MessageAt, String>,
         removed: &HashMap<MessageAt, Removal>,
-    ) -> Result<Vec<Finding>, RunError> {
+    ) -> Result<(Vec<Finding>, u64), RunError> {
         let evidence =
             Evidence { contract: &self.contract, messages: &self.messages, pinned: &self.pinned, details, removed };
         let mut findings = Vec::with_capacity(judgement.drafts.len());
+        let mut related = Related::new(&self.messages.binding, &judgement.drafts);
         for drafts in judgement.drafts.chunks(PAIRS_AT_ONCE_MAX) {
-            findings.extend(evidence.findings(drafts).await?);
+            findings.extend(evidence.findings(drafts, &mut related).await?);
         }
-        Ok(findings)
+        related.link(&self.messages.binding, &mut findings);
+        Ok((findings, related.unlinked()))
     }
 }
 

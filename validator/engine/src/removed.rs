@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use futures::StreamExt;
 use validator_core::digest::IdentityHash;
-use validator_core::judge::Judgement;
+use validator_core::judge::{Judgement, ModeKind};
 use validator_core::position::MessageAt;
 use validator_core::schema::Field;
 use validator_core::verdict::{Cause, MessageVerdict, Verdict};
@@ -53,6 +53,13 @@ pub async fn removed(
             came.push((file, counts));
         }
     }
+    // Equal messages are as many messages: of those without a row, in order, as many lost theirs as rows were taken.
+    let is_counted = run.messages.binding.identity.mode() == ModeKind::Content;
+    let most_of = |taken: u64| match taken {
+        0 => 0,
+        taken if is_counted => usize::try_from(taken).unwrap_or(usize::MAX),
+        _ => usize::MAX,
+    };
     let mut found: HashMap<MessageAt, Removal> = HashMap::new();
     for (last, _) in &taken {
         let removal = Removal::of(last);
@@ -61,8 +68,9 @@ pub async fn removed(
         });
         let before = sum(before.map(|(_, counts)| counts));
         let since = sum(came.iter().filter(|(file, _)| !stood(run, file, &last.stood_in)).map(|(_, counts)| counts));
-        for (identity, _) in before.into_iter().filter(|(name, count)| since.get(name).is_none_or(|n| n < count)) {
-            for at in &rowless[&identity] {
+        for (identity, count) in before {
+            let taken = count.saturating_sub(since.get(&identity).copied().unwrap_or(0));
+            for at in rowless[&identity].iter().take(most_of(taken)) {
                 let latest = found.entry(*at).or_insert_with(|| removal.clone());
                 if latest.committed_ms < removal.committed_ms {
                     *latest = removal.clone();

@@ -98,7 +98,7 @@ impl Scoping {
     pub fn late_rule(&self, run: &Run) -> Option<LateRule> {
         let leaf: &LeafPath = match &run.messages.binding.identity {
             BoundIdentity::Offset { timestamp, .. } => timestamp.as_ref()?,
-            BoundIdentity::Key { window, .. } => window.as_ref()?,
+            identity => identity.window()?,
         };
         (run.clock.settle_ms > 0).then(|| LateRule::new(leaf.clone(), run.clock.settle_ms, &run.pinned.files))
     }

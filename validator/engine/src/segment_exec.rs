@@ -1,7 +1,7 @@
 //! The node between scan and digest on the row side: gives each row its segment and drops what no run asks for.
 //!
-//! Contract: rows out of scope are counted and dropped in mode `offset`, where none of them can pair; in mode
-//! `key` all rows go on. What a census of the rows tells is in [`RowCensus`].
+//! Contract: rows out of scope are counted and dropped in mode `offset`, where none of them can pair; in the
+//! modes `key` and `content` all rows go on. What a census of the rows tells is in [`RowCensus`].
 
 use std::any::Any;
 use std::collections::BTreeMap;

@@ -9,6 +9,7 @@ use arrow_schema::{DataType, TimeUnit};
 use validator_core::encode::EncodeError;
 use validator_core::hole::HoleReason;
 use validator_core::judge::RowStanding;
+use validator_core::limits::NO_WINDOW_SHARDS;
 use validator_core::position::PartitionIndex;
 use validator_core::scope::{OffsetScope, Place, WindowScope};
 use validator_core::segment::{OffsetWidth, SegmentKey, WindowLength, shard_of};
@@ -24,25 +25,25 @@ use crate::observations::Observations;
 pub enum MessageSegments {
     /// By offset.
     Offset(OffsetWidth),
-    /// By window and shard.
+    /// By window and shard: modes `key` and `content`.
     Key(Arc<KeyCut>),
 }
 
-/// The cut of mode `key`, shared by both sides.
+/// The cut of the modes `key` and `content`, shared by both sides.
 #[derive(Debug)]
 pub struct KeyCut {
     /// The window column.
     pub window: Option<LeafPath>,
     /// The window's length.
     pub length: WindowLength,
-    /// Shards per window.
+    /// Shards per window; of a NULL beside a window column there are [`NO_WINDOW_SHARDS`].
     pub shards: u32,
     /// The digests of identities.
     pub digests: Arc<IdentityDigests>,
 }
 
 impl MessageSegments {
-    /// The segment of each message. Messages of unknown identity get [`SegmentKey::Nowhere`] in mode `key`.
+    /// The segment of each message. Messages of unknown identity get [`SegmentKey::Nowhere`] unless they are cut by offset.
     ///
     /// # Errors
     /// Columns that are not of the bound types.
@@ -90,9 +91,9 @@ impl KeyCut {
     ) -> Result<Vec<SegmentKey>, EncodeError> {
         let identities = self.digests.identities(rows, columns, inexact)?;
         let windows = self.windows(columns);
-        let key = |(row, identity)| SegmentKey::Window {
-            start: windows.as_ref().and_then(|windows: &Vec<Option<i64>>| windows[row]),
-            shard: shard_of(identity, self.shards),
+        let key = |(row, identity)| match windows.as_ref().map(|windows: &Vec<Option<i64>>| windows[row]) {
+            Some(None) => SegmentKey::Window { start: None, shard: shard_of(identity, NO_WINDOW_SHARDS) },
+            window => SegmentKey::Window { start: window.flatten(), shard: shard_of(identity, self.shards) },
         };
         Ok(identities.iter().enumerate().map(key).collect())
     }

@@ -22,6 +22,15 @@ pub fn refuse_contradictions(root: &Section<'_>, format: Option<Format>, source:
             ignore.note_at(problem, &item.key_span);
         }
     }
+    let window = identity.entries().into_iter().find(|item| item.key == "window").and_then(|item| item.text());
+    if let Some(window) = window {
+        let whole = window.value.split('.').next().unwrap_or_default();
+        for item in ignore.entries().iter().filter(|item| item.key == window.value || item.key == whole) {
+            let problem =
+                Problem::new(format!("column `{}` is the window of the identity and cannot be ignored", item.key));
+            ignore.note_at(problem, &item.key_span);
+        }
+    }
     let fields = root.section("fields");
     if format.is_some_and(|format| format != Format::Json) && fields.is_present() {
         let message = "[fields] is for `format = \"json\"`: other formats know the types of their fields";

@@ -89,6 +89,12 @@ fn push_identity(bytes: &mut Canonical, identity: &Identity) {
             bytes.push("identity.every_ms", &every_ms.to_string());
             bytes.push("identity.shards", &shards.to_string());
         }
+        Identity::Content { window, every_ms, shards } => {
+            bytes.push("identity.mode", "content");
+            bytes.push_option("identity.window", window.as_deref());
+            bytes.push("identity.every_ms", &every_ms.to_string());
+            bytes.push("identity.shards", &shards.to_string());
+        }
     }
 }
 

@@ -36,6 +36,8 @@ pub enum ModeKind {
     Offset,
     /// Columns that are unique per message.
     Key,
+    /// Neither: the identity is the whole content. An identity is the first half of the digest, and lies in one segment.
+    Content,
 }
 
 /// One message, as little as pairing needs.
@@ -116,7 +118,7 @@ pub struct RowEntry {
 pub enum RowStanding {
     /// Unpaired, it is a phantom.
     InScope,
-    /// Unpaired, the run says nothing of it.
+    /// Unpaired, the run says nothing of it. With windows it may be paired by equal digest or identity all the same.
     OutOfScope,
     /// Offset mode: no message can have its identity: a null in it, no such partition, an offset at or above the high
     /// watermark or negative.

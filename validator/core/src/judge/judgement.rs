@@ -1,10 +1,13 @@
 //! What the judge answers: counts, and a draft for each finding.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::case::LossKind;
 use super::tally::{MessageTally, MovedFromIntact, RowTally};
 use crate::hole::HoleReason;
+#[cfg(doc)]
+use crate::limits::CANDIDATES_MAX;
 use crate::position::{MessageAt, PartitionIndex, RowAt};
 use crate::verdict::{Cause, ExcludedCause, MessageVerdict, Verdict};
 
@@ -92,4 +95,15 @@ pub struct Draft {
     pub loss: Option<LossKind>,
     /// The hole in which a phantom's offset lies.
     pub hole: Option<HoleReason>,
+    /// Mode `content`: the equal messages that cannot be told from this one.
+    pub equals: Option<Equals>,
+}
+
+/// Messages of one content, two or more, of which one or several have a finding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Equals {
+    /// How many there are.
+    pub messages: u64,
+    /// The first [`CANDIDATES_MAX`] of them in order, shared by all of their findings.
+    pub candidates: Arc<[MessageAt]>,
 }

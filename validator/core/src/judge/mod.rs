@@ -3,6 +3,7 @@
 //! Contract: a pure function of the case; no verdict depends on how messages and rows were cut into segments, nor on
 //! the order of the entries. n log n in the number of entries. Source: interface.md §4, Pairing.
 
+mod candidates;
 mod case;
 mod copies;
 mod judgement;
@@ -15,7 +16,7 @@ pub use case::{
     BalancedLookup, BalancedPartner, Case, LossKind, MessageEntry, MessageState, ModeKind, NoBalanced, RowEntry,
     RowStanding,
 };
-pub use judgement::{Draft, Judgement};
+pub use judgement::{Draft, Equals, Judgement};
 pub use tally::{MessageTally, MovedFromIntact, RowTally};
 
 use copies::Copies;

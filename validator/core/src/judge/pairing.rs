@@ -1,7 +1,7 @@
 //! Pairing steps 1 to 3: which message and which row belong together.
 //!
 //! Contract: entries are sorted, so that an index is a place in order; a message has at most one row and a row at most
-//! one message. Source: interface.md §4, Pairing.
+//! one message. Mode `content` has step 1 only: what differs has another identity, and nothing beside it. Source: interface.md §4, Pairing.
 
 use super::case::{Case, MessageEntry, MessageState, ModeKind, RowEntry, RowStanding};
 use crate::verdict::ExcludedCause;
@@ -50,10 +50,16 @@ impl Pairing {
         leave_rows_before_start(case);
         let mut pairing =
             Self { of_message: vec![None; case.messages.len()], of_row: vec![Tie::Left; case.rows.len()] };
-        pairing.set_aside_undecodable(case);
-        pairing.pair_in_order(case, Step::Equal, |message| message.digest, |row| row.digest);
-        pairing.pair_in_order(case, Step::Identity, |message| message.identity, |row| row.identity);
-        pairing.pair_unique_rest(case);
+        if case.mode == ModeKind::Content {
+            // A content is not of one message: equal ones that can be told have their rows first.
+            pairing.pair_in_order(case, Step::Equal, |message| message.digest, |row| row.digest);
+            pairing.set_aside_undecodable(case);
+        } else {
+            pairing.set_aside_undecodable(case);
+            pairing.pair_in_order(case, Step::Equal, |message| message.digest, |row| row.digest);
+            pairing.pair_in_order(case, Step::Identity, |message| message.identity, |row| row.identity);
+            pairing.pair_unique_rest(case);
+        }
         pairing
     }
 
@@ -77,7 +83,8 @@ impl Pairing {
             .collect()
     }
 
-    /// Before (1): rows in scope of an undecodable message's identity belong to it; the surplus to the last such message.
+    /// Before (1), in mode `content` after it: rows in scope of an undecodable message's identity belong to it; the surplus
+    /// to the last such message.
     fn set_aside_undecodable(&mut self, case: &Case) {
         let undecodable = identities(case, |state| matches!(state, MessageState::Undecodable(_)));
         if undecodable.is_empty() {
@@ -101,7 +108,7 @@ impl Pairing {
         of_row: impl Fn(&RowEntry) -> K,
     ) {
         let messages = self.left_messages(case, of_message);
-        let pairs = |row: &RowEntry| case.mode == ModeKind::Key || row.standing != RowStanding::OutOfScope;
+        let pairs = |row: &RowEntry| case.mode != ModeKind::Offset || row.standing != RowStanding::OutOfScope;
         let rows = self.left_rows(case, pairs, of_row);
         join(messages, rows, |messages, rows| {
             for ((_, message), (_, row)) in messages.iter().zip(rows) {

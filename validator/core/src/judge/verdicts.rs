@@ -2,6 +2,7 @@
 //!
 //! Contract: every message and every row of the case is counted exactly once.
 
+use super::candidates;
 use super::case::{BalancedPartner, Case, MessageEntry, MessageState};
 use super::copies::Copies;
 use super::judgement::{Draft, Judgement};
@@ -45,6 +46,7 @@ pub(super) fn of(mut case: Case, pairing: &Pairing, copies: &Copies) -> Judgemen
         bench.duplicated_partner(partner, surplus);
     }
     bench.judgement.drafts.sort_by_key(|draft| draft.message);
+    candidates::name(&case, &mut bench.judgement.drafts);
     for (row, end) in leftover::of_rows(&case, pairing) {
         bench.left_row(row, end);
     }
@@ -130,6 +132,7 @@ impl Bench<'_> {
             copies: 0,
             loss: None,
             hole: None,
+            equals: None,
         };
         self.push_duplicated(partner.message, draft);
     }
@@ -190,6 +193,7 @@ impl Bench<'_> {
                 copies: 0,
                 loss: None,
                 hole: row.hole,
+                equals: None,
             });
         }
     }
@@ -207,5 +211,6 @@ fn draft_of(message: &MessageEntry, verdict: MessageVerdict, cause: Option<Cause
         copies: 0,
         loss: None,
         hole: None,
+        equals: None,
     }
 }

@@ -57,10 +57,13 @@ const TIMESTAMPS_MS: [Option<i64>; 8] =
 
 /// Even offsets are the case's, odd ones the balanced segments'.
 pub fn case(dice: &mut Dice) -> (Case, Vec<BalancedPartner>) {
-    let mode = dice.pick(&[ModeKind::Offset, ModeKind::Key]);
+    let mode = dice.pick(&[ModeKind::Offset, ModeKind::Key, ModeKind::Content]);
     let partitions = 1 + dice.below(3) as u32;
-    let messages = messages(dice, mode, partitions);
-    let rows = rows(dice, &messages);
+    let mut messages = messages(dice, mode, partitions);
+    let mut rows = rows(dice, &messages);
+    if mode == ModeKind::Content {
+        make_content(&mut messages, &mut rows);
+    }
     let case = match mode {
         ModeKind::Offset => {
             let mut case = offset_case(messages, rows);
@@ -74,8 +77,9 @@ pub fn case(dice: &mut Dice) -> (Case, Vec<BalancedPartner>) {
             case.whole_topic = dice.percent(50);
             case
         }
-        ModeKind::Key => {
+        ModeKind::Key | ModeKind::Content => {
             let mut case = key_case(messages, rows);
+            case.mode = mode;
             let times_ms = (0..dice.below(3)).map(|_| dice.pick(&[0, 200, 300, 301, 600, 1_000])).collect();
             case.past = Past::Commits { times_ms };
             case
@@ -95,7 +99,7 @@ fn messages(dice: &mut Dice, mode: ModeKind, partitions: u32) -> Vec<MessageEntr
         .map(|(partition, offset)| {
             let id = match mode {
                 ModeKind::Offset => u64::from(partition) * 100 + offset as u64,
-                ModeKind::Key => dice.below(4),
+                ModeKind::Key | ModeKind::Content => dice.below(4),
             };
             one_message(dice, message_at(partition, offset), id)
         })
@@ -105,6 +109,25 @@ fn messages(dice: &mut Dice, mode: ModeKind, partitions: u32) -> Vec<MessageEntr
         messages.reverse();
     }
     messages
+}
+
+/// In mode `content` the identity is the whole: an entry of identity 3 and value 2 has the content 32, and an inexact
+/// message one that no row has.
+fn make_content(messages: &mut [MessageEntry], rows: &mut [RowEntry]) {
+    for message in messages {
+        let Some(id) = message.identity.map(id_of) else { continue };
+        let of = id * 10 + message.rest.map_or(9, value_of);
+        message.identity = Some(identity(of));
+        message.digest = message.digest.map(|_| digest(of, of % 10));
+    }
+    for row in rows {
+        let of = id_of(row.identity) * 10 + value_of(row.rest);
+        (row.identity, row.digest) = (identity(of), digest(of, of % 10));
+        if row.standing == RowStanding::Impossible {
+            row.standing = RowStanding::InScope;
+        }
+        row.hole = None;
+    }
 }
 
 fn one_message(dice: &mut Dice, at: validator_core::position::MessageAt, id: u64) -> MessageEntry {

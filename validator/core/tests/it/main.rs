@@ -1,5 +1,6 @@
 //! Integration tests of the core, one binary.
 
+mod content_sentences;
 mod dice;
 mod entries;
 mod judge_sentences;

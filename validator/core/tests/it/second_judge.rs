@@ -9,8 +9,8 @@ use validator_core::clock::Past;
 use validator_core::digest::IdentityHash;
 use validator_core::hole::HoleReason;
 use validator_core::judge::{
-    BalancedLookup, BalancedPartner, Case, Draft, Judgement, LossKind, MessageEntry, MessageState, MessageTally,
-    ModeKind, RowEntry, RowStanding, judge,
+    BalancedLookup, BalancedPartner, Case, Draft, Equals, Judgement, LossKind, MessageEntry, MessageState,
+    MessageTally, ModeKind, RowEntry, RowStanding, judge,
 };
 use validator_core::position::MessageAt;
 use validator_core::verdict::{Cause, ExcludedCause, MessageVerdict, RowVerdict, Verdict};
@@ -44,9 +44,17 @@ enum Wrong {
     ExcludedPairs,
     BeforeStartIsInScope,
     TimelessIsNeverPassed,
+    ContentIsDamaged,
+    ContentIdentityIsDamaged,
+    CandidatesOfEveryMode,
+    CandidatesWithoutItself,
+    CandidatesThatAreExcluded,
+    CandidatesOfOne,
+    CompactedContentIsCopied,
+    ContentIsSetAsideFirst,
 }
 
-const WRONG: [Wrong; 23] = [
+const WRONG: [Wrong; 31] = [
     Wrong::IdentityBeforeDigests,
     Wrong::RestNeedNotBeUnique,
     Wrong::OutOfScopeTakesPartInStep3,
@@ -70,6 +78,14 @@ const WRONG: [Wrong; 23] = [
     Wrong::ExcludedPairs,
     Wrong::BeforeStartIsInScope,
     Wrong::TimelessIsNeverPassed,
+    Wrong::ContentIsDamaged,
+    Wrong::ContentIdentityIsDamaged,
+    Wrong::CandidatesOfEveryMode,
+    Wrong::CandidatesWithoutItself,
+    Wrong::CandidatesThatAreExcluded,
+    Wrong::CandidatesOfOne,
+    Wrong::CompactedContentIsCopied,
+    Wrong::ContentIsSetAsideFirst,
 ];
 
 #[derive(Clone, Copy, PartialEq)]
@@ -100,6 +116,9 @@ fn second_judge(case: &Case, partners: &[BalancedPartner], wrong: Wrong) -> Judg
     let (row_of, state) = (vec![None; messages.len()], vec![RowState::Free; rows.len()]);
     let mut second = Second { wrong, case, partners, messages, rows, row_of, state };
     second.before_start();
+    if case.mode == ModeKind::Content && wrong != Wrong::ContentIsSetAsideFirst {
+        second.step_1();
+    }
     second.set_aside();
     if wrong == Wrong::IdentityBeforeDigests {
         second.step_2();
@@ -133,6 +152,9 @@ impl Second<'_> {
             return;
         }
         for row in 0..self.rows.len() {
+            if self.state[row] == RowState::Paired {
+                continue;
+            }
             let mut owners = Vec::new();
             for (index, message) in self.messages.iter().enumerate() {
                 let undecodable = matches!(message.state, MessageState::Undecodable(_));
@@ -144,7 +166,8 @@ impl Second<'_> {
             let mut earlier = 0;
             for other in 0..row {
                 let inside = self.rows[other].standing != RowStanding::OutOfScope;
-                if inside && self.rows[other].identity == self.rows[row].identity {
+                let is_paired = self.state[other] == RowState::Paired;
+                if inside && !is_paired && self.rows[other].identity == self.rows[row].identity {
                     earlier += 1;
                 }
             }
@@ -164,7 +187,7 @@ impl Second<'_> {
     }
 
     fn may_be_paired_by_identity(&self, row: usize) -> bool {
-        let key_mode = self.case.mode == ModeKind::Key && self.wrong != Wrong::OutOfScopeNeverPairsInKeyMode;
+        let key_mode = self.case.mode != ModeKind::Offset && self.wrong != Wrong::OutOfScopeNeverPairsInKeyMode;
         self.state[row] == RowState::Free && (key_mode || self.rows[row].standing != RowStanding::OutOfScope)
     }
 
@@ -185,6 +208,9 @@ impl Second<'_> {
     }
 
     fn step_2(&mut self) {
+        if self.case.mode == ModeKind::Content && self.wrong != Wrong::ContentIsDamaged {
+            return;
+        }
         for message in 0..self.messages.len() {
             for row in 0..self.rows.len() {
                 let same = self.messages[message].identity == Some(self.rows[row].identity);
@@ -196,6 +222,9 @@ impl Second<'_> {
     }
 
     fn step_3(&mut self) {
+        if self.case.mode == ModeKind::Content && self.wrong != Wrong::ContentIdentityIsDamaged {
+            return;
+        }
         let takes_part = |second: &Self, row: usize| match second.rows[row].standing {
             RowStanding::InScope | RowStanding::Unobservable => true,
             RowStanding::Impossible => second.wrong != Wrong::ImpossibleTakesNoPartInStep3,
@@ -230,7 +259,9 @@ impl Second<'_> {
         for row in 0..self.rows.len() {
             let outside =
                 self.rows[row].standing == RowStanding::OutOfScope && self.wrong != Wrong::OutOfScopeRowsAreCopies;
-            if self.state[row] != RowState::Free || outside {
+            let gone = self.case.mode == ModeKind::Content && self.rows[row].standing == RowStanding::Unobservable;
+            let gone = gone && self.wrong != Wrong::CompactedContentIsCopied;
+            if self.state[row] != RowState::Free || outside || gone {
                 continue;
             }
             let identity = self.rows[row].identity;
@@ -279,8 +310,39 @@ impl Second<'_> {
             drafts.insert(partner.message, draft);
         }
         judgement.drafts = drafts.into_values().collect();
+        self.list_candidates(&mut judgement.drafts);
         self.left_rows(&mut judgement);
         judgement
+    }
+
+    /// Among equal messages counts are exact and the finding lists candidates: every judged message of the content.
+    fn list_candidates(&self, drafts: &mut [Draft]) {
+        if self.case.mode != ModeKind::Content && self.wrong != Wrong::CandidatesOfEveryMode {
+            return;
+        }
+        for draft in drafts {
+            let Some(at) = draft.message else { continue };
+            let Some(message) = self.messages.iter().find(|message| message.at == at) else { continue };
+            if message.state != MessageState::Judged || message.identity.is_none() {
+                continue;
+            }
+            let mut candidates = Vec::new();
+            for other in &self.messages {
+                let judged = match other.state {
+                    MessageState::Judged => true,
+                    MessageState::Excluded(_) => self.wrong == Wrong::CandidatesThatAreExcluded,
+                    MessageState::Undecodable(_) => false,
+                };
+                let itself = other.at == at && self.wrong == Wrong::CandidatesWithoutItself;
+                if judged && other.identity == message.identity && !itself {
+                    candidates.push(other.at);
+                }
+            }
+            if candidates.len() > 1 || self.wrong == Wrong::CandidatesOfOne {
+                let messages = candidates.len() as u64;
+                draft.equals = Some(Equals { messages, candidates: candidates.into() });
+            }
+        }
     }
 
     fn rows_in(&self, state: RowState) -> Vec<usize> {
@@ -498,6 +560,7 @@ fn draft(at: MessageAt, verdict: MessageVerdict) -> Draft {
         copies: 0,
         loss: None,
         hole: None,
+        equals: None,
     }
 }
 

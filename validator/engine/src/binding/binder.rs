@@ -257,18 +257,31 @@ impl Binder<'_> {
             }
             Identity::Key { columns: names, window, every_ms, shards } => {
                 let leaves = names.iter().map(|path| self.leaf(columns, path)).collect::<Option<Vec<_>>>()?;
-                let window = match window {
-                    Some(path) => Some(self.window(columns, path)?),
-                    None => None,
-                };
-                let every_us = i64::try_from(*every_ms).unwrap_or(i64::MAX / 1000).saturating_mul(1000);
-                Some(BoundIdentity::Key { leaves, window, every_us, shards: *shards })
+                let window = self.optional_window(columns, window.as_deref())?;
+                Some(BoundIdentity::Key { leaves, window, every_us: micros(*every_ms), shards: *shards })
+            }
+            Identity::Content { window, every_ms, shards } => {
+                if columns.is_empty() {
+                    let what = "no column is compared, so every row is like every other one";
+                    self.problem("compare.ignore", what, None);
+                    return None;
+                }
+                let window = self.optional_window(columns, window.as_deref())?;
+                Some(BoundIdentity::Content { window, every_us: micros(*every_ms), shards: *shards })
             }
         }
     }
 
+    /// The outer option: whether it was found, where one is named.
+    fn optional_window(&mut self, columns: &[BoundColumn], path: Option<&str>) -> Option<Option<LeafPath>> {
+        match path {
+            Some(path) => self.window(columns, path).map(Some),
+            None => Some(None),
+        }
+    }
+
     fn window(&mut self, columns: &[BoundColumn], path: &str) -> Option<LeafPath> {
-        let leaf = self.leaf(columns, path)?;
+        let leaf = self.leaf_of(columns, "identity.window", path)?;
         let ty = &leaf_field(columns, &leaf).ty;
         if matches!(ty, Type::Timestamp | Type::Timestamptz | Type::TimestampNs | Type::TimestamptzNs | Type::Date) {
             return Some(leaf);
@@ -278,10 +291,15 @@ impl Binder<'_> {
     }
 
     fn leaf(&mut self, columns: &[BoundColumn], path: &str) -> Option<LeafPath> {
+        self.leaf_of(columns, "identity.columns", path)
+    }
+
+    /// `key` is where the pipeline file names the path.
+    fn leaf_of(&mut self, columns: &[BoundColumn], key: &str, path: &str) -> Option<LeafPath> {
         let start = find_leaf(columns, path);
         if start.is_none() && self.schema.field_at(path).is_none() {
             let hint = nearest(path, self.schema.fields.iter().map(|f| f.name.as_str()));
-            self.problem_with("identity.columns", path, format!("the table has no column {path}"), hint);
+            self.problem_with(key, path, format!("the table has no column {path}"), hint);
         } else if start.is_none() && self.contract.compare.ignore.keys().any(|c| path.starts_with(c.as_str())) {
             self.problem("compare.ignore", format!("{path} belongs to the identity and cannot be ignored"), None);
         }
@@ -293,6 +311,10 @@ impl Binder<'_> {
         let compare = &self.contract.compare;
         compare.drop.keys().chain(compare.ignore.keys()).cloned().collect()
     }
+}
+
+fn micros(ms: u64) -> i64 {
+    i64::try_from(ms).unwrap_or(i64::MAX / 1000).saturating_mul(1000)
 }
 
 /// See [`Binding::time_column`].

@@ -120,6 +120,59 @@ fn key_mode_without_a_window_is_one_window_of_65536_shards() {
 }
 
 #[test]
+fn content_mode_has_a_window_or_none_and_no_columns() {
+    let read = sound(&format!("{HEAD}[identity]\nmode = \"content\"\n"));
+    assert_eq!(read.contract.identity, Identity::Content { window: None, every_ms: 60_000, shards: 65_536 });
+    let lines = "window = \"ts\"\nevery = \"5m\"\nshards = 16\n";
+    let read = sound(&format!("{HEAD}[identity]\nmode = \"content\"\n{lines}"));
+    assert_eq!(read.contract.identity, Identity::Content { window: Some("ts".into()), every_ms: 300_000, shards: 16 });
+    let wrong = "columns = [\"id\"]\nwidth = 8\nprofile = \"redpanda\"\nevery = \"1m\"\nshards = 0\n";
+    insta::assert_snapshot!(seen(pipeline(&format!("{HEAD}[identity]\nmode = \"content\"\n{wrong}"))), @r#"
+    5 problems in rules/trades.toml
+
+    error: `columns` has no meaning in `mode = "content"`: every compared column counts
+     --> rules/trades.toml:8:1
+      |
+    8 | columns = ["id"]
+      | ^^^^^^^
+
+    error: `width` is for `mode = "offset"`
+     --> rules/trades.toml:9:1
+      |
+    9 | width = 8
+      | ^^^^^
+
+    error: `profile` is for `mode = "offset"`
+      --> rules/trades.toml:10:1
+       |
+    10 | profile = "redpanda"
+       | ^^^^^^^
+
+    error: `every` needs a `window`, the time column that both sides have
+      --> rules/trades.toml:11:1
+       |
+    11 | every = "1m"
+       | ^^^^^
+
+    error: `shards` is a whole number from 1 to 65536, not 0
+      --> rules/trades.toml:12:10
+       |
+    12 | shards = 0
+       |          ^
+    "#);
+    let ignored = "window = \"ts\"\n[compare]\nignore = { ts = \"why\" }\n";
+    insta::assert_snapshot!(seen(pipeline(&format!("{HEAD}[identity]\nmode = \"content\"\n{ignored}"))), @r#"
+    1 problem in rules/trades.toml
+
+    error: column `ts` is the window of the identity and cannot be ignored
+      --> rules/trades.toml:10:12
+       |
+    10 | ignore = { ts = "why" }
+       |            ^^
+    "#);
+}
+
+#[test]
 fn columns_and_profiles_name_the_offset_columns() {
     let identity = |lines: &str| sound(&format!("{HEAD}[identity]\nmode = \"offset\"\n{lines}\n")).contract.identity;
     let two = identity("columns = [\"p\", \"o\"]");
@@ -198,7 +251,7 @@ settel = \"90s\"
     error: the file has no [identity]: how is a row paired with its message?
      --> rules/trades.toml
       = hint: `mode = "offset"` where the table keeps topic, partition and offset, `mode = "key"` where
-              columns are unique
+              columns are unique, `mode = "content"` where it has neither
 
     error: [pipeline] has no `name`
      --> rules/trades.toml:1:2
@@ -463,7 +516,7 @@ fn what_is_missing_is_named_with_the_line_to_write() {
     error: the file has no [identity]: how is a row paired with its message?
      --> rules/trades.toml
       = hint: `mode = "offset"` where the table keeps topic, partition and offset, `mode = "key"` where
-              columns are unique
+              columns are unique, `mode = "content"` where it has neither
     "#);
     insta::assert_snapshot!(seen(pipeline("[pipeline]\n[identity]\n[source]\n")), @r#"
     6 problems in rules/trades.toml
@@ -545,7 +598,7 @@ expect = \"column_values_to_not_be_null\"
 name = \"fidelity-burn\"
 ";
     insta::assert_snapshot!(seen(pipeline(text)), @r#"
-    8 problems in rules/trades.toml
+    7 problems in rules/trades.toml
 
     error: `format = "protobuf"` is not built yet
      --> rules/trades.toml:5:10
@@ -559,12 +612,6 @@ name = \"fidelity-burn\"
     6 | poll = "2s"
       | ^^^^
       = hint: take it out for now
-
-    error: `mode = "content"` is not built yet
-     --> rules/trades.toml:8:8
-      |
-    8 | mode = "content"
-      |        ^^^^^^^^^
 
     error: `tolerate` in [compare] is not built yet
       --> rules/trades.toml:10:1

@@ -9,7 +9,6 @@ use crate::transcript::validator;
 #[test]
 fn what_is_not_built_yet_is_refused_by_name() {
     let folder = written(&sound().section("[[rules]]\nname = \"r\"\n\n[alerts]\nurl = \"x\""));
-    folder.edit("pipeline.toml", "mode = \"offset\"", "mode = \"content\"");
     folder.edit("pipeline.toml", "format = \"json\"", "format = \"protobuf\"\npoll = \"2s\"");
     assert_snapshot!(reconcile(&folder), @r#"
     exit 2
@@ -27,12 +26,6 @@ fn what_is_not_built_yet_is_refused_by_name() {
       | ^^^^
       = hint: take it out for now
 
-    error: `mode = "content"` is not built yet
-     --> pipeline.toml:9:8
-      |
-    9 | mode = "content"
-      |        ^^^^^^^^^
-
     error: [[rules]] is not built yet
       --> pipeline.toml:12:3
        |
@@ -47,7 +40,7 @@ fn what_is_not_built_yet_is_refused_by_name() {
        |  ^^^^^^
        = hint: take it out for now
 
-    5 problems in pipeline.toml
+    4 problems in pipeline.toml
     "#);
     let folder = written(&Scene::key().topic("0@0 a 1").file("a 1"));
     folder.edit("pipeline.toml", "mode = \"key\"", "mode = \"key\"\nupsert = true\ndelete_when = \"id = 'x'\"");

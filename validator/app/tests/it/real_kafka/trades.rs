@@ -106,10 +106,16 @@ pub fn pipeline_with(topic: &str, lines: &str) -> String {
 
 /// The same tied by the trade's id, with more lines of `[pipeline]`.
 pub fn pipeline_by_id(topic: &str, lines: &str) -> String {
-    head(topic, lines)
-        + "[identity]\nmode = \"key\"\ncolumns = [\"id\"]\n\
-           [compare]\nignore = { topic = \"not in a message\", partition = \"neither\", offset = \"neither\" }\n"
+    head(topic, lines) + "[identity]\nmode = \"key\"\ncolumns = [\"id\"]\n" + WITHOUT_POSITION
 }
+
+/// The same tied by nothing but the content.
+pub fn pipeline_by_content(topic: &str, lines: &str) -> String {
+    head(topic, lines) + "[identity]\nmode = \"content\"\n" + WITHOUT_POSITION
+}
+
+const WITHOUT_POSITION: &str =
+    "[compare]\nignore = { topic = \"not in a message\", partition = \"neither\", offset = \"neither\" }\n";
 
 fn head(topic: &str, lines: &str) -> String {
     format!(

@@ -31,6 +31,10 @@ pub enum Mode {
     Key,
     /// Column id, without a window.
     KeyPlain,
+    /// The whole row, in windows of column at.
+    Content,
+    /// The whole row, without a window.
+    ContentPlain,
 }
 
 /// One message.
@@ -79,6 +83,16 @@ impl Scene {
     /// The same, tied by `id`, without windows.
     pub fn key_plain() -> Self {
         Self::new(Mode::KeyPlain, Vec::new())
+    }
+
+    /// The same, tied by nothing but the content, in windows of a minute.
+    pub fn content() -> Self {
+        Self::new(Mode::Content, Vec::new())
+    }
+
+    /// The same, tied by the content, without windows.
+    pub fn content_plain() -> Self {
+        Self::new(Mode::ContentPlain, Vec::new())
     }
 
     fn new(mode: Mode, mut columns: Vec<Column>) -> Self {

@@ -6,7 +6,7 @@
 //! 0@7/- a -            no Kafka timestamp; a price of null
 //! 0@7 null             a null payload
 //! 0@7 {"id": 1}        that payload
-//! a 1.5 +30            a row of a key scene
+//! a 1.5 +30            a row of a key or content scene
 //! ```
 //! A row's topic, partition or offset may be `-`, NULL.
 
@@ -29,7 +29,7 @@ pub fn rows(mode: Mode, text: &str) -> Vec<Vec<Value>> {
             [vec![topic.map_or(Value::Null, Value::text)], vec![integer(partition), integer(offset)], values(rest)]
                 .concat()
         }
-        Mode::Key | Mode::KeyPlain => values(item),
+        Mode::Key | Mode::KeyPlain | Mode::Content | Mode::ContentPlain => values(item),
     };
     items(text).map(row).collect()
 }

@@ -77,6 +77,8 @@ impl Scene {
             Mode::Offset => "mode = \"offset\"\ncolumns = [\"topic\", \"partition\", \"offset\"]\n",
             Mode::Key => "mode = \"key\"\ncolumns = [\"id\"]\nwindow = \"at\"\n",
             Mode::KeyPlain => "mode = \"key\"\ncolumns = [\"id\"]\n",
+            Mode::Content => "mode = \"content\"\nwindow = \"at\"\n",
+            Mode::ContentPlain => "mode = \"content\"\n",
         };
         let topics = self.messages.iter().map(|message| message.topic.as_str()).collect::<BTreeSet<_>>();
         let topics = match topics.len() {
