@@ -21,6 +21,7 @@ pub mod report;
 pub mod schema;
 pub mod scope;
 pub mod segment;
+pub mod tolerance;
 pub mod type_syntax;
 pub mod value;
 pub mod verdict;

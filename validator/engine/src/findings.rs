@@ -16,6 +16,7 @@ use validator_table::Pinned;
 use crate::binding::{Binding, LeafPath, leaf_field};
 use crate::message_reader::{MessageSide, ReadError};
 use crate::removed::Removal;
+use crate::tolerate::level;
 use crate::values::{self, Values};
 
 /// Everything that a finding's evidence comes from.
@@ -170,7 +171,8 @@ impl Evidence<'_> {
             let (Some(expected), Some(actual)) = (sides.messages.get(message), sides.rows.get(row)) else { continue };
             let other_rows = |column: &str, value: &Value| swaps.exchanged(&fields, column, *message, value, expected);
             let context = DamageContext { defaults: &self.pinned.defaults, other_rows: &other_rows };
-            for difference in damage::differences(&fields, expected, actual, &context) {
+            let levelled = level(&self.binding().tolerances, &fields, expected, actual);
+            for difference in damage::differences(&fields, &levelled, actual, &context) {
                 if columns.iter().all(|column| column.name != difference.column) {
                     columns.push(ColumnDifference {
                         name: difference.column,

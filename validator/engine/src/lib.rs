@@ -42,6 +42,7 @@ pub mod scan_exec;
 pub mod scoping;
 pub mod segment_exec;
 pub mod segments;
+pub mod tolerate;
 mod values;
 mod wide_decimal;
 

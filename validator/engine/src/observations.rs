@@ -23,8 +23,10 @@ pub struct Observations {
     pub duplicate_keys: u64,
     /// Fields that expressions refer to → whether any message has a value there.
     pub sql_fields: BTreeMap<String, bool>,
-    /// Tolerances used.
+    /// Tolerances and roundings used.
     pub policy: PolicyCounts,
+    /// Of them, what this thread's own tolerances changed; merged into `policy` at the end of its read.
+    pub tolerated: PolicyCounts,
 }
 
 /// What was seen of one partition.

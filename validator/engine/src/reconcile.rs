@@ -39,6 +39,7 @@ use crate::passes::{MessagePass, covered};
 use crate::removed::{Removal, removed};
 use crate::scoping::{self, Scoping};
 use crate::segment_exec::RowCensus;
+use crate::tolerate::BoundTolerance;
 
 /// One run: both sides opened, the contract bound.
 #[derive(Debug, Clone)]
@@ -141,6 +142,8 @@ pub struct Reconciled {
     pub table_findings: Vec<TableFinding>,
     /// The census of rows.
     pub census: RowCensus,
+    /// The tolerances that the census counts by their places.
+    pub tolerances: Vec<BoundTolerance>,
 }
 
 /// What the identities of disputed segments agree on beside the case.
@@ -214,6 +217,7 @@ impl Run {
             explained,
             table_findings: rows.findings,
             census: rows.census,
+            tolerances: self.messages.binding.tolerances.clone(),
         })
     }
 

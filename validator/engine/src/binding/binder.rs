@@ -9,7 +9,7 @@ use validator_tap::WantedField;
 
 use super::{
     BindProblem, Binding, BoundColumn, BoundIdentity, ColumnSource, KnownFields, LeafPath, META_NAMES, PositionPart,
-    find_leaf, leaf_field,
+    find_leaf, leaf_field, tolerances,
 };
 use crate::expr;
 
@@ -36,12 +36,20 @@ pub fn bind(contract: &Contract, schema: &Schema, known: &KnownFields) -> Result
     }
     let identity = binder.identity(&columns);
     let dropped = binder.dropped();
+    let tolerances = match tolerances::bound(contract, schema, &columns) {
+        Ok(tolerances) => tolerances,
+        Err(problems) => {
+            binder.problems.extend(problems);
+            Vec::new()
+        }
+    };
     match identity {
         Some(identity) if binder.problems.is_empty() => Ok(Binding {
             wanted: binder.wanted,
             dropped,
             time_column: time_column(contract, schema, &columns),
             columns,
+            tolerances,
             identity,
             filter: contract.filter.clone(),
             meta_names: binder.meta,
@@ -224,7 +232,14 @@ impl Binder<'_> {
             Err(error) => return self.problem(key, error.to_string(), None),
         };
         for name in names {
-            if META_NAMES.contains(&name.as_str()) {
+            if name == "_value" && self.contract.format == Format::Parquet {
+                self.problem_with(
+                    key,
+                    &name,
+                    "a row of Parquet has no _value: its columns are the fields".to_owned(),
+                    None,
+                );
+            } else if META_NAMES.contains(&name.as_str()) {
                 self.meta.insert(name);
             } else if let Some((wanted, _)) = self.message_field(&name) {
                 self.want(wanted);
