@@ -153,7 +153,8 @@ impl Frame<'_> {
     }
 
     fn warnings(&self, run: &Reconciled) -> Vec<String> {
-        let mut warnings = self.tap.warnings();
+        let mut warnings: Vec<String> = run.suspect.iter().map(ToString::to_string).collect();
+        warnings.extend(self.tap.warnings());
         for (index, range) in self.tap.partitions().iter().enumerate() {
             if let Some(failure) = &run.seen.partitions[index].failure {
                 let position = run.seen.partitions[index].position.unwrap_or(range.from);

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use validator_core::schema::{Field, Type};
 use validator_tap::WantedField;
 
+use crate::mask::Mask;
 use crate::tolerate::BoundTolerance;
 
 mod binder;
@@ -34,6 +35,8 @@ pub struct Binding {
     pub time_column: Option<Field>,
     /// The tolerances, by column and leaf.
     pub tolerances: Vec<BoundTolerance>,
+    /// The columns whose values nobody is shown.
+    pub mask: Mask,
     /// The filter, SQL.
     pub filter: Option<String>,
     /// Names of [`META_NAMES`] that expressions refer to.

@@ -34,3 +34,9 @@ pub const EXPRESSION_OPERATORS_MAX: usize = 300;
 /// Nodes of one planned expression: functions that are made of others (`coalesce`) write their arguments twice, so that
 /// nesting them doubles the tree with each level.
 pub const EXPRESSION_NODES_MAX: usize = 10_000;
+
+/// Messages that are looked at to say that the contract is probably wrong: enough to tell a rule from an accident.
+pub const FIRST_MESSAGES: u64 = 10_000;
+
+/// Judged messages below which nothing is said of the contract: a handful may all be damaged.
+pub const FIRST_MESSAGES_LEAST: u64 = 20;

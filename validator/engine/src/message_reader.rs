@@ -18,14 +18,16 @@ use validator_tap::{
     Decoded, Decoder, DecoderError, Message, ReadEnd, RowFields, RowSource, Tap, TapError, Undecodable, Wanted,
 };
 
-use crate::binding::Binding;
+use crate::binding::{Binding, ColumnSource};
 use crate::expr::ExprError;
 use crate::limits::{BATCH_PAYLOAD_BYTES_MAX, BATCH_ROWS_MAX};
 use crate::mapping::{Mapper, Mark};
+use crate::mask::MASKED;
 use crate::message_batch::MessageBatch;
 use crate::observations::Observations;
 use crate::positions::Positions;
 use crate::segments::MessageSegments;
+use crate::suspect::heads;
 use crate::tolerate::{Tolerated, tolerate};
 
 /// Makes one decoder per reading thread.
@@ -144,6 +146,8 @@ impl MessageSide {
 
 struct Reader<'a> {
     side: &'a MessageSide,
+    /// One past the first offsets of each partition.
+    heads: Vec<i64>,
     mapper: Mapper,
     positions: Positions,
     /// Row → why.
@@ -166,7 +170,8 @@ impl<'a> Reader<'a> {
             }
         }
         let positions = Positions::new(partitions, &side.binding);
-        Ok(Self { side, mapper, positions, undecodable: Vec::new(), tombstones: Vec::new(), observations })
+        let heads = heads(side.tap.partitions());
+        Ok(Self { side, heads, mapper, positions, undecodable: Vec::new(), tombstones: Vec::new(), observations })
     }
 
     /// What was seen, when the read has ended.
@@ -206,8 +211,16 @@ impl<'a> Reader<'a> {
                 self.observations.state(batch.partition[row], *state);
             }
         }
+        self.observations.first_judged += self.first_judged(&batch);
         self.side.segments.observe(&batch, &mut self.observations);
         each(batch)
+    }
+
+    /// How many of its messages are judged and among the first of the run.
+    fn first_judged(&self, batch: &MessageBatch) -> u64 {
+        let is_first = |row: usize| batch.offset[row] < self.heads[batch.partition[row] as usize];
+        let judged = (0..batch.len()).filter(|row| is_first(*row) && batch.states[*row] == MessageState::Judged);
+        judged.count() as u64
     }
 
     fn batch(&mut self, decoded: &Decoded) -> MessageBatch {
@@ -272,6 +285,19 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Why a column (or, beyond them, the filter) could not be mapped, without values that nobody is shown.
+    fn shown<'b>(&self, column: usize, why: &'b str) -> &'b str {
+        let binding = &self.side.binding;
+        let is_hidden = match binding.columns.get(column) {
+            None => binding.filter.as_deref().is_some_and(|sql| binding.mask.reads_hidden(sql)),
+            Some(column) => {
+                let sql = if let ColumnSource::Sql(sql) = &column.source { Some(sql) } else { None };
+                binding.mask.hides(&column.field.name) || sql.is_some_and(|sql| binding.mask.reads_hidden(sql))
+            }
+        };
+        if is_hidden { MASKED } else { why }
+    }
+
     /// Excluded goes before undecodable.
     fn states(
         &self,
@@ -283,11 +309,11 @@ impl<'a> Reader<'a> {
         for (row, (column, why)) in failed {
             states[*row] = MessageState::Undecodable(UndecodableCause::MapFailed);
             let name = self.side.binding.columns.get(*column).map_or("filter", |c| c.field.name.as_str());
-            details.push((*row, format!("{name}: {why}")));
+            details.push((*row, format!("{name}: {}", self.shown(*column, why))));
         }
         for (row, why) in &self.undecodable {
             states[*row] = MessageState::Undecodable(why.cause);
-            details.push((*row, why.detail.clone()));
+            details.push((*row, self.side.binding.mask.decoding(&why.detail)));
         }
         filtered.iter().for_each(|row| states[*row] = MessageState::Excluded(ExcludedCause::Filter));
         if self.side.null_payload == NullPayload::Exclude {

@@ -23,6 +23,8 @@ pub struct Observations {
     pub duplicate_keys: u64,
     /// Fields that expressions refer to → whether any message has a value there.
     pub sql_fields: BTreeMap<String, bool>,
+    /// Judged messages among the first of the run.
+    pub first_judged: u64,
     /// Tolerances and roundings used.
     pub policy: PolicyCounts,
     /// Of them, what this thread's own tolerances changed; merged into `policy` at the end of its read.
@@ -112,6 +114,7 @@ impl Observations {
         for (name, is_there) in other.sql_fields {
             *self.sql_fields.entry(name).or_default() |= is_there;
         }
+        self.first_judged += other.first_judged;
         self.duplicate_keys += other.duplicate_keys;
         self.policy.add(&other.policy);
     }

@@ -12,6 +12,7 @@ use super::{
     find_leaf, leaf_field, tolerances,
 };
 use crate::expr;
+use crate::mask::Mask;
 
 /// Binds `contract` to the table's schema.
 ///
@@ -43,6 +44,12 @@ pub fn bind(contract: &Contract, schema: &Schema, known: &KnownFields) -> Result
             Vec::new()
         }
     };
+    for path in contract.compare.mask.iter().filter(|path| schema.field_at(path).is_none()) {
+        let hint = nearest(path, schema.fields.iter().map(|f| f.name.as_str()));
+        binder.problem_with("compare.mask", path, format!("the table has no column {path}"), hint);
+    }
+    let names: Vec<String> = binder.wanted.iter().map(|wanted| wanted.name.clone()).collect();
+    let mask = Mask::new(&contract.compare.mask, &columns, &names);
     match identity {
         Some(identity) if binder.problems.is_empty() => Ok(Binding {
             wanted: binder.wanted,
@@ -50,6 +57,7 @@ pub fn bind(contract: &Contract, schema: &Schema, known: &KnownFields) -> Result
             time_column: time_column(contract, schema, &columns),
             columns,
             tolerances,
+            mask,
             identity,
             filter: contract.filter.clone(),
             meta_names: binder.meta,
