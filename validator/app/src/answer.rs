@@ -153,7 +153,8 @@ impl Frame<'_> {
     }
 
     fn warnings(&self, run: &Reconciled) -> Vec<String> {
-        let mut warnings = self.tap.warnings();
+        let mut warnings: Vec<String> = run.suspect.iter().map(ToString::to_string).collect();
+        warnings.extend(self.tap.warnings());
         for (index, range) in self.tap.partitions().iter().enumerate() {
             if let Some(failure) = &run.seen.partitions[index].failure {
                 let position = run.seen.partitions[index].position.unwrap_or(range.from);
@@ -216,12 +217,19 @@ fn failed_to_look(run: &Reconciled) -> bool {
 }
 
 fn policy(run: &Reconciled) -> Vec<PolicyCount> {
-    let used = run.seen.policy.messages.iter();
-    used.map(|((column, tolerance), messages)| PolicyCount {
-        column: column.clone(),
-        tolerance: (*tolerance).to_owned(),
-        messages: *messages,
-        rows: 0,
-    })
-    .collect()
+    let mut rows: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+    for (bound, changed) in run.tolerances.iter().zip(&run.census.tolerated) {
+        rows.insert((&bound.name, bound.tolerance.word()), *changed);
+    }
+    let mut used: BTreeMap<(&str, &str), u64> = rows.keys().map(|key| (*key, 0)).collect();
+    for ((column, tolerance), messages) in &run.seen.policy.messages {
+        used.insert((column, tolerance), *messages);
+    }
+    let counted = used.into_iter().map(|((column, tolerance), messages)| PolicyCount {
+        column: column.to_owned(),
+        tolerance: tolerance.to_owned(),
+        messages,
+        rows: rows.get(&(column, tolerance)).copied().unwrap_or(0),
+    });
+    counted.filter(|count| count.messages + count.rows > 0).collect()
 }

@@ -42,9 +42,13 @@ impl Decoders {
         let (schemas, known) = match contract.format {
             Format::Json => (None, None),
             Format::Bytes => (None, Some(Vec::new())),
+            Format::Parquet => (None, tap.rows().map(|rows| rows.columns().to_vec())),
             Format::Avro => {
-                let schemas = Arc::new(schemas(contract, service)?);
-                let found = avro_fields(&schemas, &contract.topics, &sampled_ids(tap)?)?;
+                let (schemas, ids) = match tap.schemas() {
+                    Some(recorded) => (recorded, Vec::new()),
+                    None => (Arc::new(schemas(contract, service)?), sampled_ids(tap)?),
+                };
+                let found = avro_fields(&schemas, &contract.topics, &ids)?;
                 (Some(schemas), Some(found.fields))
             }
         };
@@ -61,11 +65,12 @@ impl Decoders {
     /// # Errors
     /// Each column (or `filter`) that does not, and why not.
     pub fn try_mapping(&self, binding: &Arc<Binding>) -> Result<(), Vec<(String, ExprError)>> {
-        let decoder = match self.decoder(binding) {
-            Ok(decoder) => decoder,
-            Err(error) => return Err(vec![error_of_decoder(&error)]),
+        let fields = match self.format {
+            Format::Parquet => self.row_fields(binding).map(|rows| rows.fields().to_vec()),
+            _ => self.decoder(binding).map(|decoder| decoder.fields().to_vec()),
         };
-        Mapper::new(Arc::clone(binding), decoder.fields()).map(drop)
+        let fields = fields.map_err(|error| vec![error_of_decoder(&error)])?;
+        Mapper::new(Arc::clone(binding), &fields).map(drop)
     }
 }
 
@@ -77,6 +82,7 @@ impl DecoderFactory for Decoders {
                 Box::new(AvroDecoder::new(wanted.clone(), dropped.clone(), Arc::clone(schemas))?)
             }
             (Format::Bytes, _) => Box::new(BytesDecoder::new()),
+            (Format::Parquet, _) => return Err(DecoderError::NoPayload),
             _ => Box::new(JsonDecoder::new(wanted, dropped)?),
         })
     }

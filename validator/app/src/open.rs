@@ -2,6 +2,7 @@
 //!
 //! Contract: the snapshot is pinned first, only then is `now` resolved (interface, section 4, Scope).
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -159,8 +160,24 @@ fn place_of(contract: &Contract, column: &str) -> String {
 /// # Errors
 /// All problems, each at its place in the pipeline file.
 pub fn bound(pipeline: &Pipeline, sides: &Sides) -> Result<Binding, Vec<Problem>> {
-    bind(&sides.contract, &sides.pinned.schema, &sides.known)
-        .map_err(|problems| problems.into_iter().map(|problem| placed(pipeline, problem)).collect())
+    let binding = bind(&sides.contract, &sides.pinned.schema, &sides.known)
+        .map_err(|problems| problems.into_iter().map(|problem| placed(pipeline, problem)).collect::<Vec<_>>())?;
+    let told: BTreeSet<String> =
+        partitioning(&sides.pinned).into_iter().filter(|name| binding.mask.hides(name)).collect();
+    let refuse = |name: &String| {
+        let what =
+            format!("{name} cannot be masked: the table is partitioned by it, so paths of files hold its values");
+        pipeline.problem_at_word("compare.mask", name, what)
+    };
+    if told.is_empty() { Ok(binding) } else { Err(told.iter().map(refuse).collect()) }
+}
+
+/// The columns that files are partitioned by.
+fn partitioning(pinned: &Pinned) -> BTreeSet<String> {
+    let by_spec: BTreeMap<i32, usize> =
+        pinned.files.iter().zip(0..).map(|(file, index)| (file.spec_id, index)).collect();
+    let checks = by_spec.values().filter_map(|index| pinned.partition_check(&pinned.files[*index]));
+    checks.flat_map(|check| check.sources().iter().map(|field| field.name.clone()).collect::<Vec<_>>()).collect()
 }
 
 fn placed(pipeline: &Pipeline, problem: BindProblem) -> Problem {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::schema::Type;
+use crate::tolerance::Tolerance;
 
 /// One pipeline: topics → one table.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,6 +50,8 @@ pub enum Format {
     Avro,
     /// The payload itself: one field `_value`, no decoding.
     Bytes,
+    /// Rows of recorded Parquet files: their columns are the fields, there is no payload.
+    Parquet,
 }
 
 /// Null payloads.
@@ -142,6 +145,10 @@ pub struct Compare {
     pub ignore: BTreeMap<String, String>,
     /// Message fields that no column keeps → reason.
     pub drop: BTreeMap<String, String>,
+    /// Table columns, nested ones by dotted path → the differences that are none.
+    pub tolerate: BTreeMap<String, Tolerance>,
+    /// Table columns, nested ones by dotted path, whose values nobody is shown.
+    pub mask: Vec<String>,
     /// Whether a non-null message field that is neither used nor dropped breaches.
     pub strict_fields: bool,
 }

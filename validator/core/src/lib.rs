@@ -23,6 +23,7 @@ pub mod schema;
 pub mod scope;
 pub mod secret;
 pub mod segment;
+pub mod tolerance;
 pub mod type_syntax;
 pub mod value;
 pub mod verdict;

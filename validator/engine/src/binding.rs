@@ -8,7 +8,11 @@ use std::collections::BTreeSet;
 use validator_core::schema::{Field, Type};
 use validator_tap::WantedField;
 
+use crate::mask::Mask;
+use crate::tolerate::BoundTolerance;
+
 mod binder;
+mod tolerances;
 
 pub use binder::bind;
 
@@ -29,6 +33,10 @@ pub struct Binding {
     /// A column that is not compared and still read: the sink's Kafka timestamp, which tells when a row is late. A leaf
     /// path that begins with `columns.len()` begins here.
     pub time_column: Option<Field>,
+    /// The tolerances, by column and leaf.
+    pub tolerances: Vec<BoundTolerance>,
+    /// The columns whose values nobody is shown.
+    pub mask: Mask,
     /// The filter, SQL.
     pub filter: Option<String>,
     /// Names of [`META_NAMES`] that expressions refer to.

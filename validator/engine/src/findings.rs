@@ -17,6 +17,7 @@ use crate::binding::{Binding, LeafPath, leaf_field};
 use crate::message_reader::{MessageSide, ReadError};
 use crate::related::Related;
 use crate::removed::Removal;
+use crate::tolerate::level;
 use crate::values::{self, Values};
 
 /// Everything that a finding's evidence comes from.
@@ -189,7 +190,8 @@ impl Evidence<'_> {
             let (Some(expected), Some(actual)) = (sides.messages.get(message), sides.rows.get(row)) else { continue };
             let other_rows = |column: &str, value: &Value| swaps.exchanged(&fields, column, *message, value, expected);
             let context = DamageContext { defaults: &self.pinned.defaults, other_rows: &other_rows };
-            for difference in damage::differences(&fields, expected, actual, &context) {
+            let levelled = level(&self.binding().tolerances, &fields, expected, actual);
+            for difference in damage::differences(&fields, &levelled, actual, &context) {
                 if columns.iter().all(|column| column.name != difference.column) {
                     columns.push(ColumnDifference {
                         name: difference.column,

@@ -24,6 +24,7 @@ mod losses;
 mod map_fault;
 mod map_type;
 pub mod mapping;
+pub mod mask;
 pub mod message_batch;
 pub mod message_exec;
 pub mod message_reader;
@@ -43,6 +44,8 @@ pub mod scan_exec;
 pub mod scoping;
 pub mod segment_exec;
 pub mod segments;
+pub mod suspect;
+pub mod tolerate;
 mod values;
 mod wide_decimal;
 

@@ -38,3 +38,9 @@ pub const EXPRESSION_NODES_MAX: usize = 10_000;
 /// Values of missing messages and phantom rows that are held against each other in mode `content`, a fingerprint of 16
 /// bytes each: 128 MiB at most. Beyond, so much is wrong that single links tell nobody anything.
 pub const RELATED_VALUES_MAX: usize = 8 * 1024 * 1024;
+
+/// Messages that are looked at to say that the contract is probably wrong: enough to tell a rule from an accident.
+pub const FIRST_MESSAGES: u64 = 10_000;
+
+/// Judged messages below which nothing is said of the contract: a handful may all be damaged.
+pub const FIRST_MESSAGES_LEAST: u64 = 20;

@@ -150,6 +150,7 @@ impl Run {
                 segments: scoping.row_segments(self),
                 late: scoping.late_rule(self),
                 routing: routing.clone(),
+                binding: Arc::clone(&self.messages.binding),
                 census: Mutex::default(),
                 progress: Arc::clone(&self.progress.rows),
             });

@@ -40,6 +40,8 @@ use crate::related::Related;
 use crate::removed::{Removal, removed};
 use crate::scoping::{self, Scoping};
 use crate::segment_exec::RowCensus;
+use crate::suspect::{Suspect, suspect};
+use crate::tolerate::BoundTolerance;
 
 /// One run: both sides opened, the contract bound.
 #[derive(Debug, Clone)]
@@ -144,6 +146,10 @@ pub struct Reconciled {
     pub table_findings: Vec<TableFinding>,
     /// The census of rows.
     pub census: RowCensus,
+    /// What says that the contract is probably wrong.
+    pub suspect: Option<Suspect>,
+    /// The tolerances that the census counts by their places.
+    pub tolerances: Vec<BoundTolerance>,
 }
 
 /// What the identities of disputed segments agree on beside the case.
@@ -202,6 +208,8 @@ impl Run {
         accounts.assert_balanced();
         let (mut findings, unlinked) = self.findings(&judgement, &messages.details, &removed).await?;
         findings.extend(rows.routing.findings(&self.contract.name, &self.messages.binding, &astray).await);
+        findings.iter_mut().for_each(|finding| self.messages.binding.mask.apply(finding));
+        let suspect = suspect(&findings, self.messages.tap.partitions(), messages.seen.first_judged);
         let all_skipped = accounts.rows.intact > 0 && rows.census.late_unknown == rows.census.rows;
         let is_late_known = rows.rows.cut.late.is_some() && !all_skipped;
         let explained = (0..rows.faults.len()).map(|fault| explained(&judgement, fault)).collect();
@@ -218,6 +226,8 @@ impl Run {
             unlinked,
             table_findings: rows.findings,
             census: rows.census,
+            suspect,
+            tolerances: self.messages.binding.tolerances.clone(),
         })
     }
 

@@ -31,6 +31,12 @@ pub fn config_hash(contract: &Contract, start: Option<&Edge>, profile: Option<Pr
     for (field, reason) in &contract.compare.drop {
         bytes.push2("compare.drop", field, reason);
     }
+    for (column, tolerance) in &contract.compare.tolerate {
+        bytes.push2("compare.tolerate", column, tolerance.word());
+    }
+    for column in &contract.compare.mask {
+        bytes.push("compare.mask", column);
+    }
     bytes.push("compare.strict_fields", &contract.compare.strict_fields.to_string());
     bytes.push("fidelity.target", &contract.fidelity.target.to_string());
     bytes.push("fidelity.coverage", &contract.fidelity.coverage.to_string());
@@ -58,6 +64,7 @@ fn push_pipeline(bytes: &mut Canonical, contract: &Contract, start: Option<&Edge
         Format::Json => "json",
         Format::Avro => "avro",
         Format::Bytes => "bytes",
+        Format::Parquet => "parquet",
     };
     bytes.push("pipeline.format", format);
     bytes.push_option("pipeline.schema", contract.schema.as_ref().and_then(|path| path.to_str()));

@@ -9,9 +9,10 @@ use validator_tap::WantedField;
 
 use super::{
     BindProblem, Binding, BoundColumn, BoundIdentity, ColumnSource, KnownFields, LeafPath, META_NAMES, PositionPart,
-    find_leaf, leaf_field,
+    find_leaf, leaf_field, tolerances,
 };
 use crate::expr;
+use crate::mask::Mask;
 
 /// Binds `contract` to the table's schema.
 ///
@@ -36,12 +37,27 @@ pub fn bind(contract: &Contract, schema: &Schema, known: &KnownFields) -> Result
     }
     let identity = binder.identity(&columns);
     let dropped = binder.dropped();
+    let tolerances = match tolerances::bound(contract, schema, &columns) {
+        Ok(tolerances) => tolerances,
+        Err(problems) => {
+            binder.problems.extend(problems);
+            Vec::new()
+        }
+    };
+    for path in contract.compare.mask.iter().filter(|path| schema.field_at(path).is_none()) {
+        let hint = nearest(path, schema.fields.iter().map(|f| f.name.as_str()));
+        binder.problem_with("compare.mask", path, format!("the table has no column {path}"), hint);
+    }
+    let names: Vec<String> = binder.wanted.iter().map(|wanted| wanted.name.clone()).collect();
+    let mask = Mask::new(&contract.compare.mask, &columns, &names);
     match identity {
         Some(identity) if binder.problems.is_empty() => Ok(Binding {
             wanted: binder.wanted,
             dropped,
             time_column: time_column(contract, schema, &columns),
             columns,
+            tolerances,
+            mask,
             identity,
             filter: contract.filter.clone(),
             meta_names: binder.meta,
@@ -224,7 +240,14 @@ impl Binder<'_> {
             Err(error) => return self.problem(key, error.to_string(), None),
         };
         for name in names {
-            if META_NAMES.contains(&name.as_str()) {
+            if name == "_value" && self.contract.format == Format::Parquet {
+                self.problem_with(
+                    key,
+                    &name,
+                    "a row of Parquet has no _value: its columns are the fields".to_owned(),
+                    None,
+                );
+            } else if META_NAMES.contains(&name.as_str()) {
                 self.meta.insert(name);
             } else if let Some((wanted, _)) = self.message_field(&name) {
                 self.want(wanted);
