@@ -173,7 +173,7 @@ fn a_mode_that_does_not_exist_is_refused_with_the_nearest() {
     --- stdout
     pipeline.toml: 1 problem
     --- stderr
-    error: `mode` is one of `offset` or `key`, not "Ofset"
+    error: `mode` is one of `offset`, `key` or `content`, not "Ofset"
      --> pipeline.toml:8:8
       |
     8 | mode = "Ofset"
@@ -184,7 +184,7 @@ fn a_mode_that_does_not_exist_is_refused_with_the_nearest() {
     "#);
     folder.edit("pipeline.toml", "mode = \"Ofset\"", "mode = \"position\"");
     assert_snapshot!(validator(folder.path(), "check --offline pipeline.toml").stderr, @r#"
-    error: `mode` is one of `offset` or `key`, not "position"
+    error: `mode` is one of `offset`, `key` or `content`, not "position"
      --> pipeline.toml:8:8
       |
     8 | mode = "position"
