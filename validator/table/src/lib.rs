@@ -9,6 +9,7 @@
 
 mod catalog;
 mod contain;
+mod deletes;
 mod fault;
 mod file;
 mod filesystem;
@@ -40,7 +41,7 @@ pub use partition::PartitionCheck;
 pub use pin::Pinned;
 pub use postgres::PostgresConfig;
 pub use reader::{FileReader, Positions, RowGroupBatch, RowGroupEnd, RowGroupInfo, RowGroups, ScanItem};
-pub use removed::{Removed, RemovedFile};
+pub use removed::{Removed, RemovedRows};
 pub use rest::{RestAccess, RestConfig};
 pub use s3::{Pem, PropertyError, S3Config};
 pub use snapshot::{SnapshotInfo, SnapshotSelector};

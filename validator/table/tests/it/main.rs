@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test, in what tests share too")]
 
+mod bad_deletes;
 mod corruption;
+mod deletes;
 mod evolution;
 mod failing_store;
 mod filesystem_catalog;
@@ -13,6 +15,7 @@ mod nested;
 mod parquet_bytes;
 mod partitions;
 mod postgres_catalog;
+mod puffin;
 mod removal;
 mod rest_catalog;
 mod s3_stub;
