@@ -16,6 +16,7 @@ use object_store::{
 };
 
 use crate::limits::{METADATA_BYTES_MAX, NOT_FOUND_ASKED, STORE_PAUSE_MILLIS};
+use crate::s3::LIE;
 use crate::storage::StorageError;
 
 /// One object of a store.
@@ -72,9 +73,10 @@ impl Object {
         }
     }
 
-    /// The object's size, asked for after a suffix was not answered; not of a store that was silent or forbids it.
+    /// The object's size, asked for after a suffix was not answered; not of a store that was silent, forbids it, or gave
+    /// another answer.
     async fn size_after(&self, failure: &object_store::Error) -> Option<u64> {
-        const OF_NO_USE: [&str; 3] = ["timed out", "status code: 401", "status code: 403"];
+        const OF_NO_USE: [&str; 4] = ["timed out", "status code: 401", "status code: 403", LIE];
         let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(failure);
         while let Some(error) = cause {
             let text = error.to_string();

@@ -70,7 +70,8 @@ impl Footers {
 
 async fn read(object: &Object, file: &DataFile) -> Result<Footer, FileFault> {
     let corrupt = |detail: String| whole(file, FaultKind::Corrupt, detail);
-    let tail = object.tail(FOOTER_GUESS_BYTES).await.map_err(|error| store_fault(&error, file))?;
+    let guess = FOOTER_GUESS_BYTES.min(file.size.max(END_BYTES));
+    let tail = object.tail(guess).await.map_err(|error| store_fault(&error, file))?;
     let size = tail.size;
     let short = || corrupt(format!("the Puffin footer does not read: {size} bytes are no Puffin file"));
     if size < END_BYTES + 2 * MAGIC.len() as u64 {

@@ -61,10 +61,14 @@ impl HttpService for Guarded {
         let answer = HttpService::call(&self.0, request).await?;
         let status = answer.status();
         if status.is_success() {
-            if let Some(asked) = asked {
-                asked.hold(status, answer.headers()).map_err(|lie| HttpError::new(HttpErrorKind::Interrupted, lie))?;
-            }
-            return Ok(answer);
+            let held = match asked {
+                Some(asked) => asked.hold(status, answer.headers()),
+                None if status == StatusCode::PARTIAL_CONTENT => {
+                    Err(Lie { asked: "all of it".to_owned(), answer: status.to_string() })
+                }
+                None => Ok(()),
+            };
+            return held.map(|()| answer).map_err(|lie| HttpError::new(HttpErrorKind::Interrupted, lie));
         }
         let (parts, body) = answer.into_parts();
         let said = read_refusal(body).await;
@@ -125,6 +129,9 @@ fn content_range(header: &str) -> Option<(Range<u64>, u64)> {
     (first < end && end <= size).then_some((first..end, size))
 }
 
+/// The words of an error that tells of an answer to another question.
+pub(crate) const LIE: &str = "which is no answer to it";
+
 /// An answer that is not the part that was asked for.
 #[derive(Debug)]
 struct Lie {
@@ -134,7 +141,7 @@ struct Lie {
 
 impl fmt::Display for Lie {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "asked for {}, the store answered {}", self.asked, self.answer)
+        write!(f, "asked for {}, the store answered {}, {LIE}", self.asked, self.answer)
     }
 }
 

@@ -25,6 +25,7 @@ use crate::limits::{
 use crate::storage::StorageError;
 
 pub use config::{Pem, PropertyError, S3Config};
+pub(crate) use http::LIE;
 pub(crate) use key::Lender;
 pub(crate) use location::{canonical, split};
 pub(crate) use served::Served;

@@ -59,7 +59,14 @@ fn a_table_of_a_rest_catalog_is_judged() {
     trades: sound, on a sample of 2 messages
     ");
     folder.edit("pipeline.toml", "lake.market.trades", "lake.market.trade");
-    assert_snapshot!(reconcile(&folder), @"");
+    assert_snapshot!(reconcile(&folder), @"
+    exit 2
+    --- stderr
+    error: open the table
+      because: catalog lookup failed
+      because: table not found: lake.market.trade; did you mean lake.market.trades?
+      hint:    a table is `catalog.namespace.table`, its catalog one of validator.toml
+    ");
 }
 
 #[test]
@@ -70,7 +77,16 @@ fn a_rest_catalog_that_refuses() {
     with_rest(&folder, &stub.url(), "token = \"${CATALOG_TOKEN}\"");
     let ran = run(folder.path(), "reconcile pipeline.toml", &[("CATALOG_TOKEN", "hunter2")]).assert_no_panic();
     assert!(!ran.all().contains("hunter2"));
-    assert_snapshot!(told(&ran.all(), &stub.address()), @"");
+    assert_snapshot!(told(&ran.all(), &stub.address()), @"
+    exit 3
+    --- stderr
+    error: open the table
+      because: catalog lookup failed
+      because: rest catalog refuses http://HOST:PORT/v1/config: 401 Unauthorized:
+               NotAuthorizedException: The access token expired
+      hint:    `credential`, `token` and `warehouse` in [catalogs] of validator.toml say who asks, and
+               for what
+    ");
 }
 
 #[test]
@@ -80,15 +96,35 @@ fn a_rest_catalog_that_is_down_or_another_server() {
     let address = listener.local_addr().expect("a bound socket has an address").to_string();
     drop(listener);
     with_rest(&folder, &format!("http://{address}"), "");
-    assert_snapshot!(told(&reconcile(&folder), &address), @"");
+    assert_snapshot!(told(&reconcile(&folder), &address), @"
+    exit 3
+    --- stderr
+    error: open the table
+      because: catalog lookup failed
+      because: rest catalog gave no answer for http://HOST:PORT/v1/config in N s and 4 attempts:
+               error sending request: client error (Connect): tcp connect error: Connection refused (os
+               error 111)
+      hint:    `curl -i URI/v1/config` shows whether the `uri` of [catalogs] answers
+    ");
     let stub = HttpStub::start(|_| Reply::new(200, "<html>hello</html>"));
     with_rest(&folder, &stub.url(), "");
-    assert_snapshot!(told(&reconcile(&folder), &stub.address()), @"");
+    assert_snapshot!(told(&reconcile(&folder), &stub.address()), @"
+    exit 3
+    --- stderr
+    error: open the table
+      because: catalog lookup failed
+      because: answer of the rest catalog for http://HOST:PORT/v1/config cannot be used: expected
+               value at line 1 column 1
+      hint:    `curl -i URI/v1/config` shows whether the `uri` of [catalogs] answers
+    ");
     let other = stub.url();
     let stub = HttpStub::start(move |_| Reply::new(308, "").header("Location", other.clone()));
     with_rest(&folder, &stub.url(), "");
     let said = reconcile(&folder);
-    assert!(said.starts_with("exit 3") && said.replace('\n', " ").contains("not followed"), "{said}");
+    assert!(
+        said.starts_with("exit 3") && said.split_whitespace().collect::<Vec<_>>().join(" ").contains("not followed"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -104,7 +140,17 @@ fn a_store_without_a_key_and_one_that_refuses() {
         )
     };
     with_catalog(&folder, &lines(""));
-    assert_snapshot!(reconcile(&folder), @"");
+    assert_snapshot!(reconcile(&folder), @"
+    exit 2
+    --- stderr
+    error: open the table
+      because: catalog lookup failed
+      because: catalog folder not readable: s3://lake/warehouse/market/trades/metadata
+      because: no key for the store of s3://lake/warehouse/market/trades/metadata/version-hint.text:
+               s3.access-key-id and s3.secret-access-key are not given
+      hint:    `warehouse` and `storage` in [catalogs] of validator.toml say where folders of tables are
+               looked at
+    ");
     with_catalog(&folder, &lines("\"s3.allow-anonymous\" = true"));
     let said = reconcile(&folder);
     let said = said.split("after ").next().unwrap_or_default();
@@ -122,7 +168,14 @@ fn a_filesystem_catalog_on_the_disk_names_the_nearest_table() {
     let said = reconcile(&folder);
     assert!(said.starts_with("exit 0\n--- stdout\nHOLDS  trades"), "{said}");
     folder.edit("pipeline.toml", "lake.market.trades", "lake.market.trade");
-    assert_snapshot!(reconcile(&folder), @"");
+    assert_snapshot!(reconcile(&folder), @"
+    exit 2
+    --- stderr
+    error: open the table
+      because: catalog lookup failed
+      because: table not found: lake.market.trade; did you mean lake.market.trades?
+      hint:    a table is `catalog.namespace.table`, its catalog one of validator.toml
+    ");
 }
 
 #[test]
@@ -134,5 +187,13 @@ fn a_postgres_catalog_that_is_not_there() {
     with_catalog(&folder, &format!("type = \"sql\"\nuri = \"postgres://me@{address}/lake\"\npassword = \"${{PW}}\""));
     let ran = run(folder.path(), "reconcile pipeline.toml", &[("PW", "hunter2")]).assert_no_panic();
     assert!(!ran.all().contains("hunter2"));
-    assert_snapshot!(told(&ran.all(), &address), @"");
+    assert_snapshot!(told(&ran.all(), &address), @"
+    exit 3
+    --- stderr
+    error: open the table
+      because: catalog lookup failed
+      because: catalog query failed: postgres://HOST:PORT/lake
+      because: error communicating with database: Connection refused (os error 111)
+      hint:    `uri` and `catalog_name` in [catalogs] of validator.toml say where tables are looked up
+    ");
 }
