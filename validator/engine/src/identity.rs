@@ -93,6 +93,19 @@ impl IdentityDigests {
         self.identity.digest(rows, &leaves, inexact, |digests| digests.iter().map(Digest::identity).collect())
     }
 
+    /// The row digests of a batch.
+    ///
+    /// # Errors
+    /// Columns that are not of the bound types.
+    pub fn rows(
+        &self,
+        rows: usize,
+        columns: &[ArrayRef],
+        inexact: Option<&BinaryArray>,
+    ) -> Result<Vec<Digest>, EncodeError> {
+        self.row.digest(rows, columns, inexact, <[Digest]>::to_vec)
+    }
+
     /// All three digests of a batch; `inexact` gives the marks that count for a set of columns.
     ///
     /// # Errors

@@ -17,6 +17,7 @@ mod findings;
 pub mod identity;
 mod kept;
 mod kept_codec;
+mod key_names;
 mod late;
 mod leaves;
 mod limits;
@@ -42,7 +43,9 @@ pub mod scan_exec;
 pub mod scoping;
 pub mod segment_exec;
 pub mod segments;
+mod upsert;
 mod values;
+mod versions;
 mod wide_decimal;
 
 pub use context::{PlanContext, context};

@@ -34,3 +34,13 @@ pub const EXPRESSION_OPERATORS_MAX: usize = 300;
 /// Nodes of one planned expression: functions that are made of others (`coalesce`) write their arguments twice, so that
 /// nesting them doubles the tree with each level.
 pub const EXPRESSION_NODES_MAX: usize = 10_000;
+
+/// Buckets of the versions of keys: so many that one of them, which is sorted as a whole, is small however many keys there
+/// are: 20 million keys make 6 MB of each. A byte of the identity.
+pub const VERSION_BUCKETS: usize = 256;
+
+/// Bytes of versions in memory; what goes beyond is spilled: 1.6 million keys fit.
+pub const VERSIONS_BYTES_MAX: usize = 128 * 1024 * 1024;
+
+/// Bytes of the entries of disputed segments of an upsert table in memory, beside the versions; what goes beyond is spilled.
+pub const UPSERT_KEPT_BYTES_MAX: usize = 128 * 1024 * 1024;

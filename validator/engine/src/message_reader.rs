@@ -3,7 +3,7 @@
 //! Contract: each message of the wanted ranges is in exactly one batch, ascending within its partition;
 //! what is wrong with one message is a state of that message. Nothing is written anywhere.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -17,8 +17,9 @@ use validator_tap::{Decoder, DecoderError, Message, Tap, TapError, Undecodable, 
 
 use crate::binding::Binding;
 use crate::expr::ExprError;
+use crate::key_names::{KeyNames, Named};
 use crate::limits::{BATCH_PAYLOAD_BYTES_MAX, BATCH_ROWS_MAX};
-use crate::mapping::Mapper;
+use crate::mapping::{DELETE_WHEN, FILTER, Mapped, Mapper};
 use crate::message_batch::MessageBatch;
 use crate::observations::Observations;
 use crate::positions::Positions;
@@ -31,6 +32,12 @@ pub trait DecoderFactory: Send + Sync + fmt::Debug {
     /// # Errors
     /// A field that the format cannot deliver.
     fn decoder(&self, binding: &Binding) -> Result<Box<dyn Decoder>, DecoderError>;
+
+    /// A decoder of Kafka keys that delivers `key_fields` of the binding; `None` where the contract gives them no format.
+    ///
+    /// # Errors
+    /// A field that the format cannot deliver.
+    fn key_decoder(&self, binding: &Binding) -> Result<Option<Box<dyn Decoder>>, DecoderError>;
 }
 
 /// Everything that reading and mapping messages needs; shared by all threads and passes.
@@ -65,6 +72,14 @@ pub enum ReadError {
         /// Why.
         failure: String,
     },
+    /// An upsert table: a later message may be the last version of any key.
+    #[error("{tp} could not be read to its end, and the last version of a key is known only there: {failure}")]
+    Unfinished {
+        /// The partition.
+        tp: String,
+        /// Why.
+        failure: String,
+    },
     /// An expression does not compile over the decoder's fields.
     #[error("compile [map] {column}")]
     Map {
@@ -91,6 +106,10 @@ impl MessageSide {
         each: &mut dyn FnMut(MessageBatch) -> ControlFlow<()>,
     ) -> Result<Observations, ReadError> {
         let decoder = self.decoders.decoder(&self.binding)?;
+        let keys = match &self.binding.upsert {
+            Some(_) => Some(KeyNames::new(self.decoders.key_decoder(&self.binding)?)),
+            None => None,
+        };
         let mapper = Mapper::new(Arc::clone(&self.binding), decoder.fields())
             .map_err(|mut wrong| wrong.swap_remove(0))
             .map_err(|(column, source)| ReadError::Map { column, source })?;
@@ -98,6 +117,7 @@ impl MessageSide {
         let mut reader = Reader {
             side: self,
             decoder,
+            keys,
             mapper,
             positions: Positions::new(Arc::clone(&partitions), &self.binding),
             undecodable: Vec::new(),
@@ -135,6 +155,8 @@ impl MessageSide {
 struct Reader<'a> {
     side: &'a MessageSide,
     decoder: Box<dyn Decoder>,
+    /// Upsert tables: what Kafka keys name.
+    keys: Option<KeyNames>,
     mapper: Mapper,
     positions: Positions,
     /// Row → why.
@@ -151,7 +173,11 @@ impl Reader<'_> {
         each: &mut dyn FnMut(MessageBatch) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, TapError> {
         let row = self.positions.len();
-        if let Some(why) = self.decoder.append(message)? {
+        let undecodable = self.decoder.append(message)?;
+        if let Some(keys) = self.keys.as_mut().filter(|_| undecodable.is_some() || message.payload.is_none()) {
+            keys.take(row, message)?;
+        }
+        if let Some(why) = undecodable {
             self.undecodable.push((row, why));
         }
         if message.payload.is_none() {
@@ -190,8 +216,13 @@ impl Reader<'_> {
             self.tombstones.iter().for_each(|row| fieldless[*row] = true);
         }
         let alive: Vec<bool> = fieldless.iter().map(|fieldless| !fieldless).collect();
-        let mapped = self.mapper.map(&decoded, &self.positions, &alive);
-        let (states, details) = self.states(&mapped.failed, &mapped.filtered);
+        let mut mapped = self.mapper.map(&decoded, &self.positions, &alive);
+        let binding = Arc::clone(&self.side.binding);
+        let named = match (&mut self.keys, &binding.upsert) {
+            (Some(keys), Some(upsert)) => keys.finish(&binding, upsert, rows, &mut mapped),
+            _ => Named::default(),
+        };
+        let (states, details) = self.states(&mapped, &named);
         self.note_unknown_fields(&decoded.unknown_fields, &states);
         let columns: Vec<ArrayRef> = mapped.columns;
         let batch = MessageBatch {
@@ -202,6 +233,7 @@ impl Reader<'_> {
             columns,
             marks: mapped.marks,
             fieldless,
+            named: named.known,
             failed_cells: mapped.failed_cells,
             details,
         };
@@ -222,26 +254,27 @@ impl Reader<'_> {
     }
 
     /// Excluded goes before undecodable.
-    fn states(
-        &self,
-        failed: &BTreeMap<usize, (usize, String)>,
-        filtered: &[usize],
-    ) -> (Vec<MessageState>, Vec<(usize, String)>) {
+    fn states(&self, mapped: &Mapped, named: &Named) -> (Vec<MessageState>, Vec<(usize, String)>) {
         let mut states = vec![MessageState::Judged; self.positions.len()];
         let mut details = Vec::new();
-        for (row, (column, why)) in failed {
+        for (row, (column, why)) in &mapped.failed {
             states[*row] = MessageState::Undecodable(UndecodableCause::MapFailed);
-            let name = self.side.binding.columns.get(*column).map_or("filter", |c| c.field.name.as_str());
+            let name = match *column {
+                DELETE_WHEN => "delete_when",
+                FILTER => "filter",
+                column => self.side.binding.columns[column].field.name.as_str(),
+            };
             details.push((*row, format!("{name}: {why}")));
         }
         for (row, why) in &self.undecodable {
             states[*row] = MessageState::Undecodable(why.cause);
             details.push((*row, why.detail.clone()));
         }
-        filtered.iter().for_each(|row| states[*row] = MessageState::Excluded(ExcludedCause::Filter));
+        mapped.filtered.iter().for_each(|row| states[*row] = MessageState::Excluded(ExcludedCause::Filter));
         if self.side.null_payload == NullPayload::Exclude {
             self.tombstones.iter().for_each(|row| states[*row] = MessageState::Excluded(ExcludedCause::Tombstone));
         }
+        self.deletions(mapped, named, &mut states, &mut details);
         let ranges = self.side.tap.partitions();
         for (row, state) in states.iter_mut().enumerate() {
             let range = &ranges[self.positions.partition[row] as usize];
@@ -251,5 +284,34 @@ impl Reader<'_> {
         }
         details.sort();
         (states, details)
+    }
+
+    /// Upsert tables: what deletes a key is excluded where the key is known, and cannot be told where it is not.
+    fn deletions(
+        &self,
+        mapped: &Mapped,
+        named: &Named,
+        states: &mut [MessageState],
+        details: &mut Vec<(usize, String)>,
+    ) {
+        let unknown = MessageState::Undecodable(UndecodableCause::KeyUnknown);
+        let leaves = self.side.binding.identity.leaves();
+        let cells = mapped.failed_cells.iter().filter(|(_, column)| leaves.iter().any(|leaf| leaf[0] == *column));
+        let nameless: BTreeSet<usize> = cells.map(|(row, _)| *row).collect();
+        let filtered: BTreeSet<usize> = mapped.filtered.iter().copied().collect();
+        for row in mapped.deleting.iter().filter(|row| !filtered.contains(row)) {
+            states[*row] = match nameless.contains(row) {
+                true => unknown,
+                false => {
+                    details.retain(|(of, _)| of != row);
+                    MessageState::Excluded(ExcludedCause::Tombstone)
+                }
+            };
+        }
+        let tombstones: BTreeSet<usize> = self.tombstones.iter().copied().collect();
+        for (row, why) in named.unknown.iter().filter(|(row, _)| tombstones.contains(row)) {
+            states[*row] = unknown;
+            details.push((*row, why.clone()));
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! `[identity]`: how a message and a row are paired.
 
-use validator_core::contract::Identity;
+use validator_core::contract::{Identity, KeyFormat, Upsert};
 
 use super::nearest::nearest;
 use super::problem::Problem;
@@ -48,8 +48,6 @@ pub fn read_identity(section: &Section<'_>) -> Option<(Identity, Option<Profile>
             None => section.missing("mode", MODE_EXAMPLE),
         }
     }
-    section.not_built("upsert");
-    section.not_built("delete_when");
     let mode = section.choice("mode", &[("offset", Mode::Offset), ("key", Mode::Key)], &["content"]);
     let read = match mode.map(|mode| mode.value) {
         Some(Mode::Offset) => read_offset(section),
@@ -62,7 +60,7 @@ pub fn read_identity(section: &Section<'_>) -> Option<(Identity, Option<Profile>
 }
 
 fn read_offset(section: &Section<'_>) -> Option<(Identity, Option<Profile>)> {
-    for key in ["window", "every", "shards"] {
+    for key in ["window", "every", "shards", "upsert", "delete_when", "key"] {
         section.misplaced(key, "is for `mode = \"key\"`");
     }
     let width = read_width(section);
@@ -136,13 +134,28 @@ fn read_key(section: &Section<'_>) -> Option<Identity> {
         section.note_at(Problem::new("`every` is longer than nothing"), &every.span);
     }
     let shards = section.integer("shards", 1..i64::from(SHARDS_NONE) + 1);
+    let upsert = read_upsert(section);
     let shards_default = if window.is_some() { SHARDS_DEFAULT } else { SHARDS_NONE };
     Some(Identity::Key {
         columns: columns?.value,
         window: window.map(|window| window.value),
         every_ms: every.map_or(EVERY_MS_DEFAULT, |every| every.value.unsigned_abs()),
         shards: shards.and_then(|shards| u32::try_from(shards.value).ok()).unwrap_or(shards_default),
+        upsert,
     })
+}
+
+/// `upsert`, and what is only said beside it.
+fn read_upsert(section: &Section<'_>) -> Option<Upsert> {
+    if section.flag("upsert") != Some(true) {
+        for key in ["delete_when", "key"] {
+            section.misplaced(key, "is for `upsert = true`");
+        }
+        return None;
+    }
+    let delete_when = section.optional_text("delete_when").map(|sql| sql.value);
+    let key = section.choice("key", &[("json", KeyFormat::Json), ("avro", KeyFormat::Avro)], &[]);
+    Some(Upsert { delete_when, key: key.map(|key| key.value) })
 }
 
 /// The column paths, at least one, none twice, none empty.

@@ -4,6 +4,7 @@
 //! one message. Source: interface.md §4, Pairing.
 
 use super::case::{Case, MessageEntry, MessageState, ModeKind, RowEntry, RowStanding};
+use super::versions::Versions;
 use crate::verdict::ExcludedCause;
 
 /// The step that made a pair.
@@ -46,13 +47,16 @@ pub(super) struct Pairing {
 
 impl Pairing {
     /// Runs the steps. Rows of messages before the declared start become out of scope in `case`.
-    pub(super) fn of(case: &mut Case) -> Self {
-        leave_rows_before_start(case);
+    pub(super) fn of(case: &mut Case, versions: &Versions) -> Self {
+        if case.mode != ModeKind::Upsert {
+            leave_rows_before_start(case);
+        }
         let mut pairing =
             Self { of_message: vec![None; case.messages.len()], of_row: vec![Tie::Left; case.rows.len()] };
         pairing.set_aside_undecodable(case);
         pairing.pair_in_order(case, Step::Equal, |message| message.digest, |row| row.digest);
-        pairing.pair_in_order(case, Step::Identity, |message| message.identity, |row| row.identity);
+        let by_identity = |message: &MessageEntry| message.identity.filter(|_| !versions.waits(message.at));
+        pairing.pair_in_order(case, Step::Identity, by_identity, |row| row.identity);
         pairing.pair_unique_rest(case);
         pairing
     }
@@ -101,7 +105,7 @@ impl Pairing {
         of_row: impl Fn(&RowEntry) -> K,
     ) {
         let messages = self.left_messages(case, of_message);
-        let pairs = |row: &RowEntry| case.mode == ModeKind::Key || row.standing != RowStanding::OutOfScope;
+        let pairs = |row: &RowEntry| case.mode != ModeKind::Offset || row.standing != RowStanding::OutOfScope;
         let rows = self.left_rows(case, pairs, of_row);
         join(messages, rows, |messages, rows| {
             for ((_, message), (_, row)) in messages.iter().zip(rows) {
@@ -173,6 +177,22 @@ pub(super) fn join<K: Ord>(
                 (messages, rows) = (&messages[of_key..], &rows[of_other..]);
             }
         }
+    }
+}
+
+/// [`join`] that also calls `each` for keys of messages that no row has.
+pub(super) fn join_left<K: Ord + Copy>(
+    mut messages: Vec<(K, usize)>,
+    mut rows: Vec<(K, usize)>,
+    mut each: impl FnMut(&[(K, usize)], &[(K, usize)]),
+) {
+    messages.sort_unstable();
+    rows.sort_unstable();
+    let mut rows = rows.as_slice();
+    for of_key in messages.chunk_by(|(key, _), (other, _)| key == other) {
+        rows = &rows[rows.partition_point(|(key, _)| *key < of_key[0].0)..];
+        let count = rows.iter().take_while(|(key, _)| *key == of_key[0].0).count();
+        each(of_key, &rows[..count]);
     }
 }
 

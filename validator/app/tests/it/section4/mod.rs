@@ -11,3 +11,4 @@ mod pairing;
 mod scope;
 mod storage;
 mod undecodable;
+mod upsert;
