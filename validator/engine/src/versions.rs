@@ -435,6 +435,39 @@ mod tests {
         assert_eq!(tally.superseded, BTreeMap::from([(PartitionIndex(0), 19_999)]));
     }
 
+    /// Not a check but a figure: `cargo test -p validator-engine --lib -- --ignored --nocapture versions_of_many_keys`.
+    #[test]
+    #[ignore = "takes minutes"]
+    fn versions_of_many_keys_stay_within_their_memory() {
+        let resident = || {
+            let status = std::fs::read_to_string("/proc/self/status").expect("this is Linux");
+            let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("it tells the peak");
+            line.split_whitespace().nth(1).and_then(|kb| kb.parse::<u64>().ok()).expect("in kB") / 1024
+        };
+        let (keys, rounds, before) = (5_000_000u64, 2u64, resident());
+        let versions = Versions::new(crate::limits::VERSIONS_BYTES_MAX, Arc::default());
+        let started = std::time::Instant::now();
+        // Keys as a digest spreads them.
+        let spread = |key: u64| (key.wrapping_mul(0x9E37_79B9_7F4A_7C15)).rotate_left(31);
+        for batch in 0..keys * rounds / 8_192 {
+            let some: Vec<_> = (batch * 8_192..(batch + 1) * 8_192)
+                .map(|n| version(spread(n % keys), n as u32 % 4, n as i64, Does::Sets))
+                .collect();
+            versions.add(&some).expect("room");
+        }
+        let added = started.elapsed();
+        let count = |count: &mut u64, some: &[Version]| {
+            *count += some.len() as u64;
+            Ok(())
+        };
+        let (_, parts) = versions.last(2, || 0, count).expect("there is room");
+        let (all, peak) = (started.elapsed(), resident() - before);
+        println!("{} keys, {} versions: added in {added:?}, last ones known after {all:?}", keys, keys * rounds);
+        println!("peak +{peak} MiB, {} MiB on disk", versions.spilled_bytes() >> 20);
+        assert_eq!(parts.iter().sum::<u64>(), keys);
+        assert!(peak < 300, "{peak} MiB");
+    }
+
     #[test]
     fn a_name_that_was_put_is_never_denied() {
         let names: Vec<IdentityHash> = (0..5_000).map(|key| version(key, 0, 0, Does::Sets).identity).collect();

@@ -3,7 +3,6 @@
 use insta::assert_snapshot;
 
 use super::{reconcile, sound, written};
-use crate::scene::Scene;
 use crate::transcript::validator;
 
 #[test]
