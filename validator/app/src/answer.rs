@@ -100,7 +100,7 @@ impl Frame<'_> {
             digest: "canonical/1".to_owned(),
             fidelity: FidelityReport::new(&figures, self.fidelity.target),
             messages: MessageCounts::new(&messages, run.late.is_some()),
-            rows: RowCounts::new(&run.accounts.rows, run.misrouted, None),
+            rows: RowCounts::new(&run.accounts.rows, run.misrouted, run.stale),
             partitions: self.partitions(&run),
             segments: SegmentCounts {
                 total: run.segments.balanced + run.segments.disputed,
@@ -178,6 +178,12 @@ impl Frame<'_> {
         let consumed: u64 = run.seen.partitions.iter().map(|partition| partition.consumed).sum();
         for (name, _) in run.seen.sql_fields.iter().filter(|(_, is_there)| consumed > 0 && !**is_there) {
             warnings.push(format!("no message has a value in field {name}, which an expression of the contract reads"));
+        }
+        if run.keys_spanning > 0 {
+            let keys = counted(run.keys_spanning, "key has", "keys have");
+            warnings.push(format!(
+                "{keys} versions in several partitions; their order is topic, partition, offset, and not that of time"
+            ));
         }
         if run.seen.duplicate_keys > 0 {
             let messages = counted(run.seen.duplicate_keys, "message names", "messages name");

@@ -5,7 +5,7 @@ use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use validator_core::contract::{Contract, Format};
+use validator_core::contract::{Contract, Format, Identity, KeyFormat};
 use validator_core::position::PartitionIndex;
 use validator_core::schema::Type;
 use validator_engine::binding::Binding;
@@ -25,6 +25,10 @@ pub struct Decoders {
     format: Format,
     schemas: Option<Arc<Schemas>>,
     known: Option<Vec<(String, Type)>>,
+    /// How Kafka keys hold the identity (upsert tables).
+    key: Option<KeyFormat>,
+    /// Schemas of Avro keys.
+    key_schemas: Option<Arc<Schemas>>,
 }
 
 impl fmt::Debug for Decoders {
@@ -52,7 +56,15 @@ impl Decoders {
                 (Some(schemas), Some(found.fields))
             }
         };
-        Ok(Self { format: contract.format, schemas, known })
+        let key = match &contract.identity {
+            Identity::Key { upsert: Some(upsert), .. } => upsert.key,
+            _ => None,
+        };
+        let key_schemas = match (key, &service.schema_registry) {
+            (Some(KeyFormat::Avro), Some(registry)) => Some(Arc::new(Schemas::registry(registry_config(registry))?)),
+            _ => None,
+        };
+        Ok(Self { format: contract.format, schemas, known, key, key_schemas })
     }
 
     /// The fields that messages have; `None` where any may come.
@@ -84,6 +96,18 @@ impl DecoderFactory for Decoders {
             (Format::Bytes, _) => Box::new(BytesDecoder::new()),
             (Format::Parquet, _) => return Err(DecoderError::NoPayload),
             _ => Box::new(JsonDecoder::new(wanted, dropped)?),
+        })
+    }
+
+    fn key_decoder(&self, binding: &Binding) -> Result<Option<Box<dyn Decoder>>, DecoderError> {
+        let fields = binding.upsert.as_ref().and_then(|upsert| upsert.key_fields.as_ref());
+        let Some(fields) = fields else { return Ok(None) };
+        Ok(match (self.key, &self.key_schemas) {
+            (Some(KeyFormat::Json), _) => Some(Box::new(JsonDecoder::new(fields, &BTreeSet::new())?)),
+            (Some(KeyFormat::Avro), Some(schemas)) => {
+                Some(Box::new(AvroDecoder::new(fields.clone(), BTreeSet::new(), Arc::clone(schemas))?))
+            }
+            _ => None,
         })
     }
 }

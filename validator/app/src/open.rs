@@ -98,8 +98,25 @@ pub async fn sides(pipeline: &Pipeline, service: &Service, request: &Request) ->
         Ok::<_, Failure>((tap, decoders))
     });
     let (tap, decoders) = opened.await.map_err(|error| Failure::Runtime(std::io::Error::other(error)))??;
+    if matches!(contract.identity, Identity::Key { upsert: Some(_), .. }) {
+        check_whole(tap.as_ref())?;
+    }
     let known = decoders.known_fields().map(<[_]>::to_vec);
     Ok(Sides { contract: Arc::new(contract), tap, pinned, decoders: Arc::new(decoders), known })
+}
+
+/// Refuses a range that does not hold the last messages of every partition: what the last version of a key is, only they
+/// tell.
+fn check_whole(tap: &dyn Tap) -> Result<(), Vec<Problem>> {
+    let cut = tap.partitions().iter().find(|range| !range.listed || !range.ends_at_now);
+    cut.map_or(Ok(()), |range| {
+        let message = format!(
+            "the range does not reach the end of {}, and the table keeps the last version of each key",
+            range.tp
+        );
+        let hint = "leave `--to` out and read every partition; `--snapshot` and `--as-of` judge an earlier state";
+        Err(vec![Problem::new(message).hint(hint)])
+    })
 }
 
 /// The run over both sides.
@@ -149,6 +166,7 @@ pub fn run(
 fn place_of(contract: &Contract, column: &str) -> String {
     match column {
         "filter" => "pipeline.filter".to_owned(),
+        "delete_when" => "identity.delete_when".to_owned(),
         _ if contract.map.contains_key(column) => format!("map.{column}"),
         _ if contract.fields.iter().any(|(name, _)| name == column) => format!("fields.{column}"),
         _ => "pipeline.format".to_owned(),

@@ -126,6 +126,8 @@ pub enum Identity {
         every_ms: u64,
         /// Shards of the key hash in a window.
         shards: u32,
+        /// The table keeps the last version of each key; none: every message has a row of its own.
+        upsert: Option<Upsert>,
     },
     /// Neither: the whole content, as a multiset.
     Content {
@@ -136,6 +138,24 @@ pub enum Identity {
         /// Shards of the digest in a window.
         shards: u32,
     },
+}
+
+/// What takes a key out of a table that keeps the last version of each.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Upsert {
+    /// SQL over the decoded message: where it is true the message deletes its key, as a null payload does.
+    pub delete_when: Option<String>,
+    /// How the Kafka key of a message without a readable payload names the identity; none: only by `[map]`.
+    pub key: Option<KeyFormat>,
+}
+
+/// How the Kafka key holds the identity columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyFormat {
+    /// A JSON object with a field for each identity column.
+    Json,
+    /// An Avro record of the registry with a field for each identity column.
+    Avro,
 }
 
 /// What is left out of the comparison, each with its reason.

@@ -39,8 +39,21 @@ pub struct Binding {
     pub mask: Mask,
     /// The filter, SQL.
     pub filter: Option<String>,
+    /// The table keeps the last version of each key.
+    pub upsert: Option<BoundUpsert>,
     /// Names of [`META_NAMES`] that expressions refer to.
     pub meta_names: BTreeSet<String>,
+}
+
+/// What takes a key out of an upsert table, and how it is named then.
+#[derive(Debug, Clone, Default)]
+pub struct BoundUpsert {
+    /// SQL: where it is true the message deletes its key.
+    pub delete_when: Option<String>,
+    /// The fields of the Kafka key, one for each identity column in its order; none where it has no format.
+    pub key_fields: Option<Vec<WantedField>>,
+    /// Whether `[map]` makes every identity column of what every message has: its key, its headers, its position.
+    pub names_keys: bool,
 }
 
 /// A compared column and where its expected value comes from.

@@ -25,6 +25,8 @@ use crate::message_reader::{MessageSide, ReadError};
 use crate::row_reader::{RowBatch, RowSide, external};
 use crate::scan_exec::ScanTask;
 use crate::segments::MessageSegments;
+use crate::upsert::Proven;
+use crate::versions::NameFilter;
 
 /// Why a drill ended.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +59,8 @@ pub struct Drill {
     pub losses: Arc<Losses>,
     /// Threads that read messages.
     pub threads: usize,
+    /// Upsert tables: keys whose last version may set nothing; rows of theirs are always put before the judge.
+    pub gone: Option<Arc<NameFilter>>,
 }
 
 impl Drill {
@@ -98,7 +102,7 @@ impl Drill {
         kept: &Arc<Kept>,
     ) -> Result<(), DrillError> {
         let (disputed, digests) = (Arc::clone(disputed), Arc::clone(&self.digests));
-        let (books, kept) = (Arc::clone(books), Arc::clone(kept));
+        let (books, kept, gone) = (Arc::clone(books), Arc::clone(kept), self.gone.clone());
         let is_key = !matches!(*self.messages.segments, MessageSegments::Offset(_));
         let each = move |batch: RowBatch| {
             let asked = |row: usize| {
@@ -108,13 +112,14 @@ impl Drill {
             let rows: Vec<usize> = (0..batch.at.len()).filter(|row| asked(*row)).collect();
             let entries = entries::of_rows(&batch.columns, &batch.at, &batch.places, &batch.late, &digests, &rows)
                 .map_err(external)?;
-            let beside = |row: &usize| {
+            let beside = |row: &usize, entry: &RowEntry| {
                 let place = &batch.places[*row];
+                let is_gone = gone.as_ref().is_some_and(|gone| gone.may_hold(&entry.identity));
                 let has_messages = || books.account(&place.segment).is_some_and(|account| account.debit.count > 0);
-                place.standing == RowStanding::OutOfScope && !has_messages()
+                place.standing == RowStanding::OutOfScope && !has_messages() && !is_gone
             };
-            let rows: Vec<KeptRow> =
-                rows.iter().zip(entries).map(|(row, entry)| KeptRow { entry, beside: beside(row) }).collect();
+            let rows = rows.iter().zip(entries);
+            let rows: Vec<KeptRow> = rows.map(|(row, entry)| KeptRow { beside: beside(row, &entry), entry }).collect();
             kept.add_rows(&rows)
         };
         self.rows.read(self.tasks(files), each).await.map_err(DrillError::Rows)?;
@@ -190,7 +195,7 @@ impl Drill {
         scan_tasks(&self.rows, files, &self.lost)
     }
 
-    async fn read_messages<R: Send + 'static>(
+    pub(crate) async fn read_messages<R: Send + 'static>(
         &self,
         wanted: Vec<Wanted>,
         each: impl Fn(crate::message_batch::MessageBatch) -> Result<R, DataFusionError> + Send + Sync + 'static,
@@ -293,6 +298,8 @@ pub struct Lookup {
     pub disputed: Arc<BTreeSet<SegmentKey>>,
     /// The runtime that reads rows.
     pub runtime: tokio::runtime::Handle,
+    /// Upsert tables: the last versions that are proven, of the keys that have something before the judge.
+    pub proven: Option<Proven>,
 }
 
 impl BalancedLookup for Lookup {
@@ -309,7 +316,10 @@ impl BalancedLookup for Lookup {
 
 impl Lookup {
     async fn partners(&self, names: Arc<HashSet<IdentityHash>>) -> Result<Vec<BalancedPartner>, DrillError> {
-        let last = self.last_messages(Arc::clone(&names)).await?;
+        let last = match &self.proven {
+            Some(proven) => proven.iter().filter(|(name, _)| names.contains(name)).map(|(n, p)| (*n, *p)).collect(),
+            None => self.last_messages(Arc::clone(&names)).await?,
+        };
         let pairs: Arc<HashSet<(IdentityHash, Digest)>> =
             Arc::new(last.iter().map(|(identity, (_, digest, _))| (*identity, *digest)).collect());
         let rows = self.last_rows(pairs).await?;

@@ -189,7 +189,8 @@ impl Evidence<'_> {
         for (message, row) in &draft.compare {
             let (Some(expected), Some(actual)) = (sides.messages.get(message), sides.rows.get(row)) else { continue };
             let other_rows = |column: &str, value: &Value| swaps.exchanged(&fields, column, *message, value, expected);
-            let context = DamageContext { defaults: &self.pinned.defaults, other_rows: &other_rows };
+            let stale = draft.stale.contains(row);
+            let context = DamageContext { defaults: &self.pinned.defaults, other_rows: &other_rows, stale };
             let levelled = level(&self.binding().tolerances, &fields, expected, actual);
             for difference in damage::differences(&fields, &levelled, actual, &context) {
                 if columns.iter().all(|column| column.name != difference.column) {
@@ -225,6 +226,11 @@ impl Evidence<'_> {
             }
         };
         match (draft.verdict, finding.cause) {
+            (Verdict::Message(MessageVerdict::Corrupted), Some(Cause::Damage(Damage::StaleValue)))
+                if !draft.stale.is_empty() =>
+            {
+                format!("the row shows an older version of its key: {}", column())
+            }
             (Verdict::Message(MessageVerdict::Corrupted), _) => match draft.identity_moved {
                 true => format!("the row was found by its other columns: {}", column()),
                 false => column(),
@@ -244,6 +250,9 @@ impl Evidence<'_> {
                 "no row yet, and the table has not moved past it: lag, not loss".to_owned()
             }
             (Verdict::Message(MessageVerdict::Undecodable), cause) => self.undecodable(draft, cause),
+            (Verdict::Message(MessageVerdict::Unobservable), _) if draft.loss.is_none() => {
+                "no row, and a later message deletes a key that it does not name".to_owned()
+            }
             (Verdict::Message(MessageVerdict::Unobservable), _) => {
                 "its row may lie in a file that this run could not look at".to_owned()
             }
@@ -256,6 +265,9 @@ impl Evidence<'_> {
             (Verdict::Row(RowVerdict::Phantom), Some(Cause::Tombstone)) => {
                 "the message of this row has a null payload".to_owned()
             }
+            (Verdict::Row(RowVerdict::Phantom), Some(Cause::Resurrected)) => {
+                "the last message of this key deletes it".to_owned()
+            }
             _ => "no message explains this row".to_owned(),
         }
     }
@@ -264,6 +276,9 @@ impl Evidence<'_> {
         let why = draft.message.and_then(|at| self.details.get(&at)).map_or("", String::as_str);
         match cause {
             Some(Cause::Undecodable(UndecodableCause::SchemaUnknown)) => format!("schema unknown: {why}"),
+            Some(Cause::Undecodable(UndecodableCause::KeyUnknown)) => {
+                format!("deletes a key, and none is named: {why}")
+            }
             Some(Cause::Undecodable(UndecodableCause::MapFailed)) => format!("cannot be mapped: {why}"),
             _ => format!("cannot be decoded: {why}"),
         }

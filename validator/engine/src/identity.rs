@@ -120,6 +120,19 @@ impl IdentityDigests {
         }
     }
 
+    /// The row digests of a batch.
+    ///
+    /// # Errors
+    /// Columns that are not of the bound types.
+    pub fn rows(
+        &self,
+        rows: usize,
+        columns: &[ArrayRef],
+        inexact: Option<&BinaryArray>,
+    ) -> Result<Vec<Digest>, EncodeError> {
+        self.row.digest(rows, columns, inexact, <[Digest]>::to_vec)
+    }
+
     /// All three digests of a batch; `inexact` gives the marks that count for a set of columns.
     ///
     /// # Errors

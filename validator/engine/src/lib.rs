@@ -17,6 +17,7 @@ mod findings;
 pub mod identity;
 mod kept;
 mod kept_codec;
+mod key_names;
 mod late;
 mod leaves;
 mod limits;
@@ -46,7 +47,9 @@ pub mod segment_exec;
 pub mod segments;
 pub mod suspect;
 pub mod tolerate;
+mod upsert;
 mod values;
+mod versions;
 mod wide_decimal;
 
 pub use context::{PlanContext, context};

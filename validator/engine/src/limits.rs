@@ -44,3 +44,13 @@ pub const FIRST_MESSAGES: u64 = 10_000;
 
 /// Judged messages below which nothing is said of the contract: a handful may all be damaged.
 pub const FIRST_MESSAGES_LEAST: u64 = 20;
+
+/// Buckets of the versions of keys: so many that one of them, which is sorted as a whole, is small however many keys there
+/// are: 20 million keys make 6 MB of each. A byte of the identity.
+pub const VERSION_BUCKETS: usize = 256;
+
+/// Bytes of versions in memory; what goes beyond is spilled: 1.6 million keys fit.
+pub const VERSIONS_BYTES_MAX: usize = 128 * 1024 * 1024;
+
+/// Bytes of the entries of disputed segments of an upsert table in memory, beside the versions; what goes beyond is spilled.
+pub const UPSERT_KEPT_BYTES_MAX: usize = 128 * 1024 * 1024;

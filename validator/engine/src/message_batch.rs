@@ -28,6 +28,8 @@ pub struct MessageBatch {
     pub settled: Vec<Mark>,
     /// Messages whose failure lies in the payload: nothing of their identity is known.
     pub fieldless: Vec<bool>,
+    /// Those of them whose Kafka key names the identity; empty where none is asked.
+    pub named: Vec<bool>,
     /// Every (message, column) that could not be mapped.
     pub failed_cells: Vec<(usize, usize)>,
     /// Why a message is undecodable, ascending by row.
@@ -43,6 +45,11 @@ impl MessageBatch {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.offset.is_empty()
+    }
+
+    /// Whether neither its payload nor its Kafka key tells the identity of a message.
+    pub fn is_nameless(&self, row: usize) -> bool {
+        self.fieldless[row] && !self.named.get(row).is_some_and(|named| *named)
     }
 
     /// Whether all messages are judged: the common case.

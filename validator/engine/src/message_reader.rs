@@ -3,7 +3,7 @@
 //! Contract: each message of the wanted ranges is in exactly one batch, ascending within its partition;
 //! what is wrong with one message is a state of that message. Nothing is written anywhere.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -20,8 +20,9 @@ use validator_tap::{
 
 use crate::binding::{Binding, ColumnSource};
 use crate::expr::ExprError;
+use crate::key_names::{KeyNames, Named};
 use crate::limits::{BATCH_PAYLOAD_BYTES_MAX, BATCH_ROWS_MAX};
-use crate::mapping::{Mapper, Mark};
+use crate::mapping::{DELETE_WHEN, FILTER, Mapped, Mapper, Mark};
 use crate::mask::MASKED;
 use crate::message_batch::MessageBatch;
 use crate::observations::Observations;
@@ -37,6 +38,12 @@ pub trait DecoderFactory: Send + Sync + fmt::Debug {
     /// # Errors
     /// A field that the format cannot deliver.
     fn decoder(&self, binding: &Binding) -> Result<Box<dyn Decoder>, DecoderError>;
+
+    /// A decoder of Kafka keys that delivers `key_fields` of the binding; `None` where the contract gives them no format.
+    ///
+    /// # Errors
+    /// A field that the format cannot deliver.
+    fn key_decoder(&self, binding: &Binding) -> Result<Option<Box<dyn Decoder>>, DecoderError>;
 
     /// The fields `wanted` by the binding as rows deliver them, where messages are rows and have no payload to decode.
     ///
@@ -74,6 +81,14 @@ pub enum ReadError {
     /// What was read once could not be read again.
     #[error("{tp} could not be read again: {failure}")]
     Lost {
+        /// The partition.
+        tp: String,
+        /// Why.
+        failure: String,
+    },
+    /// An upsert table: a later message may be the last version of any key.
+    #[error("{tp} could not be read to its end, and the last version of a key is known only there: {failure}")]
+    Unfinished {
         /// The partition.
         tp: String,
         /// Why.
@@ -148,6 +163,8 @@ struct Reader<'a> {
     side: &'a MessageSide,
     /// One past the first offsets of each partition.
     heads: Vec<i64>,
+    /// Upsert tables: what Kafka keys name.
+    keys: Option<KeyNames>,
     mapper: Mapper,
     positions: Positions,
     /// Row → why.
@@ -171,7 +188,11 @@ impl<'a> Reader<'a> {
         }
         let positions = Positions::new(partitions, &side.binding);
         let heads = heads(side.tap.partitions());
-        Ok(Self { side, heads, mapper, positions, undecodable: Vec::new(), tombstones: Vec::new(), observations })
+        let keys = match &side.binding.upsert {
+            Some(_) => Some(KeyNames::new(side.decoders.key_decoder(&side.binding)?)),
+            None => None,
+        };
+        Ok(Self { side, heads, keys, mapper, positions, undecodable: Vec::new(), tombstones: Vec::new(), observations })
     }
 
     /// What was seen, when the read has ended.
@@ -192,7 +213,11 @@ impl<'a> Reader<'a> {
         each: &mut dyn FnMut(MessageBatch) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, TapError> {
         let row = self.positions.len();
-        if let Some(why) = decoder.append(message)? {
+        let undecodable = decoder.append(message)?;
+        if let Some(keys) = self.keys.as_mut().filter(|_| undecodable.is_some() || message.payload.is_none()) {
+            keys.take(row, message)?;
+        }
+        if let Some(why) = undecodable {
             self.undecodable.push((row, why));
         }
         if message.payload.is_none() {
@@ -235,8 +260,13 @@ impl<'a> Reader<'a> {
             self.tombstones.iter().for_each(|row| fieldless[*row] = true);
         }
         let alive: Vec<bool> = fieldless.iter().map(|fieldless| !fieldless).collect();
-        let mapped = self.mapper.map(decoded, &self.positions, &alive);
-        let (states, details) = self.states(&mapped.failed, &mapped.filtered);
+        let mut mapped = self.mapper.map(decoded, &self.positions, &alive);
+        let binding = Arc::clone(&self.side.binding);
+        let named = match (&mut self.keys, &binding.upsert) {
+            (Some(keys), Some(upsert)) => keys.finish(&binding, upsert, rows, &mut mapped),
+            _ => Named::default(),
+        };
+        let (states, details) = self.states(&mapped, &named);
         self.note_unknown_fields(&decoded.unknown_fields, &states);
         let (mut columns, mut marks): (Vec<ArrayRef>, Vec<Mark>) = (mapped.columns, mapped.marks);
         let tolerated = self.tolerate(&states, &mut columns, &mut marks);
@@ -250,6 +280,7 @@ impl<'a> Reader<'a> {
             originals: tolerated.originals,
             settled: tolerated.settled,
             fieldless,
+            named: named.known,
             failed_cells: mapped.failed_cells,
             details,
         };
@@ -289,7 +320,10 @@ impl<'a> Reader<'a> {
     fn shown<'b>(&self, column: usize, why: &'b str) -> &'b str {
         let binding = &self.side.binding;
         let is_hidden = match binding.columns.get(column) {
-            None => binding.filter.as_deref().is_some_and(|sql| binding.mask.reads_hidden(sql)),
+            None => {
+                let deletes = binding.upsert.as_ref().and_then(|upsert| upsert.delete_when.as_ref());
+                binding.filter.iter().chain(deletes).any(|sql| binding.mask.reads_hidden(sql))
+            }
             Some(column) => {
                 let sql = if let ColumnSource::Sql(sql) = &column.source { Some(sql) } else { None };
                 binding.mask.hides(&column.field.name) || sql.is_some_and(|sql| binding.mask.reads_hidden(sql))
@@ -299,26 +333,27 @@ impl<'a> Reader<'a> {
     }
 
     /// Excluded goes before undecodable.
-    fn states(
-        &self,
-        failed: &BTreeMap<usize, (usize, String)>,
-        filtered: &[usize],
-    ) -> (Vec<MessageState>, Vec<(usize, String)>) {
+    fn states(&self, mapped: &Mapped, named: &Named) -> (Vec<MessageState>, Vec<(usize, String)>) {
         let mut states = vec![MessageState::Judged; self.positions.len()];
         let mut details = Vec::new();
-        for (row, (column, why)) in failed {
+        for (row, (column, why)) in &mapped.failed {
             states[*row] = MessageState::Undecodable(UndecodableCause::MapFailed);
-            let name = self.side.binding.columns.get(*column).map_or("filter", |c| c.field.name.as_str());
+            let name = match *column {
+                DELETE_WHEN => "delete_when",
+                FILTER => "filter",
+                column => self.side.binding.columns[column].field.name.as_str(),
+            };
             details.push((*row, format!("{name}: {}", self.shown(*column, why))));
         }
         for (row, why) in &self.undecodable {
             states[*row] = MessageState::Undecodable(why.cause);
             details.push((*row, self.side.binding.mask.decoding(&why.detail)));
         }
-        filtered.iter().for_each(|row| states[*row] = MessageState::Excluded(ExcludedCause::Filter));
+        mapped.filtered.iter().for_each(|row| states[*row] = MessageState::Excluded(ExcludedCause::Filter));
         if self.side.null_payload == NullPayload::Exclude {
             self.tombstones.iter().for_each(|row| states[*row] = MessageState::Excluded(ExcludedCause::Tombstone));
         }
+        self.deletions(mapped, named, &mut states, &mut details);
         let ranges = self.side.tap.partitions();
         for (row, state) in states.iter_mut().enumerate() {
             let range = &ranges[self.positions.partition[row] as usize];
@@ -328,5 +363,34 @@ impl<'a> Reader<'a> {
         }
         details.sort();
         (states, details)
+    }
+
+    /// Upsert tables: what deletes a key is excluded where the key is known, and cannot be told where it is not.
+    fn deletions(
+        &self,
+        mapped: &Mapped,
+        named: &Named,
+        states: &mut [MessageState],
+        details: &mut Vec<(usize, String)>,
+    ) {
+        let unknown = MessageState::Undecodable(UndecodableCause::KeyUnknown);
+        let leaves = self.side.binding.identity.leaves();
+        let cells = mapped.failed_cells.iter().filter(|(_, column)| leaves.iter().any(|leaf| leaf[0] == *column));
+        let nameless: BTreeSet<usize> = cells.map(|(row, _)| *row).collect();
+        let filtered: BTreeSet<usize> = mapped.filtered.iter().copied().collect();
+        for row in mapped.deleting.iter().filter(|row| !filtered.contains(row)) {
+            states[*row] = match nameless.contains(row) {
+                true => unknown,
+                false => {
+                    details.retain(|(of, _)| of != row);
+                    MessageState::Excluded(ExcludedCause::Tombstone)
+                }
+            };
+        }
+        let tombstones: BTreeSet<usize> = self.tombstones.iter().copied().collect();
+        for (row, why) in named.unknown.iter().filter(|(row, _)| tombstones.contains(row)) {
+            states[*row] = unknown;
+            details.push((*row, why.clone()));
+        }
     }
 }

@@ -19,7 +19,7 @@ use validator_core::digest::{DigestKey, IdentityHash};
 use validator_core::encode::EncodeError;
 use validator_core::finding::Finding;
 use validator_core::hole::Holes;
-use validator_core::judge::{Case, Judgement};
+use validator_core::judge::{Case, Judgement, ModeKind};
 use validator_core::position::{FileIndex, MessageAt, PartitionIndex};
 use validator_core::segment::SegmentKey;
 use validator_table::{FileFault, Pinned, TableFinding};
@@ -30,7 +30,7 @@ use crate::bag_plan::{MessageBag, RowBag};
 use crate::drill::{Drill, DrillError, Lookup};
 use crate::findings::Evidence;
 use crate::identity::IdentityDigests;
-use crate::kept::{Agreed, Kept};
+use crate::kept::{Agreed, Kept, Reduced};
 use crate::limits::{KEPT_BYTES_MAX, PAIRS_AT_ONCE_MAX};
 use crate::message_reader::{MessageSide, ReadError};
 use crate::misrouted;
@@ -42,6 +42,7 @@ use crate::scoping::{self, Scoping};
 use crate::segment_exec::RowCensus;
 use crate::suspect::{Suspect, suspect};
 use crate::tolerate::BoundTolerance;
+use crate::upsert::{self, Proven};
 
 /// One run: both sides opened, the contract bound.
 #[derive(Debug, Clone)]
@@ -128,6 +129,10 @@ pub struct Reconciled {
     pub late: Option<u64>,
     /// Rows in scope whose values give another partition than their file's; `None` where it was not looked at.
     pub misrouted: Option<u64>,
+    /// Rows that show an older version of their key; `None` where the table keeps every message.
+    pub stale: Option<u64>,
+    /// Upsert tables: keys that have versions in several partitions.
+    pub keys_spanning: u64,
     /// What was seen of the messages.
     pub seen: Observations,
     /// Holes by partition.
@@ -157,6 +162,10 @@ struct Agreement {
     by_partition: BTreeMap<PartitionIndex, Agreed>,
     /// Rows beside the run that no message explains.
     rows_beside: u64,
+    /// Upsert tables: superseded versions of keys that have nothing before the judge.
+    superseded: Option<BTreeMap<PartitionIndex, u64>>,
+    /// Upsert tables: last versions that are proven, of keys that have something before the judge.
+    proven: Option<Proven>,
 }
 
 /// Segments of a run.
@@ -174,7 +183,7 @@ impl Run {
     /// # Errors
     /// [`RunError`].
     pub async fn reconcile(self) -> Result<Reconciled, RunError> {
-        let messages = self.message_pass().await?;
+        let mut messages = self.message_pass().await?;
         let holes = self.holes(&messages.seen).await?;
         let scoping = Scoping::new(&self, &messages.seen, &holes);
         let mut rows = self.row_pass(&scoping).await?;
@@ -190,6 +199,7 @@ impl Run {
             digests: Arc::clone(&self.digests),
             losses,
             threads: self.threads,
+            gone: None,
         };
         let disputed = self.disputed(&drill, &books, &messages).await?;
         let forced: Balanced = Balanced::of(&without(&books, &disputed), &rows.bags);
@@ -197,11 +207,22 @@ impl Run {
         let (case, agreement) = self.case(&drill, &books, &disputed, &messages, &rows.bags, &scoping).await?;
         let astray = std::mem::take(&mut rows.census.misrouted);
         let entered = misrouted::entered(&astray, &case);
-        let identities = case.messages.iter().filter_map(|message| Some((message.at, message.identity?))).collect();
-        let mut judgement = judge_case(self.judge, case, drill.clone(), Arc::clone(&disputed)).await?;
+        let upsert = self.is_upsert();
+        let named = case.messages.iter().filter_map(|message| Some((message.at, upsert::name_of(message, upsert)?)));
+        let names = named.collect();
+        let lookup = Lookup {
+            drill: drill.clone(),
+            disputed: Arc::clone(&disputed),
+            runtime: tokio::runtime::Handle::current(),
+            proven: agreement.proven,
+        };
+        let mut judgement = judge_case(self.judge, case, lookup).await?;
         let astray = misrouted::in_scope(astray, &disputed, &entered, &judgement);
-        let removed = removed(&self, &judgement, &identities).await?;
+        let removed = removed(&self, &judgement, &names).await?;
         judgement.mark_removed(&removed.keys().copied().collect());
+        if let Some(superseded) = &agreement.superseded {
+            upsert::settle(&mut messages.seen, superseded, &judgement);
+        }
         balanced.add(&agreement.by_partition, self.messages.binding.identity.is_offset());
         let beside = agreement.rows_beside;
         let (accounts, late) = accounts(&self.messages, &messages.seen, &rows.census, &balanced, &judgement, beside);
@@ -216,6 +237,8 @@ impl Run {
         Ok(Reconciled {
             late: is_late_known.then_some(late),
             misrouted: rows.routing.figure(&astray),
+            stale: upsert.then_some(judgement.stale),
+            keys_spanning: messages.keys_spanning,
             segments: numbers(&books, &disputed, &scoping),
             accounts,
             seen: messages.seen,
@@ -239,7 +262,7 @@ impl Run {
         messages: &MessagePass,
     ) -> Result<Arc<BTreeSet<SegmentKey>>, RunError> {
         let mut disputed = books.disputed();
-        if !self.messages.binding.identity.is_offset() {
+        if !self.messages.binding.identity.is_offset() && !self.is_upsert() {
             let names: HashSet<IdentityHash> = messages.undecodable.iter().filter_map(|entry| entry.identity).collect();
             if !names.is_empty() {
                 disputed.extend(drill.segments_of(names).await?);
@@ -257,8 +280,15 @@ impl Run {
         row_bags: &[RowBag],
         scoping: &Scoping,
     ) -> Result<(Case, Agreement), RunError> {
+        let files: BTreeSet<FileIndex> =
+            row_bags.iter().filter(|bag| disputed.contains(&bag.segment)).map(|bag| bag.file).collect();
+        if let Some(versions) = &messages.versions {
+            let drilled = self.drill_upsert(drill, versions, books, disputed, &files, messages).await?;
+            let (superseded, proven) = (Some(drilled.superseded), Some(drilled.proven));
+            let past = self.past(books, disputed, &messages.bags, &drilled.reduced.agreed);
+            return Ok(self.to_judge(ModeKind::Upsert, drilled.reduced, past, scoping, superseded, proven));
+        }
         let kept = Arc::new(Kept::new(KEPT_BYTES_MAX, self.context.runtime_env()));
-        let files = row_bags.iter().filter(|bag| disputed.contains(&bag.segment)).map(|bag| bag.file).collect();
         if !disputed.is_empty() {
             drill.keep_messages(disputed, &kept).await?;
             drill.keep_rows(disputed, &files, books, &kept).await?;
@@ -268,15 +298,30 @@ impl Run {
         let mut reduced = tokio::task::spawn_blocking(move || kept.reduce(threads)).await??;
         let beside = drill.excluded_beside(disputed, &reduced.messages, &reduced.rows).await?;
         reduced.messages.extend(beside);
+        let mode = self.messages.binding.identity.mode();
+        let past = self.past(books, disputed, &messages.bags, &reduced.agreed);
+        Ok(self.to_judge(mode, reduced, past, scoping, None, None))
+    }
+
+    fn to_judge(
+        &self,
+        mode: ModeKind,
+        reduced: Reduced,
+        past: Past,
+        scoping: &Scoping,
+        superseded: Option<BTreeMap<PartitionIndex, u64>>,
+        proven: Option<Proven>,
+    ) -> (Case, Agreement) {
         let case = Case {
-            mode: self.messages.binding.identity.mode(),
+            mode,
             messages: reduced.messages,
             rows: reduced.rows,
             clock: self.clock,
-            past: self.past(books, disputed, &messages.bags, &reduced.agreed),
+            past,
             whole_topic: scoping.whole_topic,
         };
-        Ok((case, Agreement { by_partition: reduced.agreed, rows_beside: reduced.rows_beside }))
+        let (by_partition, rows_beside) = (reduced.agreed, reduced.rows_beside);
+        (case, Agreement { by_partition, rows_beside, superseded, proven })
     }
 
     fn past(
@@ -325,13 +370,7 @@ impl Run {
 }
 
 /// Judges on a thread of its own: the look-up in balanced segments reads both sides.
-async fn judge_case(
-    judge: Judge,
-    case: Case,
-    drill: Drill,
-    disputed: Arc<BTreeSet<SegmentKey>>,
-) -> Result<Judgement, RunError> {
-    let mut lookup = Lookup { drill, disputed, runtime: tokio::runtime::Handle::current() };
+async fn judge_case(judge: Judge, case: Case, mut lookup: Lookup) -> Result<Judgement, RunError> {
     Ok(tokio::task::spawn_blocking(move || judge(case, &mut lookup)).await??)
 }
 

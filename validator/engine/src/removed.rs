@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use futures::StreamExt;
-use validator_core::digest::IdentityHash;
+use validator_core::digest::{Digest, IdentityHash};
 use validator_core::judge::{Judgement, ModeKind};
 use validator_core::position::MessageAt;
 use validator_core::schema::Field;
@@ -152,7 +152,11 @@ async fn counts_in(
     let mut items = reader.scan(&RowGroups::All);
     while let Some(item) = items.next().await {
         if let ScanItem::Rows(rows) = item {
-            let identities = run.digests.identities(rows.batch.num_rows(), rows.batch.columns(), None)?;
+            let (count, columns) = (rows.batch.num_rows(), rows.batch.columns());
+            let identities: Vec<IdentityHash> = match run.is_upsert() {
+                true => run.digests.rows(count, columns, None)?.iter().map(Digest::identity).collect(),
+                false => run.digests.identities(count, columns, None)?,
+            };
             for identity in identities.into_iter().filter(|identity| wanted.contains_key(identity)) {
                 *counts.entry(identity).or_default() += 1;
             }

@@ -6,6 +6,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Date32Type, Int32Type, Int64Type, TimestampMicrosecondType, TimestampNanosecondType};
 use arrow_array::{Array, ArrayRef, BinaryArray};
 use arrow_schema::{DataType, TimeUnit};
+use validator_core::digest::IdentityHash;
 use validator_core::encode::EncodeError;
 use validator_core::hole::HoleReason;
 use validator_core::judge::RowStanding;
@@ -66,6 +67,17 @@ impl MessageSegments {
         }
     }
 
+    /// [`Self::keys`] where the identities are at hand.
+    ///
+    /// # Errors
+    /// Columns that are not of the bound types.
+    pub fn keys_of(&self, batch: &MessageBatch, identities: &[IdentityHash]) -> Result<Vec<SegmentKey>, EncodeError> {
+        match self {
+            Self::Offset(_) => self.keys(batch),
+            Self::Key(cut) => Ok(cut.keys_of(&batch.columns, identities)),
+        }
+    }
+
     /// Notes the windows of a batch's messages, in the order of reading.
     pub fn observe(&self, batch: &MessageBatch, observations: &mut Observations) {
         let Self::Key(cut) = self else { return };
@@ -90,12 +102,16 @@ impl KeyCut {
         inexact: Option<&BinaryArray>,
     ) -> Result<Vec<SegmentKey>, EncodeError> {
         let identities = self.digests.identities(rows, columns, inexact)?;
+        Ok(self.keys_of(columns, &identities))
+    }
+
+    fn keys_of(&self, columns: &[ArrayRef], identities: &[IdentityHash]) -> Vec<SegmentKey> {
         let windows = self.windows(columns);
         let key = |(row, identity)| match windows.as_ref().map(|windows: &Vec<Option<i64>>| windows[row]) {
             Some(None) => SegmentKey::Window { start: None, shard: shard_of(identity, NO_WINDOW_SHARDS) },
             window => SegmentKey::Window { start: window.flatten(), shard: shard_of(identity, self.shards) },
         };
-        Ok(identities.iter().enumerate().map(key).collect())
+        identities.iter().enumerate().map(key).collect()
     }
 
     /// The window number of each row; `None` without a window column.

@@ -6,7 +6,7 @@
 
 use std::fmt::Write as _;
 
-use validator_core::contract::{Contract, EpochUnit, FieldType, Format, Identity, NullPayload};
+use validator_core::contract::{Contract, EpochUnit, FieldType, Format, Identity, KeyFormat, NullPayload};
 
 use super::bound::{Edge, Instant};
 use super::profile::Profile;
@@ -87,7 +87,7 @@ fn push_identity(bytes: &mut Canonical, identity: &Identity) {
             bytes.push_option("identity.timestamp", timestamp.as_deref());
             bytes.push("identity.width", &width.to_string());
         }
-        Identity::Key { columns, window, every_ms, shards } => {
+        Identity::Key { columns, window, every_ms, shards, upsert } => {
             bytes.push("identity.mode", "key");
             for column in columns {
                 bytes.push("identity.columns", column);
@@ -95,6 +95,15 @@ fn push_identity(bytes: &mut Canonical, identity: &Identity) {
             bytes.push_option("identity.window", window.as_deref());
             bytes.push("identity.every_ms", &every_ms.to_string());
             bytes.push("identity.shards", &shards.to_string());
+            if let Some(upsert) = upsert {
+                bytes.push("identity.upsert", "true");
+                bytes.push_option("identity.delete_when", upsert.delete_when.as_deref());
+                let key = upsert.key.map(|key| match key {
+                    KeyFormat::Json => "json",
+                    KeyFormat::Avro => "avro",
+                });
+                bytes.push_option("identity.key", key);
+            }
         }
         Identity::Content { window, every_ms, shards } => {
             bytes.push("identity.mode", "content");

@@ -1,6 +1,6 @@
 //! `[identity]`: how a message and a row are paired.
 
-use validator_core::contract::Identity;
+use validator_core::contract::{Identity, KeyFormat, Upsert};
 use validator_core::limits::{NO_WINDOW_SHARDS, WINDOW_SHARDS};
 
 use super::nearest::nearest;
@@ -46,8 +46,6 @@ pub fn read_identity(section: &Section<'_>) -> Option<(Identity, Option<Profile>
             None => section.missing("mode", MODE_EXAMPLE),
         }
     }
-    section.not_built("upsert");
-    section.not_built("delete_when");
     let modes = [("offset", Mode::Offset), ("key", Mode::Key), ("content", Mode::Content)];
     let mode = section.choice("mode", &modes, &[]);
     let read = match mode.map(|mode| mode.value) {
@@ -64,6 +62,9 @@ pub fn read_identity(section: &Section<'_>) -> Option<(Identity, Option<Profile>
 fn read_offset(section: &Section<'_>) -> Option<(Identity, Option<Profile>)> {
     for key in ["window", "every", "shards"] {
         section.misplaced(key, "is for `mode = \"key\"` and `mode = \"content\"`");
+    }
+    for key in ["upsert", "delete_when", "key"] {
+        section.misplaced(key, "is for `mode = \"key\"`");
     }
     let width = read_width(section);
     let columns = read_columns(section);
@@ -126,13 +127,17 @@ fn read_key(section: &Section<'_>) -> Option<Identity> {
         section.missing("columns", "columns = [\"message_id\"]");
     }
     let Cut { window, every_ms, shards } = read_cut(section);
-    Some(Identity::Key { columns: columns?.value, window, every_ms, shards })
+    let upsert = read_upsert(section);
+    Some(Identity::Key { columns: columns?.value, window, every_ms, shards, upsert })
 }
 
 fn read_content(section: &Section<'_>) -> Identity {
     section.misplaced("width", "is for `mode = \"offset\"`");
     section.misplaced("profile", "is for `mode = \"offset\"`");
     section.misplaced("columns", "has no meaning in `mode = \"content\"`: every compared column counts");
+    for key in ["upsert", "delete_when", "key"] {
+        section.misplaced(key, "is for `mode = \"key\"`");
+    }
     let Cut { window, every_ms, shards } = read_cut(section);
     Identity::Content { window, every_ms, shards }
 }
@@ -162,6 +167,19 @@ fn read_cut(section: &Section<'_>) -> Cut {
         every_ms: every.map_or(EVERY_MS_DEFAULT, |every| every.value.unsigned_abs()),
         shards: shards.and_then(|shards| u32::try_from(shards.value).ok()).unwrap_or(shards_default),
     }
+}
+
+/// `upsert`, and what is only said beside it.
+fn read_upsert(section: &Section<'_>) -> Option<Upsert> {
+    if section.flag("upsert") != Some(true) {
+        for key in ["delete_when", "key"] {
+            section.misplaced(key, "is for `upsert = true`");
+        }
+        return None;
+    }
+    let delete_when = section.optional_text("delete_when").map(|sql| sql.value);
+    let key = section.choice("key", &[("json", KeyFormat::Json), ("avro", KeyFormat::Avro)], &[]);
+    Some(Upsert { delete_when, key: key.map(|key| key.value) })
 }
 
 /// The column paths, at least one, none twice, none empty.

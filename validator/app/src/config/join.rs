@@ -1,6 +1,6 @@
 //! What a pipeline needs of the service: its catalog, the brokers, the registry.
 
-use validator_core::contract::{Envelope, Format, Identity};
+use validator_core::contract::{Envelope, Format, Identity, KeyFormat, Upsert};
 
 use super::catalog::Catalog;
 use super::nearest::{list, nearest};
@@ -40,6 +40,13 @@ pub fn join<'a>(pipeline: &Pipeline, service: &'a Service) -> Result<&'a Catalog
         let problem = pipeline.problem_at("pipeline.format", message);
         problems
             .push(problem.hint("write [schema_registry] with its `url`, or `schema = \"file.avsc\"` in [pipeline]"));
+    }
+    if let Identity::Key { upsert: Some(Upsert { key: Some(KeyFormat::Avro), .. }), .. } = contract.identity
+        && service.schema_registry.is_none()
+    {
+        let message = format!("Avro keys need their schemas: {file} has no [schema_registry]");
+        let problem = pipeline.problem_at("identity.key", message);
+        problems.push(problem.hint("write [schema_registry] with its `url`"));
     }
     if let Identity::Offset { topic: None, .. } = contract.identity
         && contract.topics.len() > 1

@@ -245,6 +245,13 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// Notes a problem at the value of a key that was read before.
+    pub fn note_value(&self, key: &str, problem: Problem) {
+        if let Some(item) = self.find(key) {
+            self.note_at(problem, &item.span);
+        }
+    }
+
     /// Refuses a key that means nothing here.
     pub fn misplaced(&self, key: &'static str, why: &str) {
         if let Some(item) = self.item(key) {

@@ -26,6 +26,10 @@ pub struct Judgement {
     pub rows_out_of_scope: Vec<RowAt>,
     /// By partition, what the balanced segments no longer have as intact.
     pub moved_from_intact: BTreeMap<PartitionIndex, MovedFromIntact>,
+    /// Rows that show an older version of their key; each has a verdict of its own beside.
+    pub stale: u64,
+    /// Of the excluded messages in `messages`, by partition: those of which a later version takes the place.
+    pub superseded: BTreeMap<PartitionIndex, u64>,
     /// Of the excluded messages in `messages`.
     pub excluded: BTreeMap<ExcludedCause, u64>,
     /// How many messages each loss explains: missing with cause `storage_corrupt`, or unobservable. Where they outnumber
@@ -87,6 +91,8 @@ pub struct Draft {
     pub rows: Vec<RowAt>,
     /// Pairs that differ and whose columns are to be named.
     pub compare: Vec<(MessageAt, RowAt)>,
+    /// Those of `rows` that show an older version of their key.
+    pub stale: Vec<RowAt>,
     /// The pair was made by step 3: the identity columns are what differs.
     pub identity_moved: bool,
     /// All n rows of a duplicated message, else 0.

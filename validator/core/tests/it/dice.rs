@@ -77,7 +77,7 @@ pub fn case(dice: &mut Dice) -> (Case, Vec<BalancedPartner>) {
             case.whole_topic = dice.percent(50);
             case
         }
-        ModeKind::Key | ModeKind::Content => {
+        ModeKind::Key | ModeKind::Content | ModeKind::Upsert => {
             let mut case = key_case(messages, rows);
             case.mode = mode;
             let times_ms = (0..dice.below(3)).map(|_| dice.pick(&[0, 200, 300, 301, 600, 1_000])).collect();
@@ -86,6 +86,49 @@ pub fn case(dice: &mut Dice) -> (Case, Vec<BalancedPartner>) {
         }
     };
     let partners = if mode == ModeKind::Key { partners(dice, partitions) } else { Vec::new() };
+    (case, partners)
+}
+
+/// Upsert: keys below 4 stand in the case with all their versions; the last ones of keys 4 and 5 in balanced segments.
+pub fn upsert_case(dice: &mut Dice) -> (Case, Vec<BalancedPartner>) {
+    let partitions = 1 + dice.below(2) as u32;
+    let mut messages = messages(dice, ModeKind::Upsert, partitions);
+    for message in &mut messages {
+        if dice.percent(15) {
+            let id = 4 + dice.below(2);
+            let value = message.rest.map_or(0, value_of);
+            (message.identity, message.digest) = (Some(identity(id)), Some(digest(id, value)));
+            message.state = MessageState::Excluded(ExcludedCause::Superseded);
+        } else if dice.percent(15) {
+            message.state = MessageState::Excluded(ExcludedCause::Tombstone);
+        } else if dice.percent(5) {
+            message.identity = None;
+            message.state = MessageState::Undecodable(UndecodableCause::KeyUnknown);
+        }
+        if message.state != MessageState::Judged
+            && !matches!(message.state, MessageState::Excluded(ExcludedCause::Superseded))
+        {
+            (message.digest, message.rest) = (None, None);
+        }
+    }
+    let rows = rows(dice, &messages);
+    let mut case = key_case(messages, rows);
+    case.mode = ModeKind::Upsert;
+    let times_ms = (0..dice.below(3)).map(|_| dice.pick(&[0, 200, 300, 301, 600, 1_000])).collect();
+    case.past = Past::Commits { times_ms };
+    let mut partners = Vec::new();
+    for id in 4..6 {
+        if dice.percent(70) {
+            partners.push(BalancedPartner {
+                identity: identity(id),
+                digest: digest(id, dice.below(4)),
+                message: message_at(dice.below(partitions.into()) as u32, 2 * id as i64 - 7 + 4 * dice.below(5) as i64),
+                timestamp_ms: Some(CLOCK.judged_at_ms),
+                row: row_at(1, 100 + id),
+                late: dice.percent(50),
+            });
+        }
+    }
     (case, partners)
 }
 
@@ -99,7 +142,7 @@ fn messages(dice: &mut Dice, mode: ModeKind, partitions: u32) -> Vec<MessageEntr
         .map(|(partition, offset)| {
             let id = match mode {
                 ModeKind::Offset => u64::from(partition) * 100 + offset as u64,
-                ModeKind::Key | ModeKind::Content => dice.below(4),
+                ModeKind::Key | ModeKind::Content | ModeKind::Upsert => dice.below(4),
             };
             one_message(dice, message_at(partition, offset), id)
         })

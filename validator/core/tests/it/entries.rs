@@ -87,6 +87,11 @@ pub fn row(position: u64, id: u64, value: u64) -> RowEntry {
     }
 }
 
+/// A message that deletes the key.
+pub fn deletion(offset: i64, id: u64) -> MessageEntry {
+    excluded(offset, id, ExcludedCause::Tombstone)
+}
+
 /// Changes of one entry, so that a case reads as one expression.
 pub trait With: Sized {
     fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
@@ -156,6 +161,12 @@ pub fn content(offset: i64, content: u64) -> MessageEntry {
 /// A row in scope with this content.
 pub fn content_row(position: u64, content: u64) -> RowEntry {
     row(position, content, content)
+}
+
+/// Upsert mode; a commit that moved past every message sent up to 500.
+pub fn upsert_case(messages: Vec<MessageEntry>, rows: Vec<RowEntry>) -> Case {
+    let past = Past::Commits { times_ms: vec![600] };
+    Case { mode: ModeKind::Upsert, messages, rows, clock: CLOCK, past, whole_topic: true }
 }
 
 pub fn judged(case: Case) -> Judgement {

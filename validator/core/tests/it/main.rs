@@ -4,6 +4,8 @@ mod content_sentences;
 mod dice;
 mod entries;
 mod judge_sentences;
+mod judge_upsert;
 mod second_judge;
+mod second_versions;
 mod segment_independence;
 mod worked_examples;

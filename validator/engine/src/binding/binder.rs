@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use validator_core::contract::{Contract, EpochUnit, FieldType, Format, Identity};
+use validator_core::contract::{Contract, EpochUnit, FieldType, Format, Identity, Upsert};
 use validator_core::convert;
 use validator_core::schema::{Field, Schema, Type};
 use validator_tap::WantedField;
 
 use super::{
-    BindProblem, Binding, BoundColumn, BoundIdentity, ColumnSource, KnownFields, LeafPath, META_NAMES, PositionPart,
-    find_leaf, leaf_field, tolerances,
+    BindProblem, Binding, BoundColumn, BoundIdentity, BoundUpsert, ColumnSource, KnownFields, LeafPath, META_NAMES,
+    PositionPart, find_leaf, leaf_field, tolerances,
 };
 use crate::expr;
 use crate::mask::Mask;
@@ -19,7 +19,13 @@ use crate::mask::Mask;
 /// # Errors
 /// Every problem found.
 pub fn bind(contract: &Contract, schema: &Schema, known: &KnownFields) -> Result<Binding, Vec<BindProblem>> {
-    let in_sql = contract.map.values().chain(&contract.filter).filter_map(|sql| expr::referenced_names(sql).ok());
+    let delete_when = upsert_of(contract).and_then(|upsert| upsert.delete_when.as_ref());
+    let in_sql = contract
+        .map
+        .values()
+        .chain(&contract.filter)
+        .chain(delete_when)
+        .filter_map(|sql| expr::referenced_names(sql).ok());
     let mut binder = Binder {
         contract,
         schema,
@@ -35,7 +41,11 @@ pub fn bind(contract: &Contract, schema: &Schema, known: &KnownFields) -> Result
     if let Some(filter) = &contract.filter {
         binder.expression("pipeline.filter", filter);
     }
+    if let Some(delete_when) = delete_when {
+        binder.expression("identity.delete_when", delete_when);
+    }
     let identity = binder.identity(&columns);
+    let upsert = identity.as_ref().and_then(|identity| binder.upsert(&columns, identity));
     let dropped = binder.dropped();
     let tolerances = match tolerances::bound(contract, schema, &columns) {
         Ok(tolerances) => tolerances,
@@ -60,6 +70,7 @@ pub fn bind(contract: &Contract, schema: &Schema, known: &KnownFields) -> Result
             mask,
             identity,
             filter: contract.filter.clone(),
+            upsert,
             meta_names: binder.meta,
         }),
         _ => Err(binder.problems),
@@ -278,7 +289,7 @@ impl Binder<'_> {
                 });
                 Some(BoundIdentity::Offset { topic, partition, offset, timestamp, width_log2: width.ilog2() })
             }
-            Identity::Key { columns: names, window, every_ms, shards } => {
+            Identity::Key { columns: names, window, every_ms, shards, .. } => {
                 let leaves = names.iter().map(|path| self.leaf(columns, path)).collect::<Option<Vec<_>>>()?;
                 let window = self.optional_window(columns, window.as_deref())?;
                 Some(BoundIdentity::Key { leaves, window, every_us: micros(*every_ms), shards: *shards })
@@ -301,6 +312,29 @@ impl Binder<'_> {
             Some(path) => self.window(columns, path).map(Some),
             None => Some(None),
         }
+    }
+
+    fn upsert(&mut self, columns: &[BoundColumn], identity: &BoundIdentity) -> Option<BoundUpsert> {
+        let upsert = upsert_of(self.contract)?;
+        let leaves = identity.leaves();
+        let is_of_meta = |leaf: &LeafPath| match &columns[leaf[0]].source {
+            ColumnSource::Sql(sql) => expr::referenced_names(sql)
+                .is_ok_and(|names| !names.is_empty() && names.iter().all(|name| META_NAMES.contains(&name.as_str()))),
+            _ => false,
+        };
+        if upsert.key.is_some() && leaves.iter().any(|leaf| leaf.len() > 1) {
+            let what = "a column inside a struct cannot be a field of the Kafka key";
+            self.problem("identity.key", what, Some("map the columns from _key in [map]".to_owned()));
+        }
+        let field = |leaf: &LeafPath| {
+            let field = &columns[leaf[0]].field;
+            WantedField::typed(&field.name, FieldType::Plain(unnumbered(&field.ty)))
+        };
+        Some(BoundUpsert {
+            delete_when: upsert.delete_when.clone(),
+            key_fields: upsert.key.map(|_| leaves.iter().map(field).collect()),
+            names_keys: leaves.iter().all(is_of_meta),
+        })
     }
 
     fn window(&mut self, columns: &[BoundColumn], path: &str) -> Option<LeafPath> {
@@ -338,6 +372,13 @@ impl Binder<'_> {
 
 fn micros(ms: u64) -> i64 {
     i64::try_from(ms).unwrap_or(i64::MAX / 1000).saturating_mul(1000)
+}
+
+fn upsert_of(contract: &Contract) -> Option<&Upsert> {
+    match &contract.identity {
+        Identity::Key { upsert, .. } => upsert.as_ref(),
+        Identity::Offset { .. } | Identity::Content { .. } => None,
+    }
 }
 
 /// See [`Binding::time_column`].

@@ -99,5 +99,6 @@ fn identity_paths(identity: &Identity) -> BTreeSet<&str> {
             optional.map(String::as_str).chain([offset.as_str()]).collect()
         }
         Identity::Key { columns, window, .. } => columns.iter().chain(window).map(String::as_str).collect(),
+        Identity::Content { window, .. } => window.iter().map(String::as_str).collect(),
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use validator_core::contract::{Bound, Envelope, Format, Identity, NullPayload};
+use validator_core::contract::{Bound, Envelope, Format, Identity, KeyFormat, NullPayload, Upsert};
 
 use super::super::{Pipeline, Profile, join};
 use super::{NOW_MS, pipeline, seen, service};
@@ -74,6 +74,7 @@ fn every_key_of_this_release_is_read() {
         window: Some("timestamp".into()),
         every_ms: 300_000,
         shards: 16,
+        upsert: None,
     };
     assert_eq!(contract.identity, identity);
     assert_eq!(contract.compare.drop.keys().collect::<Vec<_>>(), ["a", "b"]);
@@ -111,11 +112,17 @@ fn what_is_left_out_has_its_default() {
 #[test]
 fn key_mode_without_a_window_is_one_window_of_65536_shards() {
     let read = sound(&format!("{HEAD}[identity]\nmode = \"key\"\ncolumns = [\"id\"]\n"));
-    let expected = Identity::Key { columns: vec!["id".into()], window: None, every_ms: 60_000, shards: 65_536 };
+    let expected =
+        Identity::Key { columns: vec!["id".into()], window: None, every_ms: 60_000, shards: 65_536, upsert: None };
     assert_eq!(read.contract.identity, expected);
     let read = sound(&format!("{HEAD}[identity]\nmode = \"key\"\ncolumns = [\"id\"]\nwindow = \"ts\"\n"));
-    let expected =
-        Identity::Key { columns: vec!["id".into()], window: Some("ts".into()), every_ms: 60_000, shards: 64 };
+    let expected = Identity::Key {
+        columns: vec!["id".into()],
+        window: Some("ts".into()),
+        every_ms: 60_000,
+        shards: 64,
+        upsert: None,
+    };
     assert_eq!(read.contract.identity, expected);
 }
 
@@ -648,24 +655,53 @@ name = \"fidelity-burn\"
        |   ^^^^^^
        = hint: take it out for now
     "#);
-    let upsert =
-        format!("{HEAD}[identity]\nmode = \"key\"\ncolumns = [\"id\"]\nupsert = true\ndelete_when = \"op = 'd'\"\n");
-    insta::assert_snapshot!(seen(pipeline(&upsert)), @r#"
+}
+
+#[test]
+fn an_upsert_table_is_said_beside_its_key() {
+    let identity = "[identity]\nmode = \"key\"\ncolumns = [\"id\"]\n";
+    let read = |lines: &str| pipeline(&format!("{HEAD}{identity}{lines}")).expect("it is sound").contract.identity;
+    let Identity::Key { upsert, .. } = read("upsert = true\ndelete_when = \"op = 'd'\"\nkey = \"json\"\n") else {
+        panic!("its mode is key");
+    };
+    assert_eq!(upsert, Some(Upsert { delete_when: Some("op = 'd'".into()), key: Some(KeyFormat::Json) }));
+    let Identity::Key { upsert, .. } = read("upsert = false\n") else { panic!("its mode is key") };
+    assert_eq!(upsert, None);
+    let hash = |lines: &str| pipeline(&format!("{HEAD}{identity}{lines}")).expect("it is sound").config_hash;
+    let hashes = ["", "upsert = true\n", "upsert = true\nkey = \"json\"\n", "upsert = true\ndelete_when = \"a\"\n"];
+    let hashes: std::collections::BTreeSet<String> = hashes.map(hash).into();
+    assert_eq!(hashes.len(), 4, "another meaning has another hash");
+    assert_eq!(hash(""), hash("upsert = false\n"));
+}
+
+#[test]
+fn what_only_an_upsert_table_has_is_refused_elsewhere_and_rows_of_null_payloads_there() {
+    let lines = "[identity]\nmode = \"key\"\ncolumns = [\"id\"]\ndelete_when = \"op = 'd'\"\nkey = \"json\"\n";
+    insta::assert_snapshot!(seen(pipeline(&format!("{HEAD}{lines}"))), @r#"
     2 problems in rules/trades.toml
 
-    error: `upsert` in [identity] is not built yet
+    error: `delete_when` is for `upsert = true`
      --> rules/trades.toml:9:1
       |
-    9 | upsert = true
-      | ^^^^^^
-      = hint: take it out for now
+    9 | delete_when = "op = 'd'"
+      | ^^^^^^^^^^^
 
-    error: `delete_when` in [identity] is not built yet
+    error: `key` is for `upsert = true`
       --> rules/trades.toml:10:1
        |
-    10 | delete_when = "op = 'd'"
-       | ^^^^^^^^^^^
-       = hint: take it out for now
+    10 | key = "json"
+       | ^^^
+    "#);
+    let lines = "null_payload = \"row\"\n[identity]\nmode = \"key\"\ncolumns = [\"id\"]\nupsert = true\n";
+    insta::assert_snapshot!(seen(pipeline(&format!("{HEAD}{lines}"))), @r#"
+    1 problem in rules/trades.toml
+
+    error: in an upsert table a null payload deletes its key, and is no row
+     --> rules/trades.toml:6:16
+      |
+    6 | null_payload = "row"
+      |                ^^^^^
+      = hint: take `null_payload` out
     "#);
 }
 

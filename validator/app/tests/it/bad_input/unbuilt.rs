@@ -3,7 +3,6 @@
 use insta::assert_snapshot;
 
 use super::{reconcile, sound, written};
-use crate::scene::Scene;
 use crate::transcript::validator;
 
 #[test]
@@ -41,27 +40,6 @@ fn what_is_not_built_yet_is_refused_by_name() {
        = hint: take it out for now
 
     4 problems in pipeline.toml
-    "#);
-    let folder = written(&Scene::key().topic("0@0 a 1").file("a 1"));
-    folder.edit("pipeline.toml", "mode = \"key\"", "mode = \"key\"\nupsert = true\ndelete_when = \"id = 'x'\"");
-    assert_snapshot!(reconcile(&folder), @r#"
-    exit 2
-    --- stderr
-    error: `upsert` in [identity] is not built yet
-     --> pipeline.toml:9:1
-      |
-    9 | upsert = true
-      | ^^^^^^
-      = hint: take it out for now
-
-    error: `delete_when` in [identity] is not built yet
-      --> pipeline.toml:10:1
-       |
-    10 | delete_when = "id = 'x'"
-       | ^^^^^^^^^^^
-       = hint: take it out for now
-
-    2 problems in pipeline.toml
     "#);
 }
 

@@ -67,10 +67,12 @@ impl Scene {
         let whole = self.from.is_none() && self.to.is_none() && !self.pipeline.contains("start");
         let cuts: &[&str] = match self.mode {
             Mode::Offset => &["", "width = 1", "width = 2", "width = 16777216"],
-            Mode::Key | Mode::Content if whole => {
+            Mode::Key | Mode::Content | Mode::Upsert | Mode::UpsertByMap if whole => {
                 &["", "shards = 1", "every = \"1s\"\nshards = 3", "every = \"1h\"\nshards = 65536"]
             }
-            Mode::Key | Mode::Content => &["", "shards = 1", "shards = 3", "shards = 65536"],
+            Mode::Key | Mode::Content | Mode::Upsert | Mode::UpsertByMap => {
+                &["", "shards = 1", "shards = 3", "shards = 65536"]
+            }
             Mode::KeyPlain | Mode::ContentPlain => &["", "shards = 1", "shards = 2", "shards = 512"],
         };
         (1..).zip(cuts).map(|(n, cut)| Variation { cut: format!("{cut}\n"), threads: 1 + n % 3 }).collect()

@@ -13,3 +13,4 @@ mod pairing;
 mod scope;
 mod storage;
 mod undecodable;
+mod upsert;
