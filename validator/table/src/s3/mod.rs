@@ -35,6 +35,9 @@ use key::ServedKey;
 use served::best;
 use store::Bucket;
 
+/// A store, and the key of an object in it.
+type Route = (Arc<dyn ObjectStore>, String);
+
 /// The buckets of one catalog.
 pub(crate) struct Buckets {
     own: S3Config,
@@ -61,7 +64,7 @@ impl Buckets {
     }
 
     /// The store of a location and the key in it; `None` when the location is not one of S3.
-    pub fn route(&self, location: &str) -> Result<Option<(Arc<dyn ObjectStore>, String)>, StorageError> {
+    pub fn route(&self, location: &str) -> Result<Option<Route>, StorageError> {
         let Some((bucket, key)) = split(location) else { return Ok(None) };
         let served = best(&self.served, location);
         let name = (bucket.to_owned(), served.map(|served| served.prefix.clone()).unwrap_or_default());
