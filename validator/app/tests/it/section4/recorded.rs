@@ -14,6 +14,7 @@ fn written(scene: &Scene, format: &str) -> Folder {
     let runtime = tokio::runtime::Runtime::new().expect("the system gives threads");
     let folder = runtime.block_on(scene.write());
     folder.edit("pipeline.toml", "format = \"json\"", &format!("format = \"{format}\""));
+    folder.edit("pipeline.toml", "envelope = \"kcat\"", "envelope = \"none\"");
     folder
 }
 
@@ -59,7 +60,7 @@ fn rows_of_parquet_are_judged_by_their_columns() {
     }
     assert_snapshot!(judged(&folder, "--source *.parquet --envelope none"), @r#"
     breached consumed 4
-    "corrupted" "trades"[1]@1 [{"name":"price","message":"4.0000000001","row":"4","damage":"truncated"}]
+    "corrupted" "trades"[1]@1 [{"damage":"truncated","message":"4.0000000001","name":"price","row":"4"}]
     "missing" "trades"[1]@0 []
     "#);
 }
@@ -90,7 +91,7 @@ fn records_of_avro_are_judged_by_the_schema_of_their_file() {
     fs::write(folder.join("x.avro"), file).expect("written");
     assert_snapshot!(judged(&folder, "--source *.avro --envelope none"), @r#"
     breached consumed 2
-    "corrupted" "trades"[0]@1 [{"name":"price","message":"2","row":"3","damage":"other"}]
+    "corrupted" "trades"[0]@1 [{"damage":"other","message":"2","name":"price","row":"3"}]
     "#);
 }
 
@@ -98,7 +99,17 @@ fn records_of_avro_are_judged_by_the_schema_of_their_file() {
 fn several_topics_go_into_one_table_each_with_its_own_partition_0() {
     let messages = "p:0@0 a 1 | p:0@1 b 2 | q:0@0 c 3 | q:0@1 d 4 | q:1@0 e 5";
     let rows = "p:0@0 a 1 | p:0@1 b 2 | q:0@0 c 3 | q:0@1 d 5 | q:1@0 e 5";
-    assert_snapshot!(Scene::offset().topic(messages).file(rows).verdicts(), @"");
-    let rows = "a 1 | b 2 | c 3 | d 4 | x 5";
-    assert_snapshot!(Scene::key().topic(messages).file(rows).verdicts(), @"");
+    assert_snapshot!(Scene::offset().topic(messages).file(rows).verdicts(), @"
+    messages 5: 1 corrupted, 4 intact
+    rows 5: 1 corrupted, 4 intact
+    breached, fidelity 0.8
+    corrupted other q[0]@1 f1:3 price 4 → 5 other
+    ");
+    let rows = "a 1 | b 2 | c 3 | d 4 | e 6";
+    assert_snapshot!(Scene::key().topic(messages).file(rows).verdicts(), @"
+    messages 5: 1 corrupted, 4 intact
+    rows 5: 1 corrupted, 4 intact
+    breached, fidelity 0.8
+    corrupted other q[1]@0 f1:4 price 5 → 6 other
+    ");
 }
