@@ -229,7 +229,10 @@ fn json_value() -> impl Strategy<Value = serde_json::Value> {
 fn near(one: &serde_json::Value, other: &serde_json::Value) -> bool {
     use serde_json::Value::{Array, Number, Object};
     match (one, other) {
-        (Number(a), Number(b)) => a.as_f64() == b.as_f64(),
+        (Number(a), Number(b)) => {
+            let (a, b) = (a.as_f64().unwrap_or(f64::NAN), b.as_f64().unwrap_or(f64::NAN));
+            (a - b).abs() <= a.abs() * 1e-14
+        }
         (Array(a), Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| near(a, b)),
         (Object(a), Object(b)) => {
             a.len() == b.len() && a.iter().all(|(name, a)| b.get(name).is_some_and(|b| near(a, b)))

@@ -382,7 +382,7 @@ timestamp = \"T\"
     4 | table = "trades"
       |         ^^^^^^^^
 
-    error: `format` is one of `json`, `avro` or `bytes`, not "jason"
+    error: `format` is one of `json`, `avro`, `bytes` or `parquet`, not "jason"
      --> rules/trades.toml:5:10
       |
     5 | format = "jason"
@@ -605,7 +605,7 @@ expect = \"column_values_to_not_be_null\"
 name = \"fidelity-burn\"
 ";
     insta::assert_snapshot!(seen(pipeline(text)), @r#"
-    7 problems in rules/trades.toml
+    5 problems in rules/trades.toml
 
     error: `format = "protobuf"` is not built yet
      --> rules/trades.toml:5:10
@@ -620,19 +620,6 @@ name = \"fidelity-burn\"
       | ^^^^
       = hint: take it out for now
 
-    error: `tolerate` in [compare] is not built yet
-      --> rules/trades.toml:10:1
-       |
-    10 | tolerate = { vendor_data = "empty_is_null" }
-       | ^^^^^^^^
-       = hint: take it out for now
-
-    error: `mask` in [compare] is not built yet
-      --> rules/trades.toml:11:1
-       |
-    11 | mask = ["account"]
-       | ^^^^
-       = hint: take it out for now
 
     error: `dead_letter` in [fidelity] is not built yet
       --> rules/trades.toml:13:1
@@ -732,7 +719,7 @@ give_up = \"1h\"
 files = [\"a.parquet\"]
 ";
     insta::assert_snapshot!(seen(pipeline(text)), @r#"
-    10 problems in rules/trades.toml
+    9 problems in rules/trades.toml
 
     error: give `topic` or `topics`, not both
      --> rules/trades.toml:4:1
@@ -783,14 +770,7 @@ files = [\"a.parquet\"]
     20 | give_up = "1h"
        |           ^^^^
 
-    error: Avro files with `envelope = "none"` are not built yet
-      --> rules/trades.toml:21:2
-       |
-    21 | [source]
-       |  ^^^^^^
-       = hint: record messages with `kcat -J`, and write `envelope = "kcat"`
-
-    error: Parquet files with `envelope = "none"` are not built yet
+    error: rows of Parquet files that are messages are `format = "parquet"`
       --> rules/trades.toml:21:2
        |
     21 | [source]
@@ -878,4 +858,33 @@ fn the_sample_of_the_k2_trades_is_sound() {
     };
     assert_eq!(read.contract.name, "trades");
     assert_eq!(read.contract.format, Format::Avro);
+}
+
+#[test]
+fn tolerances_and_masks_are_read_and_their_words_are_checked() {
+    let lines = "[compare]\ntolerate = { a = \"trim\", \"b.c\" = \"json_equal\" }\nmask = [\"b\", \"a\", \"b\"]\n";
+    let text = |lines: &str| format!("{HEAD}[identity]\nmode = \"key\"\ncolumns = [\"id\"]\n{lines}");
+    let read = pipeline(&text(lines)).expect("sound");
+    let compare = &read.contract.compare;
+    let words: Vec<_> =
+        compare.tolerate.iter().map(|(column, tolerance)| (column.as_str(), tolerance.word())).collect();
+    assert_eq!((words, compare.mask.join(",")), (vec![("a", "trim"), ("b.c", "json_equal")], "a,b".to_owned()));
+    let without = pipeline(&text("")).expect("sound");
+    assert_ne!(read.config_hash, without.config_hash);
+    insta::assert_snapshot!(seen(pipeline(&text("[compare]\ntolerate = { a = \"trimm\" }\nmask = [\"\"]\n"))), @r#"
+    2 problems in rules/trades.toml
+
+    error: `trimm` is no tolerance
+      --> rules/trades.toml:10:18
+       |
+    10 | tolerate = { a = "trimm" }
+       |                  ^^^^^^^
+       = hint: did you mean "trim"?
+
+    error: `mask` names no column here
+      --> rules/trades.toml:11:9
+       |
+    11 | mask = [""]
+       |         ^^
+    "#);
 }

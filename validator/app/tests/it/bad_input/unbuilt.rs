@@ -44,34 +44,17 @@ fn what_is_not_built_yet_is_refused_by_name() {
 }
 
 #[test]
-fn tolerances_and_dead_letters_are_refused_by_name() {
-    let lines = "[compare]\ntolerate = { id = \"trim\" }\nmask = [\"id\"]";
-    let folder = written(&sound().section(lines).fidelity("dead_letter = { topic = \"dlq\" }"));
+fn dead_letters_are_refused_by_name() {
+    let folder = written(&sound().fidelity("dead_letter = { topic = \"dlq\" }"));
     assert_snapshot!(reconcile(&folder), @r#"
     exit 2
     --- stderr
-    error: `tolerate` in [compare] is not built yet
+    error: `dead_letter` in [fidelity] is not built yet
       --> pipeline.toml:12:1
        |
-    12 | tolerate = { id = "trim" }
-       | ^^^^^^^^
-       = hint: take it out for now
-
-    error: `mask` in [compare] is not built yet
-      --> pipeline.toml:13:1
-       |
-    13 | mask = ["id"]
-       | ^^^^
-       = hint: take it out for now
-
-    error: `dead_letter` in [fidelity] is not built yet
-      --> pipeline.toml:16:1
-       |
-    16 | dead_letter = { topic = "dlq" }
+    12 | dead_letter = { topic = "dlq" }
        | ^^^^^^^^^^^
        = hint: take it out for now
-
-    3 problems in pipeline.toml
     "#);
 }
 
