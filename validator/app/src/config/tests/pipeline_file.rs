@@ -620,7 +620,6 @@ name = \"fidelity-burn\"
       | ^^^^
       = hint: take it out for now
 
-
     error: `dead_letter` in [fidelity] is not built yet
       --> rules/trades.toml:13:1
        |
