@@ -60,8 +60,8 @@ fn rows_of_parquet_are_judged_by_their_columns() {
     }
     assert_snapshot!(judged(&folder, "--source *.parquet --envelope none"), @r#"
     breached consumed 4
-    "corrupted" "trades"[1]@1 [{"damage":"truncated","message":"4.0000000001","name":"price","row":"4"}]
     "missing" "trades"[1]@0 []
+    "corrupted" "trades"[1]@1 [{"damage":"truncated","message":"4.0000000001","name":"price","row":"4"}]
     "#);
 }
 
