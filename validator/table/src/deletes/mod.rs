@@ -55,7 +55,7 @@ pub(crate) struct Unknown {
     pub path: String,
     pub detail: String,
     /// What it says about the table; none where we are who cannot look.
-    pub finding: Option<TableFinding>,
+    pub finding: Option<Box<TableFinding>>,
 }
 
 impl Deletes {
@@ -76,7 +76,7 @@ impl Deletes {
                 Ok(deletes)
             }
             Err(unknown) => {
-                found.extend(unknown.finding);
+                found.extend(unknown.finding.map(|finding| *finding));
                 let (path, why) = (&unknown.path, &unknown.detail);
                 let detail = format!("which of its rows are deleted is not known: {path}: {why}");
                 Err(whole(file, FaultKind::Unreadable, detail))
@@ -105,7 +105,7 @@ impl FileDeletes {
 impl Unknown {
     /// A delete file that a fault keeps from being read.
     pub(crate) fn of_fault(fault: FileFault) -> Self {
-        let mut finding = fault.finding();
+        let mut finding = fault.finding().map(Box::new);
         if let Some(finding) = &mut finding {
             // Rows of a delete file are no rows of the table.
             (finding.rows, finding.row_groups) = (None, Vec::new());
@@ -117,6 +117,6 @@ impl Unknown {
     /// A delete file that contradicts what names it.
     pub(crate) fn inconsistent(cause: &'static str, path: &str, detail: String) -> Self {
         let finding = inconsistent(cause, path, format!("{detail}; which rows it deletes is not known"));
-        Self { path: path.to_owned(), detail, finding: Some(finding) }
+        Self { path: path.to_owned(), detail, finding: Some(finding.into()) }
     }
 }

@@ -78,9 +78,8 @@ fn blob_range(
         let detail = format!("the deletion vector at {offset} is of {other}, its manifest entry says {referenced}");
         return Err(Unknown::inconsistent("delete_target", path, detail));
     }
-    match blob.cardinality {
-        Some(said) => check_cardinality(&delete.file, offset, delete.file.record_count, said, "footer")?,
-        None => {}
+    if let Some(said) = blob.cardinality {
+        check_cardinality(&delete.file, offset, delete.file.record_count, said, "footer")?;
     }
     Ok(range)
 }

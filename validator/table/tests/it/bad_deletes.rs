@@ -11,10 +11,13 @@ use parquet::file::properties::WriterProperties;
 use validator_core::verdict::TableVerdict;
 use validator_table::{FaultKind, FileFault, Pinned, TableFinding};
 
-use crate::deletes::{data, delete, deletes, lake, live, of_file, vector_entry, vectors};
+use crate::delete_files::{data, delete, deletes, lake, live, of_file, vector_entry, vectors};
 use crate::lake::{Lake, field};
 use crate::parquet_bytes::{cut, flip};
 use crate::puffin::{assemble, blob, framed, treemap};
+
+/// Of which data file and where a deletion vector is said to be that is of this one and there.
+type Wrong = fn(&DataFile, (i64, i64)) -> (String, (i64, i64));
 
 /// The fault of the one data file, whose deletes are not known, and the findings on the table.
 async fn refused(lake: &Lake) -> (FileFault, Vec<TableFinding>) {
@@ -164,7 +167,7 @@ async fn a_deletion_vector_whose_number_of_positions_is_another_is_inconsistent(
 
 #[tokio::test]
 async fn a_deletion_vector_that_is_not_where_or_of_what_its_entry_says_is_inconsistent() {
-    let cases: [(&str, fn(&DataFile, (i64, i64)) -> (String, (i64, i64))); 4] = [
+    let cases: [(&str, Wrong); 4] = [
         ("delete_target", |_, place| ("file:///elsewhere.parquet".to_owned(), place)),
         ("deletion_vector_place", |a, (offset, length)| (a.file_path().to_owned(), (offset, length - 1))),
         ("deletion_vector_place", |a, (_, length)| (a.file_path().to_owned(), (1 << 40, length))),

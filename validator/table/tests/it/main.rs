@@ -4,6 +4,7 @@
 
 mod bad_deletes;
 mod corruption;
+mod delete_files;
 mod deletes;
 mod evolution;
 mod failing_store;

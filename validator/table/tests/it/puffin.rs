@@ -1,5 +1,5 @@
 //! A small writer of Puffin files with deletion vectors, by the text of the specification and with nothing of the
-//! reader: the set is written as array containers, the checksum bit by bit.
+//! reader: the set is written container by container, the checksum bit by bit.
 
 use std::collections::BTreeMap;
 
@@ -60,16 +60,23 @@ pub fn treemap(positions: &[u64]) -> Vec<u8> {
         bytes.extend(key.to_le_bytes());
         bytes.extend(12_346_u32.to_le_bytes());
         bytes.extend((containers.len() as u32).to_le_bytes());
-        let mut at = 8 + 8 * containers.len();
+        let containers_len = containers.len();
+        let mut at = 8 + 8 * containers_len;
         let (mut head, mut offsets, mut held) = (Vec::new(), Vec::new(), Vec::new());
         for (key, mut low) in containers {
             low.sort_unstable();
-            assert!(low.len() <= 4_096, "array containers only");
             head.extend(key.to_le_bytes());
             head.extend((low.len() as u16 - 1).to_le_bytes());
             offsets.extend((at as u32).to_le_bytes());
-            at += 2 * low.len();
-            held.extend(low.iter().flat_map(|low| low.to_le_bytes()));
+            // Up to 4,096 positions are listed; more are a map of 65,536 bits.
+            if low.len() <= 4_096 {
+                held.extend(low.iter().flat_map(|low| low.to_le_bytes()));
+            } else {
+                let mut bits = vec![0_u8; 8_192];
+                low.iter().for_each(|low| bits[usize::from(*low) / 8] |= 1 << (low % 8));
+                held.extend(bits);
+            }
+            at = 8 + 8 * containers_len + held.len();
         }
         bytes.extend([head, offsets, held].concat());
     }

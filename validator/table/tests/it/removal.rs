@@ -8,7 +8,7 @@ use iceberg::spec::{DataContentType, DataFile};
 use serde_json::json;
 use validator_table::{Pinned, Removed, RowGroups};
 
-use crate::deletes::{data, delete, of_file, vectors};
+use crate::delete_files::{data, delete, of_file, vectors};
 use crate::lake::{Lake, assigned, column, field, read};
 
 fn file(lake: &Lake, name: &str, value: i64) -> DataFile {
@@ -100,7 +100,7 @@ async fn rows_of(pinned: &Pinned, removed: &Removed) -> Vec<Vec<String>> {
 
 #[tokio::test]
 async fn rows_that_deletes_took_away_are_told_with_the_commit_that_took_each() {
-    let mut lake = crate::deletes::lake(2);
+    let mut lake = crate::delete_files::lake(2);
     let (a, b) = (data(&lake, "a.parquet", 0, 5), data(&lake, "b.parquet", 10, 2));
     lake.append(vec![a.clone(), b]).await;
     let first = of_file(&lake, "d.parquet", &a, &[0, 1]);
@@ -117,7 +117,7 @@ async fn rows_that_deletes_took_away_are_told_with_the_commit_that_took_each() {
 
 #[tokio::test]
 async fn rows_under_a_rewritten_deletion_vector_are_told_by_the_vector_that_came_first() {
-    let mut lake = crate::deletes::lake(3);
+    let mut lake = crate::delete_files::lake(3);
     let a = data(&lake, "a.parquet", 0, 5);
     lake.append(vec![a.clone()]).await;
     let data_only = lake.manifests.clone();
@@ -136,7 +136,7 @@ async fn rows_under_a_rewritten_deletion_vector_are_told_by_the_vector_that_came
 
 #[tokio::test]
 async fn rows_of_a_removed_file_are_told_without_those_that_were_deleted_before() {
-    let mut lake = crate::deletes::lake(2);
+    let mut lake = crate::delete_files::lake(2);
     let (a, b) = (data(&lake, "a.parquet", 0, 4), data(&lake, "b.parquet", 10, 1));
     lake.append(vec![a.clone()]).await;
     let gone = of_file(&lake, "d.parquet", &a, &[1]);
@@ -151,7 +151,7 @@ async fn rows_of_a_removed_file_are_told_without_those_that_were_deleted_before(
 
 #[tokio::test]
 async fn an_old_delete_file_that_is_gone_is_no_evidence() {
-    let mut lake = crate::deletes::lake(2);
+    let mut lake = crate::delete_files::lake(2);
     let (a, b) = (data(&lake, "a.parquet", 0, 4), data(&lake, "b.parquet", 10, 1));
     lake.append(vec![a.clone()]).await;
     let gone = of_file(&lake, "d.parquet", &a, &[1]);
