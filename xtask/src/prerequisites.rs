@@ -1,4 +1,4 @@
-//! What the tests need of the machine: a JDK, mvn, python3, openssl, and Go, which they can do without: tests over MinIO
+//! What the tests need of the machine: a JDK, mvn, python3, openssl, PostgreSQL, and Go, which they can do without: tests over MinIO
 //! then say that they are skipped. As root on Debian what is missing is installed, and said; elsewhere the command to run is
 //! printed and the exit code is 2.
 
@@ -21,11 +21,12 @@ struct Need {
     is_there: fn() -> bool,
 }
 
-const NEEDS: [Need; 4] = [
+const NEEDS: [Need; 5] = [
     Need { what: "a JDK 17 or later", packages: &["default-jdk-headless"], is_there: has_java },
     Need { what: "mvn", packages: &["maven"], is_there: || said("mvn", &["--version"]).is_some() },
     Need { what: "python3 3.10 or later with venv", packages: &["python3", "python3-venv"], is_there: has_python },
     Need { what: "openssl", packages: &["openssl"], is_there: || said("openssl", &["version"]).is_some() },
+    Need { what: "PostgreSQL", packages: &["postgresql"], is_there: has_postgres },
 ];
 
 /// Without it some tests are skipped, which they say.
@@ -116,6 +117,12 @@ fn has_go() -> bool {
     said("go", &["version"]).and_then(|text| go_version(&text)).is_some_and(|version| version >= GO_MIN)
 }
 
+/// Debian's programs, of any version; they are on no path.
+fn has_postgres() -> bool {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    versions.map(|entry| entry.path().join("bin")).any(|bin| bin.join("initdb").is_file() && bin.join("psql").is_file())
+}
+
 /// `openjdk version "17.0.15" 2025-04-15`; before 9 it was `"1.8.0_392"`.
 fn java_major(text: &str) -> Option<u32> {
     text.split('"').nth(1)?.split(['.', '-', '+']).next()?.parse().ok()
@@ -151,7 +158,7 @@ mod tests {
     #[test]
     fn what_is_lacking_is_named_with_its_packages() {
         let needs: Vec<&Need> = NEEDS.iter().collect();
-        assert_eq!(names(&needs), "a JDK 17 or later, mvn, python3 3.10 or later with venv, openssl");
+        assert_eq!(names(&needs), "a JDK 17 or later, mvn, python3 3.10 or later with venv, openssl, PostgreSQL");
         assert!(NEEDS.iter().all(|need| !need.packages.is_empty()));
     }
 }

@@ -17,10 +17,10 @@ use validator_engine::identity::IdentityDigests;
 use validator_engine::message_reader::MessageSide;
 use validator_engine::reconcile::{Progress, Run};
 use validator_engine::segments::{KeyCut, MessageSegments};
-use validator_table::{CatalogConfig, Pinned, SnapshotSelector as TableSnapshot, TableName};
+use validator_table::{Pinned, SnapshotSelector as TableSnapshot, Storage, TableName};
 use validator_tap::Tap;
 
-use crate::config::{Catalog, Pipeline, Problem, Service, SnapshotSelector, join};
+use crate::config::{Pipeline, Problem, Service, SnapshotSelector, join};
 use crate::decoders::Decoders;
 use crate::failure::Failure;
 use crate::messages::open_tap;
@@ -83,9 +83,10 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 /// # Errors
 /// [`Failure`].
 pub async fn sides(pipeline: &Pipeline, service: &Service, request: &Request) -> Result<Sides, Failure> {
-    let catalog = catalog_config(join(pipeline, service)?);
+    let catalog = join(pipeline, service)?;
     let name = TableName::parse(&pipeline.contract.table).map_err(Failure::Name)?;
-    let table = validator_table::load(&catalog, &name).await?;
+    let storage = Storage::local().with_s3(catalog.store.clone());
+    let table = validator_table::load_with(&catalog.config, &name, storage).await?;
     let pinned = Arc::new(table.pin(&snapshot(request)).await?);
     let mut contract = pipeline.contract.clone();
     contract.identity = identity(pipeline, &pinned.schema)?;
@@ -208,15 +209,6 @@ fn identity(pipeline: &Pipeline, schema: &Schema) -> Result<Identity, Vec<Proble
                 .hint("name them: `columns = [\"topic\", \"partition\", \"offset\"]`"),
         ]
     })
-}
-
-fn catalog_config(catalog: &Catalog) -> CatalogConfig {
-    match catalog {
-        Catalog::Sql { uri, catalog_name, .. } => {
-            CatalogConfig::Sql { uri: uri.clone(), catalog_name: catalog_name.clone() }
-        }
-        Catalog::Metadata { location } => CatalogConfig::Metadata { location: location.clone() },
-    }
 }
 
 fn snapshot(request: &Request) -> TableSnapshot {

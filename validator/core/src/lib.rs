@@ -20,6 +20,7 @@ pub mod position;
 pub mod report;
 pub mod schema;
 pub mod scope;
+pub mod secret;
 pub mod segment;
 pub mod type_syntax;
 pub mod value;

@@ -94,6 +94,7 @@ pub(crate) async fn pin(table: &Table, chosen: Chosen) -> Result<Pinned, TableEr
     let adding: BTreeSet<i64> = graph.data.iter().map(|live| live.snapshot_id).collect();
     let mut findings = graph.findings;
     findings.extend(of_deletes);
+    findings.extend(table.findings.iter().cloned());
     let files = live_files(metadata, graph.data, &mut findings);
     findings.sort();
     let snapshot = chosen.snapshot.as_ref();

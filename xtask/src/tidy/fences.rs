@@ -69,7 +69,7 @@ const FENCES: [(&str, &[&str]); 8] = [
     ("object_store", &["validator/table", "fixtures/warehouse"]),
     ("datafusion", &["validator/engine"]),
     ("sqlx", &["validator/table", "fixtures/warehouse"]),
-    ("reqwest", &["validator/tap", "fixtures/harness"]),
+    ("reqwest", &["validator/tap", "validator/table", "fixtures/harness"]),
 ];
 
 /// What the core never does: files, the network, threads, the environment.

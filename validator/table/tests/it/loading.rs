@@ -53,7 +53,7 @@ fn row(table: &str, location: &str) -> String {
 }
 
 /// The error and its causes, as the edge prints them.
-fn chain(error: &dyn std::error::Error) -> String {
+pub fn chain(error: &dyn std::error::Error) -> String {
     std::iter::successors(Some(error), |e| e.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 

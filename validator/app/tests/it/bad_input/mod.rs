@@ -2,6 +2,7 @@
 //! binary prints it.
 
 mod catalog;
+mod catalogs;
 mod columns;
 mod data_files;
 mod expressions;
