@@ -51,6 +51,7 @@ pub const PUFFIN_FOOTERS_HELD: usize = 1_024;
 
 /// Bytes of a Puffin footer: 300 bytes for each of some hundred thousand deletion vectors.
 pub const PUFFIN_FOOTER_BYTES_MAX: u64 = 64 << 20;
+
 /// Bytes of a metadata file, manifest list or manifest: they are held whole, and a store may promise anything.
 pub const METADATA_BYTES_MAX: u64 = 1 << 30;
 
