@@ -30,12 +30,9 @@ pub fn rows(mode: Mode, text: &str) -> Vec<Vec<Value>> {
             [vec![topic.map_or(Value::Null, Value::text)], vec![integer(partition), integer(offset)], values(rest)]
                 .concat()
         }
-        Mode::Key
-        | Mode::KeyPlain
-        | Mode::Content
-        | Mode::ContentPlain
-        | Mode::Upsert
-        | Mode::UpsertByMap => values(item),
+        Mode::Key | Mode::KeyPlain | Mode::Content | Mode::ContentPlain | Mode::Upsert | Mode::UpsertByMap => {
+            values(item)
+        }
     };
     items(text).map(row).collect()
 }
