@@ -1,3 +1,5 @@
+//! Tolerances by example and by property: what each levels, what it leaves, and that arrays and values agree.
+
 use std::sync::Arc;
 
 use arrow_array::builder::{ListBuilder, StringBuilder};
