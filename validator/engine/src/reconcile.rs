@@ -207,22 +207,13 @@ impl Run {
         let (case, agreement) = self.case(&drill, &books, &disputed, &messages, &rows.bags, &scoping).await?;
         let astray = std::mem::take(&mut rows.census.misrouted);
         let entered = misrouted::entered(&astray, &case);
-        let upsert = self.is_upsert();
-        let named = case.messages.iter().filter_map(|message| Some((message.at, upsert::name_of(message, upsert)?)));
-        let names = named.collect();
-        let lookup = Lookup {
-            drill: drill.clone(),
-            disputed: Arc::clone(&disputed),
-            runtime: tokio::runtime::Handle::current(),
-            proven: agreement.proven,
-        };
+        let names = upsert::names(&case, self.is_upsert());
+        let lookup = Lookup::new(drill.clone(), Arc::clone(&disputed), agreement.proven);
         let mut judgement = judge_case(self.judge, case, lookup).await?;
         let astray = misrouted::in_scope(astray, &disputed, &entered, &judgement);
         let removed = removed(&self, &judgement, &names).await?;
         judgement.mark_removed(&removed.keys().copied().collect());
-        if let Some(superseded) = &agreement.superseded {
-            upsert::settle(&mut messages.seen, superseded, &judgement);
-        }
+        upsert::settle(&mut messages.seen, agreement.superseded.as_ref(), &judgement);
         balanced.add(&agreement.by_partition, self.messages.binding.identity.is_offset());
         let beside = agreement.rows_beside;
         let (accounts, late) = accounts(&self.messages, &messages.seen, &rows.census, &balanced, &judgement, beside);
@@ -237,7 +228,7 @@ impl Run {
         Ok(Reconciled {
             late: is_late_known.then_some(late),
             misrouted: rows.routing.figure(&astray),
-            stale: upsert.then_some(judgement.stale),
+            stale: self.is_upsert().then_some(judgement.stale),
             keys_spanning: messages.keys_spanning,
             segments: numbers(&books, &disputed, &scoping),
             accounts,
