@@ -86,7 +86,7 @@ impl RowsTap {
         }
         let nothing = RowFields::new(&[], Default::default()).expect("no field is there twice");
         let ask = Ask { fields: &nothing, timestamp: self.timestamp.as_deref(), counts_unknown: false };
-        let flow = file.read(&[0..file.rows], &ask, &mut |offsets, stamps, _| {
+        let flow = file.read(std::slice::from_ref(&(0..file.rows)), &ask, &mut |offsets, stamps, _| {
             for (offset, ms) in offsets.iter().zip(stamps) {
                 let Some(ms) = ms else { continue };
                 for (time, at) in times.iter().zip(&mut first) {

@@ -86,8 +86,11 @@ fn open(files: &[(&str, Vec<u8>)]) -> (TempDir, Result<RecordedTap, String>) {
     )
 }
 
-/// (partition, offset, timestamp, why undecodable) of all messages, and the columns id and s.
-fn decoded(tap: &RecordedTap) -> (Vec<(u32, i64, Option<i64>, Option<String>)>, Vec<Vec<String>>) {
+/// Partition, offset, timestamp, why undecodable.
+type Place = (u32, i64, Option<i64>, Option<String>);
+
+/// The places of all messages, and the columns id and s.
+fn decoded(tap: &RecordedTap) -> (Vec<Place>, Vec<Vec<String>>) {
     let schemas = tap.schemas().expect("container files have schemas");
     let fields = avro_fields(&schemas, &[], &[]).expect("no registry is asked").fields;
     let wanted = |name: &str| {

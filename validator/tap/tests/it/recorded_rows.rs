@@ -1,5 +1,7 @@
 //! Rows of Parquet files as recorded sources: their types, their places, and what no field can hold.
 
+#![allow(clippy::single_range_in_vec_init, reason = "a list of one range is what these tests ask for")]
+
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
