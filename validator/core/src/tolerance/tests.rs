@@ -1,4 +1,4 @@
-//! Tolerances by example and by property: what each levels, what it leaves, and that arrays and values agree.
+//! Tolerances: what each form makes equal, what it does not, and that forms are idempotent.
 
 use std::sync::Arc;
 
