@@ -26,7 +26,7 @@ use validator_table::{FileFault, Pinned, TableFinding};
 use validator_tap::TapError;
 
 use crate::accounts::{Balanced, accounts};
-use crate::bag_plan::{MessageBag, RowBag};
+use crate::bag_plan::{self, MessageBag, RowBag};
 use crate::drill::{Drill, DrillError, Lookup};
 use crate::findings::Evidence;
 use crate::identity::IdentityDigests;
@@ -35,7 +35,7 @@ use crate::limits::{KEPT_BYTES_MAX, PAIRS_AT_ONCE_MAX};
 use crate::message_reader::{MessageSide, ReadError};
 use crate::misrouted;
 use crate::observations::Observations;
-use crate::passes::{MessagePass, covered};
+use crate::passes::{MessagePass, RowPass, covered};
 use crate::related::Related;
 use crate::removed::{Removal, removed};
 use crate::scoping::{self, Scoping};
@@ -188,7 +188,7 @@ impl Run {
         let scoping = Scoping::new(&self, &messages.seen, &holes);
         let mut rows = self.row_pass(&scoping).await?;
         scoping::check_offsets(&self, &rows.census).map_err(RunError::NotOffsets)?;
-        let books = Arc::new(books(&messages.bags, &rows.bags));
+        let books = Arc::new(bag_plan::books(&messages.bags, &rows.bags));
         let balanced = Balanced::of(&books, &rows.bags);
         let losses = Arc::new(scoping::losses(&self, &rows.faults));
         let drill = Drill {
@@ -222,11 +222,9 @@ impl Run {
         findings.extend(rows.routing.findings(&self.contract.name, &self.messages.binding, &astray).await);
         findings.iter_mut().for_each(|finding| self.messages.binding.mask.apply(finding));
         let suspect = suspect(&findings, self.messages.tap.partitions(), messages.seen.first_judged);
-        let all_skipped = accounts.rows.intact > 0 && rows.census.late_unknown == rows.census.rows;
-        let is_late_known = rows.rows.cut.late.is_some() && !all_skipped;
         let explained = (0..rows.faults.len()).map(|fault| explained(&judgement, fault)).collect();
         Ok(Reconciled {
-            late: is_late_known.then_some(late),
+            late: is_late_known(&rows, accounts.rows.intact).then_some(late),
             misrouted: rows.routing.figure(&astray),
             stale: self.is_upsert().then_some(judgement.stale),
             keys_spanning: messages.keys_spanning,
@@ -365,17 +363,6 @@ async fn judge_case(judge: Judge, case: Case, mut lookup: Lookup) -> Result<Judg
     Ok(tokio::task::spawn_blocking(move || judge(case, &mut lookup)).await??)
 }
 
-fn books(messages: &[MessageBag], rows: &[RowBag]) -> Books {
-    let mut books = Books::new();
-    for bag in messages {
-        books.debit(bag.segment, &bag.bag);
-    }
-    for bag in rows {
-        books.credit(bag.segment, &bag.bag);
-    }
-    books
-}
-
 /// The books without segments that are drilled although they balance.
 fn without(books: &Books, disputed: &BTreeSet<SegmentKey>) -> Books {
     let mut rest = Books::new();
@@ -384,6 +371,11 @@ fn without(books: &Books, disputed: &BTreeSet<SegmentKey>) -> Books {
         rest.credit(*segment, &account.credit);
     }
     rest
+}
+
+/// Whether there is a rule of lateness, and a row that it could be asked of.
+fn is_late_known(rows: &RowPass, intact: u64) -> bool {
+    rows.rows.cut.late.is_some() && !(intact > 0 && rows.census.late_unknown == rows.census.rows)
 }
 
 fn explained(judgement: &Judgement, fault: usize) -> u64 {
