@@ -1,6 +1,6 @@
 //! Whether the contract is probably wrong, and not the data: nearly all of the first messages differ in one column.
 //!
-//! Contract: the first messages are those of the first offsets of each partition that is read, [`FIRST_MESSAGES`] in all in
+//! Contract: the first messages are those of the first offsets of each partition that is read, `FIRST_MESSAGES` in all in
 //! equal shares; of them, the judged ones count. It is a notice and changes no verdict.
 
 use std::collections::{BTreeMap, BTreeSet};
