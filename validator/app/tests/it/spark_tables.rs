@@ -100,7 +100,7 @@ fn what_was_damaged_by_hand_is_found_and_nothing_else() {
             [
                 "corrupted sign_flip 0@8 [price 61837.87000024 → -61837.87000024 sign_flip]",
                 "missing removed 1@17",
-                "corrupted other 2@21 [venue null → elsewhere value_for_null]",
+                "corrupted value_for_null 2@21 [venue null → elsewhere value_for_null]",
             ],
             "{}",
             table.story.name()
