@@ -1,11 +1,17 @@
 //! A batch of messages as the rows they should be, with what is known of each.
 
+use std::collections::HashMap;
+
 use arrow_array::builder::BinaryBuilder;
 use arrow_array::{ArrayRef, BinaryArray};
 use validator_core::encode::inexact_bytes;
 use validator_core::judge::MessageState;
+use validator_core::value::Value;
 
+use crate::binding::{Binding, BoundColumn};
 use crate::mapping::Mark;
+use crate::mask::Mask;
+use crate::values::Values;
 
 /// Messages of one or several partitions, mapped. Row `i` of every column belongs to message `i`.
 #[derive(Debug)]
@@ -61,6 +67,37 @@ impl MessageBatch {
             at = end;
         }
         Some(builder.finish())
+    }
+
+    /// These messages of the batch, ascending.
+    pub fn select(&self, rows: &[usize]) -> Self {
+        let place: HashMap<usize, usize> = rows.iter().copied().zip(0..).collect();
+        let marks = self.marks.iter().filter_map(|mark| Some(Mark { row: *place.get(&mark.row)?, ..mark.clone() }));
+        let failed = self.failed_cells.iter().filter_map(|(row, column)| Some((*place.get(row)?, *column)));
+        let details = self.details.iter().filter_map(|(row, why)| Some((*place.get(row)?, why.clone())));
+        Self {
+            marks: marks.collect(),
+            failed_cells: failed.collect(),
+            details: details.collect(),
+            partition: rows.iter().map(|row| self.partition[*row]).collect(),
+            offset: rows.iter().map(|row| self.offset[*row]).collect(),
+            timestamp_ms: rows.iter().map(|row| self.timestamp_ms[*row]).collect(),
+            states: rows.iter().map(|row| self.states[*row]).collect(),
+            fieldless: rows.iter().map(|row| self.fieldless[*row]).collect(),
+            columns: match rows.len() == self.len() {
+                true => self.columns.clone(),
+                false => Mask::new(self.len(), rows).columns(&self.columns),
+            },
+        }
+    }
+
+    /// The values of a message, in the order of the bound columns.
+    pub fn values(&self, row: usize, binding: &Binding) -> Values {
+        let value = |(index, column): (usize, &BoundColumn)| match self.mark(row, index) {
+            Some(text) => Value::Inexact(text.to_owned()),
+            None => Value::from_arrow(&self.columns[index], row, &column.field.ty),
+        };
+        binding.columns.iter().enumerate().map(value).collect()
     }
 
     /// The source text of an inexact value of that row and column.

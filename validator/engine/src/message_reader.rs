@@ -11,7 +11,7 @@ use std::sync::Arc;
 use arrow_array::ArrayRef;
 use validator_core::contract::NullPayload;
 use validator_core::judge::MessageState;
-use validator_core::position::TopicPartition;
+use validator_core::position::{MessageAt, TopicPartition};
 use validator_core::verdict::{ExcludedCause, UndecodableCause};
 use validator_tap::{Decoder, DecoderError, Message, Tap, TapError, Undecodable, Wanted};
 
@@ -90,6 +90,19 @@ impl MessageSide {
         wanted: &[Wanted],
         each: &mut dyn FnMut(MessageBatch) -> ControlFlow<()>,
     ) -> Result<Observations, ReadError> {
+        self.read_asked(wanted, &|_| true, each)
+    }
+
+    /// The same for the messages that `asked` holds of; the others are counted and not decoded.
+    ///
+    /// # Errors
+    /// [`ReadError`]; a failure on the way is in the observations of its partition.
+    pub fn read_asked(
+        &self,
+        wanted: &[Wanted],
+        asked: &dyn Fn(MessageAt) -> bool,
+        each: &mut dyn FnMut(MessageBatch) -> ControlFlow<()>,
+    ) -> Result<Observations, ReadError> {
         let decoder = self.decoders.decoder(&self.binding)?;
         let mapper = Mapper::new(Arc::clone(&self.binding), decoder.fields())
             .map_err(|mut wrong| wrong.swap_remove(0))
@@ -110,12 +123,15 @@ impl MessageSide {
             }
         }
         let mut failed = None;
-        let end = self.tap.read(wanted, &mut |message| match reader.take(message, each) {
-            Ok(flow) => flow,
-            Err(error) => {
+        let end = self.tap.read(wanted, &mut |message| {
+            if !asked(MessageAt { partition: message.partition, offset: message.offset }) {
+                reader.observations.message(message.partition, message.offset);
+                return ControlFlow::Continue(());
+            }
+            reader.take(message, each).unwrap_or_else(|error| {
                 failed = Some(error);
                 ControlFlow::Break(())
-            }
+            })
         })?;
         if let Some(error) = failed {
             return Err(error.into());

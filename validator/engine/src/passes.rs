@@ -18,6 +18,7 @@ use crate::bag_plan::{MessageBag, RowBag, message_bags, row_bags};
 use crate::drill::{scan_tasks, share};
 use crate::entries;
 use crate::identity::row_spec;
+use crate::limits::{SLIP_BYTES_MAX, SLIP_DISK_BYTES_MAX};
 use crate::losses::Losses;
 use crate::message_exec::{MessageExec, Witness};
 use crate::message_reader::MessageSide;
@@ -28,6 +29,7 @@ use crate::row_reader::RowSide;
 use crate::scan_exec::{IcebergScanExec, ScanLog};
 use crate::scoping::{self, Scoping};
 use crate::segment_exec::{RowCensus, RowCut, SegmentExec};
+use crate::slips::Slips;
 
 /// What the first pass over the messages saw.
 #[derive(Debug)]
@@ -36,6 +38,7 @@ pub struct MessagePass {
     pub(crate) seen: Observations,
     pub(crate) undecodable: Vec<MessageEntry>,
     pub(crate) details: BTreeMap<MessageAt, String>,
+    pub(crate) slips: Arc<Slips>,
 }
 
 /// What the pass over the rows saw, made again without what it lost.
@@ -54,6 +57,11 @@ impl MessagePass {
     /// Judged messages in the bags.
     pub fn messages(&self) -> u64 {
         self.bags.iter().map(|bag| bag.bag.count).sum()
+    }
+
+    /// Their slips.
+    pub fn slips(&self) -> &Arc<Slips> {
+        &self.slips
     }
 
     /// What was seen beside them.
@@ -81,14 +89,16 @@ impl Run {
         let noted: Arc<Mutex<Vec<(MessageEntry, String)>>> = Arc::default();
         let shares = share(wanted, self.threads);
         let witness = self.witness(Arc::clone(&noted));
-        let exec = MessageExec::new(self.messages.clone(), shares, Arc::clone(&observations), witness);
+        let slips = Arc::new(Slips::new(SLIP_BYTES_MAX, SLIP_DISK_BYTES_MAX, self.context.runtime_env()));
+        let exec =
+            MessageExec::new(self.messages.clone(), shares, Arc::clone(&observations), witness, Arc::clone(&slips));
         let spec = row_spec(&self.messages.binding.columns);
-        let bags = message_bags(exec, &spec, &self.key, Arc::clone(&self.context)).await?;
+        let bags = message_bags(exec, &spec, &self.key, &slips, Arc::clone(&self.context)).await?;
         let seen = std::mem::take(&mut *observations.lock().unwrap_or_else(PoisonError::into_inner));
         let noted = std::mem::take(&mut *noted.lock().unwrap_or_else(PoisonError::into_inner));
         let details = noted.iter().map(|(entry, why)| (entry.at, why.clone())).collect();
         let undecodable = noted.into_iter().map(|(entry, _)| entry).collect();
-        Ok(MessagePass { bags, seen, undecodable, details })
+        Ok(MessagePass { bags, seen, undecodable, details, slips })
     }
 
     /// Notes every undecodable message with what is known of its identity.
@@ -135,17 +145,18 @@ impl Run {
         Ok(runs.into_iter().map(Holes::new).collect())
     }
 
-    /// Reads all rows into bags, by the scope that the messages gave.
+    /// Reads all rows into bags and `slips`, by the scope that the messages gave.
     ///
     /// # Errors
     /// [`RunError`]; what cannot be read of the table is in the pass.
-    pub async fn row_pass(&self, scoping: &Scoping) -> Result<RowPass, RunError> {
+    pub async fn row_pass(&self, scoping: &Scoping, slips: &Arc<Slips>) -> Result<RowPass, RunError> {
         let fields: Arc<[Field]> = self.messages.binding.read_fields().into();
         let routing = Routing::new(&self.pinned, Arc::clone(&fields));
         let spec = row_spec(&self.messages.binding.columns);
         let mut lost: BTreeMap<FileIndex, RowGroups> = BTreeMap::new();
         let mut faults: Vec<(FileIndex, FileFault)> = Vec::new();
         loop {
+            slips.forget_rows();
             let cut = Arc::new(RowCut {
                 segments: scoping.row_segments(self),
                 late: scoping.late_rule(self),
@@ -164,7 +175,7 @@ impl Run {
             let tasks = scan_tasks(&rows, &all_files(&self.pinned), &lost);
             let scan = IcebergScanExec::new(Arc::clone(&self.pinned), &fields, tasks, self.threads, Arc::clone(&log));
             let segments = SegmentExec::new(Arc::new(scan), Arc::clone(&cut));
-            let bags = row_bags(segments, &spec, &self.key, Arc::clone(&self.context)).await?;
+            let bags = row_bags(segments, &spec, &self.key, slips, Arc::clone(&self.context)).await?;
             let state = log.state();
             scoping::note_lost(&mut lost, &state.faults);
             faults.extend(state.faults);

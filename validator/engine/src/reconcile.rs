@@ -13,25 +13,25 @@ use datafusion::error::DataFusionError;
 use datafusion::execution::TaskContext;
 use validator_core::accounting::Accounts;
 use validator_core::books::Books;
-use validator_core::clock::{Clock, Past};
+use validator_core::clock::Clock;
 use validator_core::contract::Contract;
 use validator_core::digest::{DigestKey, IdentityHash};
 use validator_core::encode::EncodeError;
 use validator_core::finding::Finding;
 use validator_core::hole::Holes;
-use validator_core::judge::{Case, Judgement, ModeKind};
-use validator_core::position::{FileIndex, MessageAt, PartitionIndex};
+use validator_core::judge::{Case, Judgement};
+use validator_core::position::{FileIndex, MessageAt};
 use validator_core::segment::SegmentKey;
 use validator_table::{FileFault, Pinned, TableFinding};
 use validator_tap::TapError;
 
 use crate::accounts::{Balanced, accounts};
 use crate::bag_plan::{MessageBag, RowBag};
-use crate::drill::{Drill, DrillError, Lookup};
+use crate::captured::CapturedValues;
+use crate::drill::{Drill, DrillError};
 use crate::findings::Evidence;
 use crate::identity::IdentityDigests;
-use crate::kept::{Agreed, Kept};
-use crate::limits::{KEPT_BYTES_MAX, PAIRS_AT_ONCE_MAX};
+use crate::lookup::Lookup;
 use crate::message_reader::{MessageSide, ReadError};
 use crate::misrouted;
 use crate::observations::Observations;
@@ -143,13 +143,6 @@ pub struct Reconciled {
     pub census: RowCensus,
 }
 
-/// What the identities of disputed segments agree on beside the case.
-struct Agreement {
-    by_partition: BTreeMap<PartitionIndex, Agreed>,
-    /// Rows beside the run that no message explains.
-    rows_beside: u64,
-}
-
 /// Segments of a run.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SegmentNumbers {
@@ -168,7 +161,7 @@ impl Run {
         let messages = self.message_pass().await?;
         let holes = self.holes(&messages.seen).await?;
         let scoping = Scoping::new(&self, &messages.seen, &holes);
-        let mut rows = self.row_pass(&scoping).await?;
+        let mut rows = self.row_pass(&scoping, &messages.slips).await?;
         scoping::check_offsets(&self, &rows.census).map_err(RunError::NotOffsets)?;
         let books = Arc::new(books(&messages.bags, &rows.bags));
         let balanced = Balanced::of(&books, &rows.bags);
@@ -197,7 +190,9 @@ impl Run {
         let beside = agreement.rows_beside;
         let (accounts, late) = accounts(&self.messages, &messages.seen, &rows.census, &balanced, &judgement, beside);
         accounts.assert_balanced();
-        let mut findings = self.findings(&judgement, &messages.details, &removed).await?;
+        let drafts = std::mem::take(&mut judgement.drafts);
+        let mut findings =
+            self.evidence(messages.details, removed, agreement.captured).findings(drafts, self.threads).await?;
         findings.extend(rows.routing.findings(&self.contract.name, &self.messages.binding, &astray).await);
         let all_skipped = accounts.rows.intact > 0 && rows.census.late_unknown == rows.census.rows;
         let is_late_known = rows.rows.cut.late.is_some() && !all_skipped;
@@ -217,6 +212,23 @@ impl Run {
         })
     }
 
+    fn evidence(
+        &self,
+        details: BTreeMap<MessageAt, String>,
+        removed: HashMap<MessageAt, Removal>,
+        captured: CapturedValues,
+    ) -> Evidence {
+        Evidence {
+            contract: Arc::clone(&self.contract),
+            messages: self.messages.clone(),
+            pinned: Arc::clone(&self.pinned),
+            fields: self.messages.binding.columns.iter().map(|column| column.field.clone()).collect(),
+            details,
+            removed,
+            captured,
+        }
+    }
+
     /// The disputed segments, and in mode `key` those in which an undecodable message of known identity has rows.
     async fn disputed(
         &self,
@@ -232,80 +244,6 @@ impl Run {
             }
         }
         Ok(Arc::new(disputed))
-    }
-
-    async fn case(
-        &self,
-        drill: &Drill,
-        books: &Arc<Books>,
-        disputed: &Arc<BTreeSet<SegmentKey>>,
-        messages: &MessagePass,
-        row_bags: &[RowBag],
-        scoping: &Scoping,
-    ) -> Result<(Case, Agreement), RunError> {
-        let kept = Arc::new(Kept::new(KEPT_BYTES_MAX, self.context.runtime_env()));
-        let files = row_bags.iter().filter(|bag| disputed.contains(&bag.segment)).map(|bag| bag.file).collect();
-        if !disputed.is_empty() {
-            drill.keep_messages(disputed, &kept).await?;
-            drill.keep_rows(disputed, &files, books, &kept).await?;
-        }
-        kept.add_messages(&messages.undecodable)?;
-        let threads = self.threads;
-        let mut reduced = tokio::task::spawn_blocking(move || kept.reduce(threads)).await??;
-        let beside = drill.excluded_beside(disputed, &reduced.messages, &reduced.rows).await?;
-        reduced.messages.extend(beside);
-        let by_offset = self.messages.binding.identity.is_offset();
-        let case = Case {
-            mode: if by_offset { ModeKind::Offset } else { ModeKind::Key },
-            messages: reduced.messages,
-            rows: reduced.rows,
-            clock: self.clock,
-            past: self.past(books, disputed, &messages.bags, &reduced.agreed),
-            whole_topic: scoping.whole_topic,
-        };
-        Ok((case, Agreement { by_partition: reduced.agreed, rows_beside: reduced.rows_beside }))
-    }
-
-    fn past(
-        &self,
-        books: &Books,
-        disputed: &BTreeSet<SegmentKey>,
-        bags: &[MessageBag],
-        agreed: &BTreeMap<PartitionIndex, Agreed>,
-    ) -> Past {
-        if !self.messages.binding.identity.is_offset() {
-            let adding =
-                self.pinned.ancestry.iter().filter(|snapshot| snapshot.adds_rows && snapshot.operation != "replace");
-            return Past::Commits { times_ms: adding.map(|snapshot| snapshot.commit_ms).collect() };
-        }
-        let mut paired_max: BTreeMap<PartitionIndex, i64> =
-            agreed.iter().map(|(partition, agreed)| (*partition, agreed.offset_max)).collect();
-        for bag in bags {
-            let balanced = books.account(&bag.segment).is_some_and(|account| account.is_balanced());
-            if let SegmentKey::Offsets { partition, .. } = bag.segment
-                && balanced
-                && !disputed.contains(&bag.segment)
-            {
-                let largest = paired_max.entry(partition).or_insert(bag.offset_max);
-                *largest = bag.offset_max.max(*largest);
-            }
-        }
-        Past::Offsets { paired_max }
-    }
-
-    async fn findings(
-        &self,
-        judgement: &Judgement,
-        details: &BTreeMap<MessageAt, String>,
-        removed: &HashMap<MessageAt, Removal>,
-    ) -> Result<Vec<Finding>, RunError> {
-        let evidence =
-            Evidence { contract: &self.contract, messages: &self.messages, pinned: &self.pinned, details, removed };
-        let mut findings = Vec::with_capacity(judgement.drafts.len());
-        for drafts in judgement.drafts.chunks(PAIRS_AT_ONCE_MAX) {
-            findings.extend(evidence.findings(drafts).await?);
-        }
-        Ok(findings)
     }
 }
 

@@ -12,6 +12,7 @@ use validator_core::position::RowAt;
 use validator_core::schema::Field;
 use validator_table::Pinned;
 
+use crate::mask::Mask;
 use crate::scan_exec::{IcebergScanExec, ScanLog, ScanTask, rows_at};
 use crate::segment_exec::RowCut;
 use crate::segments::RowPlace;
@@ -42,6 +43,22 @@ pub struct RowBatch {
     pub places: Vec<RowPlace>,
     /// Whether they are late; `None` where that cannot be told or was not asked.
     pub late: Vec<Option<bool>>,
+}
+
+impl RowBatch {
+    /// These rows of the batch, ascending.
+    pub fn select(self, rows: &[usize]) -> Self {
+        if rows.len() == self.at.len() {
+            return self;
+        }
+        let mask = Mask::new(self.at.len(), rows);
+        Self {
+            columns: mask.columns(&self.columns),
+            at: rows.iter().map(|row| self.at[*row]).collect(),
+            places: rows.iter().map(|row| self.places[*row]).collect(),
+            late: rows.iter().map(|row| self.late[*row]).collect(),
+        }
+    }
 }
 
 impl RowSide {
