@@ -182,7 +182,9 @@ impl Run {
             if state.tainted.is_empty() {
                 let faults = scoping::merged(faults);
                 let census = std::mem::take(&mut *cut.census.lock().unwrap_or_else(PoisonError::into_inner));
-                return Ok(RowPass { bags, census, faults, findings: state.findings, lost, rows, routing });
+                let mut findings = state.findings;
+                findings.extend(self.pinned.delete_findings());
+                return Ok(RowPass { bags, census, faults, findings, lost, rows, routing });
             }
         }
     }

@@ -8,7 +8,7 @@ use validator_core::judge::Judgement;
 use validator_core::position::MessageAt;
 use validator_core::schema::Field;
 use validator_core::verdict::{Cause, MessageVerdict, Verdict};
-use validator_table::{DataFile, RemovedFile, RowGroups, ScanItem, SnapshotInfo};
+use validator_table::{DataFile, FileFault, FileReader, RemovedRows, RowGroups, ScanItem, SnapshotInfo};
 
 use crate::reconcile::{Run, RunError};
 
@@ -37,9 +37,9 @@ pub async fn removed(
         return Ok(HashMap::new());
     }
     let fields: Vec<Field> = run.messages.binding.columns.iter().map(|column| column.field.clone()).collect();
-    let mut taken: Vec<(RemovedFile, Counts)> = Vec::new();
-    for removed in run.pinned.removed_files().await.files {
-        let counts = counts_in(run, &removed.file, &fields, &rowless).await?;
+    let mut taken: Vec<(RemovedRows, Counts)> = Vec::new();
+    for removed in run.pinned.removed_rows().await.rows {
+        let counts = counts_in(run, run.pinned.open_removed(&removed, &fields).await, &rowless).await?;
         if !counts.is_empty() {
             taken.push((removed, counts));
         }
@@ -48,7 +48,7 @@ pub async fn removed(
     let mut came: Vec<(&DataFile, Counts)> = Vec::new();
     for file in &run.pinned.files {
         if taken.iter().any(|(removed, _)| !stood(run, file, &removed.stood_in)) {
-            let mut counts = counts_in(run, file, &fields, &rowless).await?;
+            let mut counts = counts_in(run, run.pinned.open(file, &fields).await, &rowless).await?;
             counts.values_mut().for_each(|count| *count *= u64::from(file.entries.max(1)));
             came.push((file, counts));
         }
@@ -105,7 +105,7 @@ fn is_before(run: &Run, one: &SnapshotInfo, other: &SnapshotInfo) -> bool {
 }
 
 impl Removal {
-    fn of(removed: &RemovedFile) -> Self {
+    fn of(removed: &RemovedRows) -> Self {
         let by = removed.removed_by.as_ref();
         let named = by.unwrap_or(&removed.stood_in);
         Self {
@@ -136,12 +136,11 @@ fn rowless(
 /// How many rows of these identities a file has; what can no longer be read is no evidence.
 async fn counts_in(
     run: &Run,
-    file: &DataFile,
-    fields: &[Field],
+    opened: Result<FileReader, FileFault>,
     wanted: &HashMap<IdentityHash, Vec<MessageAt>>,
 ) -> Result<Counts, RunError> {
     let mut counts = Counts::new();
-    let Ok(reader) = run.pinned.open(file, fields).await else { return Ok(counts) };
+    let Ok(reader) = opened else { return Ok(counts) };
     let mut items = reader.scan(&RowGroups::All);
     while let Some(item) = items.next().await {
         if let ScanItem::Rows(rows) = item {

@@ -9,6 +9,7 @@
 
 mod catalog;
 mod contain;
+mod deletes;
 mod fault;
 mod file;
 mod limits;
@@ -33,7 +34,7 @@ pub use file::{AddedBy, DataFile, FileFormat};
 pub use partition::PartitionCheck;
 pub use pin::Pinned;
 pub use reader::{FileReader, Positions, RowGroupBatch, RowGroupEnd, RowGroupInfo, RowGroups, ScanItem};
-pub use removed::{Removed, RemovedFile};
+pub use removed::{Removed, RemovedRows};
 pub use snapshot::{SnapshotInfo, SnapshotSelector};
 pub use storage::{ReadLimits, Storage, StorageError};
 pub use table::{Table, TableError, load, load_with};

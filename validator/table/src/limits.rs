@@ -34,3 +34,20 @@ pub const NAMES_OFFERED_MAX: usize = 3;
 
 /// Older snapshots whose files are searched for the rows of missing messages: each costs at least one small read.
 pub const OLDER_SNAPSHOTS_MAX: usize = 1_000;
+
+/// Bytes of deleted positions that are kept so that a delete file is not read again for each of its data files: about 64
+/// million deleted rows at two bytes each. Beyond it the oldest are dropped, and read again where they are needed.
+pub const DELETES_BYTES_HELD: u64 = 128 << 20;
+
+/// Bytes of one deletion vector, and of the positions of one delete file: 128 million random rows. A larger one is not
+/// read, and its data files cannot be looked at.
+pub const DELETES_OF_FILE_BYTES_MAX: u64 = 256 << 20;
+
+/// Rows of a delete file between two looks at the bytes that its positions take.
+pub const DELETE_ROWS_PER_LOOK: u64 = 1 << 20;
+
+/// Puffin footers whose blobs are kept: one file has the deletion vectors of many data files.
+pub const PUFFIN_FOOTERS_HELD: usize = 1_024;
+
+/// Bytes of a Puffin footer: 300 bytes for each of some hundred thousand deletion vectors.
+pub const PUFFIN_FOOTER_BYTES_MAX: u64 = 64 << 20;

@@ -223,8 +223,14 @@ fn local_path(location: &str) -> Option<String> {
     Some(format!("/{}", parts.join("/")))
 }
 
-/// One spelling for locations that lead to the same object: `file:/x`, `file:///x` and `/x` are one.
+/// One spelling for locations that lead to the same object: `file:/x`, `file:///x` and `/x` are one, and so are
+/// `s3://b/x`, `s3a://b/x` and `s3n://b/x`, which writers of one table mix.
 pub(crate) fn canonical_location(location: &str) -> String {
+    if let Some((scheme, rest)) = location.split_once("://")
+        && ["s3", "s3a", "s3n"].iter().any(|s3| scheme.eq_ignore_ascii_case(s3))
+    {
+        return format!("s3://{rest}");
+    }
     local_path(location).unwrap_or_else(|| location.to_owned())
 }
 
@@ -243,6 +249,19 @@ mod tests {
         assert_eq!(local_path("s3://bucket/a"), None);
         assert_eq!(local_path("relative/a"), None);
         assert_eq!(local_path("file://host/a"), None);
+    }
+
+    #[test]
+    fn spellings_of_one_object_are_one() {
+        let one = |spellings: &[&str]| {
+            let canonical: Vec<String> = spellings.iter().map(|location| canonical_location(location)).collect();
+            assert!(canonical.iter().all(|location| *location == canonical[0]), "{canonical:?}");
+        };
+        one(&["s3://b/k", "s3a://b/k", "s3n://b/k", "S3A://b/k"]);
+        one(&["/w/k", "file:/w/k", "file:///w/k", "file://localhost/w/k", "/w//./k"]);
+        // A key of an object store may have empty parts.
+        assert_ne!(canonical_location("s3://b/a//k"), canonical_location("s3://b/a/k"));
+        assert_ne!(canonical_location("s3://b/k"), canonical_location("gs://b/k"));
     }
 
     #[tokio::test]

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test, in what tests share too")]
 
+mod bad_deletes;
 mod corruption;
+mod deletes;
 mod evolution;
 mod failing_store;
 mod graph;
@@ -11,5 +13,6 @@ mod loading;
 mod nested;
 mod parquet_bytes;
 mod partitions;
+mod puffin;
 mod removal;
 mod scans;

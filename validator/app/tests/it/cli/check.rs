@@ -88,14 +88,14 @@ fn without_a_name_all_pipelines_of_the_service_are_checked() {
 #[test]
 fn a_table_that_cannot_be_asked_ends_with_3() {
     let mut scene = sound();
-    scene.table.position_deletes = true;
+    scene.table.equality_deletes = true;
     assert_snapshot!(validator(written(&scene).path(), "check pipeline.toml").all(), @"
     exit 3
     --- stdout
     trades: could not be checked
     --- stderr
     error: open the table
-      because: table needs what this version cannot do: delete files (1 live)
+      because: table needs what this version cannot do: equality delete files (1 live)
     ");
 }
 

@@ -89,7 +89,8 @@ pub fn table(columns: Vec<Column>, files: Vec<Vec<Vec<Value>>>) -> Table {
         judged: snapshots.len().checked_sub(1),
         files: files.into_iter().enumerate().map(file).collect(),
         snapshots,
-        position_deletes: false,
+        deletes: Vec::new(),
+        equality_deletes: false,
     }
 }
 

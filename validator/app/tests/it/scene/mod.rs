@@ -94,7 +94,8 @@ impl Scene {
             files: Vec::new(),
             snapshots: Vec::new(),
             judged: None,
-            position_deletes: false,
+            deletes: Vec::new(),
+            equality_deletes: false,
         };
         Self {
             mode,

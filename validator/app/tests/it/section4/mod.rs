@@ -2,6 +2,7 @@
 //! them, the same however the run is cut into segments.
 
 mod clock;
+mod deletes;
 mod holes;
 mod late_removed;
 mod mapped;
