@@ -59,10 +59,10 @@ impl Frame<'_> {
     ///
     /// # Panics
     /// When the report's sums do not hold: it must not leave the process.
-    pub fn answer(&self, run: Reconciled) -> Answer {
+    pub fn answer(&self, mut run: Reconciled) -> Answer {
         let mut findings = table_findings(self.pipeline, self.pinned, &run);
         let mut warnings = self.warnings(&run);
-        findings.extend(run.findings.iter().cloned());
+        findings.append(&mut run.findings);
         finding::sort(&mut findings);
         let counts = counts(&findings, &run);
         let mut messages = run.accounts.messages;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use arrow_array::ArrayRef;
 use validator_core::contract::NullPayload;
 use validator_core::judge::MessageState;
-use validator_core::position::TopicPartition;
+use validator_core::position::{MessageAt, TopicPartition};
 use validator_core::schema::Field;
 use validator_core::verdict::{ExcludedCause, UndecodableCause};
 use validator_tap::{
@@ -119,18 +119,34 @@ impl MessageSide {
         wanted: &[Wanted],
         each: &mut dyn FnMut(MessageBatch) -> ControlFlow<()>,
     ) -> Result<Observations, ReadError> {
+        self.read_asked(wanted, &|_| true, each)
+    }
+
+    /// The same where only the messages that `asked` holds of are needed: others may be left out, to be not even decoded.
+    ///
+    /// # Errors
+    /// [`ReadError`]; a failure on the way is in the observations of its partition.
+    pub fn read_asked(
+        &self,
+        wanted: &[Wanted],
+        asked: &dyn Fn(MessageAt) -> bool,
+        each: &mut dyn FnMut(MessageBatch) -> ControlFlow<()>,
+    ) -> Result<Observations, ReadError> {
         if let Some(source) = self.tap.rows() {
             return self.read_rows(source, wanted, each);
         }
         let mut decoder = self.decoders.decoder(&self.binding)?;
         let mut reader = Reader::new(self, decoder.fields(), wanted)?;
         let mut failed = None;
-        let end = self.tap.read(wanted, &mut |message| match reader.take(decoder.as_mut(), message, each) {
-            Ok(flow) => flow,
-            Err(error) => {
+        let end = self.tap.read(wanted, &mut |message| {
+            if !asked(MessageAt { partition: message.partition, offset: message.offset }) {
+                reader.observations.message(message.partition, message.offset);
+                return ControlFlow::Continue(());
+            }
+            reader.take(decoder.as_mut(), message, each).unwrap_or_else(|error| {
                 failed = Some(error);
                 ControlFlow::Break(())
-            }
+            })
         })?;
         if let Some(error) = failed {
             return Err(error.into());
