@@ -14,6 +14,7 @@ use validator_core::report::{
     TableReport,
 };
 use validator_core::verdict::{TableVerdict, Verdict};
+use validator_engine::case::Drilling;
 use validator_engine::reconcile::Reconciled;
 use validator_table::{FaultKind, Pinned};
 use validator_tap::Tap;
@@ -30,6 +31,8 @@ pub struct Answer {
     pub findings: Vec<Finding>,
     /// The outcome and its reasons.
     pub decision: Decision,
+    /// How the disputed segments were read again; no part of any output.
+    pub drilling: Drilling,
 }
 
 /// What the answer needs beside the run's result.
@@ -115,7 +118,7 @@ impl Frame<'_> {
             warnings,
         };
         report.assert_balanced(&run.accounts);
-        Answer { report, findings, decision }
+        Answer { report, findings, decision, drilling: run.drilling }
     }
 
     fn partitions(&self, run: &Reconciled) -> Vec<PartitionReport> {

@@ -51,7 +51,10 @@ pub enum Drilling {
     #[default]
     Nothing,
     /// Only what the slips say differs; the rest is proven to balance.
-    Sifted,
+    Sifted {
+        /// Messages of disputed segments that were not read again.
+        passed_by: u64,
+    },
     /// All of it: without slips.
     Whole,
     /// All of it, as what the slips passed by did not balance.
@@ -119,8 +122,8 @@ impl Run {
         let Some(differing) = self.differing(&disputed.segments, messages).await? else {
             return Ok((self.whole(drill, disputed, messages).await?, Drilling::Whole));
         };
-        if let Some(reduced) = self.sifted(drill, disputed, messages, row_bags, differing, captured).await? {
-            return Ok((reduced, Drilling::Sifted));
+        if let Some(sifted) = self.sifted(drill, disputed, messages, row_bags, differing, captured).await? {
+            return Ok(sifted);
         }
         captured.take();
         Ok((self.whole(drill, disputed, messages).await?, Drilling::WholeAfterAll))
@@ -141,7 +144,7 @@ impl Run {
         row_bags: &[RowBag],
         mut differing: Differing,
         captured: &Arc<Captured>,
-    ) -> Result<Option<Reduced>, RunError> {
+    ) -> Result<Option<(Reduced, Drilling)>, RunError> {
         let kept = self.kept();
         let sieve = Sieve { names: Arc::new(std::mem::take(&mut differing.names)), captured: Arc::clone(captured) };
         let found = drill.keep(disputed, Some(&sieve), &kept).await?;
@@ -150,8 +153,9 @@ impl Run {
             return Ok(None);
         };
         let mut reduced = self.reduced(kept, messages).await?;
+        let passed_by = agreed.values().map(|agreed| agreed.messages).sum();
         reduced.add_agreed(agreed);
-        Ok(Some(reduced))
+        Ok(Some((reduced, Drilling::Sifted { passed_by })))
     }
 
     async fn differing(

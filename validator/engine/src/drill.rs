@@ -242,24 +242,18 @@ impl Drill {
         }
         let (segments, digests) = (Arc::clone(&self.messages.segments), Arc::clone(&self.digests));
         let disputed = Arc::clone(disputed);
-        let found = self
-            .read_messages(
-                self.covered.clone(),
-                |_| true,
-                move |batch| {
-                    if batch.all_judged() {
-                        return Ok(Vec::new());
-                    }
-                    let keys = segments.keys(&batch).map_err(external)?;
-                    let excluded = |row: usize| {
-                        matches!(batch.states[row], MessageState::Excluded(_)) && !disputed.contains(&keys[row])
-                    };
-                    let found = entries::of_messages(&batch, &digests, false, &Losses::default(), excluded);
-                    let found = found.map_err(external)?.into_iter();
-                    Ok(found.filter(|message| message.identity.is_some_and(|name| names.contains(&name))).collect())
-                },
-            )
-            .await?;
+        let each = move |batch: MessageBatch| {
+            if batch.all_judged() {
+                return Ok(Vec::new());
+            }
+            let keys = segments.keys(&batch).map_err(external)?;
+            let excluded =
+                |row: usize| matches!(batch.states[row], MessageState::Excluded(_)) && !disputed.contains(&keys[row]);
+            let found = entries::of_messages(&batch, &digests, false, &Losses::default(), excluded);
+            let found = found.map_err(external)?.into_iter();
+            Ok(found.filter(|message| message.identity.is_some_and(|name| names.contains(&name))).collect::<Vec<_>>())
+        };
+        let found = self.read_messages(self.covered.clone(), |_| true, each).await?;
         Ok(found.into_iter().flatten().collect())
     }
 

@@ -37,6 +37,7 @@ pub mod observations;
 pub mod passes;
 mod positions;
 mod quotient;
+mod read_error;
 pub mod reconcile;
 mod related;
 mod removed;

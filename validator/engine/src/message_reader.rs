@@ -19,7 +19,6 @@ use validator_tap::{
 };
 
 use crate::binding::{Binding, ColumnSource};
-use crate::expr::ExprError;
 use crate::key_names::{KeyNames, Named};
 use crate::limits::{BATCH_PAYLOAD_BYTES_MAX, BATCH_ROWS_MAX};
 use crate::mapping::{DELETE_WHEN, FILTER, Mapped, Mapper, Mark};
@@ -27,6 +26,7 @@ use crate::mask::MASKED;
 use crate::message_batch::MessageBatch;
 use crate::observations::Observations;
 use crate::positions::Positions;
+pub use crate::read_error::ReadError;
 use crate::segments::MessageSegments;
 use crate::suspect::heads;
 use crate::tolerate::{Tolerated, tolerate};
@@ -67,41 +67,6 @@ pub struct MessageSide {
     pub null_payload: NullPayload,
     /// How messages are cut into segments.
     pub segments: Arc<MessageSegments>,
-}
-
-/// Why a read could not be made.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    /// The source failed.
-    #[error("read messages")]
-    Tap(#[from] TapError),
-    /// The format cannot deliver a field.
-    #[error("prepare the decoder")]
-    Decoder(#[from] DecoderError),
-    /// What was read once could not be read again.
-    #[error("{tp} could not be read again: {failure}")]
-    Lost {
-        /// The partition.
-        tp: String,
-        /// Why.
-        failure: String,
-    },
-    /// An upsert table: a later message may be the last version of any key.
-    #[error("{tp} could not be read to its end, and the last version of a key is known only there: {failure}")]
-    Unfinished {
-        /// The partition.
-        tp: String,
-        /// Why.
-        failure: String,
-    },
-    /// An expression does not compile over the decoder's fields.
-    #[error("compile [map] {column}")]
-    Map {
-        /// The column, or `filter`.
-        column: String,
-        /// Why.
-        source: ExprError,
-    },
 }
 
 impl MessageSide {
