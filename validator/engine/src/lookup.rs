@@ -40,6 +40,11 @@ impl BalancedLookup for Lookup {
 }
 
 impl Lookup {
+    /// A look-up on the runtime that this is called on.
+    pub fn new(drill: Drill, disputed: Arc<BTreeSet<SegmentKey>>, proven: Option<Proven>) -> Self {
+        Self { drill, disputed, runtime: tokio::runtime::Handle::current(), proven }
+    }
+
     async fn partners(&self, names: Arc<HashSet<IdentityHash>>) -> Result<Vec<BalancedPartner>, DrillError> {
         let last = match &self.proven {
             Some(proven) => proven.iter().filter(|(name, _)| names.contains(name)).map(|(n, p)| (*n, *p)).collect(),

@@ -26,7 +26,7 @@ use validator_table::{FileFault, Pinned, TableFinding};
 use validator_tap::TapError;
 
 use crate::accounts::{Balanced, accounts};
-use crate::bag_plan::{MessageBag, RowBag};
+use crate::bag_plan;
 use crate::captured::CapturedValues;
 use crate::case::Drilling;
 use crate::drill::{Drill, DrillError};
@@ -36,7 +36,7 @@ use crate::lookup::Lookup;
 use crate::message_reader::{MessageSide, ReadError};
 use crate::misrouted;
 use crate::observations::Observations;
-use crate::passes::{MessagePass, covered};
+use crate::passes::{MessagePass, RowPass, covered};
 use crate::removed::{Removal, removed};
 use crate::scoping::{self, Scoping};
 use crate::segment_exec::RowCensus;
@@ -179,7 +179,7 @@ impl Run {
         let scoping = Scoping::new(&self, &messages.seen, &holes);
         let mut rows = self.row_pass(&scoping, &messages.slips).await?;
         scoping::check_offsets(&self, &rows.census).map_err(RunError::NotOffsets)?;
-        let books = Arc::new(books(&messages.bags, &rows.bags));
+        let books = Arc::new(bag_plan::books(&messages.bags, &rows.bags));
         let balanced = Balanced::of(&books, &rows.bags);
         let losses = Arc::new(scoping::losses(&self, &rows.faults));
         let drill = Drill {
@@ -198,22 +198,13 @@ impl Run {
         let (case, agreement) = self.case(&drill, &books, &disputed, &messages, &rows.bags, &scoping).await?;
         let astray = std::mem::take(&mut rows.census.misrouted);
         let entered = misrouted::entered(&astray, &case);
-        let upsert = self.is_upsert();
-        let named = case.messages.iter().filter_map(|message| Some((message.at, upsert::name_of(message, upsert)?)));
-        let names = named.collect();
-        let lookup = Lookup {
-            drill: drill.clone(),
-            disputed: Arc::clone(&disputed),
-            runtime: tokio::runtime::Handle::current(),
-            proven: agreement.proven,
-        };
+        let names = upsert::names(&case, self.is_upsert());
+        let lookup = Lookup::new(drill.clone(), Arc::clone(&disputed), agreement.proven);
         let mut judgement = judge_case(self.judge, case, lookup).await?;
         let astray = misrouted::in_scope(astray, &disputed, &entered, &judgement);
         let removed = removed(&self, &judgement, &names).await?;
         judgement.mark_removed(&removed.keys().copied().collect());
-        if let Some(superseded) = &agreement.superseded {
-            upsert::settle(&mut messages.seen, superseded, &judgement);
-        }
+        upsert::settle(&mut messages.seen, agreement.superseded.as_ref(), &judgement);
         balanced.add(&agreement.by_partition, self.messages.binding.identity.is_offset());
         let beside = agreement.rows_beside;
         let (accounts, late) = accounts(&self.messages, &messages.seen, &rows.census, &balanced, &judgement, beside);
@@ -224,13 +215,11 @@ impl Run {
         findings.extend(rows.routing.findings(&self.contract.name, &self.messages.binding, &astray).await);
         findings.iter_mut().for_each(|finding| self.messages.binding.mask.apply(finding));
         let suspect = suspect(&findings, self.messages.tap.partitions(), messages.seen.first_judged);
-        let all_skipped = accounts.rows.intact > 0 && rows.census.late_unknown == rows.census.rows;
-        let is_late_known = rows.rows.cut.late.is_some() && !all_skipped;
         let explained = (0..rows.faults.len()).map(|fault| explained(&judgement, fault)).collect();
         Ok(Reconciled {
-            late: is_late_known.then_some(late),
+            late: is_late_known(&rows, accounts.rows.intact).then_some(late),
             misrouted: rows.routing.figure(&astray),
-            stale: upsert.then_some(judgement.stale),
+            stale: self.is_upsert().then_some(judgement.stale),
             keys_spanning: messages.keys_spanning,
             segments: numbers(&books, &disputed, &scoping),
             accounts,
@@ -288,17 +277,6 @@ async fn judge_case(judge: Judge, case: Case, mut lookup: Lookup) -> Result<Judg
     Ok(tokio::task::spawn_blocking(move || judge(case, &mut lookup)).await??)
 }
 
-fn books(messages: &[MessageBag], rows: &[RowBag]) -> Books {
-    let mut books = Books::new();
-    for bag in messages {
-        books.debit(bag.segment, &bag.bag);
-    }
-    for bag in rows {
-        books.credit(bag.segment, &bag.bag);
-    }
-    books
-}
-
 /// The books without segments that are drilled although they balance.
 fn without(books: &Books, disputed: &BTreeSet<SegmentKey>) -> Books {
     let mut rest = Books::new();
@@ -307,6 +285,11 @@ fn without(books: &Books, disputed: &BTreeSet<SegmentKey>) -> Books {
         rest.credit(*segment, &account.credit);
     }
     rest
+}
+
+/// Whether there is a rule of lateness, and a row that it could be asked of.
+fn is_late_known(rows: &RowPass, intact: u64) -> bool {
+    rows.rows.cut.late.is_some() && !(intact > 0 && rows.census.late_unknown == rows.census.rows)
 }
 
 fn explained(judgement: &Judgement, fault: usize) -> u64 {

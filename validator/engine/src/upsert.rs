@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use datafusion::error::{DataFusionError, Result};
 use validator_core::bag::Bag;
 use validator_core::digest::{Digest, IdentityHash};
-use validator_core::judge::{Judgement, MessageEntry, MessageState, can_be_superseded, is_version};
+use validator_core::judge::{Case, Judgement, MessageEntry, MessageState, can_be_superseded, is_version};
 use validator_core::position::{MessageAt, PartitionIndex};
 use validator_core::segment::SegmentKey;
 use validator_core::verdict::{Cause, ExcludedCause};
@@ -295,8 +295,9 @@ fn disagreeing(
 }
 
 /// Counts by the judgement what the first pass could only suppose: which versions are superseded, and which undecodable
-/// ones are not.
-pub fn settle(seen: &mut Observations, superseded: &BTreeMap<PartitionIndex, u64>, judgement: &Judgement) {
+/// ones are not. Nothing to do where the table keeps every message.
+pub fn settle(seen: &mut Observations, superseded: Option<&BTreeMap<PartitionIndex, u64>>, judgement: &Judgement) {
+    let Some(superseded) = superseded else { return };
     for (index, partition) in seen.partitions.iter_mut().enumerate() {
         let at = PartitionIndex(index as u32);
         let count = |counts: &BTreeMap<PartitionIndex, u64>| counts.get(&at).copied().unwrap_or(0);
@@ -313,8 +314,13 @@ pub fn settle(seen: &mut Observations, superseded: &BTreeMap<PartitionIndex, u64
     }
 }
 
+/// The names of the case's messages, see [`name_of`].
+pub fn names(case: &Case, is_upsert: bool) -> HashMap<MessageAt, IdentityHash> {
+    case.messages.iter().filter_map(|message| Some((message.at, name_of(message, is_upsert)?))).collect()
+}
+
 /// The name under which a row of the table is looked for in older snapshots: in upsert tables a row of the same key may be
 /// that of another version.
-pub fn name_of(message: &MessageEntry, is_upsert: bool) -> Option<IdentityHash> {
+fn name_of(message: &MessageEntry, is_upsert: bool) -> Option<IdentityHash> {
     if is_upsert { message.digest.map(|digest| digest.identity()) } else { message.identity }
 }

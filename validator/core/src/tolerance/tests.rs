@@ -1,3 +1,5 @@
+//! Tolerances: what each form makes equal, what it does not, and that forms are idempotent.
+
 use std::sync::Arc;
 
 use arrow_array::builder::{ListBuilder, StringBuilder};

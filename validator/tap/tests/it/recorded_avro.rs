@@ -86,11 +86,11 @@ fn open(files: &[(&str, Vec<u8>)]) -> (TempDir, Result<RecordedTap, String>) {
     )
 }
 
-/// Partition, offset, timestamp, and why it is undecodable.
-type Read = (u32, i64, Option<i64>, Option<String>);
+/// Partition, offset, timestamp, why undecodable.
+type Place = (u32, i64, Option<i64>, Option<String>);
 
-/// All messages, and the columns id and s.
-fn decoded(tap: &RecordedTap) -> (Vec<Read>, Vec<Vec<String>>) {
+/// The places of all messages, and the columns id and s.
+fn decoded(tap: &RecordedTap) -> (Vec<Place>, Vec<Vec<String>>) {
     let schemas = tap.schemas().expect("container files have schemas");
     let fields = avro_fields(&schemas, &[], &[]).expect("no registry is asked").fields;
     let wanted = |name: &str| {

@@ -55,6 +55,8 @@ fn dead_letters_are_refused_by_name() {
     12 | dead_letter = { topic = "dlq" }
        | ^^^^^^^^^^^
        = hint: take it out for now
+
+    1 problem in pipeline.toml
     "#);
 }
 

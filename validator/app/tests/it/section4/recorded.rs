@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Decimal128Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use insta::assert_snapshot;
-use parquet::arrow::ArrowWriter;
 
 use crate::scene::{EPOCH_MS, Folder, Scene};
 use crate::transcript::validator;
@@ -53,10 +52,7 @@ fn rows_of_parquet_are_judged_by_their_columns() {
         ("b.parquet", batch(vec!["c", "d"], vec![1, 40_000_000_001])),
         ("a.parquet", batch(vec!["a", "b"], vec![15_000_000_000, 22_500_000_000])),
     ] {
-        let file = fs::File::create(folder.join(name)).expect("created");
-        let mut writer = ArrowWriter::try_new(file, batch.schema(), None).expect("a writer");
-        writer.write(&batch).expect("written");
-        writer.close().expect("closed");
+        fixtures_warehouse::write_rows(&folder.join(name), &batch).expect("written");
     }
     assert_snapshot!(judged(&folder, "--source *.parquet --envelope none"), @r#"
     breached consumed 4
