@@ -167,11 +167,11 @@ impl Run {
             (Arc::clone(&messages.slips), Arc::clone(&self.messages.segments), self.threads);
         let disputed = Arc::clone(disputed);
         let compare = move || match *segments {
-            MessageSegments::Offset(width) => slips.differing(threads, true, &|name: Name| {
+            MessageSegments::Offset(width) => slips.differing(threads, true, |name: Name| {
                 let at = name.offset();
                 disputed.contains(&width.segment_of(at.partition, at.offset))
             }),
-            MessageSegments::Key(_) => slips.differing(threads, false, &|_| true),
+            MessageSegments::Key(_) => slips.differing(threads, false, |_| true),
         };
         Ok(tokio::task::spawn_blocking(compare).await??)
     }

@@ -181,17 +181,7 @@ impl Run {
         scoping::check_offsets(&self, &rows.census).map_err(RunError::NotOffsets)?;
         let books = Arc::new(bag_plan::books(&messages.bags, &rows.bags));
         let balanced = Balanced::of(&books, &rows.bags);
-        let losses = Arc::new(scoping::losses(&self, &rows.faults));
-        let drill = Drill {
-            messages: self.messages.clone(),
-            covered: covered(&self, &messages.seen),
-            rows: rows.rows.clone(),
-            lost: Arc::new(rows.lost.clone()),
-            digests: Arc::clone(&self.digests),
-            losses,
-            threads: self.threads,
-            gone: None,
-        };
+        let drill = self.drill(&messages, &rows);
         let disputed = self.disputed(&drill, &books, &messages).await?;
         let forced: Balanced = Balanced::of(&without(&books, &disputed), &rows.bags);
         let mut balanced = if disputed.len() == books.disputed().len() { balanced } else { forced };
@@ -235,6 +225,19 @@ impl Run {
             suspect,
             tolerances: self.messages.binding.tolerances.clone(),
         })
+    }
+
+    fn drill(&self, messages: &MessagePass, rows: &RowPass) -> Drill {
+        Drill {
+            messages: self.messages.clone(),
+            covered: covered(self, &messages.seen),
+            rows: rows.rows.clone(),
+            lost: Arc::new(rows.lost.clone()),
+            digests: Arc::clone(&self.digests),
+            losses: Arc::new(scoping::losses(self, &rows.faults)),
+            threads: self.threads,
+            gone: None,
+        }
     }
 
     fn evidence(
