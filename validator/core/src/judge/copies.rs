@@ -67,7 +67,7 @@ fn look_up<L: BalancedLookup>(
 ) -> Result<HashMap<IdentityHash, BalancedPartner>, L::Error> {
     let mut identities: Vec<IdentityHash> = surplus.iter().map(|(identity, _)| *identity).collect();
     identities.dedup();
-    if mode != ModeKind::Key || identities.is_empty() {
+    if matches!(mode, ModeKind::Offset | ModeKind::Content) || identities.is_empty() {
         return Ok(HashMap::new());
     }
     let mut last: HashMap<IdentityHash, BalancedPartner> = HashMap::new();
