@@ -14,6 +14,7 @@ use validator_core::report::{
     TableReport,
 };
 use validator_core::verdict::{TableVerdict, Verdict};
+use validator_engine::case::Drilling;
 use validator_engine::reconcile::Reconciled;
 use validator_table::{FaultKind, Pinned};
 use validator_tap::Tap;
@@ -30,6 +31,8 @@ pub struct Answer {
     pub findings: Vec<Finding>,
     /// The outcome and its reasons.
     pub decision: Decision,
+    /// How the disputed segments were read again; no part of any output.
+    pub drilling: Drilling,
 }
 
 /// What the answer needs beside the run's result.
@@ -59,10 +62,10 @@ impl Frame<'_> {
     ///
     /// # Panics
     /// When the report's sums do not hold: it must not leave the process.
-    pub fn answer(&self, run: Reconciled) -> Answer {
+    pub fn answer(&self, mut run: Reconciled) -> Answer {
         let mut findings = table_findings(self.pipeline, self.pinned, &run);
         let mut warnings = self.warnings(&run);
-        findings.extend(run.findings.iter().cloned());
+        findings.append(&mut run.findings);
         finding::sort(&mut findings);
         let counts = counts(&findings, &run);
         let mut messages = run.accounts.messages;
@@ -115,7 +118,7 @@ impl Frame<'_> {
             warnings,
         };
         report.assert_balanced(&run.accounts);
-        Answer { report, findings, decision }
+        Answer { report, findings, decision, drilling: run.drilling }
     }
 
     fn partitions(&self, run: &Reconciled) -> Vec<PartitionReport> {

@@ -1,8 +1,8 @@
 //! The reconcile plan: bags per segment, from either side.
 //!
 //! ```text
-//! MessageExec ────────────────▶ row_digest ▶ bag by segment        ▶ merge
-//! IcebergScanExec ▶ SegmentExec ▶ row_digest ▶ bag by segment, file ▶ merge
+//! MessageExec ────────────────▶ row_digest ▶ slips ▶ bag by segment        ▶ merge
+//! IcebergScanExec ▶ SegmentExec ▶ row_digest ▶ slips ▶ bag by segment, file ▶ merge
 //! ```
 //! Contract: partial bags merge exactly, so partitions of the plan may see any share of the input.
 
@@ -34,6 +34,8 @@ use crate::message_exec::{MESSAGE_PREFIX, MessageExec};
 use crate::row_digest::{DigestSpec, RowDigest};
 use crate::scan_exec::FILE_COLUMN;
 use crate::segment_exec::{ROW_PREFIX, SegmentExec};
+use crate::slip_exec::{SLIP_COLUMN, SlipExec};
+use crate::slips::{Side, Slips};
 
 /// The bag of one segment's messages.
 #[derive(Debug, Clone, Copy)]
@@ -67,14 +69,17 @@ pub async fn message_bags(
     messages: MessageExec,
     spec: &DigestSpec,
     key: &DigestKey,
+    slips: &Arc<Slips>,
     context: Arc<TaskContext>,
 ) -> Result<Vec<MessageBag>> {
     let columns = spec.fields.len();
     let input: Arc<dyn ExecutionPlan> = Arc::new(messages);
     let marks = Arc::new(Column::new("_inexact", MESSAGE_PREFIX + columns)) as Arc<dyn PhysicalExpr>;
     let digest = digest_expr(&input, spec, key, MESSAGE_PREFIX, marks)?;
-    let input = project(input, &[0, 1, 2], digest)?;
-    let aggregates = [("bag", bag_udaf(), 3), ("offset_max", max_udaf(), 2)];
+    let slip = input.schema().index_of(SLIP_COLUMN)?;
+    let input = project(input, &[0, 1, 2, slip], digest)?;
+    let input = Arc::new(SlipExec::new(input, Side::Message, Arc::clone(slips)));
+    let aggregates = [("bag", bag_udaf(), 4), ("offset_max", max_udaf(), 2)];
     let batches = collect(grouped(input, 2, &aggregates)?, context).await?;
     let mut bags = Vec::new();
     for batch in &batches {
@@ -94,14 +99,17 @@ pub async fn row_bags(
     rows: SegmentExec,
     spec: &DigestSpec,
     key: &DigestKey,
+    slips: &Arc<Slips>,
     context: Arc<TaskContext>,
 ) -> Result<Vec<RowBag>> {
     let input: Arc<dyn ExecutionPlan> = Arc::new(rows);
     let file = input.schema().index_of(FILE_COLUMN)?;
     let marks = Arc::new(Literal::new(ScalarValue::Binary(None))) as Arc<dyn PhysicalExpr>;
     let digest = digest_expr(&input, spec, key, ROW_PREFIX, marks)?;
-    let input = project(input, &[0, 1, file, 2], digest)?;
-    let aggregates = [("bag", bag_udaf(), 4), ("late", sum_udaf(), 3)];
+    let slip = input.schema().index_of(SLIP_COLUMN)?;
+    let input = project(input, &[0, 1, file, 2, slip], digest)?;
+    let input = Arc::new(SlipExec::new(input, Side::Row, Arc::clone(slips)));
+    let aggregates = [("bag", bag_udaf(), 5), ("late", sum_udaf(), 3)];
     let batches = collect(grouped(input, 3, &aggregates)?, context).await?;
     let mut bags = Vec::new();
     for batch in &batches {

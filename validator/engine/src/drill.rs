@@ -1,31 +1,34 @@
-//! The drill: all disputed segments of a run are read again from both sides as entries, and judged together.
+//! The drill: the disputed segments of a run are read again from both sides as entries, and judged together.
 //!
-//! Contract: the judge decides; this file only fetches what it asks for.
+//! Contract: the judge decides; this file only fetches what it asks for. With a [`Sieve`] it fetches only what slips
+//! say differs; [`crate::settled`] proves that the rest balances.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::iter;
 use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
 use datafusion::error::DataFusionError;
 use validator_core::books::Books;
-use validator_core::digest::{Digest, IdentityHash};
-use validator_core::judge::{
-    BalancedLookup, BalancedPartner, MessageEntry, MessageState, ModeKind, RowEntry, RowStanding,
-};
-use validator_core::position::{FileIndex, MessageAt, PartitionIndex, RowAt};
+use validator_core::digest::IdentityHash;
+use validator_core::judge::{MessageEntry, MessageState, ModeKind, RowEntry, RowStanding};
+use validator_core::position::{FileIndex, MessageAt, PartitionIndex};
 use validator_core::segment::SegmentKey;
 use validator_table::RowGroups;
 use validator_tap::Wanted;
 
+use crate::captured::{Captured, near};
 use crate::entries;
 use crate::identity::IdentityDigests;
 use crate::kept::{Kept, KeptRow};
+pub use crate::lookup::Lookup;
 use crate::losses::Losses;
+use crate::message_batch::MessageBatch;
 use crate::message_reader::{MessageSide, ReadError};
 use crate::row_reader::{RowBatch, RowSide, external};
 use crate::scan_exec::ScanTask;
-use crate::segments::MessageSegments;
-use crate::upsert::Proven;
+use crate::segments::{MessageSegments, RowPlace};
+use crate::slips::Name;
 use crate::versions::NameFilter;
 
 /// Why a drill ended.
@@ -63,67 +66,156 @@ pub struct Drill {
     pub gone: Option<Arc<NameFilter>>,
 }
 
+/// The disputed segments, and where their messages and rows are.
+#[derive(Debug, Clone)]
+pub struct Disputed {
+    /// The segments.
+    pub segments: Arc<BTreeSet<SegmentKey>>,
+    /// Files that have rows in them.
+    pub files: BTreeSet<FileIndex>,
+    /// The books of the run.
+    pub books: Arc<Books>,
+}
+
+/// Lets pass only what both sides differ on, and captures its values.
+#[derive(Debug, Clone)]
+pub struct Sieve {
+    /// The names.
+    pub names: Arc<HashSet<Name>>,
+    /// Where values go.
+    pub captured: Arc<Captured>,
+}
+
+/// What a drill has found in disputed segments.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// The bags of judged messages and of rows.
+    pub books: Books,
+    /// Late rows by segment.
+    pub late: BTreeMap<SegmentKey, u64>,
+}
+
+impl Found {
+    fn sum(parts: Vec<Self>) -> Self {
+        parts.into_iter().fold(Self::default(), |mut all, part| {
+            all.merge(part);
+            all
+        })
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.books.merge(&other.books);
+        for (segment, late) in other.late {
+            *self.late.entry(segment).or_default() += late;
+        }
+    }
+}
+
 impl Drill {
-    /// Keeps the messages of the disputed segments, excluded ones too; undecodable ones are left to the first pass.
+    /// Keeps messages and rows of the disputed segments: excluded messages too, undecodable ones are left to the first
+    /// pass; rows that the run does not ask for only where a message may (modes `key` and `content`). With `only`, what
+    /// has no name of it is passed by, and the values of the rest are captured.
     ///
     /// # Errors
     /// [`DrillError`].
-    pub async fn keep_messages(
-        &self,
-        disputed: &Arc<BTreeSet<SegmentKey>>,
-        kept: &Arc<Kept>,
-    ) -> Result<(), DrillError> {
-        let wanted = self.message_ranges(disputed);
-        let (disputed, digests, losses) = (Arc::clone(disputed), Arc::clone(&self.digests), Arc::clone(&self.losses));
-        let by_position = matches!(*self.messages.segments, MessageSegments::Offset(_));
-        let (segments, kept) = (Arc::clone(&self.messages.segments), Arc::clone(kept));
-        self.read_messages(wanted, move |batch| {
-            let keys = segments.keys(&batch).map_err(external)?;
-            let asked = |row: usize| {
-                !matches!(batch.states[row], MessageState::Undecodable(_)) && disputed.contains(&keys[row])
-            };
-            let entries = entries::of_messages(&batch, &digests, by_position, &losses, asked).map_err(external)?;
-            kept.add_messages(&entries)
-        })
-        .await?;
-        Ok(())
+    pub async fn keep(&self, disputed: &Disputed, only: Option<&Sieve>, kept: &Arc<Kept>) -> Result<Found, DrillError> {
+        let mut found = Found::default();
+        if !disputed.segments.is_empty() {
+            found.merge(self.keep_messages(disputed, only, kept).await?);
+            found.merge(self.keep_rows(disputed, only, kept).await?);
+        }
+        Ok(found)
     }
 
-    /// Keeps the rows of the disputed segments; those that the run does not ask for only where a message may (modes
-    /// `key` and `content`).
+    async fn keep_messages(
+        &self,
+        disputed: &Disputed,
+        only: Option<&Sieve>,
+        kept: &Arc<Kept>,
+    ) -> Result<Found, DrillError> {
+        let by_position = matches!(*self.messages.segments, MessageSegments::Offset(_));
+        let wanted = match only {
+            Some(sieve) if by_position => self.near_offsets(&sieve.names),
+            _ => self.message_ranges(&disputed.segments),
+        };
+        let (segments, digests) = (Arc::clone(&self.messages.segments), Arc::clone(&self.digests));
+        let (disputed, losses) = (Arc::clone(&disputed.segments), Arc::clone(&self.losses));
+        let (kept, sieve) = (Arc::clone(kept), only.cloned());
+        let each = move |batch: MessageBatch| {
+            let places = segments.places(&batch).map_err(external)?;
+            let asked = |row: &usize| {
+                !matches!(batch.states[*row], MessageState::Undecodable(_))
+                    && disputed.contains(&places[*row].0)
+                    && sieve.as_ref().is_none_or(|sieve| sieve.names.contains(&places[*row].1))
+            };
+            let rows: Vec<usize> = (0..batch.len()).filter(asked).collect();
+            let batch = batch.select(&rows);
+            let (entries, found_digests) =
+                entries::of_all_messages(&batch, &digests, by_position, &losses).map_err(external)?;
+            kept.add_messages(&entries)?;
+            let mut found = Found::default();
+            for ((row, entry), digest) in rows.iter().zip(&entries).zip(found_digests) {
+                if entry.state == MessageState::Judged {
+                    found.books.debit(places[*row].0, &iter::once(&digest).collect());
+                }
+            }
+            if let Some(sieve) = &sieve {
+                sieve.captured.add_messages(batch);
+            }
+            Ok(found)
+        };
+        let names = only.filter(|_| by_position).map(|sieve| Arc::clone(&sieve.names));
+        let asked = move |at: MessageAt| {
+            names.as_ref().is_none_or(|names| names.contains(&Name::of_offset(at.partition, at.offset)))
+        };
+        Ok(Found::sum(self.read_messages(wanted, asked, each).await?))
+    }
+
+    /// Keeps the rows alone.
     ///
     /// # Errors
     /// [`DrillError`].
     pub async fn keep_rows(
         &self,
-        disputed: &Arc<BTreeSet<SegmentKey>>,
-        files: &BTreeSet<FileIndex>,
-        books: &Arc<Books>,
+        disputed: &Disputed,
+        only: Option<&Sieve>,
         kept: &Arc<Kept>,
-    ) -> Result<(), DrillError> {
-        let (disputed, digests) = (Arc::clone(disputed), Arc::clone(&self.digests));
-        let (books, kept, gone) = (Arc::clone(books), Arc::clone(kept), self.gone.clone());
+    ) -> Result<Found, DrillError> {
+        let digests = Arc::clone(&self.digests);
+        let (kept, sieve, gone) = (Arc::clone(kept), only.cloned(), self.gone.clone());
         let is_key = !matches!(*self.messages.segments, MessageSegments::Offset(_));
+        let (segments, books) = (Arc::clone(&disputed.segments), Arc::clone(&disputed.books));
         let each = move |batch: RowBatch| {
-            let asked = |row: usize| {
-                let place = &batch.places[row];
-                disputed.contains(&place.segment) && (is_key || place.standing != RowStanding::OutOfScope)
-            };
-            let rows: Vec<usize> = (0..batch.at.len()).filter(|row| asked(*row)).collect();
-            let entries = entries::of_rows(&batch.columns, &batch.at, &batch.places, &batch.late, &digests, &rows)
-                .map_err(external)?;
-            let beside = |row: &usize, entry: &RowEntry| {
+            let asked = |row: &usize| {
                 let place = &batch.places[*row];
+                segments.contains(&place.segment)
+                    && (is_key || place.standing != RowStanding::OutOfScope)
+                    && (place.standing != RowStanding::InScope
+                        || sieve.as_ref().is_none_or(|s| place.name.is_none_or(|name| s.names.contains(&name))))
+            };
+            let rows: Vec<usize> = (0..batch.at.len()).filter(asked).collect();
+            let batch = batch.select(&rows);
+            let entries = entries::of_rows(&batch, &digests).map_err(external)?;
+            let beside = |entry: &RowEntry, place: &RowPlace| {
                 let is_gone = gone.as_ref().is_some_and(|gone| gone.may_hold(&entry.identity));
                 let has_messages = || books.account(&place.segment).is_some_and(|account| account.debit.count > 0);
                 place.standing == RowStanding::OutOfScope && !has_messages() && !is_gone
             };
-            let rows = rows.iter().zip(entries);
-            let rows: Vec<KeptRow> = rows.map(|(row, entry)| KeptRow { beside: beside(row, &entry), entry }).collect();
-            kept.add_rows(&rows)
+            let mut found = Found::default();
+            let mut rows = Vec::with_capacity(entries.len());
+            for (entry, place) in entries.into_iter().zip(&batch.places) {
+                found.books.credit(place.segment, &iter::once(&entry.digest).collect());
+                *found.late.entry(place.segment).or_default() += u64::from(entry.late);
+                rows.push(KeptRow { beside: beside(&entry, place), entry });
+            }
+            kept.add_rows(&rows)?;
+            if let Some(sieve) = &sieve {
+                sieve.captured.add_rows(batch);
+            }
+            Ok(found)
         };
-        self.rows.read(self.tasks(files), each).await.map_err(DrillError::Rows)?;
-        Ok(())
+        let (found, _) = self.rows.read(self.tasks(&disputed.files), each).await.map_err(DrillError::Rows)?;
+        Ok(Found::sum(found))
     }
 
     /// Mode `key`: excluded messages of other segments that have the identity of a row here: a damaged window takes a
@@ -150,20 +242,18 @@ impl Drill {
         }
         let (segments, digests) = (Arc::clone(&self.messages.segments), Arc::clone(&self.digests));
         let disputed = Arc::clone(disputed);
-        let found = self
-            .read_messages(self.covered.clone(), move |batch| {
-                if batch.all_judged() {
-                    return Ok(Vec::new());
-                }
-                let keys = segments.keys(&batch).map_err(external)?;
-                let excluded = |row: usize| {
-                    matches!(batch.states[row], MessageState::Excluded(_)) && !disputed.contains(&keys[row])
-                };
-                let found = entries::of_messages(&batch, &digests, false, &Losses::default(), excluded);
-                let found = found.map_err(external)?.into_iter();
-                Ok(found.filter(|message| message.identity.is_some_and(|name| names.contains(&name))).collect())
-            })
-            .await?;
+        let each = move |batch: MessageBatch| {
+            if batch.all_judged() {
+                return Ok(Vec::new());
+            }
+            let keys = segments.keys(&batch).map_err(external)?;
+            let excluded =
+                |row: usize| matches!(batch.states[row], MessageState::Excluded(_)) && !disputed.contains(&keys[row]);
+            let found = entries::of_messages(&batch, &digests, false, &Losses::default(), excluded);
+            let found = found.map_err(external)?.into_iter();
+            Ok(found.filter(|message| message.identity.is_some_and(|name| names.contains(&name))).collect::<Vec<_>>())
+        };
+        let found = self.read_messages(self.covered.clone(), |_| true, each).await?;
         Ok(found.into_iter().flatten().collect())
     }
 
@@ -195,20 +285,25 @@ impl Drill {
         scan_tasks(&self.rows, files, &self.lost)
     }
 
+    /// Reads messages again on several threads; those that `asked` does not hold of are not even decoded.
     pub(crate) async fn read_messages<R: Send + 'static>(
         &self,
         wanted: Vec<Wanted>,
-        each: impl Fn(crate::message_batch::MessageBatch) -> Result<R, DataFusionError> + Send + Sync + 'static,
+        asked: impl Fn(MessageAt) -> bool + Send + Sync + 'static,
+        each: impl Fn(MessageBatch) -> Result<R, DataFusionError> + Send + Sync + 'static,
     ) -> Result<Vec<R>, DrillError> {
-        let each = Arc::new(each);
+        if wanted.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (asked, each) = (Arc::new(asked), Arc::new(each));
         let shares = share(wanted, self.threads);
         let tasks: Vec<_> = shares
             .into_iter()
             .map(|share| {
-                let (side, each) = (self.messages.clone(), Arc::clone(&each));
+                let (side, asked, each) = (self.messages.clone(), Arc::clone(&asked), Arc::clone(&each));
                 tokio::task::spawn_blocking(move || {
                     let (mut results, mut failed) = (Vec::new(), None);
-                    let read = side.read(&share, &mut |batch| match each(batch) {
+                    let read = side.read_asked(&share, &*asked, &mut |batch| match each(batch) {
                         Ok(result) => {
                             results.push(result);
                             ControlFlow::Continue(())
@@ -234,6 +329,17 @@ impl Drill {
             results.extend(task.await.map_err(DrillError::Task)??);
         }
         Ok(results)
+    }
+
+    /// Runs of near offsets of these names, inside of what the first pass covered.
+    fn near_offsets(&self, names: &HashSet<Name>) -> Vec<Wanted> {
+        let mut offsets: Vec<MessageAt> = names.iter().map(|name| name.offset()).collect();
+        offsets.retain(|at| {
+            let covered = self.covered.iter().find(|(partition, _)| *partition == at.partition);
+            covered.is_some_and(|(_, ranges)| ranges.iter().any(|range| range.contains(&at.offset)))
+        });
+        offsets.sort_unstable();
+        near(offsets)
     }
 
     /// In mode `offset` only the disputed offsets are read again.
@@ -288,112 +394,4 @@ pub fn share(mut wanted: Vec<Wanted>, threads: usize) -> Vec<Vec<Wanted>> {
         least.1.push(one);
     }
     shares.into_iter().map(|(_, share)| share).collect()
-}
-
-/// Finds partners in balanced segments for rows that the judge has left over. Blocks its thread.
-pub struct Lookup {
-    /// The drill.
-    pub drill: Drill,
-    /// The disputed segments: their messages and rows are in the case already.
-    pub disputed: Arc<BTreeSet<SegmentKey>>,
-    /// The runtime that reads rows.
-    pub runtime: tokio::runtime::Handle,
-    /// Upsert tables: the last versions that are proven, of the keys that have something before the judge.
-    pub proven: Option<Proven>,
-}
-
-impl BalancedLookup for Lookup {
-    type Error = DrillError;
-
-    fn find(&mut self, identities: &[IdentityHash]) -> Result<Vec<BalancedPartner>, DrillError> {
-        if identities.is_empty() || matches!(*self.drill.messages.segments, MessageSegments::Offset(_)) {
-            return Ok(Vec::new());
-        }
-        let names: Arc<HashSet<IdentityHash>> = Arc::new(identities.iter().copied().collect());
-        self.runtime.block_on(self.partners(names))
-    }
-}
-
-impl Lookup {
-    /// A look-up on the runtime that this is called on.
-    pub fn new(drill: Drill, disputed: Arc<BTreeSet<SegmentKey>>, proven: Option<Proven>) -> Self {
-        Self { drill, disputed, runtime: tokio::runtime::Handle::current(), proven }
-    }
-
-    async fn partners(&self, names: Arc<HashSet<IdentityHash>>) -> Result<Vec<BalancedPartner>, DrillError> {
-        let last = match &self.proven {
-            Some(proven) => proven.iter().filter(|(name, _)| names.contains(name)).map(|(n, p)| (*n, *p)).collect(),
-            None => self.last_messages(Arc::clone(&names)).await?,
-        };
-        let pairs: Arc<HashSet<(IdentityHash, Digest)>> =
-            Arc::new(last.iter().map(|(identity, (_, digest, _))| (*identity, *digest)).collect());
-        let rows = self.last_rows(pairs).await?;
-        let partner =
-            |(identity, (message, digest, timestamp_ms)): (IdentityHash, (MessageAt, Digest, Option<i64>))| {
-                let (row, late) = *rows.get(&identity)?;
-                Some(BalancedPartner { identity, digest, message, timestamp_ms, row, late })
-            };
-        Ok(last.into_iter().filter_map(partner).collect())
-    }
-
-    /// The last message of each identity in balanced segments.
-    async fn last_messages(
-        &self,
-        names: Arc<HashSet<IdentityHash>>,
-    ) -> Result<HashMap<IdentityHash, (MessageAt, Digest, Option<i64>)>, DrillError> {
-        let (digests, disputed) = (Arc::clone(&self.drill.digests), Arc::clone(&self.disputed));
-        let segments = Arc::clone(&self.drill.messages.segments);
-        let found = self
-            .drill
-            .read_messages(self.drill.covered.clone(), move |batch| {
-                let keys = segments.keys(&batch).map_err(external)?;
-                let judged = |row: usize| batch.states[row] == MessageState::Judged && !disputed.contains(&keys[row]);
-                let found =
-                    entries::of_messages(&batch, &digests, false, &Losses::default(), judged).map_err(external)?;
-                Ok(found
-                    .into_iter()
-                    .filter(|m| m.identity.is_some_and(|name| names.contains(&name)))
-                    .collect::<Vec<_>>())
-            })
-            .await?;
-        let mut last: HashMap<IdentityHash, (MessageAt, Digest, Option<i64>)> = HashMap::new();
-        for message in found.into_iter().flatten() {
-            let (Some(identity), Some(digest)) = (message.identity, message.digest) else { continue };
-            let this = (message.at, digest, message.timestamp_ms);
-            let so_far = last.entry(identity).or_insert(this);
-            if so_far.0 < message.at {
-                *so_far = this;
-            }
-        }
-        Ok(last)
-    }
-
-    /// The last row of each (identity, digest) in balanced segments.
-    async fn last_rows(
-        &self,
-        pairs: Arc<HashSet<(IdentityHash, Digest)>>,
-    ) -> Result<HashMap<IdentityHash, (RowAt, bool)>, DrillError> {
-        let (digests, disputed) = (Arc::clone(&self.drill.digests), Arc::clone(&self.disputed));
-        let tasks = self.drill.tasks(&self.drill.all_files());
-        let (found, _) = self
-            .drill
-            .rows
-            .read(tasks, move |batch| {
-                let balanced: Vec<usize> =
-                    (0..batch.at.len()).filter(|row| !disputed.contains(&batch.places[*row].segment)).collect();
-                let rows = entries::of_rows(&batch.columns, &batch.at, &batch.places, &batch.late, &digests, &balanced);
-                let rows = rows.map_err(external)?;
-                Ok(rows.into_iter().filter(|row| pairs.contains(&(row.identity, row.digest))).collect::<Vec<_>>())
-            })
-            .await
-            .map_err(DrillError::Rows)?;
-        let mut last: HashMap<IdentityHash, (RowAt, bool)> = HashMap::new();
-        for row in found.into_iter().flatten() {
-            let so_far = last.entry(row.identity).or_insert((row.at, row.late));
-            if so_far.0 < row.at {
-                *so_far = (row.at, row.late);
-            }
-        }
-        Ok(last)
-    }
 }

@@ -2,17 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use arrow_array::ArrayRef;
+use validator_core::digest::Digest;
 use validator_core::encode::EncodeError;
 use validator_core::judge::{MessageEntry, MessageState, RowEntry};
-use validator_core::position::{MessageAt, PartitionIndex, RowAt};
+use validator_core::position::{MessageAt, PartitionIndex};
 
 use crate::identity::IdentityDigests;
 use crate::losses::Losses;
 use crate::message_batch::MessageBatch;
-use crate::segments::RowPlace;
+use crate::row_reader::RowBatch;
 
-/// The entries of a batch's messages, for which `wanted` is true.
+/// The entries of a batch's messages for which `wanted` is true.
 ///
 /// # Errors
 /// Columns that are not of the bound types.
@@ -24,8 +24,21 @@ pub fn of_messages(
     wanted: impl Fn(usize) -> bool,
 ) -> Result<Vec<MessageEntry>, EncodeError> {
     let wanted: Vec<usize> = (0..batch.len()).filter(|row| wanted(*row)).collect();
-    if wanted.is_empty() {
-        return Ok(Vec::new());
+    Ok(of_all_messages(&batch.select(&wanted), digests, by_position, losses)?.0)
+}
+
+/// The entries of all messages of a batch, and the digests that they have in their bags.
+///
+/// # Errors
+/// Columns that are not of the bound types.
+pub fn of_all_messages(
+    batch: &MessageBatch,
+    digests: &IdentityDigests,
+    by_position: bool,
+    losses: &Losses,
+) -> Result<(Vec<MessageEntry>, Vec<Digest>), EncodeError> {
+    if batch.is_empty() {
+        return Ok(Default::default());
     }
     let all = digests.all(batch.len(), &batch.columns, |counts| batch.inexact(counts))?;
     let marked: BTreeSet<usize> = batch.marks.iter().map(|mark| mark.row).collect();
@@ -46,36 +59,26 @@ pub fn of_messages(
             loss: if judged { losses.of(&batch.columns, row) } else { None },
         }
     };
-    Ok(wanted.into_iter().map(entry).collect())
+    Ok(((0..batch.len()).map(entry).collect(), all.row))
 }
 
-/// The entries of the rows `wanted`, in that order.
+/// The entries of the rows of a batch.
 ///
 /// # Errors
 /// Columns that are not of the bound types.
-pub fn of_rows(
-    columns: &[ArrayRef],
-    at: &[RowAt],
-    places: &[RowPlace],
-    late: &[Option<bool>],
-    digests: &IdentityDigests,
-    wanted: &[usize],
-) -> Result<Vec<RowEntry>, EncodeError> {
-    if wanted.is_empty() {
+pub fn of_rows(batch: &RowBatch, digests: &IdentityDigests) -> Result<Vec<RowEntry>, EncodeError> {
+    if batch.at.is_empty() {
         return Ok(Vec::new());
     }
-    let all = digests.all(at.len(), columns, |_| None)?;
-    let entry = |row: &usize| {
-        let row = *row;
-        RowEntry {
-            at: at[row],
-            identity: all.identity[row],
-            digest: all.row[row],
-            rest: all.rest[row],
-            standing: places[row].standing,
-            hole: places[row].hole,
-            late: late[row] == Some(true),
-        }
+    let all = digests.all(batch.at.len(), &batch.columns, |_| None)?;
+    let entry = |row: usize| RowEntry {
+        at: batch.at[row],
+        identity: all.identity[row],
+        digest: all.row[row],
+        rest: all.rest[row],
+        standing: batch.places[row].standing,
+        hole: batch.places[row].hole,
+        late: batch.late[row] == Some(true),
     };
-    Ok(wanted.iter().map(entry).collect())
+    Ok((0..batch.at.len()).map(entry).collect())
 }

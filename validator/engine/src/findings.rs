@@ -3,53 +3,92 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use futures::{StreamExt, stream};
 use validator_core::clock::UtcMillis;
 use validator_core::contract::Contract;
 use validator_core::damage::{self, DamageContext};
 use validator_core::finding::{Candidate, ColumnDifference, Finding, Named, RowPlace};
 use validator_core::judge::{Draft, ModeKind};
 use validator_core::position::{MessageAt, RowAt, TopicPartition};
+use validator_core::schema::Field;
 use validator_core::value::Value;
 use validator_core::verdict::{Cause, Damage, MessageVerdict, RowVerdict, UndecodableCause, Verdict};
 use validator_table::Pinned;
 
 use crate::binding::{Binding, LeafPath, leaf_field};
+use crate::captured::CapturedValues;
+use crate::limits::PAIRS_AT_ONCE_MAX;
 use crate::message_reader::{MessageSide, ReadError};
-use crate::related::Related;
+use crate::related::{Prints, Related};
 use crate::removed::Removal;
+use crate::swaps::Swaps;
 use crate::tolerate::level;
 use crate::values::{self, Values};
 
 /// Everything that a finding's evidence comes from.
-pub struct Evidence<'a> {
+#[derive(Debug)]
+pub struct Evidence {
     /// The pipeline.
-    pub contract: &'a Contract,
+    pub contract: Arc<Contract>,
     /// Messages.
-    pub messages: &'a MessageSide,
+    pub messages: MessageSide,
     /// Rows.
-    pub pinned: &'a Arc<Pinned>,
+    pub pinned: Arc<Pinned>,
+    /// The fields of the bound columns.
+    pub fields: Arc<[Field]>,
     /// Why messages are undecodable.
-    pub details: &'a BTreeMap<MessageAt, String>,
+    pub details: BTreeMap<MessageAt, String>,
     /// The commits that took missing messages' rows away.
-    pub removed: &'a HashMap<MessageAt, Removal>,
+    pub removed: HashMap<MessageAt, Removal>,
+    /// Values that the drill has read.
+    pub captured: CapturedValues,
 }
 
 /// Both sides' values of one chunk of drafts.
-struct Sides {
-    messages: HashMap<MessageAt, Values>,
-    rows: HashMap<RowAt, Values>,
+#[derive(Debug)]
+pub struct Sides {
+    /// By position.
+    pub messages: HashMap<MessageAt, Values>,
+    /// By position.
+    pub rows: HashMap<RowAt, Values>,
 }
 
-impl Evidence<'_> {
-    /// The findings of these drafts; what may be linked to another one is noted in `related`.
+impl Evidence {
+    /// The findings of these drafts, in their order, made `threads` chunks at a time; and how many of them could not be
+    /// linked, as there are too many.
     ///
     /// # Errors
     /// The messages could not be read again.
-    pub async fn findings(&self, drafts: &[Draft], related: &mut Related) -> Result<Vec<Finding>, ReadError> {
-        let sides = self.sides(drafts, related).await?;
-        let swaps = Swaps::of(drafts, &sides);
-        related.note(drafts, &sides.messages, &sides.rows);
-        Ok(drafts.iter().map(|draft| self.finding(draft, &sides, &swaps)).collect())
+    pub async fn findings(self, drafts: Vec<Draft>, threads: usize) -> Result<(Vec<Finding>, u64), ReadError> {
+        let mut findings = Vec::with_capacity(drafts.len());
+        let mut prints = Prints::default();
+        let related = Arc::new(Related::new(self.binding(), &drafts));
+        let (evidence, drafts) = (Arc::new(self), Arc::new(drafts));
+        let chunks = (0..drafts.len()).step_by(PAIRS_AT_ONCE_MAX).map(|from| {
+            let (evidence, drafts, related) = (Arc::clone(&evidence), Arc::clone(&drafts), Arc::clone(&related));
+            tokio::spawn(async move {
+                let chunk = from..(from + PAIRS_AT_ONCE_MAX).min(drafts.len());
+                let sides = evidence.sides(&drafts[chunk.clone()], &related).await?;
+                let made = tokio::task::spawn_blocking(move || {
+                    let prints = related.prints(from, &drafts[chunk.clone()], &sides.messages, &sides.rows);
+                    (evidence.chunk(&drafts[chunk], &sides), prints)
+                });
+                made.await.map_err(lost)
+            })
+        });
+        let mut chunks = stream::iter(chunks).buffered(threads.max(1));
+        while let Some(chunk) = chunks.next().await {
+            let (made, printed) = chunk.map_err(lost)??;
+            findings.extend(made);
+            prints.append(printed);
+        }
+        prints.link(evidence.binding(), &mut findings);
+        Ok((findings, related.unlinked()))
+    }
+
+    fn chunk(&self, drafts: &[Draft], sides: &Sides) -> Vec<Finding> {
+        let swaps = Swaps::of(drafts, sides);
+        drafts.iter().map(|draft| self.finding(draft, sides, &swaps)).collect()
     }
 
     fn binding(&self) -> &Binding {
@@ -78,13 +117,20 @@ impl Evidence<'_> {
                 None => rows.extend(draft.rows.first()),
             }
         }
+        let mut sides = Sides { messages: HashMap::new(), rows: HashMap::new() };
+        messages.retain(|at| match self.captured.message(*at, self.binding()) {
+            Some(values) => sides.messages.insert(*at, values).is_some(),
+            None => true,
+        });
+        rows.retain(|at| match self.captured.row(*at, &self.fields) {
+            Some(values) => sides.rows.insert(*at, values).is_some(),
+            None => true,
+        });
         let side = self.messages.clone();
         let read = tokio::task::spawn_blocking(move || values::of_messages(&side, &messages));
-        let fields: Vec<_> = self.binding().columns.iter().map(|column| column.field.clone()).collect();
-        let rows = values::of_rows(self.pinned, &fields, &rows).await;
-        let messages =
-            read.await.map_err(|error| ReadError::Lost { tp: "messages".into(), failure: error.to_string() })??;
-        Ok(Sides { messages, rows })
+        sides.rows.extend(values::of_rows(&self.pinned, &self.fields, &rows).await);
+        sides.messages.extend(read.await.map_err(lost)??);
+        Ok(sides)
     }
 
     fn finding(&self, draft: &Draft, sides: &Sides, swaps: &Swaps) -> Finding {
@@ -184,15 +230,15 @@ impl Evidence<'_> {
     /// The columns in which any of the draft's pairs differ, in the table's order, each once, from the first pair that
     /// shows it.
     fn columns(&self, draft: &Draft, sides: &Sides, swaps: &Swaps) -> Vec<ColumnDifference> {
-        let fields: Vec<_> = self.binding().columns.iter().map(|column| column.field.clone()).collect();
+        let fields = &self.fields;
         let mut columns: Vec<ColumnDifference> = Vec::new();
         for (message, row) in &draft.compare {
             let (Some(expected), Some(actual)) = (sides.messages.get(message), sides.rows.get(row)) else { continue };
-            let other_rows = |column: &str, value: &Value| swaps.exchanged(&fields, column, *message, value, expected);
+            let other_rows = |column: &str, value: &Value| swaps.exchanged(fields, column, *message, value, expected);
             let stale = draft.stale.contains(row);
             let context = DamageContext { defaults: &self.pinned.defaults, other_rows: &other_rows, stale };
-            let levelled = level(&self.binding().tolerances, &fields, expected, actual);
-            for difference in damage::differences(&fields, &levelled, actual, &context) {
+            let levelled = level(&self.binding().tolerances, fields, expected, actual);
+            for difference in damage::differences(fields, &levelled, actual, &context) {
                 if columns.iter().all(|column| column.name != difference.column) {
                     columns.push(ColumnDifference {
                         name: difference.column,
@@ -285,6 +331,10 @@ impl Evidence<'_> {
     }
 }
 
+fn lost(error: tokio::task::JoinError) -> ReadError {
+    ReadError::Lost { tp: "messages".into(), failure: error.to_string() }
+}
+
 /// Whether a difference of this name lies in the column: it is the column, or a leaf of it.
 fn is_of(name: &str, column: &str) -> bool {
     name.strip_prefix(column).is_some_and(|leaf| leaf.is_empty() || leaf.starts_with(['.', '[']))
@@ -329,39 +379,5 @@ fn in_words(damage: Damage) -> &'static str {
         Damage::BitFlip => "a bit is flipped, or a few",
         Damage::Inexact => "the column cannot hold the message's value",
         Damage::Other => "another value",
-    }
-}
-
-/// Values that two rows of a chunk exchanged: (column, expected, actual) → messages.
-struct Swaps {
-    pairs: HashMap<(usize, String, String), Vec<MessageAt>>,
-}
-
-impl Swaps {
-    fn of(drafts: &[Draft], sides: &Sides) -> Self {
-        let mut pairs: HashMap<(usize, String, String), Vec<MessageAt>> = HashMap::new();
-        for (message, row) in drafts.iter().flat_map(|draft| &draft.compare) {
-            let (Some(expected), Some(actual)) = (sides.messages.get(message), sides.rows.get(row)) else { continue };
-            for (column, (expected, actual)) in expected.iter().zip(actual.iter()).enumerate() {
-                if expected != actual {
-                    pairs.entry((column, expected.to_string(), actual.to_string())).or_default().push(*message);
-                }
-            }
-        }
-        Self { pairs }
-    }
-
-    /// Whether another message's row holds what this one should, and this one what that should.
-    fn exchanged(
-        &self,
-        fields: &[validator_core::schema::Field],
-        column: &str,
-        message: MessageAt,
-        actual: &Value,
-        expected: &Values,
-    ) -> bool {
-        let Some(index) = fields.iter().position(|field| field.name == column) else { return false };
-        let mirror = (index, actual.to_string(), expected[index].to_string());
-        self.pairs.get(&mirror).is_some_and(|others| others.iter().any(|other| *other != message))
     }
 }

@@ -301,7 +301,12 @@ impl Reduced {
         self.messages.extend(other.messages);
         self.rows.extend(other.rows);
         self.rows_beside += other.rows_beside;
-        for (partition, more) in other.agreed {
+        self.add_agreed(other.agreed);
+    }
+
+    /// Adds what agreed elsewhere.
+    pub fn add_agreed(&mut self, agreed: BTreeMap<PartitionIndex, Agreed>) {
+        for (partition, more) in agreed {
             let agreed = self.agreed.entry(partition).or_insert(Agreed { messages: 0, late: 0, ..more });
             agreed.messages += more.messages;
             agreed.late += more.late;

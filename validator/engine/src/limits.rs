@@ -24,6 +24,25 @@ pub const KEPT_BUCKETS: usize = 64;
 /// Bytes of such entries in memory, of both sides together; what goes beyond is spilled: two million messages and rows.
 pub const KEPT_BYTES_MAX: usize = 512 * 1024 * 1024;
 
+/// Buckets of slips: compared one at a time on each thread. A power of two.
+pub const SLIP_BUCKETS: usize = 128;
+
+/// Bytes of slips in memory, of both sides together: four million messages and their rows.
+pub const SLIP_BYTES_MAX: usize = 192 * 1024 * 1024;
+
+/// Bytes of slips on disk: a hundred million messages and their rows. A run beyond that drills as if there were none.
+pub const SLIP_DISK_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
+
+/// Names on which both sides differ, held while they are read again: beyond it nearly all of a large run differs, or
+/// so much that reading all of its disputed segments costs little more.
+pub const DIFFERING_NAMES_MAX: usize = 4_000_000;
+
+/// Bytes of values that the drill keeps for the findings: those of half a million pairs.
+pub const CAPTURED_BYTES_MAX: usize = 192 * 1024 * 1024;
+
+/// Offsets that lie this near are read in one go.
+pub const NEAR_OFFSETS: i64 = 512;
+
 /// Bytes of one expression of a contract: far more than anyone writes, and little enough to be read at once.
 pub const EXPRESSION_BYTES_MAX: usize = 64 * 1024;
 

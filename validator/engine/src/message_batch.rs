@@ -1,11 +1,17 @@
 //! A batch of messages as the rows they should be, with what is known of each.
 
+use std::collections::HashMap;
+
 use arrow_array::builder::BinaryBuilder;
 use arrow_array::{ArrayRef, BinaryArray};
 use validator_core::encode::inexact_bytes;
 use validator_core::judge::MessageState;
+use validator_core::value::Value;
 
+use crate::binding::{Binding, BoundColumn};
 use crate::mapping::Mark;
+use crate::selection::Selection;
+use crate::values::Values;
 
 /// Messages of one or several partitions, mapped. Row `i` of every column belongs to message `i`.
 #[derive(Debug)]
@@ -78,6 +84,44 @@ impl MessageBatch {
     pub fn shown(&self, column: usize) -> &ArrayRef {
         let original = self.originals.iter().find(|(index, _)| *index == column);
         original.map_or(&self.columns[column], |(_, array)| array)
+    }
+
+    /// These messages of the batch, ascending.
+    pub fn select(&self, rows: &[usize]) -> Self {
+        let place: HashMap<usize, usize> = rows.iter().copied().zip(0..).collect();
+        let placed = |mark: &Mark| Some(Mark { row: *place.get(&mark.row)?, ..mark.clone() });
+        let failed = self.failed_cells.iter().filter_map(|(row, column)| Some((*place.get(row)?, *column)));
+        let details = self.details.iter().filter_map(|(row, why)| Some((*place.get(row)?, why.clone())));
+        let (columns, originals) = match rows.len() == self.len() {
+            true => (self.columns.clone(), self.originals.clone()),
+            false => {
+                let selection = Selection::new(self.len(), rows);
+                (selection.columns(&self.columns), selection.originals(&self.originals))
+            }
+        };
+        Self {
+            marks: self.marks.iter().filter_map(placed).collect(),
+            settled: self.settled.iter().filter_map(placed).collect(),
+            failed_cells: failed.collect(),
+            details: details.collect(),
+            partition: rows.iter().map(|row| self.partition[*row]).collect(),
+            offset: rows.iter().map(|row| self.offset[*row]).collect(),
+            timestamp_ms: rows.iter().map(|row| self.timestamp_ms[*row]).collect(),
+            states: rows.iter().map(|row| self.states[*row]).collect(),
+            fieldless: rows.iter().map(|row| self.fieldless[*row]).collect(),
+            named: if self.named.is_empty() { Vec::new() } else { rows.iter().map(|row| self.named[*row]).collect() },
+            columns,
+            originals,
+        }
+    }
+
+    /// The values of a message as it has them, in the order of the bound columns.
+    pub fn values(&self, row: usize, binding: &Binding) -> Values {
+        let value = |(index, column): (usize, &BoundColumn)| match self.mark(row, index) {
+            Some(text) => Value::Inexact(text.to_owned()),
+            None => Value::from_arrow(self.shown(index), row, &column.field.ty),
+        };
+        binding.columns.iter().enumerate().map(value).collect()
     }
 
     /// The source text of an inexact value of that row and column.

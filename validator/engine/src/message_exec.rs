@@ -19,15 +19,18 @@ use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties};
 use validator_core::judge::MessageState;
+use validator_core::segment::SegmentKey;
 use validator_tap::Wanted;
 
 use crate::limits::QUEUE_BATCHES_MAX;
 use crate::message_batch::MessageBatch;
 use crate::message_reader::MessageSide;
 use crate::observations::Observations;
+use crate::slip_exec::{slip_column, slip_field};
+use crate::slips::{Name, Side, Slip, Slips};
 
-/// Columns before the bound ones: the two numbers of a segment key and the offset.
-pub const MESSAGE_PREFIX: usize = 3;
+/// Columns before the bound ones: the two numbers of a segment key, the offset and the slip.
+pub const MESSAGE_PREFIX: usize = 4;
 
 /// Looks at every batch before it is reduced to judged messages; called on the reading threads.
 pub type Witness = Arc<dyn Fn(&MessageBatch) + Send + Sync>;
@@ -38,21 +41,25 @@ pub struct MessageExec {
     shares: Vec<Vec<Wanted>>,
     observations: Arc<Mutex<Observations>>,
     witness: Witness,
+    slips: Arc<Slips>,
     properties: Arc<PlanProperties>,
 }
 
 impl MessageExec {
-    /// Reads each share of `shares` in one partition of the plan; what is seen beside the rows goes to `observations`.
+    /// Reads each share of `shares` in one partition of the plan; what is seen beside the rows goes to `observations`,
+    /// the slips of messages that are not judged to `slips`.
     pub fn new(
         side: MessageSide,
         shares: Vec<Vec<Wanted>>,
         observations: Arc<Mutex<Observations>>,
         witness: Witness,
+        slips: Arc<Slips>,
     ) -> Self {
         let mut fields = vec![
             ArrowField::new("segment_kind", DataType::UInt64, false),
             ArrowField::new("segment_number", DataType::Int64, false),
             ArrowField::new("_offset", DataType::Int64, false),
+            slip_field(),
         ];
         let columns = side.binding.columns.iter();
         fields.extend(columns.map(|column| column.field.to_arrow().with_nullable(true)));
@@ -63,17 +70,22 @@ impl MessageExec {
             EmissionType::Incremental,
             Boundedness::Bounded,
         ));
-        Self { side, shares, observations, witness, properties }
+        Self { side, shares, observations, witness, slips, properties }
     }
 }
 
 /// One batch of judged messages.
-fn judged(side: &MessageSide, schema: &SchemaRef, batch: MessageBatch) -> Result<RecordBatch> {
+fn judged(side: &MessageSide, schema: &SchemaRef, slips: &Slips, batch: MessageBatch) -> Result<RecordBatch> {
     let rows = batch.len();
-    let keys = side.segments.keys(&batch).map_err(|e| DataFusionError::External(Box::new(e)))?;
-    let pairs: Vec<(u64, i64)> = keys.into_iter().map(|key| key.to_pair()).collect();
+    let places = side.segments.places(&batch).map_err(|e| DataFusionError::External(Box::new(e)))?;
+    let pairs: Vec<(u64, i64)> = places.iter().map(|(segment, _)| segment.to_pair()).collect();
     let keep = (!batch.all_judged())
         .then(|| batch.states.iter().map(|state| Some(*state == MessageState::Judged)).collect::<BooleanArray>());
+    if keep.is_some() {
+        let beside = places.iter().zip(&batch.states).filter(|(_, state)| **state != MessageState::Judged);
+        let slip = |((_, name), _): (&(SegmentKey, Name), _)| Slip { name: *name, beginning: 0, settles: false };
+        slips.add(Side::Message, beside.map(slip));
+    }
     let inexact: ArrayRef = match batch.inexact(|_| true) {
         Some(marks) => Arc::new(marks) as Arc<BinaryArray>,
         None => new_null_array(&DataType::Binary, rows),
@@ -82,6 +94,7 @@ fn judged(side: &MessageSide, schema: &SchemaRef, batch: MessageBatch) -> Result
         Arc::new(UInt64Array::from_iter_values(pairs.iter().map(|pair| pair.0))),
         Arc::new(Int64Array::from_iter_values(pairs.iter().map(|pair| pair.1))),
         Arc::new(Int64Array::from(batch.offset)),
+        slip_column(places.iter().map(|(_, name)| Some((*name, true))))?,
     ];
     columns.extend(batch.columns);
     columns.push(inexact);
@@ -134,10 +147,11 @@ impl ExecutionPlan for MessageExec {
         let (side, schema, queue) = (self.side.clone(), self.schema(), builder.tx());
         let wanted = self.shares.get(partition).cloned().unwrap_or_default();
         let (observations, witness) = (Arc::clone(&self.observations), Arc::clone(&self.witness));
+        let slips = Arc::clone(&self.slips);
         builder.spawn_blocking(move || {
             let seen = side.read(&wanted, &mut |batch| {
                 witness(&batch);
-                match queue.blocking_send(judged(&side, &schema, batch)) {
+                match queue.blocking_send(judged(&side, &schema, &slips, batch)) {
                     Ok(()) => ControlFlow::Continue(()),
                     Err(_) => ControlFlow::Break(()),
                 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use arrow_array::ArrayRef;
 use validator_core::contract::NullPayload;
 use validator_core::judge::MessageState;
-use validator_core::position::TopicPartition;
+use validator_core::position::{MessageAt, TopicPartition};
 use validator_core::schema::Field;
 use validator_core::verdict::{ExcludedCause, UndecodableCause};
 use validator_tap::{
@@ -19,7 +19,6 @@ use validator_tap::{
 };
 
 use crate::binding::{Binding, ColumnSource};
-use crate::expr::ExprError;
 use crate::key_names::{KeyNames, Named};
 use crate::limits::{BATCH_PAYLOAD_BYTES_MAX, BATCH_ROWS_MAX};
 use crate::mapping::{DELETE_WHEN, FILTER, Mapped, Mapper, Mark};
@@ -27,6 +26,7 @@ use crate::mask::MASKED;
 use crate::message_batch::MessageBatch;
 use crate::observations::Observations;
 use crate::positions::Positions;
+pub use crate::read_error::ReadError;
 use crate::segments::MessageSegments;
 use crate::suspect::heads;
 use crate::tolerate::{Tolerated, tolerate};
@@ -69,41 +69,6 @@ pub struct MessageSide {
     pub segments: Arc<MessageSegments>,
 }
 
-/// Why a read could not be made.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    /// The source failed.
-    #[error("read messages")]
-    Tap(#[from] TapError),
-    /// The format cannot deliver a field.
-    #[error("prepare the decoder")]
-    Decoder(#[from] DecoderError),
-    /// What was read once could not be read again.
-    #[error("{tp} could not be read again: {failure}")]
-    Lost {
-        /// The partition.
-        tp: String,
-        /// Why.
-        failure: String,
-    },
-    /// An upsert table: a later message may be the last version of any key.
-    #[error("{tp} could not be read to its end, and the last version of a key is known only there: {failure}")]
-    Unfinished {
-        /// The partition.
-        tp: String,
-        /// Why.
-        failure: String,
-    },
-    /// An expression does not compile over the decoder's fields.
-    #[error("compile [map] {column}")]
-    Map {
-        /// The column, or `filter`.
-        column: String,
-        /// Why.
-        source: ExprError,
-    },
-}
-
 impl MessageSide {
     /// The topics and partitions of the run.
     pub fn topic_partitions(&self) -> Arc<[TopicPartition]> {
@@ -119,18 +84,34 @@ impl MessageSide {
         wanted: &[Wanted],
         each: &mut dyn FnMut(MessageBatch) -> ControlFlow<()>,
     ) -> Result<Observations, ReadError> {
+        self.read_asked(wanted, &|_| true, each)
+    }
+
+    /// The same where only the messages that `asked` holds of are needed: others may be left out, to be not even decoded.
+    ///
+    /// # Errors
+    /// [`ReadError`]; a failure on the way is in the observations of its partition.
+    pub fn read_asked(
+        &self,
+        wanted: &[Wanted],
+        asked: &dyn Fn(MessageAt) -> bool,
+        each: &mut dyn FnMut(MessageBatch) -> ControlFlow<()>,
+    ) -> Result<Observations, ReadError> {
         if let Some(source) = self.tap.rows() {
             return self.read_rows(source, wanted, each);
         }
         let mut decoder = self.decoders.decoder(&self.binding)?;
         let mut reader = Reader::new(self, decoder.fields(), wanted)?;
         let mut failed = None;
-        let end = self.tap.read(wanted, &mut |message| match reader.take(decoder.as_mut(), message, each) {
-            Ok(flow) => flow,
-            Err(error) => {
+        let end = self.tap.read(wanted, &mut |message| {
+            if !asked(MessageAt { partition: message.partition, offset: message.offset }) {
+                reader.observations.message(message.partition, message.offset);
+                return ControlFlow::Continue(());
+            }
+            reader.take(decoder.as_mut(), message, each).unwrap_or_else(|error| {
                 failed = Some(error);
                 ControlFlow::Break(())
-            }
+            })
         })?;
         if let Some(error) = failed {
             return Err(error.into());

@@ -8,7 +8,7 @@ use std::iter;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use validator_core::hole::Holes;
-use validator_core::judge::{MessageEntry, MessageState};
+use validator_core::judge::{MessageEntry, MessageState, ModeKind};
 use validator_core::position::{FileIndex, MessageAt, PartitionIndex};
 use validator_core::schema::Field;
 use validator_table::{FileFault, Pinned, RowGroups, TableFinding};
@@ -18,6 +18,7 @@ use crate::bag_plan::{MessageBag, RowBag, message_bags, row_bags};
 use crate::drill::{scan_tasks, share};
 use crate::entries;
 use crate::identity::row_spec;
+use crate::limits::{SLIP_BYTES_MAX, SLIP_DISK_BYTES_MAX};
 use crate::losses::Losses;
 use crate::message_exec::{MessageExec, Witness};
 use crate::message_reader::MessageSide;
@@ -28,6 +29,7 @@ use crate::row_reader::RowSide;
 use crate::scan_exec::{IcebergScanExec, ScanLog};
 use crate::scoping::{self, Scoping};
 use crate::segment_exec::{RowCensus, RowCut, SegmentExec};
+use crate::slips::Slips;
 use crate::versions::Versions;
 
 /// What the first pass over the messages saw.
@@ -41,6 +43,8 @@ pub struct MessagePass {
     pub(crate) versions: Option<Arc<Versions>>,
     /// Keys that have versions in several partitions.
     pub(crate) keys_spanning: u64,
+    /// What a drill can tell by what it need not read.
+    pub(crate) slips: Arc<Slips>,
 }
 
 /// What the pass over the rows saw, made again without what it lost.
@@ -56,16 +60,26 @@ pub struct RowPass {
 }
 
 impl MessagePass {
-    fn new(bags: Vec<MessageBag>, seen: Observations, noted: &Mutex<Vec<(MessageEntry, String)>>) -> Self {
+    fn new(
+        bags: Vec<MessageBag>,
+        seen: Observations,
+        noted: &Mutex<Vec<(MessageEntry, String)>>,
+        slips: Arc<Slips>,
+    ) -> Self {
         let noted = std::mem::take(&mut *noted.lock().unwrap_or_else(PoisonError::into_inner));
         let details = noted.iter().map(|(entry, why)| (entry.at, why.clone())).collect();
         let undecodable = noted.into_iter().map(|(entry, _)| entry).collect();
-        Self { bags, seen, undecodable, details, versions: None, keys_spanning: 0 }
+        Self { bags, seen, undecodable, details, versions: None, keys_spanning: 0, slips }
     }
 
     /// Judged messages in the bags.
     pub fn messages(&self) -> u64 {
         self.bags.iter().map(|bag| bag.bag.count).sum()
+    }
+
+    /// Their slips.
+    pub fn slips(&self) -> &Arc<Slips> {
+        &self.slips
     }
 
     /// What was seen beside them.
@@ -91,7 +105,8 @@ impl Run {
             let noted: Arc<Mutex<Vec<(MessageEntry, String)>>> = Arc::default();
             let pass = self.versions_pass(self.witness(Arc::clone(&noted))).await?;
             let (versions, keys_spanning) = (Some(pass.versions), pass.keys_spanning);
-            return Ok(MessagePass { versions, keys_spanning, ..MessagePass::new(pass.bags, pass.seen, &noted) });
+            let messages = MessagePass::new(pass.bags, pass.seen, &noted, self.slips());
+            return Ok(MessagePass { versions, keys_spanning, ..messages });
         }
         let wanted: Vec<Wanted> = ranges(&self.messages);
         let partitions = self.messages.tap.partitions().len();
@@ -99,11 +114,23 @@ impl Run {
         let noted: Arc<Mutex<Vec<(MessageEntry, String)>>> = Arc::default();
         let shares = share(wanted, self.threads);
         let witness = self.witness(Arc::clone(&noted));
-        let exec = MessageExec::new(self.messages.clone(), shares, Arc::clone(&observations), witness);
+        let slips = self.slips();
+        let exec =
+            MessageExec::new(self.messages.clone(), shares, Arc::clone(&observations), witness, Arc::clone(&slips));
         let spec = row_spec(&self.messages.binding.columns);
-        let bags = message_bags(exec, &spec, &self.key, Arc::clone(&self.context)).await?;
+        let bags = message_bags(exec, &spec, &self.key, &slips, Arc::clone(&self.context)).await?;
         let seen = std::mem::take(&mut *observations.lock().unwrap_or_else(PoisonError::into_inner));
-        Ok(MessagePass::new(bags, seen, &noted))
+        Ok(MessagePass::new(bags, seen, &noted, slips))
+    }
+
+    /// Modes `offset` and `key` keep slips; in the others a name does not say which message a row is of.
+    fn slips(&self) -> Arc<Slips> {
+        let runtime = self.context.runtime_env();
+        let has_names = matches!(self.messages.binding.identity.mode(), ModeKind::Offset | ModeKind::Key);
+        Arc::new(match has_names && !self.is_upsert() {
+            true => Slips::new(SLIP_BYTES_MAX, SLIP_DISK_BYTES_MAX, runtime),
+            false => Slips::none(runtime),
+        })
     }
 
     /// Notes every undecodable message with what is known of its identity.
@@ -150,17 +177,18 @@ impl Run {
         Ok(runs.into_iter().map(Holes::new).collect())
     }
 
-    /// Reads all rows into bags, by the scope that the messages gave.
+    /// Reads all rows into bags and `slips`, by the scope that the messages gave.
     ///
     /// # Errors
     /// [`RunError`]; what cannot be read of the table is in the pass.
-    pub async fn row_pass(&self, scoping: &Scoping) -> Result<RowPass, RunError> {
+    pub async fn row_pass(&self, scoping: &Scoping, slips: &Arc<Slips>) -> Result<RowPass, RunError> {
         let fields: Arc<[Field]> = self.messages.binding.read_fields().into();
         let routing = Routing::new(&self.pinned, Arc::clone(&fields));
         let spec = row_spec(&self.messages.binding.columns);
         let mut lost: BTreeMap<FileIndex, RowGroups> = BTreeMap::new();
         let mut faults: Vec<(FileIndex, FileFault)> = Vec::new();
         loop {
+            slips.forget_rows();
             let cut = Arc::new(RowCut {
                 segments: scoping.row_segments(self),
                 late: scoping.late_rule(self),
@@ -180,7 +208,7 @@ impl Run {
             let tasks = scan_tasks(&rows, &all_files(&self.pinned), &lost);
             let scan = IcebergScanExec::new(Arc::clone(&self.pinned), &fields, tasks, self.threads, Arc::clone(&log));
             let segments = SegmentExec::new(Arc::new(scan), Arc::clone(&cut));
-            let bags = row_bags(segments, &spec, &self.key, Arc::clone(&self.context)).await?;
+            let bags = row_bags(segments, &spec, &self.key, slips, Arc::clone(&self.context)).await?;
             let state = log.state();
             scoping::note_lost(&mut lost, &state.faults);
             faults.extend(state.faults);

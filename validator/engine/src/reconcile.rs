@@ -13,36 +13,36 @@ use datafusion::error::DataFusionError;
 use datafusion::execution::TaskContext;
 use validator_core::accounting::Accounts;
 use validator_core::books::Books;
-use validator_core::clock::{Clock, Past};
+use validator_core::clock::Clock;
 use validator_core::contract::Contract;
 use validator_core::digest::{DigestKey, IdentityHash};
 use validator_core::encode::EncodeError;
 use validator_core::finding::Finding;
 use validator_core::hole::Holes;
-use validator_core::judge::{Case, Judgement, ModeKind};
-use validator_core::position::{FileIndex, MessageAt, PartitionIndex};
+use validator_core::judge::{Case, Judgement};
+use validator_core::position::{FileIndex, MessageAt};
 use validator_core::segment::SegmentKey;
 use validator_table::{FileFault, Pinned, TableFinding};
 use validator_tap::TapError;
 
 use crate::accounts::{Balanced, accounts};
-use crate::bag_plan::{self, MessageBag, RowBag};
-use crate::drill::{Drill, DrillError, Lookup};
+use crate::bag_plan;
+use crate::captured::CapturedValues;
+use crate::case::Drilling;
+use crate::drill::{Drill, DrillError};
 use crate::findings::Evidence;
 use crate::identity::IdentityDigests;
-use crate::kept::{Agreed, Kept, Reduced};
-use crate::limits::{KEPT_BYTES_MAX, PAIRS_AT_ONCE_MAX};
+use crate::lookup::Lookup;
 use crate::message_reader::{MessageSide, ReadError};
 use crate::misrouted;
 use crate::observations::Observations;
 use crate::passes::{MessagePass, RowPass, covered};
-use crate::related::Related;
 use crate::removed::{Removal, removed};
 use crate::scoping::{self, Scoping};
 use crate::segment_exec::RowCensus;
 use crate::suspect::{Suspect, suspect};
 use crate::tolerate::BoundTolerance;
-use crate::upsert::{self, Proven};
+use crate::upsert;
 
 /// One run: both sides opened, the contract bound.
 #[derive(Debug, Clone)]
@@ -147,6 +147,8 @@ pub struct Reconciled {
     pub explained: Vec<u64>,
     /// Missing messages and phantom rows of mode `content` that were too many to be held against each other.
     pub unlinked: u64,
+    /// How the disputed segments were read again.
+    pub drilling: Drilling,
     /// Files that contradict their manifest entries.
     pub table_findings: Vec<TableFinding>,
     /// The census of rows.
@@ -155,17 +157,6 @@ pub struct Reconciled {
     pub suspect: Option<Suspect>,
     /// The tolerances that the census counts by their places.
     pub tolerances: Vec<BoundTolerance>,
-}
-
-/// What the identities of disputed segments agree on beside the case.
-struct Agreement {
-    by_partition: BTreeMap<PartitionIndex, Agreed>,
-    /// Rows beside the run that no message explains.
-    rows_beside: u64,
-    /// Upsert tables: superseded versions of keys that have nothing before the judge.
-    superseded: Option<BTreeMap<PartitionIndex, u64>>,
-    /// Upsert tables: last versions that are proven, of keys that have something before the judge.
-    proven: Option<Proven>,
 }
 
 /// Segments of a run.
@@ -186,21 +177,11 @@ impl Run {
         let mut messages = self.message_pass().await?;
         let holes = self.holes(&messages.seen).await?;
         let scoping = Scoping::new(&self, &messages.seen, &holes);
-        let mut rows = self.row_pass(&scoping).await?;
+        let mut rows = self.row_pass(&scoping, &messages.slips).await?;
         scoping::check_offsets(&self, &rows.census).map_err(RunError::NotOffsets)?;
         let books = Arc::new(bag_plan::books(&messages.bags, &rows.bags));
         let balanced = Balanced::of(&books, &rows.bags);
-        let losses = Arc::new(scoping::losses(&self, &rows.faults));
-        let drill = Drill {
-            messages: self.messages.clone(),
-            covered: covered(&self, &messages.seen),
-            rows: rows.rows.clone(),
-            lost: Arc::new(rows.lost.clone()),
-            digests: Arc::clone(&self.digests),
-            losses,
-            threads: self.threads,
-            gone: None,
-        };
+        let drill = self.drill(&messages, &rows);
         let disputed = self.disputed(&drill, &books, &messages).await?;
         let forced: Balanced = Balanced::of(&without(&books, &disputed), &rows.bags);
         let mut balanced = if disputed.len() == books.disputed().len() { balanced } else { forced };
@@ -218,7 +199,9 @@ impl Run {
         let beside = agreement.rows_beside;
         let (accounts, late) = accounts(&self.messages, &messages.seen, &rows.census, &balanced, &judgement, beside);
         accounts.assert_balanced();
-        let (mut findings, unlinked) = self.findings(&judgement, &messages.details, &removed).await?;
+        let drafts = std::mem::take(&mut judgement.drafts);
+        let evidence = self.evidence(messages.details, removed, agreement.captured);
+        let (mut findings, unlinked) = evidence.findings(drafts, self.threads).await?;
         findings.extend(rows.routing.findings(&self.contract.name, &self.messages.binding, &astray).await);
         findings.iter_mut().for_each(|finding| self.messages.binding.mask.apply(finding));
         let suspect = suspect(&findings, self.messages.tap.partitions(), messages.seen.first_judged);
@@ -236,11 +219,42 @@ impl Run {
             faults: rows.faults,
             explained,
             unlinked,
+            drilling: agreement.drilling,
             table_findings: rows.findings,
             census: rows.census,
             suspect,
             tolerances: self.messages.binding.tolerances.clone(),
         })
+    }
+
+    fn drill(&self, messages: &MessagePass, rows: &RowPass) -> Drill {
+        Drill {
+            messages: self.messages.clone(),
+            covered: covered(self, &messages.seen),
+            rows: rows.rows.clone(),
+            lost: Arc::new(rows.lost.clone()),
+            digests: Arc::clone(&self.digests),
+            losses: Arc::new(scoping::losses(self, &rows.faults)),
+            threads: self.threads,
+            gone: None,
+        }
+    }
+
+    fn evidence(
+        &self,
+        details: BTreeMap<MessageAt, String>,
+        removed: HashMap<MessageAt, Removal>,
+        captured: CapturedValues,
+    ) -> Evidence {
+        Evidence {
+            contract: Arc::clone(&self.contract),
+            messages: self.messages.clone(),
+            pinned: Arc::clone(&self.pinned),
+            fields: self.messages.binding.columns.iter().map(|column| column.field.clone()).collect(),
+            details,
+            removed,
+            captured,
+        }
     }
 
     /// The disputed segments, and in mode `key` those in which an undecodable message of known identity has rows.
@@ -258,103 +272,6 @@ impl Run {
             }
         }
         Ok(Arc::new(disputed))
-    }
-
-    async fn case(
-        &self,
-        drill: &Drill,
-        books: &Arc<Books>,
-        disputed: &Arc<BTreeSet<SegmentKey>>,
-        messages: &MessagePass,
-        row_bags: &[RowBag],
-        scoping: &Scoping,
-    ) -> Result<(Case, Agreement), RunError> {
-        let files: BTreeSet<FileIndex> =
-            row_bags.iter().filter(|bag| disputed.contains(&bag.segment)).map(|bag| bag.file).collect();
-        if let Some(versions) = &messages.versions {
-            let drilled = self.drill_upsert(drill, versions, books, disputed, &files, messages).await?;
-            let (superseded, proven) = (Some(drilled.superseded), Some(drilled.proven));
-            let past = self.past(books, disputed, &messages.bags, &drilled.reduced.agreed);
-            return Ok(self.to_judge(ModeKind::Upsert, drilled.reduced, past, scoping, superseded, proven));
-        }
-        let kept = Arc::new(Kept::new(KEPT_BYTES_MAX, self.context.runtime_env()));
-        if !disputed.is_empty() {
-            drill.keep_messages(disputed, &kept).await?;
-            drill.keep_rows(disputed, &files, books, &kept).await?;
-        }
-        kept.add_messages(&messages.undecodable)?;
-        let threads = self.threads;
-        let mut reduced = tokio::task::spawn_blocking(move || kept.reduce(threads)).await??;
-        let beside = drill.excluded_beside(disputed, &reduced.messages, &reduced.rows).await?;
-        reduced.messages.extend(beside);
-        let mode = self.messages.binding.identity.mode();
-        let past = self.past(books, disputed, &messages.bags, &reduced.agreed);
-        Ok(self.to_judge(mode, reduced, past, scoping, None, None))
-    }
-
-    fn to_judge(
-        &self,
-        mode: ModeKind,
-        reduced: Reduced,
-        past: Past,
-        scoping: &Scoping,
-        superseded: Option<BTreeMap<PartitionIndex, u64>>,
-        proven: Option<Proven>,
-    ) -> (Case, Agreement) {
-        let case = Case {
-            mode,
-            messages: reduced.messages,
-            rows: reduced.rows,
-            clock: self.clock,
-            past,
-            whole_topic: scoping.whole_topic,
-        };
-        let (by_partition, rows_beside) = (reduced.agreed, reduced.rows_beside);
-        (case, Agreement { by_partition, rows_beside, superseded, proven })
-    }
-
-    fn past(
-        &self,
-        books: &Books,
-        disputed: &BTreeSet<SegmentKey>,
-        bags: &[MessageBag],
-        agreed: &BTreeMap<PartitionIndex, Agreed>,
-    ) -> Past {
-        if !self.messages.binding.identity.is_offset() {
-            let adding =
-                self.pinned.ancestry.iter().filter(|snapshot| snapshot.adds_rows && snapshot.operation != "replace");
-            return Past::Commits { times_ms: adding.map(|snapshot| snapshot.commit_ms).collect() };
-        }
-        let mut paired_max: BTreeMap<PartitionIndex, i64> =
-            agreed.iter().map(|(partition, agreed)| (*partition, agreed.offset_max)).collect();
-        for bag in bags {
-            let balanced = books.account(&bag.segment).is_some_and(|account| account.is_balanced());
-            if let SegmentKey::Offsets { partition, .. } = bag.segment
-                && balanced
-                && !disputed.contains(&bag.segment)
-            {
-                let largest = paired_max.entry(partition).or_insert(bag.offset_max);
-                *largest = bag.offset_max.max(*largest);
-            }
-        }
-        Past::Offsets { paired_max }
-    }
-
-    async fn findings(
-        &self,
-        judgement: &Judgement,
-        details: &BTreeMap<MessageAt, String>,
-        removed: &HashMap<MessageAt, Removal>,
-    ) -> Result<(Vec<Finding>, u64), RunError> {
-        let evidence =
-            Evidence { contract: &self.contract, messages: &self.messages, pinned: &self.pinned, details, removed };
-        let mut findings = Vec::with_capacity(judgement.drafts.len());
-        let mut related = Related::new(&self.messages.binding, &judgement.drafts);
-        for drafts in judgement.drafts.chunks(PAIRS_AT_ONCE_MAX) {
-            findings.extend(evidence.findings(drafts, &mut related).await?);
-        }
-        related.link(&self.messages.binding, &mut findings);
-        Ok((findings, related.unlinked()))
     }
 }
 

@@ -15,13 +15,16 @@ use crate::binding::Binding;
 use crate::limits::RELATED_VALUES_MAX;
 use crate::values::Values;
 
-/// What may be linked, as it is gathered: place of the finding and fingerprints of its values.
+/// Whether links are asked for.
 #[derive(Debug, Default)]
 pub struct Related {
     is_asked: bool,
     too_many: u64,
-    /// Drafts seen so far.
-    seen: usize,
+}
+
+/// What may be linked, as it is gathered: place of the finding and fingerprints of its values.
+#[derive(Debug, Default)]
+pub struct Prints {
     messages: Vec<(usize, Print)>,
     rows: Vec<(usize, Print)>,
 }
@@ -41,7 +44,7 @@ impl Related {
         let has_both = messages > 0 && rows > 0;
         let is_over = messages.saturating_add(rows).saturating_mul(columns) > RELATED_VALUES_MAX;
         let too_many = if has_both && is_over { (messages + rows) as u64 } else { 0 };
-        Self { is_asked: has_both && !is_over, too_many, ..Self::default() }
+        Self { is_asked: has_both && !is_over, too_many }
     }
 
     /// Whether the values of this draft's message or row are asked for.
@@ -49,25 +52,46 @@ impl Related {
         self.is_asked && (is_missing(draft) || is_unexplained(draft))
     }
 
-    /// Takes the values of the next drafts; values that could no longer be read link nothing.
-    pub fn note(&mut self, drafts: &[Draft], messages: &HashMap<MessageAt, Values>, rows: &HashMap<RowAt, Values>) {
-        for (place, draft) in (self.seen..).zip(drafts) {
+    /// The fingerprints of these drafts, the first of which stands at `first`; values that could no longer be read link
+    /// nothing.
+    pub fn prints(
+        &self,
+        first: usize,
+        drafts: &[Draft],
+        messages: &HashMap<MessageAt, Values>,
+        rows: &HashMap<RowAt, Values>,
+    ) -> Prints {
+        let mut prints = Prints::default();
+        for (place, draft) in (first..).zip(drafts) {
             if !self.wants(draft) {
                 continue;
             }
             let (values, side) = match draft.message {
-                Some(at) => (messages.get(&at), &mut self.messages),
-                None => (draft.rows.first().and_then(|at| rows.get(at)), &mut self.rows),
+                Some(at) => (messages.get(&at), &mut prints.messages),
+                None => (draft.rows.first().and_then(|at| rows.get(at)), &mut prints.rows),
             };
             side.extend(values.map(|values| (place, Print::of(values))));
         }
-        self.seen += drafts.len();
+        prints
+    }
+
+    /// Missing messages and phantom rows that were too many to be held against each other.
+    pub fn unlinked(&self) -> u64 {
+        self.too_many
+    }
+}
+
+impl Prints {
+    /// Takes the prints of later drafts.
+    pub fn append(&mut self, mut later: Self) {
+        self.messages.append(&mut later.messages);
+        self.rows.append(&mut later.rows);
     }
 
     /// Links the findings, which stand in the order of the drafts.
-    pub fn link(&mut self, binding: &Binding, findings: &mut [Finding]) {
-        let (messages, of_messages): (Vec<usize>, Vec<Print>) = std::mem::take(&mut self.messages).into_iter().unzip();
-        let (rows, of_rows): (Vec<usize>, Vec<Print>) = std::mem::take(&mut self.rows).into_iter().unzip();
+    pub fn link(self, binding: &Binding, findings: &mut [Finding]) {
+        let (messages, of_messages): (Vec<usize>, Vec<Print>) = self.messages.into_iter().unzip();
+        let (rows, of_rows): (Vec<usize>, Vec<Print>) = self.rows.into_iter().unzip();
         for link in links(&of_messages, &of_rows) {
             let (message, row) = (messages[link.message], rows[link.row]);
             let column = &binding.columns[link.column].field.name;
@@ -76,11 +100,6 @@ impl Related {
             findings[message].detail += &format!("; one phantom row differs from it in {column} alone");
             findings[row].detail += &format!("; one missing message differs from it in {column} alone");
         }
-    }
-
-    /// Missing messages and phantom rows that were too many to be held against each other.
-    pub fn unlinked(&self) -> u64 {
-        self.too_many
     }
 }
 

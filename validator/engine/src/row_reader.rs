@@ -15,6 +15,7 @@ use validator_table::Pinned;
 use crate::scan_exec::{IcebergScanExec, ScanLog, ScanTask, rows_at};
 use crate::segment_exec::RowCut;
 use crate::segments::RowPlace;
+use crate::selection::Selection;
 
 /// The table's side of a run.
 #[derive(Debug, Clone)]
@@ -36,12 +37,37 @@ pub struct RowSide {
 pub struct RowBatch {
     /// The bound columns in canonical form.
     pub columns: Vec<ArrayRef>,
+    /// Those of them that a tolerance changed, as they were: index and array.
+    pub originals: Vec<(usize, ArrayRef)>,
     /// Where they stand.
     pub at: Vec<RowAt>,
     /// How they stand to segments and scope.
     pub places: Vec<RowPlace>,
     /// Whether they are late; `None` where that cannot be told or was not asked.
     pub late: Vec<Option<bool>>,
+}
+
+impl RowBatch {
+    /// These rows of the batch, ascending.
+    pub fn select(self, rows: &[usize]) -> Self {
+        if rows.len() == self.at.len() {
+            return self;
+        }
+        let selection = Selection::new(self.at.len(), rows);
+        Self {
+            columns: selection.columns(&self.columns),
+            originals: selection.originals(&self.originals),
+            at: rows.iter().map(|row| self.at[*row]).collect(),
+            places: rows.iter().map(|row| self.places[*row]).collect(),
+            late: rows.iter().map(|row| self.late[*row]).collect(),
+        }
+    }
+
+    /// A bound column as the table has it, before any tolerance: what people are shown.
+    pub fn shown(&self, column: usize) -> &ArrayRef {
+        let original = self.originals.iter().find(|(index, _)| *index == column);
+        original.map_or(&self.columns[column], |(_, array)| array)
+    }
 }
 
 impl RowSide {
@@ -70,8 +96,8 @@ impl RowSide {
                     let places = cut.segments.places(at.len(), &columns).map_err(external)?;
                     let late = cut.late.as_ref().map_or_else(|| vec![None; at.len()], |rule| rule.late(&columns, &at));
                     columns.truncate(compared);
-                    cut.tolerate(&mut columns);
-                    results.push(each(RowBatch { columns, at, places, late })?);
+                    let originals = cut.tolerate(&mut columns).originals;
+                    results.push(each(RowBatch { columns, originals, at, places, late })?);
                 }
                 Ok::<_, DataFusionError>(results)
             });

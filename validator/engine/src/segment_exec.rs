@@ -27,10 +27,12 @@ use crate::late::LateRule;
 use crate::misrouted::{MisroutedRow, Routing};
 use crate::scan_exec::rows_at;
 use crate::segments::{RowPlace, RowSegments};
+use crate::slip_exec::{slip_column, slip_field};
 use crate::tolerate::{Tolerated, tolerate};
 
-/// Columns that the node puts before those of the scan: the two numbers of a segment key, and whether the row is late.
-pub const ROW_PREFIX: usize = 3;
+/// Columns that the node puts before those of the scan: the two numbers of a segment key, whether the row is late, and
+/// its slip.
+pub const ROW_PREFIX: usize = 4;
 
 /// Counts over all rows of a pass.
 #[derive(Debug, Default, Clone)]
@@ -95,6 +97,7 @@ impl SegmentExec {
             ArrowField::new("segment_kind", DataType::UInt64, false),
             ArrowField::new("segment_number", DataType::Int64, false),
             ArrowField::new("late", DataType::Int64, false),
+            slip_field(),
         ];
         // The canonical form of an empty text may be NULL, also in a required column.
         fields.extend(input.schema().fields().iter().map(|field| field.as_ref().clone().with_nullable(true)));
@@ -132,6 +135,7 @@ impl RowCut {
             Arc::new(UInt64Array::from_iter_values(pairs.iter().map(|pair| pair.0))),
             Arc::new(Int64Array::from_iter_values(pairs.iter().map(|pair| pair.1))),
             Arc::new(Int64Array::from_iter_values(late.iter().map(|late| i64::from(*late == Some(true))))),
+            slip_column(places.iter().map(|place| Some((place.name?, place.standing == RowStanding::InScope))))?,
         ];
         arrays.extend(columns);
         let batch = RecordBatch::try_new(Arc::clone(schema), arrays)?;

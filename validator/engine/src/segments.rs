@@ -20,6 +20,7 @@ use crate::identity::IdentityDigests;
 use crate::leaves::leaf_array;
 use crate::message_batch::MessageBatch;
 use crate::observations::Observations;
+use crate::slips::Name;
 
 /// Cuts messages into segments.
 #[derive(Debug)]
@@ -49,20 +50,32 @@ impl MessageSegments {
     /// # Errors
     /// Columns that are not of the bound types.
     pub fn keys(&self, batch: &MessageBatch) -> Result<Vec<SegmentKey>, EncodeError> {
+        Ok(self.places(batch)?.into_iter().map(|(segment, _)| segment).collect())
+    }
+
+    /// The segment and the name of each message.
+    ///
+    /// # Errors
+    /// Columns that are not of the bound types.
+    pub fn places(&self, batch: &MessageBatch) -> Result<Vec<(SegmentKey, Name)>, EncodeError> {
         match self {
             Self::Offset(width) => {
                 let positions = batch.partition.iter().zip(&batch.offset);
-                Ok(positions.map(|(p, offset)| width.segment_of(PartitionIndex(*p), *offset)).collect())
+                let place = |(partition, offset): (&u32, &i64)| {
+                    let partition = PartitionIndex(*partition);
+                    (width.segment_of(partition, *offset), Name::of_offset(partition, *offset))
+                };
+                Ok(positions.map(place).collect())
             }
             Self::Key(cut) => {
                 let inexact = batch.inexact(|column| cut.digests.in_identity(column));
-                let mut keys = cut.keys(batch.len(), &batch.columns, inexact.as_ref())?;
+                let mut places = cut.places(batch.len(), &batch.columns, inexact.as_ref())?;
                 for (row, fieldless) in batch.fieldless.iter().enumerate() {
                     if *fieldless {
-                        keys[row] = SegmentKey::Nowhere;
+                        places[row].0 = SegmentKey::Nowhere;
                     }
                 }
-                Ok(keys)
+                Ok(places)
             }
         }
     }
@@ -91,18 +104,19 @@ impl MessageSegments {
 }
 
 impl KeyCut {
-    /// The segment of each row of these columns.
+    /// The segment and the name of each row of these columns.
     ///
     /// # Errors
     /// Columns that are not of the bound types.
-    pub fn keys(
+    pub fn places(
         &self,
         rows: usize,
         columns: &[ArrayRef],
         inexact: Option<&BinaryArray>,
-    ) -> Result<Vec<SegmentKey>, EncodeError> {
+    ) -> Result<Vec<(SegmentKey, Name)>, EncodeError> {
         let identities = self.digests.identities(rows, columns, inexact)?;
-        Ok(self.keys_of(columns, &identities))
+        let names = identities.iter().map(Name::of_identity);
+        Ok(self.keys_of(columns, &identities).into_iter().zip(names).collect())
     }
 
     fn keys_of(&self, columns: &[ArrayRef], identities: &[IdentityHash]) -> Vec<SegmentKey> {
@@ -148,6 +162,8 @@ pub struct RowPlace {
     pub hole: Option<HoleReason>,
     /// Mode `offset`: its offset and, where the run knows it, its partition.
     pub offset: Option<(Option<PartitionIndex>, i64)>,
+    /// What it has in common with its message.
+    pub name: Option<Name>,
 }
 
 /// Cuts rows into segments and tells how they stand to the run's scope.
@@ -199,15 +215,15 @@ impl RowSegments {
                 Ok((0..rows).map(place).collect())
             }
             Self::Key { scope, cut } => {
-                let keys = cut.keys(rows, columns, None)?;
-                let place = |segment| {
+                let places = cut.places(rows, columns, None)?;
+                let place = |(segment, name)| {
                     let window = match segment {
                         SegmentKey::Window { start, .. } => start,
                         _ => None,
                     };
-                    RowPlace { segment, standing: scope.standing(window), hole: None, offset: None }
+                    RowPlace { segment, standing: scope.standing(window), hole: None, offset: None, name: Some(name) }
                 };
-                Ok(keys.into_iter().map(place).collect())
+                Ok(places.into_iter().map(place).collect())
             }
         }
     }
@@ -219,7 +235,8 @@ fn row_place(place: Place, offset: Option<i64>, width: OffsetWidth) -> RowPlace 
         (_, Some(partition), Some(offset)) => width.segment_of(partition, offset),
     };
     let offset = offset.map(|offset| (place.partition, offset));
-    RowPlace { segment, standing: place.standing, hole: place.hole, offset }
+    let name = offset.and_then(|(partition, offset)| Some(Name::of_offset(partition?, offset)));
+    RowPlace { segment, standing: place.standing, hole: place.hole, offset, name }
 }
 
 /// An integer column of either width.

@@ -15,15 +15,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use datafusion::error::{DataFusionError, Result};
 use validator_core::bag::Bag;
-use validator_core::books::Books;
 use validator_core::digest::{Digest, IdentityHash};
 use validator_core::judge::{Case, Judgement, MessageEntry, MessageState, can_be_superseded, is_version};
-use validator_core::position::{FileIndex, MessageAt, PartitionIndex};
+use validator_core::position::{MessageAt, PartitionIndex};
 use validator_core::segment::SegmentKey;
 use validator_core::verdict::{Cause, ExcludedCause};
 
 use crate::bag_plan::MessageBag;
-use crate::drill::{Drill, DrillError, share};
+use crate::drill::{Disputed, Drill, DrillError, share};
 use crate::entries;
 use crate::identity::IdentityDigests;
 use crate::kept::{Kept, Reduced};
@@ -124,18 +123,16 @@ impl Run {
         &self,
         drill: &Drill,
         versions: &Arc<Versions>,
-        books: &Arc<Books>,
-        disputed: &Arc<BTreeSet<SegmentKey>>,
-        files: &BTreeSet<FileIndex>,
+        of: &Disputed,
         messages: &MessagePass,
     ) -> Result<Drilled, RunError> {
         let kept = Arc::new(Kept::new(UPSERT_KEPT_BYTES_MAX, self.context.runtime_env()));
         let (shared, threads) = (Arc::clone(versions), self.threads);
         let (tally, gone) = tokio::task::spawn_blocking(move || gone(&shared, threads)).await??;
-        if !disputed.is_empty() {
+        if !of.segments.is_empty() {
             let drill = Drill { gone: Some(Arc::new(NameFilter::of(&gone))), ..drill.clone() };
-            drill.keep_rows(disputed, files, books, &kept).await?;
-            let (shared, kept, disputed) = (Arc::clone(versions), Arc::clone(&kept), Arc::clone(disputed));
+            drill.keep_rows(of, None, &kept).await?;
+            let (shared, kept, disputed) = (Arc::clone(versions), Arc::clone(&kept), Arc::clone(&of.segments));
             tokio::task::spawn_blocking(move || keep_last(&shared, &kept, &disputed, threads)).await??;
         }
         let mut reduced = tokio::task::spawn_blocking(move || kept.reduce(threads)).await??;
@@ -158,12 +155,16 @@ impl Run {
         }
         let (digests, losses) = (Arc::clone(&drill.digests), Arc::clone(&drill.losses));
         let found = drill
-            .read_messages(drill.covered.clone(), move |batch| {
-                let identities = identities(&batch, &digests)?;
-                let wanted = |row: usize| names.contains(&identities[row]);
-                let found = entries::of_messages(&batch, &digests, false, &losses, wanted).map_err(external)?;
-                Ok(found.into_iter().filter(|entry| entry.identity.is_some()).collect::<Vec<_>>())
-            })
+            .read_messages(
+                drill.covered.clone(),
+                |_| true,
+                move |batch| {
+                    let identities = identities(&batch, &digests)?;
+                    let wanted = |row: usize| names.contains(&identities[row]);
+                    let found = entries::of_messages(&batch, &digests, false, &losses, wanted).map_err(external)?;
+                    Ok(found.into_iter().filter(|entry| entry.identity.is_some()).collect::<Vec<_>>())
+                },
+            )
             .await?;
         Ok(found.into_iter().flatten().collect())
     }

@@ -1,8 +1,7 @@
 //! The values behind a difference: exactly the messages and rows that findings name, read once more.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::iter;
-use std::ops::{ControlFlow, Range};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use arrow_array::ArrayRef;
@@ -12,13 +11,11 @@ use validator_core::schema::Field;
 use validator_core::value::Value;
 use validator_table::{Pinned, ScanItem};
 
+use crate::captured::near;
 use crate::message_reader::{MessageSide, ReadError};
 
 /// The values of one message or row, in the order of the bound columns.
 pub type Values = Arc<[Value]>;
-
-/// Offsets that lie this near are read in one go.
-const NEAR_OFFSETS: i64 = 512;
 
 /// The expected rows of exactly these messages. Blocking.
 ///
@@ -29,36 +26,16 @@ pub fn of_messages(side: &MessageSide, wanted: &BTreeSet<MessageAt>) -> Result<H
     if wanted.is_empty() {
         return Ok(found);
     }
-    side.read(&ranges(wanted), &mut |batch| {
+    side.read_asked(&near(wanted.iter().copied()), &|at| wanted.contains(&at), &mut |batch| {
         for row in 0..batch.len() {
             let at = MessageAt { partition: PartitionIndex(batch.partition[row]), offset: batch.offset[row] };
             if wanted.contains(&at) {
-                let columns = side.binding.columns.iter().enumerate();
-                let value = |(index, column): (usize, &crate::binding::BoundColumn)| match batch.mark(row, index) {
-                    Some(text) => Value::Inexact(text.to_owned()),
-                    None => Value::from_arrow(batch.shown(index), row, &column.field.ty),
-                };
-                found.insert(at, columns.map(value).collect());
+                found.insert(at, batch.values(row, &side.binding));
             }
         }
         if found.len() == wanted.len() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
     Ok(found)
-}
-
-/// Runs of near offsets, per partition.
-fn ranges(wanted: &BTreeSet<MessageAt>) -> Vec<(PartitionIndex, Vec<Range<i64>>)> {
-    let mut ranges: Vec<(PartitionIndex, Vec<Range<i64>>)> = Vec::new();
-    for at in wanted {
-        match ranges.last_mut() {
-            Some((partition, runs)) if *partition == at.partition => match runs.last_mut() {
-                Some(run) if at.offset - run.end < NEAR_OFFSETS => run.end = at.offset + 1,
-                _ => runs.push(at.offset..at.offset + 1),
-            },
-            _ => ranges.push((at.partition, iter::once(at.offset..at.offset + 1).collect())),
-        }
-    }
-    ranges
 }
 
 /// The values of exactly these rows; rows of files that cannot be read any more are absent.

@@ -3,6 +3,7 @@
 //! Contract: a seed makes one world; `SEEDS=a..b` chooses the seeds, a failing one is printed with the command that
 //! replays it. The checker shares no code with the validator.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -17,6 +18,7 @@ use validator_app::config::Loader;
 use validator_app::{Answer, Failure, Progress, Request, judge};
 use validator_core::contract::Envelope;
 use validator_core::judge::{Case, Judgement, MessageState};
+use validator_engine::case::Drilling;
 use validator_engine::drill::{DrillError, Lookup};
 use validator_engine::reconcile::Judge;
 
@@ -29,11 +31,15 @@ const LINES_SHOWN: usize = 12;
 #[test]
 fn every_world_is_judged_as_the_checker_knows_it() {
     let seeds = seeds();
-    let failures = judge_all(seeds.clone(), validator_core::judge::judge, usize::MAX);
+    let drilled = Arc::new(Mutex::new(BTreeMap::new()));
+    let failures = judge_counting(seeds.clone(), validator_core::judge::judge, usize::MAX, &drilled);
     let shown: Vec<String> = failures.iter().take(8).map(|(seed, why)| explain(*seed, why)).collect();
     let all: Vec<String> = failures.iter().map(|(seed, _)| seed.to_string()).collect();
     let (count, of) = (failures.len(), seeds.end - seeds.start);
     assert!(failures.is_empty(), "{count} of {of} worlds differ: {}\n{}", all.join(" "), shown.join("\n"));
+    let drilled = drilled.lock().expect("no test panics with it");
+    println!("how {of} worlds were drilled: {drilled:?}");
+    check_drilling(&drilled);
 }
 
 #[test]
@@ -70,6 +76,41 @@ fn a_judge_that_names_no_candidates_is_noticed() {
     assert!(!judge_all(0..150, sure, 1).is_empty(), "150 worlds, and nobody missed the candidates");
 }
 
+/// Worlds by mode, and how their disputed segments were read again.
+type Drilled = BTreeMap<(&'static str, &'static str), u64>;
+
+fn mode(options: &Options) -> &'static str {
+    match (options.upsert, options.mode) {
+        (true, _) => "upsert",
+        (false, mode) if mode.is_offset() => "offset",
+        (false, mode) if mode.is_content() => "content",
+        (false, _) => "key",
+    }
+}
+
+fn drilling(drilling: Drilling) -> &'static str {
+    match drilling {
+        Drilling::Nothing => "not at all",
+        Drilling::Sifted { passed_by: 0 } => "sifted, nothing passed by",
+        Drilling::Sifted { .. } => "sifted",
+        Drilling::Whole => "whole",
+        Drilling::WholeAfterAll => "whole after all",
+    }
+}
+
+/// Where names tell messages apart, only what differs is read again, and what is passed by is proven: never all of it.
+fn check_drilling(drilled: &Drilled) {
+    for ((mode, drilling), worlds) in drilled {
+        let (has_names, is_sifted) = (["offset", "key"].contains(mode), drilling.starts_with("sifted"));
+        let is_right = *drilling == "not at all" || has_names == is_sifted;
+        assert!(is_right, "{worlds} worlds of mode {mode} were drilled {drilling}: {drilled:?}");
+    }
+    let sifted = |mode| drilled.get(&(mode, "sifted")).copied().unwrap_or(0);
+    if drilled.values().sum::<u64>() >= 500 {
+        assert!(sifted("offset") >= 50 && sifted("key") >= 10, "hardly any world passes a message by: {drilled:?}");
+    }
+}
+
 fn seeds() -> Range<u64> {
     let Ok(text) = std::env::var("SEEDS") else { return SEEDS };
     let (from, to) = text.split_once("..").unwrap_or((&text, ""));
@@ -85,11 +126,16 @@ fn explain(seed: u64, why: &str) -> String {
 
 /// The seeds whose answer is not the truth, and how it differs; no more worlds are judged once `enough` of them do.
 fn judge_all(seeds: Range<u64>, judge: Judge, enough: usize) -> Vec<(u64, String)> {
+    judge_counting(seeds, judge, enough, &Arc::default())
+}
+
+fn judge_counting(seeds: Range<u64>, judge: Judge, enough: usize, drilled: &Arc<Mutex<Drilled>>) -> Vec<(u64, String)> {
     let next = Arc::new(AtomicU64::new(seeds.start));
     let failures = Arc::new(Mutex::new(Vec::new()));
     let workers: Vec<_> = (0..std::thread::available_parallelism().map_or(1, usize::from))
         .map(|_| {
             let (next, failures, end) = (Arc::clone(&next), Arc::clone(&failures), seeds.end);
+            let drilled = Arc::clone(drilled);
             std::thread::spawn(move || {
                 let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
                 let runtime = runtime.expect("the system gives threads");
@@ -100,7 +146,8 @@ fn judge_all(seeds: Range<u64>, judge: Judge, enough: usize) -> Vec<(u64, String
                     }
                     let world = World::generate(seed, &Options::any(seed));
                     // An assertion of the validator's own that fails is a difference too.
-                    let judged = catch_unwind(AssertUnwindSafe(|| runtime.block_on(judge_world(&world, judge))));
+                    let judged =
+                        catch_unwind(AssertUnwindSafe(|| runtime.block_on(judge_world(&world, judge, &drilled))));
                     if let Err(why) = judged.unwrap_or_else(|_| Err("an assertion failed".to_owned())) {
                         let faults: Vec<String> = world.faults.iter().map(ToString::to_string).collect();
                         let why = format!("{why}\n  injected: {}", faults.join("; "));
@@ -125,7 +172,7 @@ fn scratch() -> std::io::Result<tempfile::TempDir> {
     if memory.is_dir() { tempfile::tempdir_in(memory).or_else(|_| tempfile::tempdir()) } else { tempfile::tempdir() }
 }
 
-async fn judge_world(world: &World, judge: Judge) -> Result<(), String> {
+async fn judge_world(world: &World, judge: Judge, drilled: &Mutex<Drilled>) -> Result<(), String> {
     let directory = scratch().map_err(|error| error.to_string())?;
     let answer = answer(world, directory.path(), judge).await;
     let truth = Truth::of(world);
@@ -133,7 +180,11 @@ async fn judge_world(world: &World, judge: Judge) -> Result<(), String> {
         Err(_) if truth.refused => Ok(()),
         Err(failure) => Err(format!("the run failed: {}", chain(&failure))),
         Ok(_) if truth.refused => Err("the table should have been refused".to_owned()),
-        Ok(answer) => compare(&truth, &answer),
+        Ok(answer) => {
+            let how = (mode(&world.options), drilling(answer.drilling));
+            *drilled.lock().expect("no test panics with it").entry(how).or_default() += 1;
+            compare(&truth, &answer)
+        }
     }
 }
 

@@ -1,0 +1,215 @@
+//! The case of a run: what differs in its disputed segments, and the counts of what agrees.
+//!
+//! ```text
+//! slips ▶ names that differ ▶ drill ▶ does the rest balance? ─┬─ yes ──────────────────────▶ kept ▶ case
+//!                                                             └─ no ▶ drill of everything ▶ kept ▶ case
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use validator_core::books::Books;
+use validator_core::clock::Past;
+use validator_core::judge::{Case, ModeKind};
+use validator_core::position::PartitionIndex;
+use validator_core::segment::SegmentKey;
+
+use crate::bag_plan::{MessageBag, RowBag};
+use crate::captured::{Captured, CapturedValues};
+use crate::drill::{Disputed, Drill, Sieve};
+use crate::kept::{Agreed, Kept, Reduced};
+use crate::limits::KEPT_BYTES_MAX;
+use crate::passes::MessagePass;
+use crate::reconcile::{Run, RunError};
+use crate::scoping::Scoping;
+use crate::segments::MessageSegments;
+use crate::settled::settled;
+use crate::slips::{Differing, Name};
+use crate::upsert::Proven;
+
+/// What the identities of disputed segments agree on beside the case.
+#[derive(Debug, Default)]
+pub struct Agreement {
+    /// By partition.
+    pub by_partition: BTreeMap<PartitionIndex, Agreed>,
+    /// Rows beside the run that no message explains.
+    pub rows_beside: u64,
+    /// Values that the drill has read.
+    pub captured: CapturedValues,
+    /// Upsert tables: superseded versions of keys that have nothing before the judge.
+    pub superseded: Option<BTreeMap<PartitionIndex, u64>>,
+    /// Upsert tables: last versions that are proven, of keys that have something before the judge.
+    pub proven: Option<Proven>,
+    /// How it was read again.
+    pub drilling: Drilling,
+}
+
+/// How the disputed segments of a run were read again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Drilling {
+    /// None was disputed.
+    #[default]
+    Nothing,
+    /// Only what the slips say differs; the rest is proven to balance.
+    Sifted {
+        /// Messages of disputed segments that were not read again.
+        passed_by: u64,
+    },
+    /// All of it: without slips.
+    Whole,
+    /// All of it, as what the slips passed by did not balance.
+    WholeAfterAll,
+}
+
+impl Run {
+    /// Drills the disputed segments.
+    ///
+    /// # Errors
+    /// [`RunError`].
+    pub(crate) async fn case(
+        &self,
+        drill: &Drill,
+        books: &Arc<Books>,
+        segments: &Arc<BTreeSet<SegmentKey>>,
+        messages: &MessagePass,
+        row_bags: &[RowBag],
+        scoping: &Scoping,
+    ) -> Result<(Case, Agreement), RunError> {
+        let files = row_bags.iter().filter(|bag| segments.contains(&bag.segment)).map(|bag| bag.file).collect();
+        let disputed = Disputed { segments: Arc::clone(segments), files, books: Arc::clone(books) };
+        let mut agreement = Agreement::default();
+        let reduced = if let Some(versions) = &messages.versions {
+            let drilled = self.drill_upsert(drill, versions, &disputed, messages).await?;
+            (agreement.superseded, agreement.proven) = (Some(drilled.superseded), Some(drilled.proven));
+            agreement.drilling = if segments.is_empty() { Drilling::Nothing } else { Drilling::Whole };
+            drilled.reduced
+        } else {
+            let captured = Arc::new(Captured::default());
+            let (mut reduced, drilling) = self.drilled(drill, &disputed, messages, row_bags, &captured).await?;
+            let beside = drill.excluded_beside(segments, &reduced.messages, &reduced.rows).await?;
+            reduced.messages.extend(beside);
+            (agreement.captured, agreement.drilling) = (captured.take(), drilling);
+            reduced
+        };
+        let case = Case {
+            mode: self.mode(),
+            messages: reduced.messages,
+            rows: reduced.rows,
+            clock: self.clock,
+            past: self.past(books, segments, &messages.bags, &reduced.agreed),
+            whole_topic: scoping.whole_topic,
+        };
+        (agreement.by_partition, agreement.rows_beside) = (reduced.agreed, reduced.rows_beside);
+        Ok((case, agreement))
+    }
+
+    fn mode(&self) -> ModeKind {
+        if self.is_upsert() { ModeKind::Upsert } else { self.messages.binding.identity.mode() }
+    }
+
+    /// The drill of what differs, or of everything.
+    async fn drilled(
+        &self,
+        drill: &Drill,
+        disputed: &Disputed,
+        messages: &MessagePass,
+        row_bags: &[RowBag],
+        captured: &Arc<Captured>,
+    ) -> Result<(Reduced, Drilling), RunError> {
+        if disputed.segments.is_empty() {
+            return Ok((self.reduced(self.kept(), messages).await?, Drilling::Nothing));
+        }
+        let Some(differing) = self.differing(&disputed.segments, messages).await? else {
+            return Ok((self.whole(drill, disputed, messages).await?, Drilling::Whole));
+        };
+        if let Some(sifted) = self.sifted(drill, disputed, messages, row_bags, differing, captured).await? {
+            return Ok(sifted);
+        }
+        captured.take();
+        Ok((self.whole(drill, disputed, messages).await?, Drilling::WholeAfterAll))
+    }
+
+    async fn whole(&self, drill: &Drill, disputed: &Disputed, messages: &MessagePass) -> Result<Reduced, RunError> {
+        let kept = self.kept();
+        drill.keep(disputed, None, &kept).await?;
+        self.reduced(kept, messages).await
+    }
+
+    /// The drill of what slips say differs; `None` where the rest does not balance.
+    async fn sifted(
+        &self,
+        drill: &Drill,
+        disputed: &Disputed,
+        messages: &MessagePass,
+        row_bags: &[RowBag],
+        mut differing: Differing,
+        captured: &Arc<Captured>,
+    ) -> Result<Option<(Reduced, Drilling)>, RunError> {
+        let kept = self.kept();
+        let sieve = Sieve { names: Arc::new(std::mem::take(&mut differing.names)), captured: Arc::clone(captured) };
+        let found = drill.keep(disputed, Some(&sieve), &kept).await?;
+        let Some(agreed) = settled(disputed, &found, row_bags, &differing) else {
+            tracing::warn!("what the drill passed by does not balance: the disputed segments are drilled whole");
+            return Ok(None);
+        };
+        let mut reduced = self.reduced(kept, messages).await?;
+        let passed_by = agreed.values().map(|agreed| agreed.messages).sum();
+        reduced.add_agreed(agreed);
+        Ok(Some((reduced, Drilling::Sifted { passed_by })))
+    }
+
+    async fn differing(
+        &self,
+        disputed: &Arc<BTreeSet<SegmentKey>>,
+        messages: &MessagePass,
+    ) -> Result<Option<Differing>, RunError> {
+        let (slips, segments, threads) =
+            (Arc::clone(&messages.slips), Arc::clone(&self.messages.segments), self.threads);
+        let disputed = Arc::clone(disputed);
+        let compare = move || match *segments {
+            MessageSegments::Offset(width) => slips.differing(threads, true, |name: Name| {
+                let at = name.offset();
+                disputed.contains(&width.segment_of(at.partition, at.offset))
+            }),
+            MessageSegments::Key(_) => slips.differing(threads, false, |_| true),
+        };
+        Ok(tokio::task::spawn_blocking(compare).await??)
+    }
+
+    fn kept(&self) -> Arc<Kept> {
+        Arc::new(Kept::new(KEPT_BYTES_MAX, self.context.runtime_env()))
+    }
+
+    async fn reduced(&self, kept: Arc<Kept>, messages: &MessagePass) -> Result<Reduced, RunError> {
+        kept.add_messages(&messages.undecodable)?;
+        let threads = self.threads;
+        Ok(tokio::task::spawn_blocking(move || kept.reduce(threads)).await??)
+    }
+
+    fn past(
+        &self,
+        books: &Books,
+        disputed: &BTreeSet<SegmentKey>,
+        bags: &[MessageBag],
+        agreed: &BTreeMap<PartitionIndex, Agreed>,
+    ) -> Past {
+        if !self.messages.binding.identity.is_offset() {
+            let adding =
+                self.pinned.ancestry.iter().filter(|snapshot| snapshot.adds_rows && snapshot.operation != "replace");
+            return Past::Commits { times_ms: adding.map(|snapshot| snapshot.commit_ms).collect() };
+        }
+        let mut paired_max: BTreeMap<PartitionIndex, i64> =
+            agreed.iter().map(|(partition, agreed)| (*partition, agreed.offset_max)).collect();
+        for bag in bags {
+            let balanced = books.account(&bag.segment).is_some_and(|account| account.is_balanced());
+            if let SegmentKey::Offsets { partition, .. } = bag.segment
+                && balanced
+                && !disputed.contains(&bag.segment)
+            {
+                let largest = paired_max.entry(partition).or_insert(bag.offset_max);
+                *largest = bag.offset_max.max(*largest);
+            }
+        }
+        Past::Offsets { paired_max }
+    }
+}
