@@ -34,3 +34,14 @@ pub const NAMES_OFFERED_MAX: usize = 3;
 
 /// Older snapshots whose files are searched for the rows of missing messages: each costs at least one small read.
 pub const OLDER_SNAPSHOTS_MAX: usize = 1_000;
+
+/// Bytes of a metadata file as it is read, unzipped: it is held whole, and a gzip may promise anything.
+pub const METADATA_BYTES_MAX: u64 = 1 << 30;
+
+/// Bytes that the blocks of one manifest or manifest list unpack to: half a million entries with bounds have less, and the
+/// parser makes about ten times as much of them.
+pub const MANIFEST_UNPACKED_BYTES_MAX: u64 = 512 << 20;
+
+/// Bytes of one value, and elements of one array, that the Avro parser makes room for on the word of a file; of elements it
+/// takes tens of bytes each. Room that is not used costs nothing, room that there is not ends the process.
+pub const AVRO_ALLOCATION_BYTES_MAX: usize = 64 << 20;

@@ -4,6 +4,7 @@
 
 mod corruption;
 mod evolution;
+mod extreme;
 mod failing_store;
 mod graph;
 mod lake;
