@@ -9,7 +9,7 @@ use crate::command::{Done, program, run as run_command};
 /// What to measure.
 #[derive(Args)]
 pub struct Bench {
-    /// `core` (hot loops), `kafka` (end to end), and their options; `--help` shows them
+    /// `core` (hot loops), `kafka` (end to end), `peers` (what people use instead), and their options; `--help` shows them
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
     what: Vec<String>,
 }
@@ -38,16 +38,21 @@ const BUILD: [&str; 13] = [
     "*_rate",
 ];
 
+/// Tells cargo to build what the benchmarks run.
+pub fn build(cargo: &mut Command) {
+    cargo.args(BUILD);
+}
+
 /// Builds in the release profile, then measures one thing after the other.
 pub fn run(bench: &Bench) -> Done {
     if bench.what.first().is_some_and(|what| what == "core") {
         for (name, bound) in LOOPS {
             println!("\n== {name}: {bound}");
-            run_command(Command::new(program(name, &BUILD)?))?;
+            run_command(Command::new(program(name, build)?))?;
         }
         println!("\n== over real parts");
     }
-    let mut command = Command::new(program("fixtures-bench", &BUILD)?);
+    let mut command = Command::new(program("fixtures-bench", build)?);
     command.args(&bench.what);
     run_command(command)
 }

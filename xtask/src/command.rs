@@ -50,6 +50,11 @@ pub fn root() -> PathBuf {
     xtask.parent().expect("xtask is a folder of the repository").to_owned()
 }
 
+/// Where cargo builds.
+pub fn target_folder() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
 /// The cargo that runs us, in the repository's root.
 pub fn cargo(arguments: &[&str]) -> Command {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
@@ -98,12 +103,15 @@ pub fn output(mut command: Command) -> Result<String, Failure> {
 /// Both at once and with the features of the whole workspace and its tests: any other selection turns on other features
 /// in shared dependencies, and half of DataFusion would be built once more for it.
 pub fn built(name: &str) -> Result<PathBuf, Failure> {
-    program(name, &["build", "--workspace", "--locked", "--bin", "validator", "--example", "prefetch"])
+    program(name, |build| {
+        build.args(["build", "--workspace", "--locked", "--bin", "validator", "--example", "prefetch"]);
+    })
 }
 
-/// Builds by these arguments and returns the program `name`.
-pub fn program(name: &str, arguments: &[&str]) -> Result<PathBuf, Failure> {
-    let mut command = cargo(arguments);
+/// Builds as told and returns the program `name`.
+pub fn program(name: &str, tell: impl FnOnce(&mut Command)) -> Result<PathBuf, Failure> {
+    let mut command = cargo(&[]);
+    tell(&mut command);
     println!("$ {}", show(&command));
     command.arg("--message-format=json-render-diagnostics");
     let messages = output(command)?;

@@ -5,6 +5,8 @@ mod bench;
 mod ci;
 mod command;
 mod demos;
+mod flame;
+mod fuzz;
 mod licences;
 mod packages;
 mod prerequisites;
@@ -34,6 +36,10 @@ enum Task {
     Packages,
     /// Measures release builds over real parts and prints each figure beside its bound
     Bench(bench::Bench),
+    /// Records `validator` with these arguments under perf and draws a flame graph of it
+    Flame(flame::Flame),
+    /// Looks for bytes that break a promise, by libFuzzer; new ones are kept and replayed by an ordinary test
+    Fuzz(fuzz::Fuzz),
     /// Runs the property test over generated worlds; a failing seed is replayed by `--seeds N`
     Worlds(worlds::Worlds),
     /// Runs the demo for some seeds and compares its findings with the truth about what was injected
@@ -41,12 +47,17 @@ enum Task {
 }
 
 fn main() -> ExitCode {
+    if let Some(exit) = fuzz::as_rustc() {
+        return exit;
+    }
     let done = match Arguments::parse().command {
         Task::Ci => ci::run(true),
         Task::Test => ci::run(false),
         Task::Tidy => tidy::run(),
         Task::Packages => packages::check(),
         Task::Bench(bench) => bench::run(&bench),
+        Task::Flame(flame) => flame::run(&flame),
+        Task::Fuzz(fuzz) => fuzz::run(&fuzz),
         Task::Worlds(worlds) => worlds::run(&worlds),
         Task::Demos(demos) => demos::run(&demos),
     };

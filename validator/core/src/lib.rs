@@ -15,6 +15,7 @@ pub mod figures;
 pub mod finding;
 pub mod hole;
 pub mod judge;
+pub mod levels;
 pub mod limits;
 pub mod position;
 pub mod related;

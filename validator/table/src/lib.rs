@@ -7,6 +7,7 @@
 //! The way of a row: [`CatalogConfig`] → [`load`] → [`Table::pin`] → [`Pinned::files`] → [`Pinned::open`] →
 //! [`FileReader::scan`] → [`RowGroupBatch`].
 
+mod avro_blocks;
 mod catalog;
 mod contain;
 mod deletes;

@@ -52,7 +52,8 @@ pub const PUFFIN_FOOTERS_HELD: usize = 1_024;
 /// Bytes of a Puffin footer: 300 bytes for each of some hundred thousand deletion vectors.
 pub const PUFFIN_FOOTER_BYTES_MAX: u64 = 64 << 20;
 
-/// Bytes of a metadata file, manifest list or manifest: they are held whole, and a store may promise anything.
+/// Bytes of a metadata file (also as it is unzipped), manifest list or manifest: they are held whole, and a store or a
+/// gzip may promise anything.
 pub const METADATA_BYTES_MAX: u64 = 1 << 30;
 
 /// Seconds until a connection to a store stands, where the configuration says nothing.
@@ -133,3 +134,11 @@ pub const POSTGRES_ATTEMPTS_MAX: u32 = 3;
 
 /// Milliseconds before the second try; doubles.
 pub const POSTGRES_PAUSE_MILLIS: u64 = 200;
+
+/// Bytes that the blocks of one manifest or manifest list unpack to: half a million entries with bounds have less, and the
+/// parser makes about ten times as much of them.
+pub const MANIFEST_UNPACKED_BYTES_MAX: u64 = 512 << 20;
+
+/// Bytes of one value, and elements of one array, that the Avro parser makes room for on the word of a file; of elements it
+/// takes tens of bytes each. Room that is not used costs nothing, room that there is not ends the process.
+pub const AVRO_ALLOCATION_BYTES_MAX: usize = 64 << 20;

@@ -13,6 +13,7 @@ use iceberg::spec::{
 
 use validator_core::verdict::TableVerdict;
 
+use crate::avro_blocks;
 use crate::contain::contained;
 use crate::limits::MANIFESTS_AT_ONCE;
 use crate::table::TableError;
@@ -92,6 +93,7 @@ pub(crate) async fn read_list(
     let bytes =
         storage.read(path).await.map_err(|source| TableError::ReadManifestList { path: path.to_owned(), source })?;
     let broken = |source| TableError::ParseManifestList { path: path.to_owned(), source };
+    avro_blocks::check(&bytes).map_err(|e| broken(e.into()))?;
     let parsed = contained(|| ManifestList::parse_with_version(&bytes, version)).map_err(|e| broken(e.into()))?;
     Ok(parsed.map_err(|e| broken(e.into()))?.consume_entries().into_iter().collect())
 }
@@ -118,11 +120,12 @@ pub(crate) async fn read_manifest(storage: &Storage, file: ManifestFile) -> Resu
     // Parsing is CPU work of milliseconds to seconds: off the runtime's threads, where a panic is contained too.
     let parsed = tokio::task::spawn_blocking(move || {
         let length = bytes.len() as u64;
-        (contained(|| Manifest::parse_avro(&bytes)), length)
+        (avro_blocks::check(&bytes).map(|()| contained(|| Manifest::parse_avro(&bytes))), length)
     });
     let unparsed = |source| TableError::ParseManifest { path: path.clone(), source };
     let (parsed, length) = parsed.await.map_err(|e| unparsed(e.into()))?;
-    let manifest = parsed.map_err(|e| unparsed(e.into()))?.map_err(|e| unparsed(e.into()))?;
+    let parsed = parsed.map_err(|e| unparsed(e.into()))?.map_err(|e| unparsed(e.into()))?;
+    let manifest = parsed.map_err(|e| unparsed(e.into()))?;
     let findings = check_claims(&file, &manifest, length)?;
     Ok(Part { findings, ..live_entries(&file, manifest)? })
 }

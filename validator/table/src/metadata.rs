@@ -11,8 +11,10 @@ use flate2::read::MultiGzDecoder;
 use iceberg::spec::TableMetadata;
 use serde_json::Value as Json;
 use thiserror::Error;
+use validator_core::levels::{JSON_LEVELS_MAX, json_levels};
 
 use crate::contain::{Panicked, contained};
+use crate::limits::METADATA_BYTES_MAX;
 use crate::schema::{children, initial_defaults};
 
 const GZIP_MAGIC: [u8; 2] = [0x1F, 0x8B];
@@ -48,18 +50,28 @@ pub(crate) struct Parsed {
 
 pub(crate) fn parse(bytes: &Bytes) -> Result<Parsed, MetadataError> {
     contained(|| {
-        if bytes.starts_with(&GZIP_MAGIC) {
-            let mut plain = Vec::new();
-            MultiGzDecoder::new(bytes.as_ref()).read_to_end(&mut plain).map_err(MetadataError::Gunzip)?;
-            parse_json(&plain)
-        } else {
-            parse_json(bytes)
-        }
+        if bytes.starts_with(&GZIP_MAGIC) { parse_json(&gunzip(bytes, METADATA_BYTES_MAX)?) } else { parse_json(bytes) }
     })?
 }
 
+/// Unzips as far as one byte beyond `most`: a gzip may promise anything.
+fn gunzip(bytes: &[u8], most: u64) -> Result<Vec<u8>, MetadataError> {
+    let mut plain = Vec::new();
+    MultiGzDecoder::new(bytes).take(most + 1).read_to_end(&mut plain).map_err(MetadataError::Gunzip)?;
+    match plain.len() as u64 > most {
+        true => Err(MetadataError::Unsupported(format!("metadata of more than {most} bytes"))),
+        false => Ok(plain),
+    }
+}
+
 fn parse_json(bytes: &[u8]) -> Result<Parsed, MetadataError> {
-    let raw: Json = serde_json::from_slice(bytes).map_err(MetadataError::Json)?;
+    let raw: Json = serde_json::from_slice(bytes).map_err(|source| {
+        // The parser stops there, whatever follows: sound metadata that nests this deep is not broken.
+        match json_levels(bytes) > JSON_LEVELS_MAX {
+            true => MetadataError::Unsupported(format!("metadata of more than {JSON_LEVELS_MAX} levels of JSON")),
+            false => MetadataError::Json(source),
+        }
+    })?;
     if let Some(version) = raw.get("format-version").and_then(Json::as_u64)
         && !(1..=3).contains(&version)
     {
@@ -169,4 +181,21 @@ fn raw_defaults(ty: &Json) -> Vec<(i32, String)> {
         found.extend(ty.get(part).map(raw_defaults).unwrap_or_default());
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn metadata_that_gzip_blows_up_is_refused_by_name() {
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(&[b' '; 100_000]).unwrap();
+        let zipped = gzip.finish().unwrap();
+        assert!(zipped.len() < 10_000);
+        assert_eq!(gunzip(&zipped, 100_000).unwrap().len(), 100_000);
+        assert_eq!(gunzip(&zipped, 99_999).unwrap_err().to_string(), "metadata of more than 99999 bytes");
+    }
 }

@@ -24,7 +24,7 @@ const PURE: [(&str, &[&str]); 2] = [
 ];
 
 /// Which of our own crates a crate may depend on. Tests of the validator may use every fixture beside these.
-const LAYERS: [(&str, &[&str]); 10] = [
+const LAYERS: [(&str, &[&str]); 11] = [
     ("validator/core", &[]),
     ("validator/tap", &["validator-core"]),
     ("validator/table", &["validator-core"]),
@@ -56,6 +56,8 @@ const LAYERS: [(&str, &[&str]); 10] = [
             "fixtures-harness",
         ],
     ),
+    // Looks for bytes that break the validator's promises.
+    ("fixtures/fuzz", &["validator-core", "validator-tap", "validator-table", "validator-app"]),
     ("xtask", &[]),
 ];
 
@@ -63,10 +65,10 @@ const LAYERS: [(&str, &[&str]); 10] = [
 const FENCES: [(&str, &[&str]); 8] = [
     ("rdkafka", &["validator/tap", "fixtures/warehouse", "fixtures/harness", "fixtures/bench"]),
     ("rdkafka-sys", &["validator/tap"]),
-    ("iceberg", &["validator/table", "fixtures/warehouse"]),
+    ("iceberg", &["validator/table", "fixtures/warehouse", "fixtures/fuzz"]),
     // Recorded messages may be Parquet files.
-    ("parquet", &["validator/table", "validator/tap", "fixtures/warehouse"]),
-    ("object_store", &["validator/table", "fixtures/warehouse"]),
+    ("parquet", &["validator/table", "validator/tap", "fixtures/warehouse", "fixtures/fuzz"]),
+    ("object_store", &["validator/table", "fixtures/warehouse", "fixtures/fuzz"]),
     ("datafusion", &["validator/engine"]),
     ("sqlx", &["validator/table", "fixtures/warehouse"]),
     ("reqwest", &["validator/tap", "validator/table", "fixtures/harness"]),

@@ -3,6 +3,7 @@
 mod bad_input;
 mod capture;
 mod cli;
+mod extreme;
 mod foreign_tables;
 mod real_kafka;
 mod registry_stub;

@@ -1,6 +1,6 @@
 //! The footer of a Parquet file: found where the manifest says the file ends, or where it really ends.
 //!
-//! Statistics are not even decoded: nothing here may believe them.
+//! Statistics of values are not even decoded: nothing here may believe them. Sizes are, which make batches short and no more.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -82,7 +82,6 @@ async fn footer_at(object: &Object, tail: &Tail, end: u64) -> Result<Arc<Parquet
     let bytes = bytes_at(object, tail, start..end - TAIL_BYTES).await?;
     let options = ParquetMetaDataOptions::new()
         .with_column_stats_policy(ParquetStatisticsPolicy::SkipAll)
-        .with_size_stats_policy(ParquetStatisticsPolicy::SkipAll)
         .with_encoding_stats_policy(ParquetStatisticsPolicy::SkipAll);
     contained(|| ParquetMetaDataReader::decode_metadata_with_options(&bytes, Some(&options)))
         .map_err(|e| Refused::Bytes(e.to_string()))?

@@ -120,10 +120,16 @@ impl Opened {
         })
     }
 
-    /// Rows of a batch: fewer than usual where values are huge.
+    /// Rows of a batch: fewer than usual where values are huge. A dictionary holds a value once that many rows have, so
+    /// that the writer's count of decoded bytes goes before the size of the chunk where it is larger; a lie changes the
+    /// length of batches and nothing else.
     pub(crate) fn batch_rows(&self, group: u32) -> usize {
         let rows = u64::try_from(self.arrow.metadata().row_group(group as usize).num_rows()).unwrap_or(0).max(1);
-        let widest = self.chunks(group).map(|chunk| u64::try_from(chunk.uncompressed_size()).unwrap_or(0)).max();
+        let decoded = |chunk: &ColumnChunkMetaData| {
+            let bytes = chunk.unencoded_byte_array_data_bytes().unwrap_or(0).max(chunk.uncompressed_size());
+            u64::try_from(bytes).unwrap_or(0)
+        };
+        let widest = self.chunks(group).map(decoded).max();
         let row_bytes = widest.unwrap_or(0).div_ceil(rows).max(1);
         usize::try_from(BATCH_COLUMN_BYTES / row_bytes).unwrap_or(BATCH_ROWS).clamp(1, BATCH_ROWS)
     }

@@ -7,6 +7,7 @@ mod corruption;
 mod delete_files;
 mod deletes;
 mod evolution;
+mod extreme;
 mod failing_store;
 mod filesystem_catalog;
 mod graph;

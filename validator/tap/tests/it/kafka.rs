@@ -404,3 +404,20 @@ fn the_tap_asks_brokers_for_nothing_that_writes_commits_or_joins() {
     assert!(asked.contains_key(&1), "{asked:?}");
     assert!(asked.keys().all(|key| harmless.contains(&i32::from(*key))), "{asked:?}");
 }
+
+#[test]
+fn two_thousand_partitions_are_opened_and_read_within_seconds() {
+    const PARTITIONS: i32 = 2_000;
+    let cluster = Cluster::new(&[("wide", PARTITIONS)]);
+    for partition in 0..PARTITIONS {
+        let payload = partition.to_string();
+        let record = BaseRecord::<str, str>::to("wide").partition(partition).timestamp(1_000).payload(&payload);
+        cluster.producer.send(record).map_err(|(error, _)| error).expect("queued");
+    }
+    cluster.producer.flush(PATIENCE).expect("delivered");
+    let tap = KafkaTap::open(&cluster.config("wide")).expect("opens");
+    let (got, end) = read(&tap, &whole(&tap));
+    let expected: Got = (0..PARTITIONS as u32).map(|partition| (partition, 0, partition.to_string())).collect();
+    assert_eq!(got, expected);
+    assert!(positions(&end).iter().all(|end| *end == (1, None)), "{:?}", positions(&end));
+}

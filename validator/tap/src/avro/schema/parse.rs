@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use serde_json::{Map, Value};
+use validator_core::levels::{JSON_LEVELS_MAX, json_levels};
 
 use super::{AvroSchema, Kind, Logical, Node, NodeId, TimestampUnit};
 
@@ -42,6 +43,9 @@ impl Parser {
             Ok(value) => self.schema(&value, ""),
             // A bare word is how some registries answer with a primitive.
             Err(_) if primitive(text.trim()).is_some() => self.named(text.trim(), ""),
+            Err(_) if json_levels(text.as_bytes()) > JSON_LEVELS_MAX => {
+                broken(format!("the schema has more than {JSON_LEVELS_MAX} levels of JSON"))
+            }
             Err(error) => broken(format!("the schema is no JSON: {error}")),
         }
     }
