@@ -28,7 +28,7 @@ struct Arguments {
 enum Task {
     /// Everything that must hold before a change is merged; what `.ci/run` runs
     Ci,
-    /// The same for a developer: makes the machine ready (java, mvn, python3, downloaded parts), then runs every check
+    /// The same for a developer: makes the machine ready (a JDK, mvn, python3, openssl, downloaded parts), then runs every check
     Test,
     /// The house rules that compilers do not check
     Tidy,

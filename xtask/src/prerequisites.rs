@@ -1,5 +1,6 @@
-//! What the tests need of the machine: java, mvn and python3. As root on Debian what is missing is installed, and said;
-//! elsewhere the command to run is printed and the exit code is 2.
+//! What the tests need of the machine: a JDK, mvn, python3, openssl, PostgreSQL, and Go, which they can do without: tests over MinIO
+//! then say that they are skipped. As root on Debian what is missing is installed, and said; elsewhere the command to run is
+//! printed and the exit code is 2.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,6 +11,8 @@ use crate::command::{Done, Failure, run};
 const JAVA_MIN: u32 = 17;
 /// PyIceberg's pinned companions run on 3.10 and later.
 const PYTHON_MIN: (u32, u32) = (3, 10);
+/// From this version on Go fetches the toolchain that a module asks for.
+const GO_MIN: (u32, u32) = (1, 21);
 
 struct Need {
     what: &'static str,
@@ -18,15 +21,27 @@ struct Need {
     is_there: fn() -> bool,
 }
 
-const NEEDS: [Need; 3] = [
-    Need { what: "java 17 or later", packages: &["default-jre-headless"], is_there: has_java },
+const NEEDS: [Need; 5] = [
+    Need { what: "a JDK 17 or later", packages: &["default-jdk-headless"], is_there: has_java },
     Need { what: "mvn", packages: &["maven"], is_there: || said("mvn", &["--version"]).is_some() },
     Need { what: "python3 3.10 or later with venv", packages: &["python3", "python3-venv"], is_there: has_python },
+    Need { what: "openssl", packages: &["openssl"], is_there: || said("openssl", &["version"]).is_some() },
+    Need { what: "PostgreSQL", packages: &["postgresql"], is_there: has_postgres },
 ];
+
+/// Without it some tests are skipped, which they say.
+const GO: Need = Need { what: "go 1.21 or later", packages: &["golang-go"], is_there: has_go };
 
 /// Returns when everything is there.
 pub fn ensure() -> Done {
-    let lacking = missing();
+    let mut lacking = missing();
+    if !(GO.is_there)() {
+        if lacking.is_empty() && !can_install() {
+            println!("without {} the tests over MinIO are skipped", GO.what);
+        } else {
+            lacking.push(&GO);
+        }
+    }
     if lacking.is_empty() {
         return Ok(());
     }
@@ -43,6 +58,9 @@ pub fn ensure() -> Done {
     arguments.extend(packages);
     run(apt(&arguments))?;
     trust_like_the_system()?;
+    if !(GO.is_there)() {
+        println!("apt-get did not bring {}: the tests over MinIO are skipped", GO.what);
+    }
     match missing() {
         lacking if lacking.is_empty() => Ok(()),
         lacking => Err(Failure::Machine(format!("apt-get did not bring {}", self::names(&lacking)))),
@@ -84,13 +102,25 @@ fn said(program: &str, arguments: &[&str]) -> Option<String> {
     Some(format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)))
 }
 
+/// With the compiler: a part of ours is compiled from its source.
 fn has_java() -> bool {
-    said("java", &["-version"]).and_then(|text| java_major(&text)).is_some_and(|major| major >= JAVA_MIN)
+    said("javac", &["-version"]).is_some()
+        && said("java", &["-version"]).and_then(|text| java_major(&text)).is_some_and(|major| major >= JAVA_MIN)
 }
 
 fn has_python() -> bool {
     let version = said("python3", &["--version"]).and_then(|text| python_version(&text));
     version.is_some_and(|version| version >= PYTHON_MIN) && said("python3", &["-c", "import ensurepip, venv"]).is_some()
+}
+
+fn has_go() -> bool {
+    said("go", &["version"]).and_then(|text| go_version(&text)).is_some_and(|version| version >= GO_MIN)
+}
+
+/// Debian's programs, of any version; they are on no path.
+fn has_postgres() -> bool {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    versions.map(|entry| entry.path().join("bin")).any(|bin| bin.join("initdb").is_file() && bin.join("psql").is_file())
 }
 
 /// `openjdk version "17.0.15" 2025-04-15`; before 9 it was `"1.8.0_392"`.
@@ -104,6 +134,12 @@ fn python_version(text: &str) -> Option<(u32, u32)> {
     Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }
 
+/// `go version go1.26.8 linux/amd64`.
+fn go_version(text: &str) -> Option<(u32, u32)> {
+    let mut parts = text.split_whitespace().nth(2)?.strip_prefix("go")?.split(|c: char| !c.is_ascii_digit());
+    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,13 +150,15 @@ mod tests {
         assert_eq!(java_major("openjdk version \"26-ea\" 2026-03-17"), Some(26));
         assert_eq!(java_major("java version \"1.8.0_392\""), Some(1));
         assert_eq!(python_version("Python 3.11.2\n"), Some((3, 11)));
+        assert_eq!(go_version("go version go1.26.8 linux/amd64"), Some((1, 26)));
+        assert_eq!(go_version("go version go1.27rc1 linux/arm64"), Some((1, 27)));
         assert_eq!(python_version("Python 3.9.2\n").filter(|version| *version >= PYTHON_MIN), None);
     }
 
     #[test]
     fn what_is_lacking_is_named_with_its_packages() {
         let needs: Vec<&Need> = NEEDS.iter().collect();
-        assert_eq!(names(&needs), "java 17 or later, mvn, python3 3.10 or later with venv");
+        assert_eq!(names(&needs), "a JDK 17 or later, mvn, python3 3.10 or later with venv, openssl, PostgreSQL");
         assert!(NEEDS.iter().all(|need| !need.packages.is_empty()));
     }
 }

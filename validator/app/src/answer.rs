@@ -18,7 +18,7 @@ use validator_engine::reconcile::Reconciled;
 use validator_table::{FaultKind, Pinned};
 use validator_tap::Tap;
 
-use crate::render::counted;
+use crate::render::{count, counted};
 use crate::table_findings::table_findings;
 
 /// What a run answers.
@@ -100,7 +100,7 @@ impl Frame<'_> {
             digest: "canonical/1".to_owned(),
             fidelity: FidelityReport::new(&figures, self.fidelity.target),
             messages: MessageCounts::new(&messages, run.late.is_some()),
-            rows: RowCounts::new(&run.accounts.rows, run.misrouted, None),
+            rows: RowCounts::new(&run.accounts.rows, run.misrouted, run.stale),
             partitions: self.partitions(&run),
             segments: SegmentCounts {
                 total: run.segments.balanced + run.segments.disputed,
@@ -153,7 +153,8 @@ impl Frame<'_> {
     }
 
     fn warnings(&self, run: &Reconciled) -> Vec<String> {
-        let mut warnings = self.tap.warnings();
+        let mut warnings: Vec<String> = run.suspect.iter().map(ToString::to_string).collect();
+        warnings.extend(self.tap.warnings());
         for (index, range) in self.tap.partitions().iter().enumerate() {
             if let Some(failure) = &run.seen.partitions[index].failure {
                 let position = run.seen.partitions[index].position.unwrap_or(range.from);
@@ -178,9 +179,22 @@ impl Frame<'_> {
         for (name, _) in run.seen.sql_fields.iter().filter(|(_, is_there)| consumed > 0 && !**is_there) {
             warnings.push(format!("no message has a value in field {name}, which an expression of the contract reads"));
         }
+        if run.keys_spanning > 0 {
+            let keys = counted(run.keys_spanning, "key has", "keys have");
+            warnings.push(format!(
+                "{keys} versions in several partitions; their order is topic, partition, offset, and not that of time"
+            ));
+        }
         if run.seen.duplicate_keys > 0 {
             let messages = counted(run.seen.duplicate_keys, "message names", "messages name");
             warnings.push(format!("{messages} a key of an object twice; the last one counts"));
+        }
+        if run.unlinked > 0 {
+            let many = count(run.unlinked);
+            warnings.push(format!(
+                "{many} missing messages and phantom rows are too many to be held against each other: none is linked to \
+                 the one that it may be the other half of"
+            ));
         }
         if run.census.late_unknown > 0 {
             let rows = counted(run.census.late_unknown, "row was rewritten or its", "rows were rewritten or their");
@@ -209,12 +223,19 @@ fn failed_to_look(run: &Reconciled) -> bool {
 }
 
 fn policy(run: &Reconciled) -> Vec<PolicyCount> {
-    let used = run.seen.policy.messages.iter();
-    used.map(|((column, tolerance), messages)| PolicyCount {
-        column: column.clone(),
-        tolerance: (*tolerance).to_owned(),
-        messages: *messages,
-        rows: 0,
-    })
-    .collect()
+    let mut rows: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+    for (bound, changed) in run.tolerances.iter().zip(&run.census.tolerated) {
+        rows.insert((&bound.name, bound.tolerance.word()), *changed);
+    }
+    let mut used: BTreeMap<(&str, &str), u64> = rows.keys().map(|key| (*key, 0)).collect();
+    for ((column, tolerance), messages) in &run.seen.policy.messages {
+        used.insert((column, tolerance), *messages);
+    }
+    let counted = used.into_iter().map(|((column, tolerance), messages)| PolicyCount {
+        column: column.to_owned(),
+        tolerance: tolerance.to_owned(),
+        messages,
+        rows: rows.get(&(column, tolerance)).copied().unwrap_or(0),
+    });
+    counted.filter(|count| count.messages + count.rows > 0).collect()
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use validator_core::clock::Clock;
-use validator_core::contract::Format;
+use validator_core::contract::{Format, Identity};
 use validator_engine::binding::Binding;
 use validator_engine::expr;
 use validator_engine::reconcile::Progress;
@@ -117,11 +117,16 @@ fn expressions(pipeline: &Pipeline) -> Vec<Problem> {
     let contract = &pipeline.contract;
     let map = contract.map.iter().map(|(column, sql)| (format!("map.{column}"), sql));
     let filter = contract.filter.iter().map(|sql| ("pipeline.filter".to_owned(), sql));
+    let delete_when = match &contract.identity {
+        Identity::Key { upsert: Some(upsert), .. } => upsert.delete_when.as_ref(),
+        _ => None,
+    };
+    let delete_when = delete_when.map(|sql| ("identity.delete_when".to_owned(), sql));
     let wrong = |(place, sql): (String, &String)| {
         let error = expr::referenced_names(sql).err()?;
         Some(pipeline.problem_of_sql(&place, &error.to_string()))
     };
-    in_order(map.chain(filter).filter_map(wrong).collect())
+    in_order(map.chain(filter).chain(delete_when).filter_map(wrong).collect())
 }
 
 /// What the sample shows: messages that nobody can decode, fields that no column keeps, fields that no message has.

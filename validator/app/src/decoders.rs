@@ -5,7 +5,7 @@ use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use validator_core::contract::{Contract, Format};
+use validator_core::contract::{Contract, Format, Identity, KeyFormat};
 use validator_core::position::PartitionIndex;
 use validator_core::schema::Type;
 use validator_engine::binding::Binding;
@@ -25,6 +25,10 @@ pub struct Decoders {
     format: Format,
     schemas: Option<Arc<Schemas>>,
     known: Option<Vec<(String, Type)>>,
+    /// How Kafka keys hold the identity (upsert tables).
+    key: Option<KeyFormat>,
+    /// Schemas of Avro keys.
+    key_schemas: Option<Arc<Schemas>>,
 }
 
 impl fmt::Debug for Decoders {
@@ -42,13 +46,25 @@ impl Decoders {
         let (schemas, known) = match contract.format {
             Format::Json => (None, None),
             Format::Bytes => (None, Some(Vec::new())),
+            Format::Parquet => (None, tap.rows().map(|rows| rows.columns().to_vec())),
             Format::Avro => {
-                let schemas = Arc::new(schemas(contract, service)?);
-                let found = avro_fields(&schemas, &contract.topics, &sampled_ids(tap)?)?;
+                let (schemas, ids) = match tap.schemas() {
+                    Some(recorded) => (recorded, Vec::new()),
+                    None => (Arc::new(schemas(contract, service)?), sampled_ids(tap)?),
+                };
+                let found = avro_fields(&schemas, &contract.topics, &ids)?;
                 (Some(schemas), Some(found.fields))
             }
         };
-        Ok(Self { format: contract.format, schemas, known })
+        let key = match &contract.identity {
+            Identity::Key { upsert: Some(upsert), .. } => upsert.key,
+            _ => None,
+        };
+        let key_schemas = match (key, &service.schema_registry) {
+            (Some(KeyFormat::Avro), Some(registry)) => Some(Arc::new(Schemas::registry(registry_config(registry))?)),
+            _ => None,
+        };
+        Ok(Self { format: contract.format, schemas, known, key, key_schemas })
     }
 
     /// The fields that messages have; `None` where any may come.
@@ -61,11 +77,12 @@ impl Decoders {
     /// # Errors
     /// Each column (or `filter`) that does not, and why not.
     pub fn try_mapping(&self, binding: &Arc<Binding>) -> Result<(), Vec<(String, ExprError)>> {
-        let decoder = match self.decoder(binding) {
-            Ok(decoder) => decoder,
-            Err(error) => return Err(vec![error_of_decoder(&error)]),
+        let fields = match self.format {
+            Format::Parquet => self.row_fields(binding).map(|rows| rows.fields().to_vec()),
+            _ => self.decoder(binding).map(|decoder| decoder.fields().to_vec()),
         };
-        Mapper::new(Arc::clone(binding), decoder.fields()).map(drop)
+        let fields = fields.map_err(|error| vec![error_of_decoder(&error)])?;
+        Mapper::new(Arc::clone(binding), &fields).map(drop)
     }
 }
 
@@ -77,7 +94,20 @@ impl DecoderFactory for Decoders {
                 Box::new(AvroDecoder::new(wanted.clone(), dropped.clone(), Arc::clone(schemas))?)
             }
             (Format::Bytes, _) => Box::new(BytesDecoder::new()),
+            (Format::Parquet, _) => return Err(DecoderError::NoPayload),
             _ => Box::new(JsonDecoder::new(wanted, dropped)?),
+        })
+    }
+
+    fn key_decoder(&self, binding: &Binding) -> Result<Option<Box<dyn Decoder>>, DecoderError> {
+        let fields = binding.upsert.as_ref().and_then(|upsert| upsert.key_fields.as_ref());
+        let Some(fields) = fields else { return Ok(None) };
+        Ok(match (self.key, &self.key_schemas) {
+            (Some(KeyFormat::Json), _) => Some(Box::new(JsonDecoder::new(fields, &BTreeSet::new())?)),
+            (Some(KeyFormat::Avro), Some(schemas)) => {
+                Some(Box::new(AvroDecoder::new(fields.clone(), BTreeSet::new(), Arc::clone(schemas))?))
+            }
+            _ => None,
         })
     }
 }

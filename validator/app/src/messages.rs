@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use validator_core::contract::{Contract, FieldType};
+use validator_core::contract::{Contract, FieldType, Format};
 use validator_core::schema::Type;
-use validator_tap::{Bounds, KafkaConfig, KafkaTap, RecordedConfig, RecordedTap, Tap};
+use validator_tap::{Bounds, KafkaConfig, KafkaTap, RecordedConfig, RecordedTap, RowsTap, Tap};
 
 use crate::config::Service;
 use crate::failure::Failure;
@@ -21,9 +21,13 @@ pub fn open_tap(contract: &Contract, service: &Service, request: &Request) -> Re
             source: source.clone(),
             topics: contract.topics.clone(),
             bounds,
+            format: contract.format,
             timestamp_type: timestamp_type(contract),
         };
-        return Ok(Arc::new(RecordedTap::open(&config)?));
+        return Ok(match contract.format {
+            Format::Parquet => Arc::new(RowsTap::open(&config)?),
+            _ => Arc::new(RecordedTap::open(&config)?),
+        });
     }
     let kafka = service.kafka.as_ref().expect("joined: without a recorded source there are brokers");
     let properties = kafka.properties.iter().map(|(name, value)| (name.clone(), value.expose().to_owned()));

@@ -2,6 +2,7 @@
 //!
 //! Contract: the snapshot is pinned first, only then is `now` resolved (interface, section 4, Scope).
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -17,10 +18,10 @@ use validator_engine::identity::IdentityDigests;
 use validator_engine::message_reader::MessageSide;
 use validator_engine::reconcile::{Progress, Run};
 use validator_engine::segments::{KeyCut, MessageSegments};
-use validator_table::{CatalogConfig, Pinned, SnapshotSelector as TableSnapshot, TableName};
+use validator_table::{Pinned, SnapshotSelector as TableSnapshot, Storage, TableName};
 use validator_tap::Tap;
 
-use crate::config::{Catalog, Pipeline, Problem, Service, SnapshotSelector, join};
+use crate::config::{Pipeline, Problem, Service, SnapshotSelector, join};
 use crate::decoders::Decoders;
 use crate::failure::Failure;
 use crate::messages::open_tap;
@@ -83,9 +84,10 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 /// # Errors
 /// [`Failure`].
 pub async fn sides(pipeline: &Pipeline, service: &Service, request: &Request) -> Result<Sides, Failure> {
-    let catalog = catalog_config(join(pipeline, service)?);
+    let catalog = join(pipeline, service)?;
     let name = TableName::parse(&pipeline.contract.table).map_err(Failure::Name)?;
-    let table = validator_table::load(&catalog, &name).await?;
+    let storage = Storage::local().with_s3(catalog.store.clone());
+    let table = validator_table::load_with(&catalog.config, &name, storage).await?;
     let pinned = Arc::new(table.pin(&snapshot(request)).await?);
     let mut contract = pipeline.contract.clone();
     contract.identity = identity(pipeline, &pinned.schema)?;
@@ -96,8 +98,25 @@ pub async fn sides(pipeline: &Pipeline, service: &Service, request: &Request) ->
         Ok::<_, Failure>((tap, decoders))
     });
     let (tap, decoders) = opened.await.map_err(|error| Failure::Runtime(std::io::Error::other(error)))??;
+    if matches!(contract.identity, Identity::Key { upsert: Some(_), .. }) {
+        check_whole(tap.as_ref())?;
+    }
     let known = decoders.known_fields().map(<[_]>::to_vec);
     Ok(Sides { contract: Arc::new(contract), tap, pinned, decoders: Arc::new(decoders), known })
+}
+
+/// Refuses a range that does not hold the last messages of every partition: what the last version of a key is, only they
+/// tell.
+fn check_whole(tap: &dyn Tap) -> Result<(), Vec<Problem>> {
+    let cut = tap.partitions().iter().find(|range| !range.listed || !range.ends_at_now);
+    cut.map_or(Ok(()), |range| {
+        let message = format!(
+            "the range does not reach the end of {}, and the table keeps the last version of each key",
+            range.tp
+        );
+        let hint = "leave `--to` out and read every partition; `--snapshot` and `--as-of` judge an earlier state";
+        Err(vec![Problem::new(message).hint(hint)])
+    })
 }
 
 /// The run over both sides.
@@ -147,6 +166,7 @@ pub fn run(
 fn place_of(contract: &Contract, column: &str) -> String {
     match column {
         "filter" => "pipeline.filter".to_owned(),
+        "delete_when" => "identity.delete_when".to_owned(),
         _ if contract.map.contains_key(column) => format!("map.{column}"),
         _ if contract.fields.iter().any(|(name, _)| name == column) => format!("fields.{column}"),
         _ => "pipeline.format".to_owned(),
@@ -158,8 +178,24 @@ fn place_of(contract: &Contract, column: &str) -> String {
 /// # Errors
 /// All problems, each at its place in the pipeline file.
 pub fn bound(pipeline: &Pipeline, sides: &Sides) -> Result<Binding, Vec<Problem>> {
-    bind(&sides.contract, &sides.pinned.schema, &sides.known)
-        .map_err(|problems| problems.into_iter().map(|problem| placed(pipeline, problem)).collect())
+    let binding = bind(&sides.contract, &sides.pinned.schema, &sides.known)
+        .map_err(|problems| problems.into_iter().map(|problem| placed(pipeline, problem)).collect::<Vec<_>>())?;
+    let told: BTreeSet<String> =
+        partitioning(&sides.pinned).into_iter().filter(|name| binding.mask.hides(name)).collect();
+    let refuse = |name: &String| {
+        let what =
+            format!("{name} cannot be masked: the table is partitioned by it, so paths of files hold its values");
+        pipeline.problem_at_word("compare.mask", name, what)
+    };
+    if told.is_empty() { Ok(binding) } else { Err(told.iter().map(refuse).collect()) }
+}
+
+/// The columns that files are partitioned by.
+fn partitioning(pinned: &Pinned) -> BTreeSet<String> {
+    let by_spec: BTreeMap<i32, usize> =
+        pinned.files.iter().zip(0..).map(|(file, index)| (file.spec_id, index)).collect();
+    let checks = by_spec.values().filter_map(|index| pinned.partition_check(&pinned.files[*index]));
+    checks.flat_map(|check| check.sources().iter().map(|field| field.name.clone()).collect::<Vec<_>>()).collect()
 }
 
 fn placed(pipeline: &Pipeline, problem: BindProblem) -> Problem {
@@ -180,7 +216,8 @@ fn segments(
     digests: Arc<IdentityDigests>,
 ) -> Result<MessageSegments, Failure> {
     Ok(match (&contract.identity, &binding.identity) {
-        (Identity::Key { every_ms, shards, .. }, BoundIdentity::Key { window, .. }) => {
+        (Identity::Key { every_ms, shards, .. }, BoundIdentity::Key { window, .. })
+        | (Identity::Content { every_ms, shards, .. }, BoundIdentity::Content { window, .. }) => {
             MessageSegments::Key(Arc::new(KeyCut {
                 window: window.clone(),
                 length: WindowLength::from_ms(*every_ms)
@@ -208,15 +245,6 @@ fn identity(pipeline: &Pipeline, schema: &Schema) -> Result<Identity, Vec<Proble
                 .hint("name them: `columns = [\"topic\", \"partition\", \"offset\"]`"),
         ]
     })
-}
-
-fn catalog_config(catalog: &Catalog) -> CatalogConfig {
-    match catalog {
-        Catalog::Sql { uri, catalog_name, .. } => {
-            CatalogConfig::Sql { uri: uri.clone(), catalog_name: catalog_name.clone() }
-        }
-        Catalog::Metadata { location } => CatalogConfig::Metadata { location: location.clone() },
-    }
 }
 
 fn snapshot(request: &Request) -> TableSnapshot {

@@ -8,6 +8,7 @@ use std::thread::available_parallelism;
 use validator_core::clock::Clock;
 use validator_core::contract::Bound;
 use validator_engine::reconcile::{Judge, Run};
+use validator_engine::suspect::FirstMessages;
 
 use crate::answer::{Answer, Frame};
 use crate::cli::{Exit, ReconcileArgs, ReportTarget};
@@ -61,6 +62,8 @@ pub struct Request {
     pub snapshot: Option<SnapshotSelector>,
     /// `--as-of`.
     pub as_of_ms: Option<i64>,
+    /// `--stop-if-contract`.
+    pub stop_if_contract: bool,
     /// Threads on either side.
     pub threads: usize,
     /// Who decides.
@@ -72,7 +75,16 @@ impl Request {
     pub fn new(started_ms: i64) -> Self {
         let threads = available_parallelism().map_or(1, usize::from);
         let judge = validator_core::judge::judge;
-        Self { started_ms, from: None, to: None, snapshot: None, as_of_ms: None, threads, judge }
+        Self {
+            started_ms,
+            from: None,
+            to: None,
+            snapshot: None,
+            as_of_ms: None,
+            stop_if_contract: false,
+            threads,
+            judge,
+        }
     }
 
     /// The request of a command line.
@@ -83,6 +95,7 @@ impl Request {
             to: args.to.as_ref().map(|edge| edge.resolve(started_ms)),
             snapshot: args.snapshot.clone(),
             as_of_ms: args.as_of.map(|instant| instant.floor_ms(started_ms)),
+            stop_if_contract: args.stop_if_contract,
             threads: args.threads.map_or(defaults.threads, usize::from),
             ..defaults
         }
@@ -117,6 +130,9 @@ pub async fn judge(
 ) -> Result<Answer, Failure> {
     let sides = open::sides(pipeline, service, request).await?;
     let clock = clock(pipeline, request, &sides);
+    if request.stop_if_contract {
+        refuse_contract(pipeline, service, &sides, clock, request).await?;
+    }
     let estimate = sides.estimate();
     let messages = Arc::new(progress.phase("messages", Some(estimate.messages)));
     let rows = Arc::new(progress.phase("rows    ", Some(estimate.rows)));
@@ -138,6 +154,28 @@ pub async fn judge(
         judged_at_ms: clock.judged_at_ms,
     };
     Ok(frame.answer(result))
+}
+
+/// Judges the first messages alone, and refuses the contract that nearly all of them contradict in one column.
+async fn refuse_contract(
+    pipeline: &Pipeline,
+    service: &Service,
+    sides: &Sides,
+    clock: Clock,
+    request: &Request,
+) -> Result<(), Failure> {
+    let first = Sides {
+        contract: Arc::clone(&sides.contract),
+        tap: Arc::new(FirstMessages::of(Arc::clone(&sides.tap))),
+        pinned: Arc::clone(&sides.pinned),
+        decoders: Arc::clone(&sides.decoders),
+        known: sides.known.clone(),
+    };
+    let run = open::run(pipeline, service, &first, clock, request, validator_engine::reconcile::Progress::none())?;
+    let Some(suspect) = run.reconcile().await?.suspect else { return Ok(()) };
+    let place = format!("map.{}", suspect.column);
+    let hint = "look at its mapping, its field's type or unit; without --stop-if-contract every difference is judged";
+    Err(vec![pipeline.problem_at(&place, suspect.to_string()).hint(hint)].into())
 }
 
 /// Opens both sides and binds the contract, as [`judge`] does, and leaves the run to the caller: for who measures its

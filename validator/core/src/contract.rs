@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::schema::Type;
+use crate::tolerance::Tolerance;
 
 /// One pipeline: topics → one table.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,6 +50,8 @@ pub enum Format {
     Avro,
     /// The payload itself: one field `_value`, no decoding.
     Bytes,
+    /// Rows of recorded Parquet files: their columns are the fields, there is no payload.
+    Parquet,
 }
 
 /// Null payloads.
@@ -123,7 +126,36 @@ pub enum Identity {
         every_ms: u64,
         /// Shards of the key hash in a window.
         shards: u32,
+        /// The table keeps the last version of each key; none: every message has a row of its own.
+        upsert: Option<Upsert>,
     },
+    /// Neither: the whole content, as a multiset.
+    Content {
+        /// A time column that both sides have.
+        window: Option<String>,
+        /// The window's length in milliseconds.
+        every_ms: u64,
+        /// Shards of the digest in a window.
+        shards: u32,
+    },
+}
+
+/// What takes a key out of a table that keeps the last version of each.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Upsert {
+    /// SQL over the decoded message: where it is true the message deletes its key, as a null payload does.
+    pub delete_when: Option<String>,
+    /// How the Kafka key of a message without a readable payload names the identity; none: only by `[map]`.
+    pub key: Option<KeyFormat>,
+}
+
+/// How the Kafka key holds the identity columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyFormat {
+    /// A JSON object with a field for each identity column.
+    Json,
+    /// An Avro record of the registry with a field for each identity column.
+    Avro,
 }
 
 /// What is left out of the comparison, each with its reason.
@@ -133,6 +165,10 @@ pub struct Compare {
     pub ignore: BTreeMap<String, String>,
     /// Message fields that no column keeps → reason.
     pub drop: BTreeMap<String, String>,
+    /// Table columns, nested ones by dotted path → the differences that are none.
+    pub tolerate: BTreeMap<String, Tolerance>,
+    /// Table columns, nested ones by dotted path, whose values nobody is shown.
+    pub mask: Vec<String>,
     /// Whether a non-null message field that is neither used nor dropped breaches.
     pub strict_fields: bool,
 }

@@ -21,3 +21,7 @@ pub const ARENA_KEPT_BYTES_MAX: usize = 64 << 20;
 /// Rows that are encoded together, column by column. Their canonical bytes (about 400 bytes a row with slack) stay in
 /// the second-level cache of one core while each column passes over them.
 pub const TILE_ROWS: usize = 512;
+
+/// Equal messages that a finding lists as candidates. A table without identity may hold one content a million times, and
+/// each of its findings lists them; beyond this the detail says how many there are.
+pub const CANDIDATES_MAX: usize = 100;

@@ -1,4 +1,4 @@
-//! What a run asks about: the standing of a row by its offset (offset mode) or its window (key mode).
+//! What a run asks about: the standing of a row by its offset (offset mode) or its window (the modes `key` and `content`).
 //!
 //! Contract: pure functions of the ranges that the tap read. Source: interface.md §4, Scope and Holes.
 
@@ -149,7 +149,7 @@ pub struct PartitionEdges {
     pub last: Option<i64>,
 }
 
-/// Key mode: which windows the run has read whole, so that an unpaired row in them means something.
+/// Modes `key` and `content`: which windows the run has read whole, so that an unpaired row in them means something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WindowScope {
     every: i64,

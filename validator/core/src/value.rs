@@ -5,8 +5,10 @@
 //! the order of map entries means nothing. Hot paths work on arrays and never make a `Value`.
 
 mod arrow;
+mod fingerprint;
 mod text;
 
+pub use fingerprint::Fingerprint;
 pub(crate) use text::write_number;
 
 use std::cmp::Ordering;

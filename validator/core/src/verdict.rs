@@ -158,8 +158,10 @@ words! {
     ExcludedCause {
         /// The declared filter drops it.
         Filter = "filter",
-        /// A null payload.
+        /// A null payload; in an upsert table every message that deletes its key.
         Tombstone = "tombstone",
+        /// Upsert tables: a later version of its key takes its place.
+        Superseded = "superseded",
         /// Below the declared start.
         BeforeStart = "before_start",
     }
@@ -174,6 +176,8 @@ words! {
         SchemaUnknown = "schema_unknown",
         /// A conversion, CAST or expression failed on its values.
         MapFailed = "map_failed",
+        /// Upsert tables: it deletes a key, and nothing says which.
+        KeyUnknown = "key_unknown",
     }
 }
 
@@ -200,6 +204,8 @@ pub enum Cause {
     Filtered,
     /// Phantom: its message is a tombstone.
     Tombstone,
+    /// Phantom: the last message of its key deletes it.
+    Resurrected,
     /// Why a message is excluded (counted, never a finding).
     Excluded(ExcludedCause),
     /// Why a message is undecodable.
@@ -220,6 +226,7 @@ impl Cause {
             Self::Aborted => "aborted",
             Self::Filtered => "filtered",
             Self::Tombstone => "tombstone",
+            Self::Resurrected => "resurrected",
             Self::Excluded(cause) => cause.as_str(),
             Self::Undecodable(cause) => cause.as_str(),
         }

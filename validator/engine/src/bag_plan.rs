@@ -24,6 +24,7 @@ use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
 use datafusion::physical_plan::{ExecutionPlan, collect};
 use datafusion::scalar::ScalarValue;
 use validator_core::bag::Bag;
+use validator_core::books::Books;
 use validator_core::digest::DigestKey;
 use validator_core::position::FileIndex;
 use validator_core::segment::SegmentKey;
@@ -187,4 +188,16 @@ fn segments(batch: &RecordBatch) -> Result<Vec<SegmentKey>> {
             .ok_or_else(|| DataFusionError::Internal(format!("({kind}, {number}) is no segment")))
     };
     kinds.iter().zip(numbers).map(key).collect()
+}
+
+/// What the bags of both sides say together.
+pub(crate) fn books(messages: &[MessageBag], rows: &[RowBag]) -> Books {
+    let mut books = Books::new();
+    for bag in messages {
+        books.debit(bag.segment, &bag.bag);
+    }
+    for bag in rows {
+        books.credit(bag.segment, &bag.bag);
+    }
+    books
 }

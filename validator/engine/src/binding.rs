@@ -8,7 +8,11 @@ use std::collections::BTreeSet;
 use validator_core::schema::{Field, Type};
 use validator_tap::WantedField;
 
+use crate::mask::Mask;
+use crate::tolerate::BoundTolerance;
+
 mod binder;
+mod tolerances;
 
 pub use binder::bind;
 
@@ -29,10 +33,27 @@ pub struct Binding {
     /// A column that is not compared and still read: the sink's Kafka timestamp, which tells when a row is late. A leaf
     /// path that begins with `columns.len()` begins here.
     pub time_column: Option<Field>,
+    /// The tolerances, by column and leaf.
+    pub tolerances: Vec<BoundTolerance>,
+    /// The columns whose values nobody is shown.
+    pub mask: Mask,
     /// The filter, SQL.
     pub filter: Option<String>,
+    /// The table keeps the last version of each key.
+    pub upsert: Option<BoundUpsert>,
     /// Names of [`META_NAMES`] that expressions refer to.
     pub meta_names: BTreeSet<String>,
+}
+
+/// What takes a key out of an upsert table, and how it is named then.
+#[derive(Debug, Clone, Default)]
+pub struct BoundUpsert {
+    /// SQL: where it is true the message deletes its key.
+    pub delete_when: Option<String>,
+    /// The fields of the Kafka key, one for each identity column in its order; none where it has no format.
+    pub key_fields: Option<Vec<WantedField>>,
+    /// Whether `[map]` makes every identity column of what every message has: its key, its headers, its position.
+    pub names_keys: bool,
 }
 
 /// A compared column and where its expected value comes from.
@@ -100,6 +121,15 @@ pub enum BoundIdentity {
     Key {
         /// The key columns.
         leaves: Vec<LeafPath>,
+        /// The window column.
+        window: Option<LeafPath>,
+        /// Microseconds per window.
+        every_us: i64,
+        /// Shards per window.
+        shards: u32,
+    },
+    /// Mode `content`: all compared columns.
+    Content {
         /// The window column.
         window: Option<LeafPath>,
         /// Microseconds per window.

@@ -9,7 +9,9 @@ use std::sync::Arc;
 use datafusion::error::DataFusionError;
 use validator_core::books::Books;
 use validator_core::digest::{Digest, IdentityHash};
-use validator_core::judge::{BalancedLookup, BalancedPartner, MessageEntry, MessageState, RowEntry, RowStanding};
+use validator_core::judge::{
+    BalancedLookup, BalancedPartner, MessageEntry, MessageState, ModeKind, RowEntry, RowStanding,
+};
 use validator_core::position::{FileIndex, MessageAt, PartitionIndex, RowAt};
 use validator_core::segment::SegmentKey;
 use validator_table::RowGroups;
@@ -23,6 +25,8 @@ use crate::message_reader::{MessageSide, ReadError};
 use crate::row_reader::{RowBatch, RowSide, external};
 use crate::scan_exec::ScanTask;
 use crate::segments::MessageSegments;
+use crate::upsert::Proven;
+use crate::versions::NameFilter;
 
 /// Why a drill ended.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +59,8 @@ pub struct Drill {
     pub losses: Arc<Losses>,
     /// Threads that read messages.
     pub threads: usize,
+    /// Upsert tables: keys whose last version may set nothing; rows of theirs are always put before the judge.
+    pub gone: Option<Arc<NameFilter>>,
 }
 
 impl Drill {
@@ -83,8 +89,8 @@ impl Drill {
         Ok(())
     }
 
-    /// Keeps the rows of the disputed segments; those that the run does not ask for only where a message may (mode
-    /// `key`).
+    /// Keeps the rows of the disputed segments; those that the run does not ask for only where a message may (modes
+    /// `key` and `content`).
     ///
     /// # Errors
     /// [`DrillError`].
@@ -96,7 +102,7 @@ impl Drill {
         kept: &Arc<Kept>,
     ) -> Result<(), DrillError> {
         let (disputed, digests) = (Arc::clone(disputed), Arc::clone(&self.digests));
-        let (books, kept) = (Arc::clone(books), Arc::clone(kept));
+        let (books, kept, gone) = (Arc::clone(books), Arc::clone(kept), self.gone.clone());
         let is_key = !matches!(*self.messages.segments, MessageSegments::Offset(_));
         let each = move |batch: RowBatch| {
             let asked = |row: usize| {
@@ -106,13 +112,14 @@ impl Drill {
             let rows: Vec<usize> = (0..batch.at.len()).filter(|row| asked(*row)).collect();
             let entries = entries::of_rows(&batch.columns, &batch.at, &batch.places, &batch.late, &digests, &rows)
                 .map_err(external)?;
-            let beside = |row: &usize| {
+            let beside = |row: &usize, entry: &RowEntry| {
                 let place = &batch.places[*row];
+                let is_gone = gone.as_ref().is_some_and(|gone| gone.may_hold(&entry.identity));
                 let has_messages = || books.account(&place.segment).is_some_and(|account| account.debit.count > 0);
-                place.standing == RowStanding::OutOfScope && !has_messages()
+                place.standing == RowStanding::OutOfScope && !has_messages() && !is_gone
             };
-            let rows: Vec<KeptRow> =
-                rows.iter().zip(entries).map(|(row, entry)| KeptRow { entry, beside: beside(row) }).collect();
+            let rows = rows.iter().zip(entries);
+            let rows: Vec<KeptRow> = rows.map(|(row, entry)| KeptRow { beside: beside(row, &entry), entry }).collect();
             kept.add_rows(&rows)
         };
         self.rows.read(self.tasks(files), each).await.map_err(DrillError::Rows)?;
@@ -130,8 +137,9 @@ impl Drill {
         messages: &[MessageEntry],
         rows: &[RowEntry],
     ) -> Result<Vec<MessageEntry>, DrillError> {
-        let is_offset = matches!(*self.messages.segments, MessageSegments::Offset(_));
-        if is_offset || self.messages.binding.filter.is_none() {
+        // In the other modes an excluded message has the segment of its rows.
+        let is_key = self.messages.binding.identity.mode() == ModeKind::Key;
+        if !is_key || self.messages.binding.filter.is_none() {
             return Ok(Vec::new());
         }
         let known: HashSet<IdentityHash> = messages.iter().filter_map(|message| message.identity).collect();
@@ -187,7 +195,7 @@ impl Drill {
         scan_tasks(&self.rows, files, &self.lost)
     }
 
-    async fn read_messages<R: Send + 'static>(
+    pub(crate) async fn read_messages<R: Send + 'static>(
         &self,
         wanted: Vec<Wanted>,
         each: impl Fn(crate::message_batch::MessageBatch) -> Result<R, DataFusionError> + Send + Sync + 'static,
@@ -290,6 +298,8 @@ pub struct Lookup {
     pub disputed: Arc<BTreeSet<SegmentKey>>,
     /// The runtime that reads rows.
     pub runtime: tokio::runtime::Handle,
+    /// Upsert tables: the last versions that are proven, of the keys that have something before the judge.
+    pub proven: Option<Proven>,
 }
 
 impl BalancedLookup for Lookup {
@@ -305,8 +315,16 @@ impl BalancedLookup for Lookup {
 }
 
 impl Lookup {
+    /// A look-up on the runtime that this is called on.
+    pub fn new(drill: Drill, disputed: Arc<BTreeSet<SegmentKey>>, proven: Option<Proven>) -> Self {
+        Self { drill, disputed, runtime: tokio::runtime::Handle::current(), proven }
+    }
+
     async fn partners(&self, names: Arc<HashSet<IdentityHash>>) -> Result<Vec<BalancedPartner>, DrillError> {
-        let last = self.last_messages(Arc::clone(&names)).await?;
+        let last = match &self.proven {
+            Some(proven) => proven.iter().filter(|(name, _)| names.contains(name)).map(|(n, p)| (*n, *p)).collect(),
+            None => self.last_messages(Arc::clone(&names)).await?,
+        };
         let pairs: Arc<HashSet<(IdentityHash, Digest)>> =
             Arc::new(last.iter().map(|(identity, (_, digest, _))| (*identity, *digest)).collect());
         let rows = self.last_rows(pairs).await?;

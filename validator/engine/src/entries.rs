@@ -35,7 +35,7 @@ pub fn of_messages(
         batch.failed_cells.iter().filter(|(_, column)| digests.in_identity(*column)).map(|(row, _)| *row).collect();
     let entry = |row: usize| {
         let judged = batch.states[row] == MessageState::Judged;
-        let known = by_position || !(batch.fieldless[row] || nameless.contains(&row));
+        let known = by_position || !(batch.is_nameless(row) || nameless.contains(&row));
         MessageEntry {
             at: MessageAt { partition: PartitionIndex(batch.partition[row]), offset: batch.offset[row] },
             timestamp_ms: batch.timestamp_ms[row],

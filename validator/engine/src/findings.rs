@@ -6,8 +6,8 @@ use std::sync::Arc;
 use validator_core::clock::UtcMillis;
 use validator_core::contract::Contract;
 use validator_core::damage::{self, DamageContext};
-use validator_core::finding::{ColumnDifference, Finding, Named, RowPlace};
-use validator_core::judge::Draft;
+use validator_core::finding::{Candidate, ColumnDifference, Finding, Named, RowPlace};
+use validator_core::judge::{Draft, ModeKind};
 use validator_core::position::{MessageAt, RowAt, TopicPartition};
 use validator_core::value::Value;
 use validator_core::verdict::{Cause, Damage, MessageVerdict, RowVerdict, UndecodableCause, Verdict};
@@ -15,7 +15,9 @@ use validator_table::Pinned;
 
 use crate::binding::{Binding, LeafPath, leaf_field};
 use crate::message_reader::{MessageSide, ReadError};
+use crate::related::Related;
 use crate::removed::Removal;
+use crate::tolerate::level;
 use crate::values::{self, Values};
 
 /// Everything that a finding's evidence comes from.
@@ -39,13 +41,14 @@ struct Sides {
 }
 
 impl Evidence<'_> {
-    /// The findings of these drafts.
+    /// The findings of these drafts; what may be linked to another one is noted in `related`.
     ///
     /// # Errors
     /// The messages could not be read again.
-    pub async fn findings(&self, drafts: &[Draft]) -> Result<Vec<Finding>, ReadError> {
-        let sides = self.sides(drafts).await?;
+    pub async fn findings(&self, drafts: &[Draft], related: &mut Related) -> Result<Vec<Finding>, ReadError> {
+        let sides = self.sides(drafts, related).await?;
         let swaps = Swaps::of(drafts, &sides);
+        related.note(drafts, &sides.messages, &sides.rows);
         Ok(drafts.iter().map(|draft| self.finding(draft, &sides, &swaps)).collect())
     }
 
@@ -53,8 +56,9 @@ impl Evidence<'_> {
         &self.messages.binding
     }
 
-    async fn sides(&self, drafts: &[Draft]) -> Result<Sides, ReadError> {
-        let by_position = self.binding().identity.is_offset();
+    async fn sides(&self, drafts: &[Draft], related: &Related) -> Result<Sides, ReadError> {
+        let by_columns = self.binding().identity.mode() == ModeKind::Key;
+        let is_content = self.binding().identity.mode() == ModeKind::Content;
         let mut messages: BTreeSet<MessageAt> = BTreeSet::new();
         let mut rows: BTreeSet<RowAt> = BTreeSet::new();
         for draft in drafts {
@@ -63,10 +67,14 @@ impl Evidence<'_> {
                 rows.insert(*row);
             }
             match draft.message {
-                Some(at) if !by_position && draft.verdict != Verdict::Message(MessageVerdict::Undecodable) => {
+                Some(at)
+                    if (by_columns && draft.verdict != Verdict::Message(MessageVerdict::Undecodable))
+                        || related.wants(draft) =>
+                {
                     messages.insert(at);
                 }
                 Some(_) => {}
+                None if is_content && !related.wants(draft) => {}
                 None => rows.extend(draft.rows.first()),
             }
         }
@@ -98,7 +106,16 @@ impl Evidence<'_> {
             finding.operation.clone_from(&removal.operation);
         }
         finding.detail = self.detail(draft, &finding);
+        if let Some(equals) = &draft.equals {
+            finding.candidates = equals.candidates.iter().map(|at| self.candidate(*at)).collect();
+            finding.detail += &format!("; which of {} equal messages it is cannot be told", equals.messages);
+        }
         finding
+    }
+
+    fn candidate(&self, at: MessageAt) -> Candidate {
+        let tp = self.tp(at);
+        Candidate { topic: tp.topic, partition: tp.partition, offset: at.offset }
     }
 
     fn bare(&self, draft: &Draft) -> Finding {
@@ -128,6 +145,9 @@ impl Evidence<'_> {
     fn identity(&self, draft: &Draft, sides: &Sides) -> Option<Named> {
         let binding = self.binding();
         let leaves = binding.identity.leaves();
+        if leaves.is_empty() {
+            return None;
+        }
         let name = |leaf: &LeafPath| leaf_name(binding, leaf);
         let values = match draft.message {
             Some(at) => match sides.messages.get(&at) {
@@ -169,8 +189,10 @@ impl Evidence<'_> {
         for (message, row) in &draft.compare {
             let (Some(expected), Some(actual)) = (sides.messages.get(message), sides.rows.get(row)) else { continue };
             let other_rows = |column: &str, value: &Value| swaps.exchanged(&fields, column, *message, value, expected);
-            let context = DamageContext { defaults: &self.pinned.defaults, other_rows: &other_rows };
-            for difference in damage::differences(&fields, expected, actual, &context) {
+            let stale = draft.stale.contains(row);
+            let context = DamageContext { defaults: &self.pinned.defaults, other_rows: &other_rows, stale };
+            let levelled = level(&self.binding().tolerances, &fields, expected, actual);
+            for difference in damage::differences(&fields, &levelled, actual, &context) {
                 if columns.iter().all(|column| column.name != difference.column) {
                     columns.push(ColumnDifference {
                         name: difference.column,
@@ -204,6 +226,11 @@ impl Evidence<'_> {
             }
         };
         match (draft.verdict, finding.cause) {
+            (Verdict::Message(MessageVerdict::Corrupted), Some(Cause::Damage(Damage::StaleValue)))
+                if !draft.stale.is_empty() =>
+            {
+                format!("the row shows an older version of its key: {}", column())
+            }
             (Verdict::Message(MessageVerdict::Corrupted), _) => match draft.identity_moved {
                 true => format!("the row was found by its other columns: {}", column()),
                 false => column(),
@@ -223,6 +250,9 @@ impl Evidence<'_> {
                 "no row yet, and the table has not moved past it: lag, not loss".to_owned()
             }
             (Verdict::Message(MessageVerdict::Undecodable), cause) => self.undecodable(draft, cause),
+            (Verdict::Message(MessageVerdict::Unobservable), _) if draft.loss.is_none() => {
+                "no row, and a later message deletes a key that it does not name".to_owned()
+            }
             (Verdict::Message(MessageVerdict::Unobservable), _) => {
                 "its row may lie in a file that this run could not look at".to_owned()
             }
@@ -235,6 +265,9 @@ impl Evidence<'_> {
             (Verdict::Row(RowVerdict::Phantom), Some(Cause::Tombstone)) => {
                 "the message of this row has a null payload".to_owned()
             }
+            (Verdict::Row(RowVerdict::Phantom), Some(Cause::Resurrected)) => {
+                "the last message of this key deletes it".to_owned()
+            }
             _ => "no message explains this row".to_owned(),
         }
     }
@@ -243,6 +276,9 @@ impl Evidence<'_> {
         let why = draft.message.and_then(|at| self.details.get(&at)).map_or("", String::as_str);
         match cause {
             Some(Cause::Undecodable(UndecodableCause::SchemaUnknown)) => format!("schema unknown: {why}"),
+            Some(Cause::Undecodable(UndecodableCause::KeyUnknown)) => {
+                format!("deletes a key, and none is named: {why}")
+            }
             Some(Cause::Undecodable(UndecodableCause::MapFailed)) => format!("cannot be mapped: {why}"),
             _ => format!("cannot be decoded: {why}"),
         }

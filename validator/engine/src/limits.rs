@@ -34,3 +34,23 @@ pub const EXPRESSION_OPERATORS_MAX: usize = 300;
 /// Nodes of one planned expression: functions that are made of others (`coalesce`) write their arguments twice, so that
 /// nesting them doubles the tree with each level.
 pub const EXPRESSION_NODES_MAX: usize = 10_000;
+
+/// Values of missing messages and phantom rows that are held against each other in mode `content`, a fingerprint of 16
+/// bytes each: 128 MiB at most. Beyond, so much is wrong that single links tell nobody anything.
+pub const RELATED_VALUES_MAX: usize = 8 * 1024 * 1024;
+
+/// Messages that are looked at to say that the contract is probably wrong: enough to tell a rule from an accident.
+pub const FIRST_MESSAGES: u64 = 10_000;
+
+/// Judged messages below which nothing is said of the contract: a handful may all be damaged.
+pub const FIRST_MESSAGES_LEAST: u64 = 20;
+
+/// Buckets of the versions of keys: so many that one of them, which is sorted as a whole, is small however many keys there
+/// are: 20 million keys make 6 MB of each. A byte of the identity.
+pub const VERSION_BUCKETS: usize = 256;
+
+/// Bytes of versions in memory; what goes beyond is spilled: 1.6 million keys fit.
+pub const VERSIONS_BYTES_MAX: usize = 128 * 1024 * 1024;
+
+/// Bytes of the entries of disputed segments of an upsert table in memory, beside the versions; what goes beyond is spilled.
+pub const UPSERT_KEPT_BYTES_MAX: usize = 128 * 1024 * 1024;

@@ -1,7 +1,8 @@
 //! Parts of the table that could not be read, and which messages they may have held.
 //!
 //! Contract: a message lies inside a lost part when its identity or its window lies inside the manifest's bounds of the
-//! file, as far as the manifest has any; a file without bounds may have held every message (interface.md §4).
+//! file, as far as the manifest has any; a file without bounds may have held every message (interface.md §4). In mode
+//! `content` there is no identity, so only the window tells: without one every message may have been in the file.
 
 use std::cmp::Ordering;
 
@@ -45,10 +46,7 @@ impl Losses {
     pub fn new(mut losses: Vec<Loss>, columns: &[BoundColumn], identity: &BoundIdentity) -> Self {
         losses.sort_by_key(|loss| (matches!(loss.kind, LossKind::Corrupt { .. }), loss.kind.number()));
         let leaves = Self::leaves(identity);
-        let window = match identity {
-            BoundIdentity::Key { window: Some(window), .. } => leaves.iter().position(|leaf| leaf == window),
-            _ => None,
-        };
+        let window = identity.window().and_then(|window| leaves.iter().position(|leaf| leaf == window));
         let fields: Vec<_> = leaves.iter().map(|leaf| leaf_field(columns, leaf).clone()).collect();
         let bounds = |loss: &Loss, id: i32| {
             let found = loss.bounds.iter().find(|(field, _, _)| *field == id);
@@ -64,7 +62,7 @@ impl Losses {
     /// The leaves whose bounds count: those of the identity, then the window unless it is one of them.
     pub fn leaves(identity: &BoundIdentity) -> Vec<LeafPath> {
         let mut leaves = identity.leaves();
-        if let BoundIdentity::Key { window: Some(window), .. } = identity
+        if let Some(window) = identity.window()
             && !leaves.contains(window)
         {
             leaves.push(window.clone());

@@ -23,6 +23,12 @@ use crate::map_type::{as_column, compile_column, compile_filter};
 use crate::positions::Positions;
 use crate::wide_decimal::trimmed;
 
+/// Stands for the filter where a column's index would.
+pub const FILTER: usize = usize::MAX;
+
+/// Stands for `delete_when` where a column's index would.
+pub const DELETE_WHEN: usize = usize::MAX - 1;
+
 /// A value that its column cannot hold exactly.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mark {
@@ -47,6 +53,8 @@ pub struct Mapped {
     pub failed_cells: Vec<(usize, usize)>,
     /// Rows that the filter does not keep.
     pub filtered: Vec<usize>,
+    /// Rows for which `delete_when` is true.
+    pub deleting: Vec<usize>,
 }
 
 /// Values that a declared tolerance or a documented rounding changed, by column.
@@ -72,6 +80,10 @@ pub struct Mapper {
     filter: Option<MessageExpr>,
     /// The message fields that the filter refers to, as indexes into `wanted`.
     filter_inputs: Vec<usize>,
+    /// `delete_when`, and the message fields that it refers to.
+    deletion: Option<(MessageExpr, Vec<usize>)>,
+    /// The columns that the message's own key, headers or position make the identity of.
+    key_columns: Vec<usize>,
     expressions: Vec<Option<MessageExpr>>,
     /// Per column: how many values a written `round` changed.
     rounded: Vec<Arc<AtomicU64>>,
@@ -96,6 +108,11 @@ impl Mapper {
             .and_then(|sql| compile_filter(sql, &input).map_err(|error| wrong.push(("filter".to_owned(), error))).ok());
         let (filter, names) = filter.unzip();
         let filter_inputs = indexes(fields, &names.unwrap_or_default());
+        let deletion = binding.upsert.as_ref().and_then(|upsert| upsert.delete_when.as_deref()).and_then(|sql| {
+            let compiled = compile_filter(sql, &input);
+            compiled.map_err(|error| wrong.push(("delete_when".to_owned(), error))).ok()
+        });
+        let deletion = deletion.map(|(expression, names)| (expression, indexes(fields, &names)));
         let (mut expressions, mut rounded, mut inputs) = (Vec::new(), Vec::new(), Vec::new());
         for column in &binding.columns {
             let counter = Arc::new(AtomicU64::new(0));
@@ -112,8 +129,24 @@ impl Mapper {
         match wrong.is_empty() {
             true => {
                 let policy = PolicyCounts::default();
-                let sql_fields = inputs.iter().flatten().chain(&filter_inputs).map(|field| (*field, false)).collect();
-                Ok(Self { binding, input, filter, filter_inputs, expressions, rounded, inputs, sql_fields, policy })
+                let of_deletion = deletion.iter().flat_map(|(_, fields)| fields);
+                let sql_fields = inputs.iter().flatten().chain(&filter_inputs).chain(of_deletion);
+                let sql_fields = sql_fields.map(|field| (*field, false)).collect();
+                let names_keys = binding.upsert.as_ref().is_some_and(|upsert| upsert.names_keys);
+                let key_columns = binding.identity.leaves().iter().map(|leaf| leaf[0]).filter(|_| names_keys).collect();
+                Ok(Self {
+                    binding,
+                    input,
+                    filter,
+                    filter_inputs,
+                    deletion,
+                    key_columns,
+                    expressions,
+                    rounded,
+                    inputs,
+                    sql_fields,
+                    policy,
+                })
             }
             false => Err(wrong),
         }
@@ -157,7 +190,7 @@ impl Mapper {
             .expect("a decoder delivers its fields' types, one row per message")
     }
 
-    /// A filter sees NULL where a field's value is inexact, and what it says of that NULL is no word about the message:
+    /// A condition sees NULL where a field's value is inexact, and what it says of that NULL is no word about the message:
     /// such a message cannot be judged, and never counts as excluded.
     fn filter_rows(
         &self,
@@ -166,26 +199,45 @@ impl Mapper {
         alive: &[bool],
         mapped: &mut Mapped,
     ) {
-        let Some(filter) = &self.filter else { return };
+        if let Some(filter) = &self.filter {
+            let keep = self.holds((filter, &self.filter_inputs), FILTER, batch, inexact, alive, mapped);
+            let dropped = |row: &usize| alive[*row] && !mapped.failed.contains_key(row) && !keep[*row];
+            mapped.filtered = (0..batch.num_rows()).filter(dropped).collect();
+        }
+        if let Some((deletion, inputs)) = &self.deletion {
+            let deletes = self.holds((deletion, inputs), DELETE_WHEN, batch, inexact, alive, mapped);
+            let deleting = |row: &usize| alive[*row] && !mapped.failed.contains_key(row) && deletes[*row];
+            mapped.deleting = (0..batch.num_rows()).filter(deleting).collect();
+        }
+    }
+
+    /// Whether the condition is true of each row; notes those of which it cannot be told.
+    fn holds(
+        &self,
+        (condition, inputs): (&MessageExpr, &[usize]),
+        place: usize,
+        batch: &RecordBatch,
+        inexact: &[(usize, usize, String)],
+        alive: &[bool],
+        mapped: &mut Mapped,
+    ) -> Vec<bool> {
         for (row, field, text) in inexact {
-            if alive[*row] && self.filter_inputs.contains(field) {
+            if alive[*row] && inputs.contains(field) {
                 let name = self.input.field(*field).name();
                 let why = format!("field {name} has no exact value for {text}");
-                mapped.failed.entry(*row).or_insert((usize::MAX, why));
+                mapped.failed.entry(*row).or_insert((place, why));
             }
         }
-        let (keep, faults) = evaluate(filter, batch);
+        let (holds, faults) = evaluate(condition, batch);
         for (row, fault) in faults {
             if alive[row] {
-                mapped.failed.entry(row).or_insert((usize::MAX, fault.to_string()));
+                mapped.failed.entry(row).or_insert((place, fault.to_string()));
             }
         }
-        let keep =
-            cast(&keep, &DataType::Boolean).unwrap_or_else(|_| new_null_array(&DataType::Boolean, batch.num_rows()));
-        let keep = keep.as_boolean();
-        let dropped =
-            |row: &usize| alive[*row] && !mapped.failed.contains_key(row) && !(keep.is_valid(*row) && keep.value(*row));
-        mapped.filtered = (0..batch.num_rows()).filter(dropped).collect();
+        let holds =
+            cast(&holds, &DataType::Boolean).unwrap_or_else(|_| new_null_array(&DataType::Boolean, batch.num_rows()));
+        let holds = holds.as_boolean();
+        (0..batch.num_rows()).map(|row| holds.is_valid(row) && holds.value(row)).collect()
     }
 
     fn column(
@@ -254,6 +306,8 @@ impl Mapper {
 
     fn fault(&self, index: usize, row: usize, fault: MapFault, alive: &[bool], mapped: &mut Mapped) {
         match fault {
+            // Of such a message the key may still be known, and nothing else is asked.
+            _ if !alive[row] && self.key_columns.contains(&index) => mapped.failed_cells.push((row, index)),
             _ if !alive[row] => {}
             MapFault::Inexact(text) => mapped.marks.push(Mark { row, column: index, text }),
             MapFault::Failed(why) => {

@@ -22,8 +22,14 @@ pub struct MessageBatch {
     pub columns: Vec<ArrayRef>,
     /// Inexact values, ascending by row.
     pub marks: Vec<Mark>,
+    /// The bound columns that a tolerance changed, as they were: index and array. `columns` has the canonical forms.
+    pub originals: Vec<(usize, ArrayRef)>,
+    /// Values that only a tolerance made exact.
+    pub settled: Vec<Mark>,
     /// Messages whose failure lies in the payload: nothing of their identity is known.
     pub fieldless: Vec<bool>,
+    /// Those of them whose Kafka key names the identity; empty where none is asked.
+    pub named: Vec<bool>,
     /// Every (message, column) that could not be mapped.
     pub failed_cells: Vec<(usize, usize)>,
     /// Why a message is undecodable, ascending by row.
@@ -39,6 +45,11 @@ impl MessageBatch {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.offset.is_empty()
+    }
+
+    /// Whether neither its payload nor its Kafka key tells the identity of a message.
+    pub fn is_nameless(&self, row: usize) -> bool {
+        self.fieldless[row] && !self.named.get(row).is_some_and(|named| *named)
     }
 
     /// Whether all messages are judged: the common case.
@@ -63,9 +74,15 @@ impl MessageBatch {
         Some(builder.finish())
     }
 
+    /// A bound column as the message has it, before any tolerance: what people are shown.
+    pub fn shown(&self, column: usize) -> &ArrayRef {
+        let original = self.originals.iter().find(|(index, _)| *index == column);
+        original.map_or(&self.columns[column], |(_, array)| array)
+    }
+
     /// The source text of an inexact value of that row and column.
     pub fn mark(&self, row: usize, column: usize) -> Option<&str> {
-        let found = self.marks.iter().find(|mark| mark.row == row && mark.column == column);
+        let found = self.marks.iter().chain(&self.settled).find(|mark| mark.row == row && mark.column == column);
         found.map(|mark| mark.text.as_str())
     }
 }

@@ -100,7 +100,10 @@ impl Routing {
                 finding.snapshot_id = Some(file.snapshot_id);
                 finding.operation = file.added_by.as_ref().map(|by| by.operation.clone());
                 match told.get(position) {
-                    Some((identity, why)) => (finding.identity, finding.detail) = (Some(identity.clone()), why.clone()),
+                    Some((identity, why)) => {
+                        finding.identity = Some(identity.clone()).filter(|identity| !identity.0.is_empty());
+                        finding.detail.clone_from(why);
+                    }
                     None => finding.detail = "its values give another partition than its file's".to_owned(),
                 }
                 finding

@@ -23,8 +23,12 @@ pub struct Observations {
     pub duplicate_keys: u64,
     /// Fields that expressions refer to → whether any message has a value there.
     pub sql_fields: BTreeMap<String, bool>,
-    /// Tolerances used.
+    /// Judged messages among the first of the run.
+    pub first_judged: u64,
+    /// Tolerances and roundings used.
     pub policy: PolicyCounts,
+    /// Of them, what this thread's own tolerances changed; merged into `policy` at the end of its read.
+    pub tolerated: PolicyCounts,
 }
 
 /// What was seen of one partition.
@@ -110,6 +114,7 @@ impl Observations {
         for (name, is_there) in other.sql_fields {
             *self.sql_fields.entry(name).or_default() |= is_there;
         }
+        self.first_judged += other.first_judged;
         self.duplicate_keys += other.duplicate_keys;
         self.policy.add(&other.policy);
     }

@@ -28,6 +28,7 @@ use crate::row_reader::RowSide;
 use crate::scan_exec::{IcebergScanExec, ScanLog};
 use crate::scoping::{self, Scoping};
 use crate::segment_exec::{RowCensus, RowCut, SegmentExec};
+use crate::versions::Versions;
 
 /// What the first pass over the messages saw.
 #[derive(Debug)]
@@ -36,6 +37,10 @@ pub struct MessagePass {
     pub(crate) seen: Observations,
     pub(crate) undecodable: Vec<MessageEntry>,
     pub(crate) details: BTreeMap<MessageAt, String>,
+    /// Upsert tables: the last version of each key.
+    pub(crate) versions: Option<Arc<Versions>>,
+    /// Keys that have versions in several partitions.
+    pub(crate) keys_spanning: u64,
 }
 
 /// What the pass over the rows saw, made again without what it lost.
@@ -51,6 +56,13 @@ pub struct RowPass {
 }
 
 impl MessagePass {
+    fn new(bags: Vec<MessageBag>, seen: Observations, noted: &Mutex<Vec<(MessageEntry, String)>>) -> Self {
+        let noted = std::mem::take(&mut *noted.lock().unwrap_or_else(PoisonError::into_inner));
+        let details = noted.iter().map(|(entry, why)| (entry.at, why.clone())).collect();
+        let undecodable = noted.into_iter().map(|(entry, _)| entry).collect();
+        Self { bags, seen, undecodable, details, versions: None, keys_spanning: 0 }
+    }
+
     /// Judged messages in the bags.
     pub fn messages(&self) -> u64 {
         self.bags.iter().map(|bag| bag.bag.count).sum()
@@ -75,6 +87,12 @@ impl Run {
     /// # Errors
     /// [`RunError`]; what is wrong with single messages is in the pass.
     pub async fn message_pass(&self) -> Result<MessagePass, RunError> {
+        if self.is_upsert() {
+            let noted: Arc<Mutex<Vec<(MessageEntry, String)>>> = Arc::default();
+            let pass = self.versions_pass(self.witness(Arc::clone(&noted))).await?;
+            let (versions, keys_spanning) = (Some(pass.versions), pass.keys_spanning);
+            return Ok(MessagePass { versions, keys_spanning, ..MessagePass::new(pass.bags, pass.seen, &noted) });
+        }
         let wanted: Vec<Wanted> = ranges(&self.messages);
         let partitions = self.messages.tap.partitions().len();
         let observations = Arc::new(Mutex::new(Observations::new(partitions)));
@@ -85,10 +103,7 @@ impl Run {
         let spec = row_spec(&self.messages.binding.columns);
         let bags = message_bags(exec, &spec, &self.key, Arc::clone(&self.context)).await?;
         let seen = std::mem::take(&mut *observations.lock().unwrap_or_else(PoisonError::into_inner));
-        let noted = std::mem::take(&mut *noted.lock().unwrap_or_else(PoisonError::into_inner));
-        let details = noted.iter().map(|(entry, why)| (entry.at, why.clone())).collect();
-        let undecodable = noted.into_iter().map(|(entry, _)| entry).collect();
-        Ok(MessagePass { bags, seen, undecodable, details })
+        Ok(MessagePass::new(bags, seen, &noted))
     }
 
     /// Notes every undecodable message with what is known of its identity.
@@ -150,6 +165,7 @@ impl Run {
                 segments: scoping.row_segments(self),
                 late: scoping.late_rule(self),
                 routing: routing.clone(),
+                binding: Arc::clone(&self.messages.binding),
                 census: Mutex::default(),
                 progress: Arc::clone(&self.progress.rows),
             });
@@ -171,7 +187,9 @@ impl Run {
             if state.tainted.is_empty() {
                 let faults = scoping::merged(faults);
                 let census = std::mem::take(&mut *cut.census.lock().unwrap_or_else(PoisonError::into_inner));
-                return Ok(RowPass { bags, census, faults, findings: state.findings, lost, rows, routing });
+                let mut findings = state.findings;
+                findings.extend(self.pinned.delete_findings());
+                return Ok(RowPass { bags, census, faults, findings, lost, rows, routing });
             }
         }
     }

@@ -8,7 +8,7 @@ use arrow_array::{
 };
 use arrow_schema::{DataType, Field, TimeUnit};
 use validator_core::convert;
-use validator_core::position::TopicPartition;
+use validator_core::position::{PartitionIndex, TopicPartition};
 use validator_core::schema::{Type, UTC};
 use validator_tap::Message;
 
@@ -75,6 +75,20 @@ impl Positions {
                 headers.values().append_option(value);
             }
             headers.append(true).expect("keys and values are appended in pairs");
+        }
+    }
+
+    /// Appends rows of one partition: they have neither key nor payload nor headers.
+    pub fn push_rows(&mut self, partition: PartitionIndex, offsets: Vec<i64>, timestamps_ms: Vec<Option<i64>>) {
+        let rows = offsets.len();
+        self.partition.resize(self.partition.len() + rows, partition.0);
+        self.offset.extend(offsets);
+        self.timestamp_ms.extend(timestamps_ms);
+        for nulls in [&mut self.keys, &mut self.values].into_iter().flatten() {
+            nulls.append_nulls(rows);
+        }
+        if let Some(headers) = &mut self.headers {
+            (0..rows).for_each(|_| headers.append(true).expect("an empty map has its pairs"));
         }
     }
 

@@ -26,19 +26,23 @@ use validator_table::{FileFault, Pinned, TableFinding};
 use validator_tap::TapError;
 
 use crate::accounts::{Balanced, accounts};
-use crate::bag_plan::{MessageBag, RowBag};
+use crate::bag_plan::{self, MessageBag, RowBag};
 use crate::drill::{Drill, DrillError, Lookup};
 use crate::findings::Evidence;
 use crate::identity::IdentityDigests;
-use crate::kept::{Agreed, Kept};
+use crate::kept::{Agreed, Kept, Reduced};
 use crate::limits::{KEPT_BYTES_MAX, PAIRS_AT_ONCE_MAX};
 use crate::message_reader::{MessageSide, ReadError};
 use crate::misrouted;
 use crate::observations::Observations;
-use crate::passes::{MessagePass, covered};
+use crate::passes::{MessagePass, RowPass, covered};
+use crate::related::Related;
 use crate::removed::{Removal, removed};
 use crate::scoping::{self, Scoping};
 use crate::segment_exec::RowCensus;
+use crate::suspect::{Suspect, suspect};
+use crate::tolerate::BoundTolerance;
+use crate::upsert::{self, Proven};
 
 /// One run: both sides opened, the contract bound.
 #[derive(Debug, Clone)]
@@ -125,6 +129,10 @@ pub struct Reconciled {
     pub late: Option<u64>,
     /// Rows in scope whose values give another partition than their file's; `None` where it was not looked at.
     pub misrouted: Option<u64>,
+    /// Rows that show an older version of their key; `None` where the table keeps every message.
+    pub stale: Option<u64>,
+    /// Upsert tables: keys that have versions in several partitions.
+    pub keys_spanning: u64,
     /// What was seen of the messages.
     pub seen: Observations,
     /// Holes by partition.
@@ -137,10 +145,16 @@ pub struct Reconciled {
     pub faults: Vec<(FileIndex, FileFault)>,
     /// Per fault, by its place: messages that it explains.
     pub explained: Vec<u64>,
+    /// Missing messages and phantom rows of mode `content` that were too many to be held against each other.
+    pub unlinked: u64,
     /// Files that contradict their manifest entries.
     pub table_findings: Vec<TableFinding>,
     /// The census of rows.
     pub census: RowCensus,
+    /// What says that the contract is probably wrong.
+    pub suspect: Option<Suspect>,
+    /// The tolerances that the census counts by their places.
+    pub tolerances: Vec<BoundTolerance>,
 }
 
 /// What the identities of disputed segments agree on beside the case.
@@ -148,6 +162,10 @@ struct Agreement {
     by_partition: BTreeMap<PartitionIndex, Agreed>,
     /// Rows beside the run that no message explains.
     rows_beside: u64,
+    /// Upsert tables: superseded versions of keys that have nothing before the judge.
+    superseded: Option<BTreeMap<PartitionIndex, u64>>,
+    /// Upsert tables: last versions that are proven, of keys that have something before the judge.
+    proven: Option<Proven>,
 }
 
 /// Segments of a run.
@@ -165,12 +183,12 @@ impl Run {
     /// # Errors
     /// [`RunError`].
     pub async fn reconcile(self) -> Result<Reconciled, RunError> {
-        let messages = self.message_pass().await?;
+        let mut messages = self.message_pass().await?;
         let holes = self.holes(&messages.seen).await?;
         let scoping = Scoping::new(&self, &messages.seen, &holes);
         let mut rows = self.row_pass(&scoping).await?;
         scoping::check_offsets(&self, &rows.census).map_err(RunError::NotOffsets)?;
-        let books = Arc::new(books(&messages.bags, &rows.bags));
+        let books = Arc::new(bag_plan::books(&messages.bags, &rows.bags));
         let balanced = Balanced::of(&books, &rows.bags);
         let losses = Arc::new(scoping::losses(&self, &rows.faults));
         let drill = Drill {
@@ -181,6 +199,7 @@ impl Run {
             digests: Arc::clone(&self.digests),
             losses,
             threads: self.threads,
+            gone: None,
         };
         let disputed = self.disputed(&drill, &books, &messages).await?;
         let forced: Balanced = Balanced::of(&without(&books, &disputed), &rows.bags);
@@ -188,23 +207,27 @@ impl Run {
         let (case, agreement) = self.case(&drill, &books, &disputed, &messages, &rows.bags, &scoping).await?;
         let astray = std::mem::take(&mut rows.census.misrouted);
         let entered = misrouted::entered(&astray, &case);
-        let identities = case.messages.iter().filter_map(|message| Some((message.at, message.identity?))).collect();
-        let mut judgement = judge_case(self.judge, case, drill.clone(), Arc::clone(&disputed)).await?;
+        let names = upsert::names(&case, self.is_upsert());
+        let lookup = Lookup::new(drill.clone(), Arc::clone(&disputed), agreement.proven);
+        let mut judgement = judge_case(self.judge, case, lookup).await?;
         let astray = misrouted::in_scope(astray, &disputed, &entered, &judgement);
-        let removed = removed(&self, &judgement, &identities).await?;
+        let removed = removed(&self, &judgement, &names).await?;
         judgement.mark_removed(&removed.keys().copied().collect());
+        upsert::settle(&mut messages.seen, agreement.superseded.as_ref(), &judgement);
         balanced.add(&agreement.by_partition, self.messages.binding.identity.is_offset());
         let beside = agreement.rows_beside;
         let (accounts, late) = accounts(&self.messages, &messages.seen, &rows.census, &balanced, &judgement, beside);
         accounts.assert_balanced();
-        let mut findings = self.findings(&judgement, &messages.details, &removed).await?;
+        let (mut findings, unlinked) = self.findings(&judgement, &messages.details, &removed).await?;
         findings.extend(rows.routing.findings(&self.contract.name, &self.messages.binding, &astray).await);
-        let all_skipped = accounts.rows.intact > 0 && rows.census.late_unknown == rows.census.rows;
-        let is_late_known = rows.rows.cut.late.is_some() && !all_skipped;
+        findings.iter_mut().for_each(|finding| self.messages.binding.mask.apply(finding));
+        let suspect = suspect(&findings, self.messages.tap.partitions(), messages.seen.first_judged);
         let explained = (0..rows.faults.len()).map(|fault| explained(&judgement, fault)).collect();
         Ok(Reconciled {
-            late: is_late_known.then_some(late),
+            late: is_late_known(&rows, accounts.rows.intact).then_some(late),
             misrouted: rows.routing.figure(&astray),
+            stale: self.is_upsert().then_some(judgement.stale),
+            keys_spanning: messages.keys_spanning,
             segments: numbers(&books, &disputed, &scoping),
             accounts,
             seen: messages.seen,
@@ -212,8 +235,11 @@ impl Run {
             findings,
             faults: rows.faults,
             explained,
+            unlinked,
             table_findings: rows.findings,
             census: rows.census,
+            suspect,
+            tolerances: self.messages.binding.tolerances.clone(),
         })
     }
 
@@ -225,7 +251,7 @@ impl Run {
         messages: &MessagePass,
     ) -> Result<Arc<BTreeSet<SegmentKey>>, RunError> {
         let mut disputed = books.disputed();
-        if !self.messages.binding.identity.is_offset() {
+        if !self.messages.binding.identity.is_offset() && !self.is_upsert() {
             let names: HashSet<IdentityHash> = messages.undecodable.iter().filter_map(|entry| entry.identity).collect();
             if !names.is_empty() {
                 disputed.extend(drill.segments_of(names).await?);
@@ -243,8 +269,15 @@ impl Run {
         row_bags: &[RowBag],
         scoping: &Scoping,
     ) -> Result<(Case, Agreement), RunError> {
+        let files: BTreeSet<FileIndex> =
+            row_bags.iter().filter(|bag| disputed.contains(&bag.segment)).map(|bag| bag.file).collect();
+        if let Some(versions) = &messages.versions {
+            let drilled = self.drill_upsert(drill, versions, books, disputed, &files, messages).await?;
+            let (superseded, proven) = (Some(drilled.superseded), Some(drilled.proven));
+            let past = self.past(books, disputed, &messages.bags, &drilled.reduced.agreed);
+            return Ok(self.to_judge(ModeKind::Upsert, drilled.reduced, past, scoping, superseded, proven));
+        }
         let kept = Arc::new(Kept::new(KEPT_BYTES_MAX, self.context.runtime_env()));
-        let files = row_bags.iter().filter(|bag| disputed.contains(&bag.segment)).map(|bag| bag.file).collect();
         if !disputed.is_empty() {
             drill.keep_messages(disputed, &kept).await?;
             drill.keep_rows(disputed, &files, books, &kept).await?;
@@ -254,16 +287,30 @@ impl Run {
         let mut reduced = tokio::task::spawn_blocking(move || kept.reduce(threads)).await??;
         let beside = drill.excluded_beside(disputed, &reduced.messages, &reduced.rows).await?;
         reduced.messages.extend(beside);
-        let by_offset = self.messages.binding.identity.is_offset();
+        let mode = self.messages.binding.identity.mode();
+        let past = self.past(books, disputed, &messages.bags, &reduced.agreed);
+        Ok(self.to_judge(mode, reduced, past, scoping, None, None))
+    }
+
+    fn to_judge(
+        &self,
+        mode: ModeKind,
+        reduced: Reduced,
+        past: Past,
+        scoping: &Scoping,
+        superseded: Option<BTreeMap<PartitionIndex, u64>>,
+        proven: Option<Proven>,
+    ) -> (Case, Agreement) {
         let case = Case {
-            mode: if by_offset { ModeKind::Offset } else { ModeKind::Key },
+            mode,
             messages: reduced.messages,
             rows: reduced.rows,
             clock: self.clock,
-            past: self.past(books, disputed, &messages.bags, &reduced.agreed),
+            past,
             whole_topic: scoping.whole_topic,
         };
-        Ok((case, Agreement { by_partition: reduced.agreed, rows_beside: reduced.rows_beside }))
+        let (by_partition, rows_beside) = (reduced.agreed, reduced.rows_beside);
+        (case, Agreement { by_partition, rows_beside, superseded, proven })
     }
 
     fn past(
@@ -298,37 +345,22 @@ impl Run {
         judgement: &Judgement,
         details: &BTreeMap<MessageAt, String>,
         removed: &HashMap<MessageAt, Removal>,
-    ) -> Result<Vec<Finding>, RunError> {
+    ) -> Result<(Vec<Finding>, u64), RunError> {
         let evidence =
             Evidence { contract: &self.contract, messages: &self.messages, pinned: &self.pinned, details, removed };
         let mut findings = Vec::with_capacity(judgement.drafts.len());
+        let mut related = Related::new(&self.messages.binding, &judgement.drafts);
         for drafts in judgement.drafts.chunks(PAIRS_AT_ONCE_MAX) {
-            findings.extend(evidence.findings(drafts).await?);
+            findings.extend(evidence.findings(drafts, &mut related).await?);
         }
-        Ok(findings)
+        related.link(&self.messages.binding, &mut findings);
+        Ok((findings, related.unlinked()))
     }
 }
 
 /// Judges on a thread of its own: the look-up in balanced segments reads both sides.
-async fn judge_case(
-    judge: Judge,
-    case: Case,
-    drill: Drill,
-    disputed: Arc<BTreeSet<SegmentKey>>,
-) -> Result<Judgement, RunError> {
-    let mut lookup = Lookup { drill, disputed, runtime: tokio::runtime::Handle::current() };
+async fn judge_case(judge: Judge, case: Case, mut lookup: Lookup) -> Result<Judgement, RunError> {
     Ok(tokio::task::spawn_blocking(move || judge(case, &mut lookup)).await??)
-}
-
-fn books(messages: &[MessageBag], rows: &[RowBag]) -> Books {
-    let mut books = Books::new();
-    for bag in messages {
-        books.debit(bag.segment, &bag.bag);
-    }
-    for bag in rows {
-        books.credit(bag.segment, &bag.bag);
-    }
-    books
 }
 
 /// The books without segments that are drilled although they balance.
@@ -339,6 +371,11 @@ fn without(books: &Books, disputed: &BTreeSet<SegmentKey>) -> Books {
         rest.credit(*segment, &account.credit);
     }
     rest
+}
+
+/// Whether there is a rule of lateness, and a row that it could be asked of.
+fn is_late_known(rows: &RowPass, intact: u64) -> bool {
+    rows.rows.cut.late.is_some() && !(intact > 0 && rows.census.late_unknown == rows.census.rows)
 }
 
 fn explained(judgement: &Judgement, fault: usize) -> u64 {

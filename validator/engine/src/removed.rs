@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 
 use futures::StreamExt;
-use validator_core::digest::IdentityHash;
-use validator_core::judge::Judgement;
+use validator_core::digest::{Digest, IdentityHash};
+use validator_core::judge::{Judgement, ModeKind};
 use validator_core::position::MessageAt;
 use validator_core::schema::Field;
 use validator_core::verdict::{Cause, MessageVerdict, Verdict};
-use validator_table::{DataFile, RemovedFile, RowGroups, ScanItem, SnapshotInfo};
+use validator_table::{DataFile, FileFault, FileReader, RemovedRows, RowGroups, ScanItem, SnapshotInfo};
 
 use crate::reconcile::{Run, RunError};
 
@@ -37,9 +37,9 @@ pub async fn removed(
         return Ok(HashMap::new());
     }
     let fields: Vec<Field> = run.messages.binding.columns.iter().map(|column| column.field.clone()).collect();
-    let mut taken: Vec<(RemovedFile, Counts)> = Vec::new();
-    for removed in run.pinned.removed_files().await.files {
-        let counts = counts_in(run, &removed.file, &fields, &rowless).await?;
+    let mut taken: Vec<(RemovedRows, Counts)> = Vec::new();
+    for removed in run.pinned.removed_rows().await.rows {
+        let counts = counts_in(run, run.pinned.open_removed(&removed, &fields).await, &rowless).await?;
         if !counts.is_empty() {
             taken.push((removed, counts));
         }
@@ -48,11 +48,18 @@ pub async fn removed(
     let mut came: Vec<(&DataFile, Counts)> = Vec::new();
     for file in &run.pinned.files {
         if taken.iter().any(|(removed, _)| !stood(run, file, &removed.stood_in)) {
-            let mut counts = counts_in(run, file, &fields, &rowless).await?;
+            let mut counts = counts_in(run, run.pinned.open(file, &fields).await, &rowless).await?;
             counts.values_mut().for_each(|count| *count *= u64::from(file.entries.max(1)));
             came.push((file, counts));
         }
     }
+    // Equal messages are as many messages: of those without a row, in order, as many lost theirs as rows were taken.
+    let is_counted = run.messages.binding.identity.mode() == ModeKind::Content;
+    let most_of = |taken: u64| match taken {
+        0 => 0,
+        taken if is_counted => usize::try_from(taken).unwrap_or(usize::MAX),
+        _ => usize::MAX,
+    };
     let mut found: HashMap<MessageAt, Removal> = HashMap::new();
     for (last, _) in &taken {
         let removal = Removal::of(last);
@@ -61,8 +68,9 @@ pub async fn removed(
         });
         let before = sum(before.map(|(_, counts)| counts));
         let since = sum(came.iter().filter(|(file, _)| !stood(run, file, &last.stood_in)).map(|(_, counts)| counts));
-        for (identity, _) in before.into_iter().filter(|(name, count)| since.get(name).is_none_or(|n| n < count)) {
-            for at in &rowless[&identity] {
+        for (identity, count) in before {
+            let taken = count.saturating_sub(since.get(&identity).copied().unwrap_or(0));
+            for at in rowless[&identity].iter().take(most_of(taken)) {
                 let latest = found.entry(*at).or_insert_with(|| removal.clone());
                 if latest.committed_ms < removal.committed_ms {
                     *latest = removal.clone();
@@ -105,7 +113,7 @@ fn is_before(run: &Run, one: &SnapshotInfo, other: &SnapshotInfo) -> bool {
 }
 
 impl Removal {
-    fn of(removed: &RemovedFile) -> Self {
+    fn of(removed: &RemovedRows) -> Self {
         let by = removed.removed_by.as_ref();
         let named = by.unwrap_or(&removed.stood_in);
         Self {
@@ -136,16 +144,19 @@ fn rowless(
 /// How many rows of these identities a file has; what can no longer be read is no evidence.
 async fn counts_in(
     run: &Run,
-    file: &DataFile,
-    fields: &[Field],
+    opened: Result<FileReader, FileFault>,
     wanted: &HashMap<IdentityHash, Vec<MessageAt>>,
 ) -> Result<Counts, RunError> {
     let mut counts = Counts::new();
-    let Ok(reader) = run.pinned.open(file, fields).await else { return Ok(counts) };
+    let Ok(reader) = opened else { return Ok(counts) };
     let mut items = reader.scan(&RowGroups::All);
     while let Some(item) = items.next().await {
         if let ScanItem::Rows(rows) = item {
-            let identities = run.digests.identities(rows.batch.num_rows(), rows.batch.columns(), None)?;
+            let (count, columns) = (rows.batch.num_rows(), rows.batch.columns());
+            let identities: Vec<IdentityHash> = match run.is_upsert() {
+                true => run.digests.rows(count, columns, None)?.iter().map(Digest::identity).collect(),
+                false => run.digests.identities(count, columns, None)?,
+            };
             for identity in identities.into_iter().filter(|identity| wanted.contains_key(identity)) {
                 *counts.entry(identity).or_default() += 1;
             }

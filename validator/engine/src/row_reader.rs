@@ -34,7 +34,7 @@ pub struct RowSide {
 /// Rows of one file.
 #[derive(Debug)]
 pub struct RowBatch {
-    /// The bound columns.
+    /// The bound columns in canonical form.
     pub columns: Vec<ArrayRef>,
     /// Where they stand.
     pub at: Vec<RowAt>,
@@ -70,6 +70,7 @@ impl RowSide {
                     let places = cut.segments.places(at.len(), &columns).map_err(external)?;
                     let late = cut.late.as_ref().map_or_else(|| vec![None; at.len()], |rule| rule.late(&columns, &at));
                     columns.truncate(compared);
+                    cut.tolerate(&mut columns);
                     results.push(each(RowBatch { columns, at, places, late })?);
                 }
                 Ok::<_, DataFusionError>(results)

@@ -96,9 +96,13 @@ impl Scoping {
 
     /// When a row is late: asked for only where something may settle and the table has a time column for it.
     pub fn late_rule(&self, run: &Run) -> Option<LateRule> {
+        // A commit of an upsert table writes rows again: its time is not that of a version.
+        if run.is_upsert() {
+            return None;
+        }
         let leaf: &LeafPath = match &run.messages.binding.identity {
             BoundIdentity::Offset { timestamp, .. } => timestamp.as_ref()?,
-            BoundIdentity::Key { window, .. } => window.as_ref()?,
+            identity => identity.window()?,
         };
         (run.clock.settle_ms > 0).then(|| LateRule::new(leaf.clone(), run.clock.settle_ms, &run.pinned.files))
     }

@@ -1,7 +1,7 @@
 //! The node between scan and digest on the row side: gives each row its segment and drops what no run asks for.
 //!
-//! Contract: rows out of scope are counted and dropped in mode `offset`, where none of them can pair; in mode
-//! `key` all rows go on. What a census of the rows tells is in [`RowCensus`].
+//! Contract: rows out of scope are counted and dropped in mode `offset`, where none of them can pair; in the
+//! modes `key` and `content` all rows go on. What a census of the rows tells is in [`RowCensus`].
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -20,11 +20,14 @@ use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Exe
 use futures::StreamExt;
 use validator_core::judge::RowStanding;
 use validator_core::position::{PartitionIndex, RowAt};
+use validator_core::schema::Field;
 
+use crate::binding::Binding;
 use crate::late::LateRule;
 use crate::misrouted::{MisroutedRow, Routing};
 use crate::scan_exec::rows_at;
 use crate::segments::{RowPlace, RowSegments};
+use crate::tolerate::{Tolerated, tolerate};
 
 /// Columns that the node puts before those of the scan: the two numbers of a segment key, and whether the row is late.
 pub const ROW_PREFIX: usize = 3;
@@ -44,6 +47,8 @@ pub struct RowCensus {
     pub late_unknown: u64,
     /// Rows that go on and whose values give another partition than their file's, in no order.
     pub misrouted: Vec<MisroutedRow>,
+    /// Per tolerance, by its place: rows in scope that it changed.
+    pub tolerated: Vec<u64>,
 }
 
 impl RowCensus {
@@ -69,6 +74,8 @@ pub struct RowCut {
     pub late: Option<LateRule>,
     /// Which partition a row belongs to.
     pub routing: Routing,
+    /// The bound columns and their tolerances: rows go on in canonical form.
+    pub binding: Arc<Binding>,
     /// The census.
     pub census: Mutex<RowCensus>,
     /// Told how many more rows were read.
@@ -89,7 +96,8 @@ impl SegmentExec {
             ArrowField::new("segment_number", DataType::Int64, false),
             ArrowField::new("late", DataType::Int64, false),
         ];
-        fields.extend(input.schema().fields().iter().map(|field| field.as_ref().clone()));
+        // The canonical form of an empty text may be NULL, also in a required column.
+        fields.extend(input.schema().fields().iter().map(|field| field.as_ref().clone().with_nullable(true)));
         let properties = Arc::new(PlanProperties::new(
             EquivalenceProperties::new(Arc::new(ArrowSchema::new(fields))),
             input.output_partitioning().clone(),
@@ -117,6 +125,7 @@ impl RowCut {
         let drops = |place: &RowPlace| place.standing == RowStanding::OutOfScope && !self.is_key();
         self.count(&places, &late, drops);
         self.note_misrouted(columns, &at, &places, drops);
+        let columns = self.canonical(batch.columns(), &places);
         let keep = places.iter().any(drops).then(|| places.iter().map(|p| Some(!drops(p))).collect::<BooleanArray>());
         let pairs: Vec<(u64, i64)> = places.iter().map(|place| place.segment.to_pair()).collect();
         let mut arrays: Vec<ArrayRef> = vec![
@@ -124,12 +133,35 @@ impl RowCut {
             Arc::new(Int64Array::from_iter_values(pairs.iter().map(|pair| pair.1))),
             Arc::new(Int64Array::from_iter_values(late.iter().map(|late| i64::from(*late == Some(true))))),
         ];
-        arrays.extend(batch.columns().iter().cloned());
+        arrays.extend(columns);
         let batch = RecordBatch::try_new(Arc::clone(schema), arrays)?;
         Ok(match keep {
             Some(keep) => filter_record_batch(&batch, &keep)?,
             None => batch,
         })
+    }
+
+    /// The columns in the form that is digested; counts the rows in scope that this changed.
+    fn canonical(&self, columns: &[ArrayRef], places: &[RowPlace]) -> Vec<ArrayRef> {
+        let mut columns = columns.to_vec();
+        let tolerances = &self.binding.tolerances;
+        if tolerances.is_empty() {
+            return columns;
+        }
+        let tolerated = self.tolerate(&mut columns);
+        let in_scope = |row: &&usize| places[**row].standing != RowStanding::OutOfScope;
+        let mut census = self.census.lock().unwrap_or_else(PoisonError::into_inner);
+        census.tolerated.resize(tolerances.len(), 0);
+        for (count, rows) in census.tolerated.iter_mut().zip(&tolerated.rows) {
+            *count += rows.iter().filter(in_scope).count() as u64;
+        }
+        columns
+    }
+
+    /// Brings the bound columns, which come first, into the form that is digested.
+    pub fn tolerate(&self, columns: &mut [ArrayRef]) -> Tolerated {
+        let fields: Vec<&Field> = self.binding.columns.iter().map(|column| &column.field).collect();
+        tolerate(&self.binding.tolerances, &fields, columns, &mut Vec::new())
     }
 
     fn note_misrouted(

@@ -6,9 +6,11 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Date32Type, Int32Type, Int64Type, TimestampMicrosecondType, TimestampNanosecondType};
 use arrow_array::{Array, ArrayRef, BinaryArray};
 use arrow_schema::{DataType, TimeUnit};
+use validator_core::digest::IdentityHash;
 use validator_core::encode::EncodeError;
 use validator_core::hole::HoleReason;
 use validator_core::judge::RowStanding;
+use validator_core::limits::NO_WINDOW_SHARDS;
 use validator_core::position::PartitionIndex;
 use validator_core::scope::{OffsetScope, Place, WindowScope};
 use validator_core::segment::{OffsetWidth, SegmentKey, WindowLength, shard_of};
@@ -24,25 +26,25 @@ use crate::observations::Observations;
 pub enum MessageSegments {
     /// By offset.
     Offset(OffsetWidth),
-    /// By window and shard.
+    /// By window and shard: modes `key` and `content`.
     Key(Arc<KeyCut>),
 }
 
-/// The cut of mode `key`, shared by both sides.
+/// The cut of the modes `key` and `content`, shared by both sides.
 #[derive(Debug)]
 pub struct KeyCut {
     /// The window column.
     pub window: Option<LeafPath>,
     /// The window's length.
     pub length: WindowLength,
-    /// Shards per window.
+    /// Shards per window; of a NULL beside a window column there are [`NO_WINDOW_SHARDS`].
     pub shards: u32,
     /// The digests of identities.
     pub digests: Arc<IdentityDigests>,
 }
 
 impl MessageSegments {
-    /// The segment of each message. Messages of unknown identity get [`SegmentKey::Nowhere`] in mode `key`.
+    /// The segment of each message. Messages of unknown identity get [`SegmentKey::Nowhere`] unless they are cut by offset.
     ///
     /// # Errors
     /// Columns that are not of the bound types.
@@ -62,6 +64,17 @@ impl MessageSegments {
                 }
                 Ok(keys)
             }
+        }
+    }
+
+    /// [`Self::keys`] where the identities are at hand.
+    ///
+    /// # Errors
+    /// Columns that are not of the bound types.
+    pub fn keys_of(&self, batch: &MessageBatch, identities: &[IdentityHash]) -> Result<Vec<SegmentKey>, EncodeError> {
+        match self {
+            Self::Offset(_) => self.keys(batch),
+            Self::Key(cut) => Ok(cut.keys_of(&batch.columns, identities)),
         }
     }
 
@@ -89,12 +102,16 @@ impl KeyCut {
         inexact: Option<&BinaryArray>,
     ) -> Result<Vec<SegmentKey>, EncodeError> {
         let identities = self.digests.identities(rows, columns, inexact)?;
+        Ok(self.keys_of(columns, &identities))
+    }
+
+    fn keys_of(&self, columns: &[ArrayRef], identities: &[IdentityHash]) -> Vec<SegmentKey> {
         let windows = self.windows(columns);
-        let key = |(row, identity)| SegmentKey::Window {
-            start: windows.as_ref().and_then(|windows: &Vec<Option<i64>>| windows[row]),
-            shard: shard_of(identity, self.shards),
+        let key = |(row, identity)| match windows.as_ref().map(|windows: &Vec<Option<i64>>| windows[row]) {
+            Some(None) => SegmentKey::Window { start: None, shard: shard_of(identity, NO_WINDOW_SHARDS) },
+            window => SegmentKey::Window { start: window.flatten(), shard: shard_of(identity, self.shards) },
         };
-        Ok(identities.iter().enumerate().map(key).collect())
+        identities.iter().enumerate().map(key).collect()
     }
 
     /// The window number of each row; `None` without a window column.

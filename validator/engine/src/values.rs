@@ -36,7 +36,7 @@ pub fn of_messages(side: &MessageSide, wanted: &BTreeSet<MessageAt>) -> Result<H
                 let columns = side.binding.columns.iter().enumerate();
                 let value = |(index, column): (usize, &crate::binding::BoundColumn)| match batch.mark(row, index) {
                     Some(text) => Value::Inexact(text.to_owned()),
-                    None => Value::from_arrow(&batch.columns[index], row, &column.field.ty),
+                    None => Value::from_arrow(batch.shown(index), row, &column.field.ty),
                 };
                 found.insert(at, columns.map(value).collect());
             }

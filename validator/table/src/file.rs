@@ -31,6 +31,8 @@ pub struct DataFile {
     pub spec_id: i32,
     /// Its format.
     pub format: FileFormat,
+    /// The sequence numbers of its further live entries.
+    pub(crate) other_sequences: Vec<Option<i64>>,
     pub(crate) entry: LiveEntry,
 }
 
@@ -85,6 +87,7 @@ impl DataFile {
                 DataFileFormat::Orc => FileFormat::Orc,
                 DataFileFormat::Puffin => FileFormat::Puffin,
             },
+            other_sequences: Vec::new(),
             entry,
         }
     }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt};
 use iceberg::spec::{
-    FormatVersion, Manifest, ManifestContentType, ManifestEntryRef, ManifestFile, ManifestList, ManifestStatus,
-    PartitionSpec, SchemaRef, Snapshot,
+    DataContentType, FormatVersion, Manifest, ManifestContentType, ManifestEntryRef, ManifestFile, ManifestList,
+    ManifestStatus, PartitionSpec, SchemaRef, Snapshot,
 };
 
 use validator_core::verdict::TableVerdict;
@@ -40,8 +40,10 @@ pub(crate) struct WrittenUnder {
 pub(crate) struct Graph {
     /// Live data entries, in the order of the manifest list.
     pub data: Vec<LiveEntry>,
-    /// Live delete files.
-    pub deletes: u64,
+    /// Live entries of position delete files and deletion vectors.
+    pub deletes: Vec<LiveEntry>,
+    /// Live equality delete files.
+    pub equality_deletes: u64,
     /// Contradictions that do not keep us from reading.
     pub findings: Vec<TableFinding>,
 }
@@ -67,7 +69,8 @@ pub(crate) async fn read_graph(
     let mut graph = Graph::default();
     for part in parts {
         graph.data.extend(part.data);
-        graph.deletes += part.deletes;
+        graph.deletes.extend(part.deletes);
+        graph.equality_deletes += part.equality_deletes;
         graph.findings.extend(part.findings);
     }
     graph.findings.extend(short_list(snapshot, snapshot.manifest_list(), &graph));
@@ -99,7 +102,8 @@ pub(crate) async fn read_list(
 #[derive(Debug, Default)]
 pub(crate) struct Part {
     pub data: Vec<LiveEntry>,
-    pub deletes: u64,
+    pub deletes: Vec<LiveEntry>,
+    pub equality_deletes: u64,
     pub findings: Vec<TableFinding>,
 }
 
@@ -123,32 +127,36 @@ pub(crate) async fn read_manifest(storage: &Storage, file: ManifestFile) -> Resu
     let parsed = parsed.map_err(|e| unparsed(e.into()))?.map_err(|e| unparsed(e.into()))?;
     let manifest = parsed.map_err(|e| unparsed(e.into()))?;
     let findings = check_claims(&file, &manifest, length)?;
-    Ok(Part { findings, ..live_entries(&file, manifest) })
+    Ok(Part { findings, ..live_entries(&file, manifest)? })
 }
 
-fn live_entries(file: &ManifestFile, manifest: Manifest) -> Part {
+fn live_entries(file: &ManifestFile, manifest: Manifest) -> Result<Part, TableError> {
     let (entries, metadata) = manifest.into_parts();
     let written_under =
         Arc::new(WrittenUnder { spec: metadata.partition_spec.clone(), schema: metadata.schema.clone() });
+    let holds_data = (file.content, metadata.content) == (ManifestContentType::Data, ManifestContentType::Data);
     let mut part = Part::default();
     for entry in entries.into_iter().filter(|entry| entry.is_alive()) {
-        let data = file.content == ManifestContentType::Data
-            && metadata.content == ManifestContentType::Data
-            && entry.content_type() == iceberg::spec::DataContentType::Data;
-        if !data {
-            part.deletes += 1;
-            continue;
+        let content = entry.content_type();
+        if holds_data != (content == DataContentType::Data) {
+            let what = format!("a manifest of both data and deletes ({})", file.manifest_path);
+            return Err(TableError::Unsupported { what });
         }
         // Inheritance: spec, "Sequence Number Inheritance"; sequence 0 is what v1 manifests have.
         let inherits = entry.status() == ManifestStatus::Added || file.sequence_number == 0;
-        part.data.push(LiveEntry {
+        let live = LiveEntry {
             snapshot_id: entry.snapshot_id().unwrap_or(file.added_snapshot_id),
             sequence: entry.sequence_number().or(inherits.then_some(file.sequence_number)),
             entry,
             written_under: Arc::clone(&written_under),
-        });
+        };
+        match content {
+            DataContentType::Data => part.data.push(live),
+            DataContentType::PositionDeletes => part.deletes.push(live),
+            DataContentType::EqualityDeletes => part.equality_deletes += 1,
+        }
     }
-    part
+    Ok(part)
 }
 
 /// Holds a manifest against its entry in the list.
@@ -189,15 +197,20 @@ fn check_claims(file: &ManifestFile, manifest: &Manifest, length: u64) -> Result
     Ok(findings)
 }
 
-/// A manifest list has no count of its own; the summary's total is the only claim that a cut list can be held against.
-fn short_list(snapshot: &Snapshot, path: &str, graph: &Graph) -> Option<TableFinding> {
-    let total = snapshot.summary().additional_properties.get("total-data-files")?;
-    let claimed: usize = total.parse().ok()?;
-    let live = graph.data.len();
-    (live < claimed).then(|| {
-        let detail = format!("the manifests have {live} live data files, the snapshot's summary says {claimed}");
-        inconsistent("manifest_list_short", path, detail)
-    })
+/// A manifest list has no count of its own; the summary's totals are the only claims that a cut list can be held against.
+fn short_list(snapshot: &Snapshot, path: &str, graph: &Graph) -> Vec<TableFinding> {
+    let live = [
+        ("total-data-files", "data files", graph.data.len() as u64),
+        ("total-delete-files", "delete files", graph.deletes.len() as u64 + graph.equality_deletes),
+    ];
+    let short = |(key, what, live): (&str, &str, u64)| {
+        let claimed: u64 = snapshot.summary().additional_properties.get(key)?.parse().ok()?;
+        (live < claimed).then(|| {
+            let detail = format!("the manifests have {live} live {what}, the snapshot's summary says {claimed}");
+            inconsistent("manifest_list_short", path, detail)
+        })
+    };
+    live.into_iter().filter_map(short).collect()
 }
 
 pub(crate) fn inconsistent(cause: &'static str, path: &str, detail: String) -> TableFinding {

@@ -7,6 +7,7 @@ use iceberg::spec::{DEFAULT_SCHEMA_NAME_MAPPING, NameMapping, SchemaRef, TableMe
 use validator_core::schema::{Field, Schema};
 use validator_core::value::Value;
 
+use crate::deletes::{Deletes, Loader, Plan};
 use crate::manifest::{Graph, LiveEntry, inconsistent, read_graph};
 use crate::reader::ReadContext;
 use crate::schema::{core_schema, declared_defaults, initial_defaults};
@@ -45,16 +46,31 @@ pub struct Pinned {
     /// What is inconsistent in the metadata graph, sorted.
     pub findings: Vec<TableFinding>,
     pub(crate) context: Arc<ReadContext>,
+    pub(crate) deletes: Arc<Deletes>,
     pub(crate) metadata: Arc<TableMetadata>,
 }
 
 impl Pinned {
-    /// Opens a live data file to read the wanted columns, which are fields of [`Pinned::schema`].
+    /// Opens a live data file to read the wanted columns, which are fields of [`Pinned::schema`], of its rows that no
+    /// delete takes away.
     ///
     /// # Errors
-    /// The fault of the whole file: it is missing, its footer does not read, it cannot be read at all.
+    /// The fault of the whole file: it is missing, its footer does not read, it cannot be read at all, or it is not known
+    /// which of its rows are deleted.
     pub async fn open(&self, file: &DataFile, wanted: &[Field]) -> Result<FileReader, FileFault> {
-        FileReader::open(&self.context, file, wanted).await
+        let deletes = self.deletes.of(file).await;
+        // What is wrong with the data file itself goes before what is wrong with its deletes.
+        let known = deletes.as_ref().cloned().unwrap_or_default();
+        let opened = FileReader::open(&self.context, file, wanted, &known).await.map_err(|mut fault| {
+            fault.rows = fault.rows.map(|rows| known.shown.count(0..rows));
+            fault
+        })?;
+        deletes.map(|_| opened)
+    }
+
+    /// What is wrong with the delete files that opening data files has read so far, sorted.
+    pub fn delete_findings(&self) -> Vec<TableFinding> {
+        self.deletes.findings()
     }
 
     /// Commit times of the snapshots of the ancestry that added rows and are not of operation `replace`, milliseconds
@@ -74,8 +90,11 @@ pub(crate) async fn pin(table: &Table, chosen: Chosen) -> Result<Pinned, TableEr
         None => Graph::default(),
     };
     refuse_unsupported(&graph)?;
+    let (plan, of_deletes) = Plan::new(graph.deletes);
     let adding: BTreeSet<i64> = graph.data.iter().map(|live| live.snapshot_id).collect();
     let mut findings = graph.findings;
+    findings.extend(of_deletes);
+    findings.extend(table.findings.iter().cloned());
     let files = live_files(metadata, graph.data, &mut findings);
     findings.sort();
     let snapshot = chosen.snapshot.as_ref();
@@ -99,6 +118,7 @@ pub(crate) async fn pin(table: &Table, chosen: Chosen) -> Result<Pinned, TableEr
             name_mapping: name_mapping(metadata)?,
             defaults: initial_defaults(&schema),
         }),
+        deletes: Arc::new(Deletes::new(plan, Loader::new(Arc::clone(&table.storage)))),
         metadata: Arc::clone(metadata),
     })
 }
@@ -121,12 +141,12 @@ fn schema_of(metadata: &TableMetadata, chosen: &Chosen) -> Result<SchemaRef, Tab
 }
 
 fn refuse_unsupported(graph: &Graph) -> Result<(), TableError> {
-    if graph.deletes > 0 {
-        return Err(TableError::Unsupported { what: format!("delete files ({} live)", graph.deletes) });
+    if graph.equality_deletes > 0 {
+        let what = format!("equality delete files ({} live)", graph.equality_deletes);
+        return Err(TableError::Unsupported { what });
     }
-    let encrypted =
-        graph.data.iter().any(|live| live.entry.data_file().key_metadata().is_some_and(|key| !key.is_empty()));
-    if encrypted {
+    let is_encrypted = |live: &LiveEntry| live.entry.data_file().key_metadata().is_some_and(|key| !key.is_empty());
+    if graph.data.iter().chain(&graph.deletes).any(is_encrypted) {
         return Err(TableError::Unsupported { what: "encryption".to_owned() });
     }
     Ok(())
@@ -152,7 +172,8 @@ fn live_files(metadata: &TableMetadata, entries: Vec<LiveEntry>, findings: &mut 
         let count = u32::try_from(references.len()).unwrap_or(u32::MAX);
         let first = references.swap_remove(0);
         let added_by = commits.entry(first.snapshot_id).or_insert_with(|| commit(metadata, first.snapshot_id)).clone();
-        let file = DataFile::new(first, count, added_by);
+        let mut file = DataFile::new(first, count, added_by);
+        file.other_sequences = references.iter().map(|other| other.sequence).collect();
         if count > 1 {
             let detail =
                 format!("{count} live manifest entries name this file: its rows are in the table {count} times");

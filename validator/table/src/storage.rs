@@ -4,23 +4,25 @@
 //! Hive-style keys such as `dt=2024%2F01` reach the object of that very name.
 
 use std::fmt;
-use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
-use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt};
+use object_store::{GetOptions, GetRange, ListResult, ObjectMeta, ObjectStore};
 use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::limits::{READ_AHEAD_BYTES, ROW_GROUP_BYTES_HELD, WINDOW_BYTES};
+pub(crate) use crate::object::{Object, Tail};
+use crate::s3::{self, Buckets, Lender, S3Config, Served};
 
 /// The stores that a table's locations lead to, and the bytes that may be read ahead from them.
 #[derive(Clone)]
 pub struct Storage {
     local: Arc<dyn ObjectStore>,
     others: Vec<(String, Arc<dyn ObjectStore>)>,
+    buckets: Option<Arc<Buckets>>,
     limits: ReadLimits,
     read_ahead: Arc<Semaphore>,
 }
@@ -43,23 +45,6 @@ impl Default for ReadLimits {
     }
 }
 
-/// One object of a store.
-#[derive(Debug, Clone)]
-pub(crate) struct Object {
-    store: Arc<dyn ObjectStore>,
-    path: Path,
-    location: String,
-}
-
-/// The end of an object.
-#[derive(Debug, Clone)]
-pub(crate) struct Tail {
-    /// The object's size, bytes.
-    pub size: u64,
-    /// Its last bytes.
-    pub bytes: Bytes,
-}
-
 /// What can go wrong with an object.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -79,6 +64,20 @@ pub enum StorageError {
         location: String,
         /// The store's words.
         source: Box<object_store::Error>,
+    },
+    /// The store says one thing and then another, or promises what cannot be.
+    #[error("store contradicts itself at {location}: {what}")]
+    Contradiction {
+        /// The location.
+        location: String,
+        /// What it said.
+        what: String,
+    },
+    /// There is no key for the store.
+    #[error("no key for the store of {location}: s3.access-key-id and s3.secret-access-key are not given")]
+    NoKey {
+        /// The location.
+        location: String,
     },
     /// The location leads to no store that is configured or built.
     #[error("no store for location {location}")]
@@ -102,6 +101,7 @@ impl Storage {
         Self {
             local: Arc::new(LocalFileSystem::new()),
             others: Vec::new(),
+            buckets: None,
             limits: ReadLimits::default(),
             read_ahead: Arc::new(Semaphore::new(READ_AHEAD_BYTES / 1024)),
         }
@@ -124,17 +124,65 @@ impl Storage {
         self
     }
 
-    pub(crate) fn object(&self, location: &str) -> Result<Object, StorageError> {
-        let (store, key) = self.route(location)?;
-        let path = Path::parse(&key)
-            .map_err(|source| StorageError::BadLocation { location: location.to_owned(), source: source.into() })?;
-        Ok(Object { store, path, location: location.to_owned() })
+    /// Adds the buckets of an S3-compatible store: `s3://bucket/key`, also `s3a` and `s3n`.
+    #[must_use]
+    pub fn with_s3(mut self, config: S3Config) -> Self {
+        self.buckets = Some(Arc::new(Buckets::new(config)));
+        self
     }
 
+    /// The same with what a catalog serves for one table; without buckets there is nothing to serve.
+    pub(crate) fn serving(mut self, served: Vec<Served>, lender: Arc<dyn Lender>) -> Self {
+        self.buckets = self.buckets.map(|buckets| Arc::new(buckets.serving(served, lender)));
+        self
+    }
+
+    pub(crate) fn object(&self, location: &str) -> Result<Object, StorageError> {
+        let (store, key, remote) = self.route(location)?;
+        let path = Path::parse(&key)
+            .map_err(|source| StorageError::BadLocation { location: location.to_owned(), source: source.into() })?;
+        Ok(Object { store, path, location: location.to_owned(), seen: remote.then(Arc::default) })
+    }
+
+    /// A whole object of metadata.
     pub(crate) async fn read(&self, location: &str) -> Result<Bytes, StorageError> {
         let object = self.object(location)?;
-        let got = object.store.get(&object.path).await.map_err(|e| object.failed(e))?;
-        got.bytes().await.map_err(|e| object.failed(e))
+        object.repeated(|| object.whole()).await
+    }
+
+    /// [`Storage::read`], of an object that may well not be there: the store is asked for it once.
+    pub(crate) async fn look(&self, location: &str) -> Result<Option<Bytes>, StorageError> {
+        match self.object(location)?.whole().await {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(StorageError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether there is such an object; asked for a byte of it, since a store gives reasons for a refusal only then.
+    pub(crate) async fn exists(&self, location: &str) -> Result<bool, StorageError> {
+        let object = self.object(location)?;
+        let options = GetOptions { range: Some(GetRange::Bounded(0..1)), ..GetOptions::default() };
+        match object.store.get_opts(&object.path, options).await.map_err(|error| object.failed(error)) {
+            Ok(_) => Ok(true),
+            Err(StorageError::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What lies directly in a folder: names of objects, and of folders.
+    pub(crate) async fn list(&self, folder: &str) -> Result<(Vec<String>, Vec<String>), StorageError> {
+        let object = self.object(&format!("{}/", folder.trim_end_matches('/')))?;
+        let ListResult { common_prefixes, objects } =
+            object.store.list_with_delimiter(Some(&object.path)).await.map_err(|error| object.failed(error))?;
+        let inside = |path: &Path| {
+            let mut parts = path.prefix_match(&object.path)?;
+            let name = parts.next()?.as_ref().to_owned();
+            parts.next().is_none().then_some(name)
+        };
+        // What a store lists outside of the folder that was asked for is not in it.
+        let names = objects.iter().filter_map(|meta: &ObjectMeta| inside(&meta.location)).collect();
+        Ok((names, common_prefixes.iter().filter_map(inside).collect()))
     }
 
     pub(crate) fn limits(&self) -> ReadLimits {
@@ -147,12 +195,18 @@ impl Storage {
         Arc::clone(&self.read_ahead).try_acquire_many_owned(kib).ok()
     }
 
-    fn route(&self, location: &str) -> Result<(Arc<dyn ObjectStore>, String), StorageError> {
+    /// The store, the key in it, and whether it is asked over a network.
+    fn route(&self, location: &str) -> Result<(Arc<dyn ObjectStore>, String, bool), StorageError> {
         if let Some((prefix, store)) = self.others.iter().find(|(prefix, _)| location.starts_with(prefix)) {
-            return Ok((Arc::clone(store), location[prefix.len()..].to_owned()));
+            return Ok((Arc::clone(store), location[prefix.len()..].to_owned(), false));
+        }
+        if let Some(buckets) = &self.buckets
+            && let Some((store, key)) = buckets.route(location)?
+        {
+            return Ok((store, key, true));
         }
         match local_path(location) {
-            Some(path) => Ok((Arc::clone(&self.local), path)),
+            Some(path) => Ok((Arc::clone(&self.local), path, false)),
             None => Err(StorageError::NoStore { location: location.to_owned() }),
         }
     }
@@ -162,39 +216,6 @@ impl fmt::Debug for Storage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let others: Vec<&str> = self.others.iter().map(|(prefix, _)| prefix.as_str()).collect();
         f.debug_struct("Storage").field("others", &others).finish_non_exhaustive()
-    }
-}
-
-impl Object {
-    /// The last bytes of the object, at most `want`, and its size.
-    pub async fn tail(&self, want: u64) -> Result<Tail, StorageError> {
-        let options = GetOptions { range: Some(GetRange::Suffix(want)), ..GetOptions::default() };
-        match self.store.get_opts(&self.path, options).await {
-            Ok(got) => {
-                let size = got.meta.size;
-                let bytes = got.bytes().await.map_err(|e| self.failed(e))?;
-                Ok(Tail { size, bytes })
-            }
-            Err(source @ object_store::Error::NotFound { .. }) => Err(self.failed(source)),
-            // Stores refuse a suffix of an empty object; its size tells that apart from a failing store.
-            Err(source) => match self.store.head(&self.path).await {
-                Ok(meta) if meta.size == 0 => Ok(Tail { size: 0, bytes: Bytes::new() }),
-                _ => Err(self.failed(source)),
-            },
-        }
-    }
-
-    /// These byte ranges; the store reads neighbours in one request and far ones side by side.
-    pub async fn ranges(&self, ranges: &[Range<u64>]) -> Result<Vec<Bytes>, StorageError> {
-        self.store.get_ranges(&self.path, ranges).await.map_err(|e| self.failed(e))
-    }
-
-    fn failed(&self, source: object_store::Error) -> StorageError {
-        let location = self.location.clone();
-        match source {
-            object_store::Error::NotFound { .. } => StorageError::NotFound { location, source: source.into() },
-            _ => StorageError::Store { location, source: source.into() },
-        }
     }
 }
 
@@ -223,13 +244,16 @@ fn local_path(location: &str) -> Option<String> {
     Some(format!("/{}", parts.join("/")))
 }
 
-/// One spelling for locations that lead to the same object: `file:/x`, `file:///x` and `/x` are one.
+/// One spelling for locations that lead to the same object: `file:/x`, `file:///x` and `/x` are one, and so are
+/// `s3://b/x`, `s3a://b/x` and `s3n://b/x`, which writers of one table mix.
 pub(crate) fn canonical_location(location: &str) -> String {
-    local_path(location).unwrap_or_else(|| location.to_owned())
+    local_path(location).or_else(|| s3::canonical(location)).unwrap_or_else(|| location.to_owned())
 }
 
 #[cfg(test)]
 mod tests {
+    use object_store::ObjectStoreExt;
+
     use super::*;
 
     #[test]
@@ -243,6 +267,19 @@ mod tests {
         assert_eq!(local_path("s3://bucket/a"), None);
         assert_eq!(local_path("relative/a"), None);
         assert_eq!(local_path("file://host/a"), None);
+    }
+
+    #[test]
+    fn spellings_of_one_object_are_one() {
+        let one = |spellings: &[&str]| {
+            let canonical: Vec<String> = spellings.iter().map(|location| canonical_location(location)).collect();
+            assert!(canonical.iter().all(|location| *location == canonical[0]), "{canonical:?}");
+        };
+        one(&["s3://b/k", "s3a://b/k", "s3n://b/k", "S3A://b/k"]);
+        one(&["/w/k", "file:/w/k", "file:///w/k", "file://localhost/w/k", "/w//./k"]);
+        // A key of an object store may have empty parts.
+        assert_ne!(canonical_location("s3://b/a//k"), canonical_location("s3://b/a/k"));
+        assert_ne!(canonical_location("s3://b/k"), canonical_location("gs://b/k"));
     }
 
     #[tokio::test]

@@ -3,16 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use iceberg::spec::TableMetadata;
 use thiserror::Error;
 use validator_core::schema::Schema;
 
-use crate::catalog::{CatalogConfig, CatalogError, TableName, metadata_location, offer};
-use crate::metadata::{self, MetadataError, RefKind};
+use crate::catalog::{CatalogConfig, CatalogError, Pointer, TableName, look_up, offer};
+use crate::manifest::inconsistent;
+use crate::metadata::{self, MetadataError, Parsed, RefKind};
+use crate::rest::RestTable;
 use crate::schema::core_schema;
 use crate::snapshot::{SnapshotInfo, SnapshotSelector, choose};
 use crate::storage::{Storage, StorageError};
-use crate::{Pinned, pin};
+use crate::{Pinned, TableFinding, pin};
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
@@ -24,6 +27,8 @@ pub struct Table {
     pub(crate) metadata: Arc<TableMetadata>,
     pub(crate) refs: BTreeMap<String, RefKind>,
     pub(crate) storage: Arc<Storage>,
+    /// What the catalog and the store say of each other's metadata.
+    pub(crate) findings: Vec<TableFinding>,
 }
 
 /// Loads a table's current metadata from its catalog; files on the local file system.
@@ -39,21 +44,76 @@ pub async fn load(catalog: &CatalogConfig, name: &TableName) -> Result<Table, Ta
 /// # Errors
 /// As [`load`].
 pub async fn load_with(catalog: &CatalogConfig, name: &TableName, storage: Storage) -> Result<Table, TableError> {
-    let location = metadata_location(catalog, name).await?;
-    let bytes = storage
-        .read(&location)
-        .await
-        .map_err(|source| TableError::ReadMetadata { location: location.clone(), source })?;
-    let parsed = metadata::parse(&bytes).map_err(|error| match error {
-        MetadataError::Unsupported(what) => TableError::Unsupported { what },
-        other => TableError::ParseMetadata { location: location.clone(), source: other.into() },
-    })?;
-    Ok(Table {
+    match look_up(catalog, name, &storage).await? {
+        Pointer::Location(location) => {
+            let parsed = read_metadata(&storage, &location).await?;
+            Ok(table(name, location, parsed, storage))
+        }
+        Pointer::Rest(answer) => of_rest(name, answer, storage).await,
+    }
+}
+
+fn table(name: &TableName, metadata_location: String, parsed: Parsed, storage: Storage) -> Table {
+    Table {
         name: name.clone(),
-        metadata_location: location,
+        metadata_location,
         metadata: Arc::new(parsed.metadata),
         refs: parsed.refs,
         storage: Arc::new(storage),
+        findings: Vec::new(),
+    }
+}
+
+/// The file that the catalog names goes before the copy in its answer, which is used only where there is no such file;
+/// one is never completed by the other.
+async fn of_rest(name: &TableName, answer: RestTable, storage: Storage) -> Result<Table, TableError> {
+    let storage = storage.serving(answer.served, answer.lender);
+    let copy = |bytes: &Bytes| parse_metadata(&answer.url, bytes);
+    let (location, copied) = match (answer.metadata_location, &answer.metadata) {
+        (Some(location), copied) => (location, copied.as_ref()),
+        (None, Some(copied)) => return Ok(table(name, answer.url.clone(), copy(copied)?, storage)),
+        (None, None) => return Err(CatalogError::NoMetadataLocation { name: name.to_string() }.into()),
+    };
+    match (read_metadata(&storage, &location).await, copied) {
+        (Ok(read), Some(copied)) => {
+            same_state(&location, &read, &copy(copied)?)?;
+            Ok(table(name, location, read, storage))
+        }
+        (Err(TableError::ReadMetadata { source: StorageError::NotFound { .. }, .. }), Some(copied)) => {
+            let detail = "the catalog names this metadata file, and it is not there: its own copy was used".to_owned();
+            let mut table = table(name, answer.url.clone(), copy(copied)?, storage);
+            table.findings.push(inconsistent("missing_metadata_file", &location, detail));
+            Ok(table)
+        }
+        (read, _) => Ok(table(name, location, read?, storage)),
+    }
+}
+
+/// Two metadata of one answer must tell of one state of one table.
+fn same_state(location: &str, file: &Parsed, copy: &Parsed) -> Result<(), TableError> {
+    let state = |parsed: &Parsed| {
+        (parsed.metadata.uuid(), parsed.metadata.current_snapshot_id(), parsed.metadata.last_sequence_number())
+    };
+    if state(file) == state(copy) {
+        return Ok(());
+    }
+    let of = |parsed: &Parsed| {
+        let (uuid, snapshot, _) = state(parsed);
+        format!("table {uuid} at snapshot {}", snapshot.map_or("none".to_owned(), |id| id.to_string()))
+    };
+    let (file, copy) = (of(file), of(copy));
+    Err(TableError::MetadataDiffers { location: location.to_owned(), file, copy })
+}
+
+async fn read_metadata(storage: &Storage, location: &str) -> Result<Parsed, TableError> {
+    let failed = |source| TableError::ReadMetadata { location: location.to_owned(), source };
+    parse_metadata(location, &storage.read(location).await.map_err(failed)?)
+}
+
+fn parse_metadata(location: &str, bytes: &Bytes) -> Result<Parsed, TableError> {
+    metadata::parse(bytes).map_err(|error| match error {
+        MetadataError::Unsupported(what) => TableError::Unsupported { what },
+        other => TableError::ParseMetadata { location: location.to_owned(), source: other.into() },
     })
 }
 
@@ -117,6 +177,16 @@ pub enum TableError {
         location: String,
         /// Why.
         source: Source,
+    },
+    /// The file that a REST catalog names and the copy in its answer are not the same.
+    #[error("metadata {location} is of {file}, the catalog's own copy of {copy}: which is right cannot be known")]
+    MetadataDiffers {
+        /// The file's location.
+        location: String,
+        /// What the file tells of.
+        file: String,
+        /// What the copy tells of.
+        copy: String,
     },
     /// No snapshot of that id is retained.
     #[error("snapshot {id} not found; {}", current_snapshot(.current))]
@@ -197,7 +267,8 @@ impl TableError {
     /// catalog or its store: exit 2 rather than 3.
     pub fn is_usage(&self) -> bool {
         match self {
-            TableError::Catalog(error) => !matches!(error, CatalogError::Query { .. }),
+            TableError::Catalog(error) => error.is_usage(),
+            TableError::ReadMetadata { source: StorageError::NoKey { .. }, .. } => true,
             TableError::NoSnapshot { .. } | TableError::NoRef { .. } | TableError::NoSnapshotAt { .. } => true,
             _ => false,
         }

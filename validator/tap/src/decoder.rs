@@ -80,6 +80,9 @@ pub enum DecoderError {
         /// The field.
         field: String,
     },
+    /// Rows of Parquet come as columns.
+    #[error("rows of Parquet have no payloads to decode")]
+    NoPayload,
     /// JSON cannot carry that type.
     #[error("field {field}: JSON has no form of {ty}; type the field as string and write the conversion in [map]")]
     NoJsonForm {

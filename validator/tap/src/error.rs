@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use validator_core::contract::Envelope;
+use validator_core::contract::{Envelope, Format};
 use validator_core::position::TopicPartition;
 
 /// A failure of the source itself, never of one message.
@@ -121,12 +121,14 @@ pub enum TapError {
         limit: usize,
     },
     /// The file's name says another kind of file than the envelope.
-    #[error("{path} is not of envelope {envelope:?}: table is Parquet, kcat and none are JSON lines (.gz, .zst)")]
+    #[error("{path} does not hold messages so: {}", where_messages_lie(*.envelope, *.format))]
     EnvelopeMismatch {
         /// The file.
         path: PathBuf,
         /// The envelope that was asked for.
         envelope: Envelope,
+        /// The format of the messages.
+        format: Format,
     },
     /// None of the topics occurs in the recording.
     #[error("topic {topics} is not recorded: the files hold {there}")]
@@ -228,4 +230,15 @@ pub enum TapError {
         /// What is wrong.
         what: String,
     },
+}
+
+/// In what files messages of a format lie, by envelope.
+fn where_messages_lie(envelope: Envelope, format: Format) -> &'static str {
+    match (envelope, format) {
+        (Envelope::Table, _) => "envelope table is Parquet with topic, partition, offset, key and value (.parquet)",
+        (Envelope::Kcat, _) => "envelope kcat is lines of `kcat -J` (.gz and .zst too)",
+        (Envelope::None, Format::Avro) => "envelope none with format avro is Avro container files (.avro)",
+        (Envelope::None, Format::Parquet) => "envelope none with format parquet is Parquet files (.parquet)",
+        (Envelope::None, _) => "envelope none is one message a line (.gz and .zst too)",
+    }
 }

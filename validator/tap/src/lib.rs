@@ -16,7 +16,9 @@ mod kafka;
 pub mod limits;
 mod message;
 mod recorded;
+mod recorded_rows;
 mod registry;
+mod rows;
 mod tap;
 
 pub use avro::{AvroDecoder, AvroFields, avro_fields, schema_id};
@@ -28,5 +30,7 @@ pub use json::JsonDecoder;
 pub use kafka::{KafkaConfig, KafkaTap};
 pub use message::{Header, Headers, Message, NoHeaders};
 pub use recorded::{RecordedConfig, RecordedTap};
+pub use recorded_rows::RowsTap;
 pub use registry::{RegistryConfig, Schemas};
+pub use rows::{RowBatch, RowFields, RowSource};
 pub use tap::{PartitionEnd, PartitionRange, ReadEnd, Tap, Wanted};

@@ -93,3 +93,19 @@ pub const POLICY_BROKERS: usize = 3;
 
 /// Nested fields of one Avro schema that are looked at: records that are used in many places unfold in each of them.
 pub const AVRO_FIELDS_MAX: usize = 100_000;
+
+/// Bytes of the header of an Avro container file: schemas beyond this are no schemas.
+pub const AVRO_HEADER_BYTES_MAX: usize = 64 << 20;
+
+/// Bytes of one block of an Avro container file, as it lies there and uncompressed: writers end blocks at kilobytes or
+/// megabytes, and it is held in memory whole.
+pub const AVRO_BLOCK_BYTES_MAX: usize = 1 << 30;
+
+/// Records of one block of an Avro container file: records of no bytes could be any number.
+pub const AVRO_BLOCK_RECORDS_MAX: u64 = 100_000_000;
+
+/// Rows of recorded Parquet that are read at once: as many as the engine maps together.
+pub const RECORDED_ROWS: usize = 8_192;
+
+/// Broken blocks of recorded files that are named one by one in warnings; the rest are counted.
+pub const BROKEN_BLOCKS_NAMED: usize = 10;

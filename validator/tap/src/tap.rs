@@ -7,7 +7,8 @@ use std::sync::Arc;
 use validator_core::hole::Hole;
 use validator_core::position::{PartitionIndex, TopicPartition};
 
-use crate::{Message, TapError};
+use crate::registry::Schemas;
+use crate::{Message, RowSource, TapError};
 
 /// One partition of a run and what is asked of it. Ranges are half-open.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,5 +93,15 @@ pub trait Tap: Send + Sync + fmt::Debug {
     /// What a person should know about the source: recorded duplicates that were dropped, for example.
     fn warnings(&self) -> Vec<String> {
         Vec::new()
+    }
+
+    /// The writers' schemas that the source itself carries: Avro container files have theirs.
+    fn schemas(&self) -> Option<Arc<Schemas>> {
+        None
+    }
+
+    /// The source's rows in columns, where its messages are rows of Parquet and not payloads.
+    fn rows(&self) -> Option<&dyn RowSource> {
+        None
     }
 }

@@ -57,7 +57,7 @@ const LAYERS: [(&str, &[&str]); 11] = [
         ],
     ),
     // Looks for bytes that break the validator's promises.
-    ("fixtures/fuzz", &["validator-core", "validator-tap", "validator-table", "validator-app"]),
+    ("fixtures/fuzz", &["validator-core", "validator-tap", "validator-table", "validator-app", "fixtures-warehouse"]),
     ("xtask", &[]),
 ];
 
@@ -71,7 +71,7 @@ const FENCES: [(&str, &[&str]); 8] = [
     ("object_store", &["validator/table", "fixtures/warehouse", "fixtures/fuzz"]),
     ("datafusion", &["validator/engine"]),
     ("sqlx", &["validator/table", "fixtures/warehouse"]),
-    ("reqwest", &["validator/tap", "fixtures/harness"]),
+    ("reqwest", &["validator/tap", "validator/table", "fixtures/harness"]),
 ];
 
 /// What the core never does: files, the network, threads, the environment.

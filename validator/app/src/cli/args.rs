@@ -131,6 +131,11 @@ pub struct ReconcileArgs {
     #[arg(long)]
     pub dry_run: bool,
 
+    /// End with exit code 2 after the first 10,000 messages where nearly all of them differ in the same column: the
+    /// contract is probably wrong, not the data. Costs one more pass over the rows
+    #[arg(long)]
+    pub stop_if_contract: bool,
+
     /// No progress on stderr
     #[arg(long)]
     pub quiet: bool,

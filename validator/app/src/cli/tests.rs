@@ -176,7 +176,6 @@ fn what_later_releases_bring_is_not_there() {
         "validator audit a.b.c",
         "validator reconcile trades --html x.html",
         "validator reconcile trades --junit x.xml",
-        "validator reconcile trades --stop-if-contract",
         "validator demo --serve",
     ] {
         refused(line);
@@ -256,6 +255,11 @@ fn help_names_every_flag_with_examples_and_exit_codes() {
 
           --dry-run
               Say what would be read (messages, files, bytes) and stop
+
+          --stop-if-contract
+              End with exit code 2 after the first 10,000 messages where nearly all of them differ in
+              the same column: the contract is probably wrong, not the data. Costs one more pass over
+              the rows
 
           --quiet
               No progress on stderr

@@ -22,21 +22,40 @@ pub fn refuse_contradictions(root: &Section<'_>, format: Option<Format>, source:
             ignore.note_at(problem, &item.key_span);
         }
     }
+    let window = identity.entries().into_iter().find(|item| item.key == "window").and_then(|item| item.text());
+    if let Some(window) = window {
+        let whole = window.value.split('.').next().unwrap_or_default();
+        for item in ignore.entries().iter().filter(|item| item.key == window.value || item.key == whole) {
+            let problem =
+                Problem::new(format!("column `{}` is the window of the identity and cannot be ignored", item.key));
+            ignore.note_at(problem, &item.key_span);
+        }
+    }
     let fields = root.section("fields");
     if format.is_some_and(|format| format != Format::Json) && fields.is_present() {
         let message = "[fields] is for `format = \"json\"`: other formats know the types of their fields";
         fields.note(Problem::new(message));
     }
-    let source_section = root.section("source");
-    if let Some(RecordedSource { envelope: Envelope::None, files, .. }) = source {
-        if format == Some(Format::Avro) {
-            let problem = Problem::new("Avro files with `envelope = \"none\"` are not built yet");
-            source_section.note(problem.hint("record messages with `kcat -J`, and write `envelope = \"kcat\"`"));
-        }
-        if files.iter().any(|file| file.ends_with(".parquet")) {
-            let problem = Problem::new("Parquet files with `envelope = \"none\"` are not built yet");
-            source_section
-                .note(problem.hint("files with topic, partition, offset, key and value are `envelope = \"table\"`"));
-        }
+    if let Some(source) = source {
+        refuse_source(root, format, source);
+    }
+}
+
+/// Files whose messages cannot lie so.
+fn refuse_source(root: &Section<'_>, format: Option<Format>, source: &RecordedSource) {
+    let section = root.section("source");
+    let plain = source.envelope == Envelope::None;
+    if format == Some(Format::Parquet) && !plain {
+        let problem = Problem::new("`format = \"parquet\"` is for `envelope = \"none\"`: rows that are messages");
+        section.note(problem.hint("payloads in the rows of a file with topic, partition and offset are json or avro"));
+    }
+    if format == Some(Format::Avro) && plain && root.section("pipeline").has("schema") {
+        let problem = Problem::new("Avro files hold their own schema: `schema` in [pipeline] means nothing here");
+        section.note(problem.hint("take `schema` out"));
+    }
+    let is_rows = |file: &String| file.ends_with(".parquet");
+    if format.is_some_and(|format| format != Format::Parquet) && plain && source.files.iter().any(is_rows) {
+        let problem = Problem::new("rows of Parquet files that are messages are `format = \"parquet\"`");
+        section.note(problem.hint("files with topic, partition, offset, key and value are `envelope = \"table\"`"));
     }
 }

@@ -6,7 +6,7 @@
 
 use std::fmt::Write as _;
 
-use validator_core::contract::{Contract, EpochUnit, FieldType, Format, Identity, NullPayload};
+use validator_core::contract::{Contract, EpochUnit, FieldType, Format, Identity, KeyFormat, NullPayload};
 
 use super::bound::{Edge, Instant};
 use super::profile::Profile;
@@ -30,6 +30,12 @@ pub fn config_hash(contract: &Contract, start: Option<&Edge>, profile: Option<Pr
     }
     for (field, reason) in &contract.compare.drop {
         bytes.push2("compare.drop", field, reason);
+    }
+    for (column, tolerance) in &contract.compare.tolerate {
+        bytes.push2("compare.tolerate", column, tolerance.word());
+    }
+    for column in &contract.compare.mask {
+        bytes.push("compare.mask", column);
     }
     bytes.push("compare.strict_fields", &contract.compare.strict_fields.to_string());
     bytes.push("fidelity.target", &contract.fidelity.target.to_string());
@@ -58,6 +64,7 @@ fn push_pipeline(bytes: &mut Canonical, contract: &Contract, start: Option<&Edge
         Format::Json => "json",
         Format::Avro => "avro",
         Format::Bytes => "bytes",
+        Format::Parquet => "parquet",
     };
     bytes.push("pipeline.format", format);
     bytes.push_option("pipeline.schema", contract.schema.as_ref().and_then(|path| path.to_str()));
@@ -80,11 +87,26 @@ fn push_identity(bytes: &mut Canonical, identity: &Identity) {
             bytes.push_option("identity.timestamp", timestamp.as_deref());
             bytes.push("identity.width", &width.to_string());
         }
-        Identity::Key { columns, window, every_ms, shards } => {
+        Identity::Key { columns, window, every_ms, shards, upsert } => {
             bytes.push("identity.mode", "key");
             for column in columns {
                 bytes.push("identity.columns", column);
             }
+            bytes.push_option("identity.window", window.as_deref());
+            bytes.push("identity.every_ms", &every_ms.to_string());
+            bytes.push("identity.shards", &shards.to_string());
+            if let Some(upsert) = upsert {
+                bytes.push("identity.upsert", "true");
+                bytes.push_option("identity.delete_when", upsert.delete_when.as_deref());
+                let key = upsert.key.map(|key| match key {
+                    KeyFormat::Json => "json",
+                    KeyFormat::Avro => "avro",
+                });
+                bytes.push_option("identity.key", key);
+            }
+        }
+        Identity::Content { window, every_ms, shards } => {
+            bytes.push("identity.mode", "content");
             bytes.push_option("identity.window", window.as_deref());
             bytes.push("identity.every_ms", &every_ms.to_string());
             bytes.push("identity.shards", &shards.to_string());

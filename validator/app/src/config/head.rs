@@ -9,7 +9,8 @@ use super::section::Section;
 use super::walk::Located;
 
 /// Formats of this release, as `format` names them.
-const FORMATS: [(&str, Format); 3] = [("json", Format::Json), ("avro", Format::Avro), ("bytes", Format::Bytes)];
+const FORMATS: [(&str, Format); 4] =
+    [("json", Format::Json), ("avro", Format::Avro), ("bytes", Format::Bytes), ("parquet", Format::Parquet)];
 
 /// What `null_payload` can be.
 const NULL_PAYLOADS: [(&str, NullPayload); 2] = [("exclude", NullPayload::Exclude), ("row", NullPayload::Row)];
@@ -56,7 +57,7 @@ pub fn read_head(section: &Section<'_>) -> Option<Head> {
     if !section.has("format") {
         section.missing("format", "format = \"json\"");
     }
-    let format = section.choice("format", &FORMATS, &["protobuf", "parquet"]);
+    let format = section.choice("format", &FORMATS, &["protobuf"]);
     let schema = section.optional_text("schema");
     if let (Some(schema), Some(format)) = (&schema, &format)
         && format.value != Format::Avro

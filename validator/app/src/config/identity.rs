@@ -1,6 +1,7 @@
 //! `[identity]`: how a message and a row are paired.
 
-use validator_core::contract::Identity;
+use validator_core::contract::{Identity, KeyFormat, Upsert};
+use validator_core::limits::{NO_WINDOW_SHARDS, WINDOW_SHARDS};
 
 use super::nearest::nearest;
 use super::problem::Problem;
@@ -14,10 +15,6 @@ const WIDTH_DEFAULT: u64 = 4096;
 const WIDTH_MAX: i64 = 1 << 24;
 /// Milliseconds of a window unless `every` says otherwise.
 const EVERY_MS_DEFAULT: u64 = 60_000;
-/// Shards of a window unless `shards` says otherwise.
-const SHARDS_DEFAULT: u32 = 64;
-/// Shards of the pseudo-window `none` (interface.md section 2), and the most that can be asked for.
-const SHARDS_NONE: u32 = 65_536;
 
 /// The example of the hints.
 const MODE_EXAMPLE: &str = "mode = \"offset\"";
@@ -27,6 +24,7 @@ const MODE_EXAMPLE: &str = "mode = \"offset\"";
 enum Mode {
     Offset,
     Key,
+    Content,
 }
 
 /// Reads `[identity]`; with a profile, its columns are those of its first layout until the table is known.
@@ -34,7 +32,7 @@ pub fn read_identity(section: &Section<'_>) -> Option<(Identity, Option<Profile>
     if !section.is_present() {
         let problem = Problem::new("the file has no [identity]: how is a row paired with its message?").hint(
             "`mode = \"offset\"` where the table keeps topic, partition and offset, `mode = \"key\"` where columns are \
-             unique",
+             unique, `mode = \"content\"` where it has neither",
         );
         section.note(problem);
         return None;
@@ -48,12 +46,12 @@ pub fn read_identity(section: &Section<'_>) -> Option<(Identity, Option<Profile>
             None => section.missing("mode", MODE_EXAMPLE),
         }
     }
-    section.not_built("upsert");
-    section.not_built("delete_when");
-    let mode = section.choice("mode", &[("offset", Mode::Offset), ("key", Mode::Key)], &["content"]);
+    let modes = [("offset", Mode::Offset), ("key", Mode::Key), ("content", Mode::Content)];
+    let mode = section.choice("mode", &modes, &[]);
     let read = match mode.map(|mode| mode.value) {
         Some(Mode::Offset) => read_offset(section),
         Some(Mode::Key) => read_key(section).map(|identity| (identity, None)),
+        Some(Mode::Content) => Some((read_content(section), None)),
         // Of another mode it is not known which keys it has.
         None => return None,
     };
@@ -63,6 +61,9 @@ pub fn read_identity(section: &Section<'_>) -> Option<(Identity, Option<Profile>
 
 fn read_offset(section: &Section<'_>) -> Option<(Identity, Option<Profile>)> {
     for key in ["window", "every", "shards"] {
+        section.misplaced(key, "is for `mode = \"key\"` and `mode = \"content\"`");
+    }
+    for key in ["upsert", "delete_when", "key"] {
         section.misplaced(key, "is for `mode = \"key\"`");
     }
     let width = read_width(section);
@@ -125,6 +126,30 @@ fn read_key(section: &Section<'_>) -> Option<Identity> {
     if !section.has("columns") {
         section.missing("columns", "columns = [\"message_id\"]");
     }
+    let Cut { window, every_ms, shards } = read_cut(section);
+    let upsert = read_upsert(section);
+    Some(Identity::Key { columns: columns?.value, window, every_ms, shards, upsert })
+}
+
+fn read_content(section: &Section<'_>) -> Identity {
+    section.misplaced("width", "is for `mode = \"offset\"`");
+    section.misplaced("profile", "is for `mode = \"offset\"`");
+    section.misplaced("columns", "has no meaning in `mode = \"content\"`: every compared column counts");
+    for key in ["upsert", "delete_when", "key"] {
+        section.misplaced(key, "is for `mode = \"key\"`");
+    }
+    let Cut { window, every_ms, shards } = read_cut(section);
+    Identity::Content { window, every_ms, shards }
+}
+
+/// How the modes `key` and `content` are cut into segments.
+struct Cut {
+    window: Option<String>,
+    every_ms: u64,
+    shards: u32,
+}
+
+fn read_cut(section: &Section<'_>) -> Cut {
     let window = section.optional_text("window");
     if window.is_none() && !section.has("window") {
         section.misplaced("every", "needs a `window`, the time column that both sides have");
@@ -135,14 +160,26 @@ fn read_key(section: &Section<'_>) -> Option<Identity> {
     {
         section.note_at(Problem::new("`every` is longer than nothing"), &every.span);
     }
-    let shards = section.integer("shards", 1..i64::from(SHARDS_NONE) + 1);
-    let shards_default = if window.is_some() { SHARDS_DEFAULT } else { SHARDS_NONE };
-    Some(Identity::Key {
-        columns: columns?.value,
+    let shards = section.integer("shards", 1..i64::from(NO_WINDOW_SHARDS) + 1);
+    let shards_default = if window.is_some() { WINDOW_SHARDS } else { NO_WINDOW_SHARDS };
+    Cut {
         window: window.map(|window| window.value),
         every_ms: every.map_or(EVERY_MS_DEFAULT, |every| every.value.unsigned_abs()),
         shards: shards.and_then(|shards| u32::try_from(shards.value).ok()).unwrap_or(shards_default),
-    })
+    }
+}
+
+/// `upsert`, and what is only said beside it.
+fn read_upsert(section: &Section<'_>) -> Option<Upsert> {
+    if section.flag("upsert") != Some(true) {
+        for key in ["delete_when", "key"] {
+            section.misplaced(key, "is for `upsert = true`");
+        }
+        return None;
+    }
+    let delete_when = section.optional_text("delete_when").map(|sql| sql.value);
+    let key = section.choice("key", &[("json", KeyFormat::Json), ("avro", KeyFormat::Avro)], &[]);
+    Some(Upsert { delete_when, key: key.map(|key| key.value) })
 }
 
 /// The column paths, at least one, none twice, none empty.

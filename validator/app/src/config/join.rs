@@ -1,6 +1,6 @@
 //! What a pipeline needs of the service: its catalog, the brokers, the registry.
 
-use validator_core::contract::{Format, Identity};
+use validator_core::contract::{Envelope, Format, Identity, KeyFormat, Upsert};
 
 use super::catalog::Catalog;
 use super::nearest::{list, nearest};
@@ -28,11 +28,25 @@ pub fn join<'a>(pipeline: &Pipeline, service: &'a Service) -> Result<&'a Catalog
         let problem = pipeline.problem_at("pipeline.topic", message);
         problems.push(problem.hint("write [kafka] with `brokers = \"localhost:9092\"`, or read files with `--source`"));
     }
-    if contract.format == Format::Avro && contract.schema.is_none() && service.schema_registry.is_none() {
+    let is_plain = contract.source.as_ref().is_some_and(|source| source.envelope == Envelope::None);
+    if contract.format == Format::Parquet && !is_plain {
+        let message = "`format = \"parquet\"` is for recorded files: no broker has rows of Parquet";
+        let problem = pipeline.problem_at("pipeline.format", message);
+        problems.push(problem.hint("name the files: [source] files = [\"capture/*.parquet\"], or `--source`"));
+    }
+    let has_schemas = contract.schema.is_some() || service.schema_registry.is_some() || is_plain;
+    if contract.format == Format::Avro && !has_schemas {
         let message = format!("Avro messages need their schemas: {file} has no [schema_registry]");
         let problem = pipeline.problem_at("pipeline.format", message);
         problems
             .push(problem.hint("write [schema_registry] with its `url`, or `schema = \"file.avsc\"` in [pipeline]"));
+    }
+    if let Identity::Key { upsert: Some(Upsert { key: Some(KeyFormat::Avro), .. }), .. } = contract.identity
+        && service.schema_registry.is_none()
+    {
+        let message = format!("Avro keys need their schemas: {file} has no [schema_registry]");
+        let problem = pipeline.problem_at("identity.key", message);
+        problems.push(problem.hint("write [schema_registry] with its `url`"));
     }
     if let Identity::Offset { topic: None, .. } = contract.identity
         && contract.topics.len() > 1

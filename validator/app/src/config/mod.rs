@@ -19,13 +19,16 @@ mod nearest;
 mod pipeline;
 mod problem;
 mod profile;
+mod rest;
 mod secret;
 mod section;
 mod servers;
 mod service;
 mod source;
+mod store;
 mod terms;
 mod units;
+mod url;
 mod walk;
 
 use std::path::{Path, PathBuf};

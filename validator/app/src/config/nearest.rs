@@ -28,7 +28,7 @@ pub fn list(names: &[&str], last_word: &str) -> String {
 }
 
 /// The keys of the pipeline file and their sections, for a key that stands in the wrong one.
-pub const HOMES: [(&str, &str); 30] = [
+pub const HOMES: [(&str, &str); 31] = [
     ("name", "pipeline"),
     ("topic", "pipeline"),
     ("topics", "pipeline"),
@@ -46,6 +46,7 @@ pub const HOMES: [(&str, &str); 30] = [
     ("every", "identity"),
     ("shards", "identity"),
     ("upsert", "identity"),
+    ("delete_when", "identity"),
     ("ignore", "compare"),
     ("drop", "compare"),
     ("strict_fields", "compare"),

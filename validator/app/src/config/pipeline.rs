@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use toml::de::DeTable;
-use validator_core::contract::{Contract, Envelope, FieldType, Format, NullPayload, RecordedSource};
+use validator_core::contract::{Contract, Envelope, FieldType, Format, Identity, NullPayload, RecordedSource};
 use validator_core::type_syntax::{TypeSyntaxError, parse_type};
 
 use super::Loader;
@@ -147,7 +147,13 @@ fn read_root(root: &Section<'_>, file: &SourceFile, now_ms: i64) -> Option<Read>
     let (identity, profile) = identity?;
     let head = head?;
     let format = head.format?;
-    let by_format = if format == Format::Bytes { NullPayload::Row } else { NullPayload::Exclude };
+    let is_upsert = matches!(identity, Identity::Key { upsert: Some(_), .. });
+    if is_upsert && head.null_payload == Some(NullPayload::Row) {
+        let problem = Problem::new("in an upsert table a null payload deletes its key, and is no row");
+        root.section("pipeline").note_value("null_payload", problem.hint("take `null_payload` out"));
+    }
+    let keeps_null = format == Format::Bytes && !is_upsert;
+    let by_format = if keeps_null { NullPayload::Row } else { NullPayload::Exclude };
     let contract = Contract {
         name: head.name?,
         topics: head.topics?,

@@ -23,12 +23,21 @@ pub struct Section<'a> {
     span: Option<Range<usize>>,
     known: RefCell<Vec<&'static str>>,
     later: RefCell<Vec<&'static str>>,
+    families: RefCell<Vec<&'static str>>,
 }
 
 impl<'a> Section<'a> {
     /// A table of this path (none: it is not there), whose header or key stands at the span.
     pub fn new(walk: &'a Walk<'a>, path: String, table: Option<&'a DeTable<'a>>, span: Option<Range<usize>>) -> Self {
-        Self { walk, path, table, span, known: RefCell::default(), later: RefCell::default() }
+        Self {
+            walk,
+            path,
+            table,
+            span,
+            known: RefCell::default(),
+            later: RefCell::default(),
+            families: RefCell::default(),
+        }
     }
 
     /// The section's name as people write it: `[identity]`.
@@ -204,6 +213,23 @@ impl<'a> Section<'a> {
         items
     }
 
+    /// All keys `prefix.NAME`, by NAME; TOML may have read the dot as a table.
+    pub fn family(&self, prefix: &'static str) -> Vec<(String, Item<'a>)> {
+        self.families.borrow_mut().push(prefix);
+        let mut found = Vec::new();
+        for item in self.entries() {
+            match item.key.strip_prefix(prefix).map(|rest| (rest.is_empty(), rest.strip_prefix('.'))) {
+                Some((true, _)) => {
+                    let inner = item.section(self.child_path(prefix)).entries();
+                    found.extend(inner.into_iter().map(|item| (item.key.clone(), item)));
+                }
+                Some((_, Some(name))) => found.push((name.to_owned(), item)),
+                _ => {}
+            }
+        }
+        found
+    }
+
     /// Refuses a key, by name, that a later release brings.
     pub fn not_built(&self, key: &'static str) {
         self.later.borrow_mut().push(key);
@@ -219,6 +245,13 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// Notes a problem at the value of a key that was read before.
+    pub fn note_value(&self, key: &str, problem: Problem) {
+        if let Some(item) = self.find(key) {
+            self.note_at(problem, &item.span);
+        }
+    }
+
     /// Refuses a key that means nothing here.
     pub fn misplaced(&self, key: &'static str, why: &str) {
         if let Some(item) = self.item(key) {
@@ -231,7 +264,9 @@ impl<'a> Section<'a> {
         let (known, later) = (self.known.borrow(), self.later.borrow());
         for item in self.entries() {
             let key = item.key.as_str();
-            if known.contains(&key) || later.contains(&key) {
+            let of_family =
+                |prefix: &&str| key.strip_prefix(*prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+            if known.contains(&key) || later.contains(&key) || self.families.borrow().iter().any(of_family) {
                 continue;
             }
             let place = if self.path.is_empty() { String::new() } else { format!(" in {}", self.title()) };

@@ -8,6 +8,7 @@ use super::problem::Problem;
 use super::secret::{Secret, read_secret, warn_of_literal};
 use super::section::Section;
 use super::source::sounds_secret;
+use super::url::check_url;
 use super::walk::Walk;
 
 /// `[kafka]`
@@ -93,17 +94,7 @@ pub fn read_registry(section: &Section<'_>, walk: &Walk<'_>, warnings: &mut Vec<
         section.note_at(Problem::new("`password` wants a `user`"), &password.span);
     }
     let url = url?;
-    let host = url.value.strip_prefix("http://").or_else(|| url.value.strip_prefix("https://"));
-    match host.map(|host| host.split('/').next().unwrap_or_default()) {
-        None | Some("") => {
-            section.note_at(Problem::new("`url` starts with http:// or https:// and names a host"), &url.span);
-        }
-        Some(host) if host.contains('@') => {
-            let problem = Problem::new("`url` holds a user or password").hint("write them as `user` and `password`");
-            section.note_at(problem, &url.span);
-        }
-        Some(_) => {}
-    }
+    check_url(section, "url", &url);
     Some(SchemaRegistry {
         url: url.value,
         user: user.map(|user| user.value),

@@ -69,7 +69,8 @@ impl Service {
             service.kafka = read_kafka(&root.section("kafka"), &walk, &mut service.warnings);
             service.schema_registry = read_registry(&root.section("schema_registry"), &walk, &mut service.warnings);
             for item in root.section("catalogs").entries() {
-                service.catalogs.extend(read_catalog(&item, &walk).map(|catalog| (item.key.clone(), catalog)));
+                let catalog = read_catalog(&item, &walk, &mut service.warnings);
+                service.catalogs.extend(catalog.map(|catalog| (item.key.clone(), catalog)));
             }
             root.finish();
         }

@@ -12,8 +12,18 @@ use super::error::ConfigError;
 use super::nearest::nearest;
 
 /// The words that make the value of a key a secret (compared in lower case).
-const SECRET_WORDS: [&str; 8] =
-    ["password", "passwd", "secret", "token", "credential", "digest_key", "sasl.jaas", "ssl.key"];
+const SECRET_WORDS: [&str; 10] = [
+    "password",
+    "passwd",
+    "secret",
+    "token",
+    "credential",
+    "digest_key",
+    "sasl.jaas",
+    "ssl.key",
+    "api-key",
+    "authorization",
+];
 
 /// What stands in an excerpt in place of a secret.
 const MASK: &str = "\"***\"";

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use validator_core::contract::{Compare, Envelope, Fidelity, RecordedSource};
+use validator_core::tolerance::Tolerance;
 
+use super::nearest::{list, nearest};
 use super::problem::Problem;
 use super::section::Section;
 
@@ -20,11 +22,11 @@ pub const ENVELOPES: [(&str, Envelope); 3] =
 
 /// Reads `[compare]`.
 pub fn read_compare(section: &Section<'_>) -> Compare {
-    section.not_built("tolerate");
-    section.not_built("mask");
     let compare = Compare {
         ignore: read_reasons(&section.section("ignore")),
         drop: read_reasons(&section.section("drop")),
+        tolerate: read_tolerances(&section.section("tolerate")),
+        mask: read_mask(section),
         strict_fields: section.flag("strict_fields").unwrap_or(true),
     };
     section.finish();
@@ -43,6 +45,37 @@ fn read_reasons(section: &Section<'_>) -> BTreeMap<String, String> {
         reasons.insert(item.key, reason.value);
     }
     reasons
+}
+
+fn read_tolerances(section: &Section<'_>) -> BTreeMap<String, Tolerance> {
+    let mut tolerances = BTreeMap::new();
+    for item in section.entries() {
+        let Some(text) = item.text() else { continue };
+        let words = Tolerance::ALL.map(|(word, _)| word);
+        match Tolerance::ALL.iter().find(|(word, _)| *word == text.value) {
+            Some((_, tolerance)) => drop(tolerances.insert(item.key, *tolerance)),
+            None => {
+                let problem = Problem::new(format!("`{}` is no tolerance", text.value));
+                let hint = match nearest(&text.value, words) {
+                    Some(meant) => format!("did you mean \"{meant}\"?"),
+                    None => format!("there are {}", list(&words, "and")),
+                };
+                section.note_at(problem.hint(hint), &text.span);
+            }
+        }
+    }
+    tolerances
+}
+
+fn read_mask(section: &Section<'_>) -> Vec<String> {
+    let columns = section.texts("mask").unwrap_or_default();
+    for column in columns.iter().filter(|column| column.value.is_empty()) {
+        section.note_at(Problem::new("`mask` names no column here"), &column.span);
+    }
+    let mut columns: Vec<String> = columns.into_iter().map(|column| column.value).collect();
+    columns.sort();
+    columns.dedup();
+    columns
 }
 
 /// Reads `[fidelity]`; every key has its default.

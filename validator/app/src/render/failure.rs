@@ -9,7 +9,7 @@ use super::paint::{Palette, Role};
 use super::problem::problems;
 use crate::config::ConfigError;
 use crate::failure::Failure;
-use validator_table::{CatalogError, TableError};
+use validator_table::{CatalogError, StorageError, TableError};
 use validator_tap::TapError;
 
 /// A command's failure; problems of the configuration each at its place.
@@ -35,8 +35,30 @@ fn hint(failure: &Failure) -> Option<String> {
         }
         Failure::Table(TableError::Catalog(error)) => match error {
             CatalogError::NoTable { .. } => "a table is `catalog.namespace.table`, its catalog one of validator.toml",
+            CatalogError::RestSilent { .. }
+            | CatalogError::RestAnswer { .. }
+            | CatalogError::RestSetup { .. }
+            | CatalogError::RestRedirect { .. } => {
+                "`curl -i URI/v1/config` shows whether the `uri` of [catalogs] answers"
+            }
+            CatalogError::RestRefused { .. } | CatalogError::RestNotThere { .. } => {
+                "`credential`, `token` and `warehouse` in [catalogs] of validator.toml say who asks, and for what"
+            }
+            CatalogError::RestNotBuilt { .. } => {
+                "give a key of your own: `s3.access-key-id` and `s3.secret-access-key` in [catalogs.NAME.storage]"
+            }
+            CatalogError::Folder { .. } | CatalogError::TooManyVersions { .. } => {
+                "`warehouse` and `storage` in [catalogs] of validator.toml say where folders of tables are looked at"
+            }
             _ => "`uri` and `catalog_name` in [catalogs] of validator.toml say where tables are looked up",
         },
+        Failure::Table(
+            TableError::ReadMetadata { source, .. }
+            | TableError::ReadManifestList { source, .. }
+            | TableError::ReadManifest { source, .. },
+        ) if !matches!(source, StorageError::NotFound { .. }) => {
+            "`[catalogs.NAME.storage]` in validator.toml says how the store of the table is reached"
+        }
         Failure::Write { path, .. } => {
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
             return Some(format!("ls -ld {}", folder.unwrap_or(Path::new(".")).display()));

@@ -1,6 +1,6 @@
 //! One finding as a person reads it: which message, which columns with both values, which row, which commit.
 
-use validator_core::finding::{ColumnDifference, Finding, RowPlace};
+use validator_core::finding::{Candidate, ColumnDifference, Finding, RowPlace};
 use validator_core::verdict::{Cause, Damage};
 
 use super::escape::escape;
@@ -38,10 +38,7 @@ pub fn write_finding(page: &mut Page, finding: &Finding) {
     }
     more(page, finding.columns.len(), "column", "columns");
     write_rows(page, finding);
-    for candidate in finding.candidates.iter().take(PARTS_MAX) {
-        page.line(4, None, &format!("or {}[{}]@{}", escape(&candidate.topic), candidate.partition, candidate.offset));
-    }
-    more(page, finding.candidates.len(), "candidate", "candidates");
+    write_candidates(page, finding);
     if !finding.detail.is_empty() {
         page.line(4, None, &escape(&finding.detail));
     }
@@ -94,6 +91,19 @@ fn write_rows(page: &mut Page, finding: &Finding) {
     if finding.copies > 0 {
         page.line(4, None, &counted(finding.copies, "row in all", "rows in all"));
     }
+}
+
+/// The other messages that may be meant; the finding's own stands in the heading.
+fn write_candidates(page: &mut Page, finding: &Finding) {
+    let is_own = |candidate: &&Candidate| {
+        (finding.topic.as_ref(), finding.partition, finding.offset)
+            == (Some(&candidate.topic), Some(candidate.partition), Some(candidate.offset))
+    };
+    let others: Vec<&Candidate> = finding.candidates.iter().filter(|candidate| !is_own(candidate)).collect();
+    for candidate in others.iter().take(PARTS_MAX) {
+        page.line(4, None, &format!("or {}[{}]@{}", escape(&candidate.topic), candidate.partition, candidate.offset));
+    }
+    more(page, others.len(), "candidate", "candidates");
 }
 
 fn more(page: &mut Page, all: usize, one: &str, many: &str) {

@@ -47,11 +47,14 @@ pub fn cause(verdict: Verdict, cause: Option<Cause>) -> Option<String> {
         Cause::Aborted => "a row of an aborted transaction",
         Cause::Filtered => "a row of a message that the filter drops",
         Cause::Tombstone => "a row of a message without a payload",
+        Cause::Resurrected => "a row of a key whose last message deletes it",
         Cause::Excluded(ExcludedCause::Filter) => "dropped by the filter",
         Cause::Excluded(ExcludedCause::Tombstone) => "no payload",
+        Cause::Excluded(ExcludedCause::Superseded) => "a later version of the key takes its place",
         Cause::Excluded(ExcludedCause::BeforeStart) => "below the declared start",
         Cause::Undecodable(UndecodableCause::BadPayload) => "the payload is not what the format says",
         Cause::Undecodable(UndecodableCause::SchemaUnknown) => "the registry does not know the schema",
+        Cause::Undecodable(UndecodableCause::KeyUnknown) => "it deletes a key, and does not name it",
         Cause::Undecodable(UndecodableCause::MapFailed) => "a conversion or expression fails on the message",
     };
     Some(text.to_owned())

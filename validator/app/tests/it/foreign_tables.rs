@@ -244,6 +244,11 @@ fn a_partition_spec_that_changed_again_and_again() {
 }
 
 #[test]
+fn rows_taken_away_by_position_deletes() {
+    the_rows_hold_and_any_change_is_found(Story::PositionDeletes);
+}
+
+#[test]
 fn every_primitive_type_with_its_awkward_values() {
     the_rows_hold_and_any_change_is_found(Story::Types);
 }

@@ -9,5 +9,6 @@ mod real_kafka;
 mod registry_stub;
 mod scene;
 mod section4;
+mod spark_tables;
 mod transcript;
 mod worlds;

@@ -13,6 +13,7 @@ mod proxy;
 mod ranges;
 mod retention;
 mod schema_change;
+mod secured;
 pub mod stage;
 pub mod trades;
 mod transactions;

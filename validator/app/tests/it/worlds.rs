@@ -60,6 +60,16 @@ fn a_judge_that_believes_every_damaged_row_is_noticed() {
     assert!(!judge_all(0..150, gullible, 1).is_empty(), "150 worlds, and nobody missed the damage");
 }
 
+#[test]
+fn a_judge_that_names_no_candidates_is_noticed() {
+    fn sure(case: Case, lookup: &mut Lookup) -> Result<Judgement, DrillError> {
+        let mut judgement = validator_core::judge::judge(case, lookup)?;
+        judgement.drafts.iter_mut().for_each(|draft| draft.equals = None);
+        Ok(judgement)
+    }
+    assert!(!judge_all(0..150, sure, 1).is_empty(), "150 worlds, and nobody missed the candidates");
+}
+
 fn seeds() -> Range<u64> {
     let Ok(text) = std::env::var("SEEDS") else { return SEEDS };
     let (from, to) = text.split_once("..").unwrap_or((&text, ""));

@@ -25,6 +25,7 @@ pub(super) fn classify(leaves: &[Leaf], at: usize, context: &DamageContext) -> D
         _ if swapped(leaves, at) => Damage::ColumnSwap,
         _ if mixed(leaf, context) => Damage::RowMix,
         _ if nested::lost(&leaf.message, &leaf.row) || unknown_field(leaf) => Damage::NestedFieldLost,
+        _ if context.stale => Damage::StaleValue,
         _ if bits::flipped(&leaf.ty, &leaf.message, &leaf.row) => Damage::BitFlip,
         _ if matches!(leaf.message, Value::Inexact(_)) => Damage::Inexact,
         _ => Damage::Other,

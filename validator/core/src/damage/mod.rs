@@ -1,7 +1,7 @@
 //! Damage classes: which columns of a row differ from its message, and by what probable cause each does.
 //!
 //! Contract: the first class of interface.md §6 that fits names a difference; what each class means to the last case stands
-//! at its test, beside it here. `stale_value` is not among them: only the judge of an upsert table knows older versions.
+//! at its test, beside it here. Only the judge of an upsert table knows older versions, so it says what is `stale_value`.
 //! Pure and slow: only differing pairs come here, outside of the hot path.
 
 mod bits;
@@ -46,13 +46,15 @@ pub struct DamageContext<'a> {
     pub defaults: &'a BTreeMap<String, Vec<Value>>,
     /// Whether a value of that column (or path) belongs to a neighbouring message.
     pub other_rows: &'a dyn Fn(&str, &Value) -> bool,
+    /// Whether the row shows an older version of its key (upsert tables): the judge knows by digests.
+    pub stale: bool,
 }
 
 impl DamageContext<'static> {
     /// Nothing is known beside the two rows.
     pub fn none() -> Self {
         static NO_DEFAULTS: BTreeMap<String, Vec<Value>> = BTreeMap::new();
-        Self { defaults: &NO_DEFAULTS, other_rows: &|_, _| false }
+        Self { defaults: &NO_DEFAULTS, other_rows: &|_, _| false, stale: false }
     }
 }
 

@@ -13,6 +13,9 @@ use crate::verdict::{ExcludedCause, UndecodableCause};
 /// `messages` are those of the disputed segments, plus every undecodable message of the run, plus every excluded
 /// message whose identity a row of the case may have. A message whose identity is known and which is undecodable has
 /// the segments of that identity disputed, so that its rows are in `rows`.
+///
+/// Mode `Upsert`: of each key whose last version stands in the case, all versions do. Of a key whose last version was
+/// proven elsewhere only what that one takes the place of may be there, as excluded, cause `superseded`.
 #[derive(Debug, Clone)]
 pub struct Case {
     /// How messages and rows are paired.
@@ -36,6 +39,10 @@ pub enum ModeKind {
     Offset,
     /// Columns that are unique per message.
     Key,
+    /// Neither: the identity is the whole content. An identity is the first half of the digest, and lies in one segment.
+    Content,
+    /// Columns that name a key; the table keeps the last version of each.
+    Upsert,
 }
 
 /// One message, as little as pairing needs.
@@ -116,7 +123,7 @@ pub struct RowEntry {
 pub enum RowStanding {
     /// Unpaired, it is a phantom.
     InScope,
-    /// Unpaired, the run says nothing of it.
+    /// Unpaired, the run says nothing of it. With windows it may be paired by equal digest or identity all the same.
     OutOfScope,
     /// Offset mode: no message can have its identity: a null in it, no such partition, an offset at or above the high
     /// watermark or negative.

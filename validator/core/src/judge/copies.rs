@@ -25,7 +25,7 @@ impl Copies {
         pairing: &mut Pairing,
         lookup: &mut L,
     ) -> Result<Self, L::Error> {
-        let mut surplus = pairing.left_rows(case, |row| row.standing != RowStanding::OutOfScope, |row| row.identity);
+        let mut surplus = pairing.left_rows(case, |row| may_be_copy(case.mode, row.standing), |row| row.identity);
         surplus.sort_unstable();
         let partners = look_up(case.mode, &surplus, lookup)?;
         let lasts = last_paired(case, pairing, &surplus);
@@ -49,7 +49,17 @@ impl Copies {
     }
 }
 
-/// In offset mode an identity has one segment, so a row left over in a disputed one has no message in a balanced one.
+/// In mode `content` a row of a compacted topic may be that of an equal message that is gone.
+fn may_be_copy(mode: ModeKind, standing: RowStanding) -> bool {
+    match standing {
+        RowStanding::OutOfScope => false,
+        RowStanding::Unobservable => mode != ModeKind::Content,
+        RowStanding::InScope | RowStanding::Impossible => true,
+    }
+}
+
+/// In the modes `offset` and `content` an identity has one segment, so a row left over in a disputed one has no message
+/// in a balanced one.
 fn look_up<L: BalancedLookup>(
     mode: ModeKind,
     surplus: &[(IdentityHash, usize)],
@@ -57,7 +67,7 @@ fn look_up<L: BalancedLookup>(
 ) -> Result<HashMap<IdentityHash, BalancedPartner>, L::Error> {
     let mut identities: Vec<IdentityHash> = surplus.iter().map(|(identity, _)| *identity).collect();
     identities.dedup();
-    if mode == ModeKind::Offset || identities.is_empty() {
+    if matches!(mode, ModeKind::Offset | ModeKind::Content) || identities.is_empty() {
         return Ok(HashMap::new());
     }
     let mut last: HashMap<IdentityHash, BalancedPartner> = HashMap::new();

@@ -1,10 +1,13 @@
 //! What the judge answers: counts, and a draft for each finding.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::case::LossKind;
 use super::tally::{MessageTally, MovedFromIntact, RowTally};
 use crate::hole::HoleReason;
+#[cfg(doc)]
+use crate::limits::CANDIDATES_MAX;
 use crate::position::{MessageAt, PartitionIndex, RowAt};
 use crate::verdict::{Cause, ExcludedCause, MessageVerdict, Verdict};
 
@@ -23,6 +26,10 @@ pub struct Judgement {
     pub rows_out_of_scope: Vec<RowAt>,
     /// By partition, what the balanced segments no longer have as intact.
     pub moved_from_intact: BTreeMap<PartitionIndex, MovedFromIntact>,
+    /// Rows that show an older version of their key; each has a verdict of its own beside.
+    pub stale: u64,
+    /// Of the excluded messages in `messages`, by partition: those of which a later version takes the place.
+    pub superseded: BTreeMap<PartitionIndex, u64>,
     /// Of the excluded messages in `messages`.
     pub excluded: BTreeMap<ExcludedCause, u64>,
     /// How many messages each loss explains: missing with cause `storage_corrupt`, or unobservable. Where they outnumber
@@ -84,6 +91,8 @@ pub struct Draft {
     pub rows: Vec<RowAt>,
     /// Pairs that differ and whose columns are to be named.
     pub compare: Vec<(MessageAt, RowAt)>,
+    /// Those of `rows` that show an older version of their key.
+    pub stale: Vec<RowAt>,
     /// The pair was made by step 3: the identity columns are what differs.
     pub identity_moved: bool,
     /// All n rows of a duplicated message, else 0.
@@ -92,4 +101,15 @@ pub struct Draft {
     pub loss: Option<LossKind>,
     /// The hole in which a phantom's offset lies.
     pub hole: Option<HoleReason>,
+    /// Mode `content`: the equal messages that cannot be told from this one.
+    pub equals: Option<Equals>,
+}
+
+/// Messages of one content, two or more, of which one or several have a finding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Equals {
+    /// How many there are.
+    pub messages: u64,
+    /// The first [`CANDIDATES_MAX`] of them in order, shared by all of their findings.
+    pub candidates: Arc<[MessageAt]>,
 }

@@ -2,11 +2,12 @@
 //!
 //! Contract: asked after step 4 only. Source: interface.md §4, Clock, Scope, Holes and Unreadable bytes.
 
-use super::case::{Case, LossKind, MessageEntry, MessageState, RowEntry, RowStanding};
+use super::case::{Case, LossKind, MessageEntry, MessageState, ModeKind, RowEntry, RowStanding};
 use super::pairing::{Pairing, identities, join};
+use super::versions::Versions;
 use crate::clock::{Clock, MovedPast};
 use crate::hole::HoleReason;
-use crate::verdict::{Cause, ExcludedCause, MessageVerdict};
+use crate::verdict::{Cause, ExcludedCause, MessageVerdict, UndecodableCause};
 
 /// The verdict on a message that no row is paired with.
 pub(super) fn of_message(
@@ -38,13 +39,17 @@ pub(super) enum RowEnd {
 }
 
 /// The verdicts on all rows that are left, by index, ascending.
-pub(super) fn of_rows(case: &Case, pairing: &Pairing) -> Vec<(usize, RowEnd)> {
+pub(super) fn of_rows(case: &Case, pairing: &Pairing, versions: &Versions) -> Vec<(usize, RowEnd)> {
     let left = pairing.left_rows(case, |_| true, |_| ());
     let mut ends: Vec<(usize, RowEnd)> =
         left.iter().map(|((), row)| (*row, of_row(&case.rows[*row], case.whole_topic))).collect();
-    name_excluded(case, &mut ends);
-    let unidentified =
-        |message: &&MessageEntry| matches!(message.state, MessageState::Undecodable(_)) && message.identity.is_none();
+    name_excluded(case, versions, &mut ends);
+    // A deletion writes no row, whatever its key.
+    let unidentified = |message: &&MessageEntry| {
+        let undecodable =
+            matches!(message.state, MessageState::Undecodable(cause) if cause != UndecodableCause::KeyUnknown);
+        undecodable && message.identity.is_none()
+    };
     let unidentified = case.messages.iter().filter(unidentified).count();
     let phantoms = ends.iter_mut().filter(|(_, end)| matches!(end, RowEnd::Phantom(_)));
     for (_, end) in phantoms.take(unidentified) {
@@ -67,7 +72,15 @@ fn of_row(row: &RowEntry, whole_topic: bool) -> RowEnd {
 
 /// Rows of a filtered message or a tombstone are phantom and say so, also where the topic is compacted: an identity is
 /// of one message, and that one is there. Where several excluded ones share it, the first names the cause.
-fn name_excluded(case: &Case, ends: &mut [(usize, RowEnd)]) {
+fn name_excluded(case: &Case, versions: &Versions, ends: &mut [(usize, RowEnd)]) {
+    if case.mode == ModeKind::Upsert {
+        for (row, end) in ends.iter_mut().filter(|(_, end)| *end != RowEnd::OutOfScope) {
+            if let Some(cause) = versions.row_cause(&case.rows[*row].identity) {
+                *end = RowEnd::Phantom(cause);
+            }
+        }
+        return;
+    }
     let excluded = identities(case, |state| excluded_row_cause(state).is_some());
     if excluded.is_empty() {
         return;

@@ -3,6 +3,7 @@
 //! Contract: a pure function of the case; no verdict depends on how messages and rows were cut into segments, nor on
 //! the order of the entries. n log n in the number of entries. Source: interface.md §4, Pairing.
 
+mod candidates;
 mod case;
 mod copies;
 mod judgement;
@@ -10,16 +11,19 @@ mod leftover;
 mod pairing;
 mod tally;
 mod verdicts;
+mod versions;
 
 pub use case::{
     BalancedLookup, BalancedPartner, Case, LossKind, MessageEntry, MessageState, ModeKind, NoBalanced, RowEntry,
     RowStanding,
 };
-pub use judgement::{Draft, Judgement};
+pub use judgement::{Draft, Equals, Judgement};
 pub use tally::{MessageTally, MovedFromIntact, RowTally};
+pub use versions::{can_be_superseded, is_version};
 
 use copies::Copies;
 use pairing::Pairing;
+use versions::Versions;
 
 /// Judges a case. `lookup` is asked at most once, in key mode, for identities of rows that step 3 left over.
 ///
@@ -29,10 +33,11 @@ pub fn judge<L: BalancedLookup>(mut case: Case, lookup: &mut L) -> Result<Judgem
     case.messages.sort_by_key(|message| message.at);
     // Stable: a file with several live entries gives the same positions again.
     case.rows.sort_by_key(|row| row.at);
-    let mut pairing = Pairing::of(&mut case);
+    let versions = Versions::settle(&mut case);
+    let mut pairing = Pairing::of(&mut case, &versions);
     let copies = Copies::claim(&case, &mut pairing, lookup)?;
     let entries = (case.messages.len() as u64, case.rows.len() as u64);
-    let judgement = verdicts::of(case, &pairing, &copies);
+    let judgement = verdicts::of(case, &pairing, &copies, &versions);
     assert_every_entry_has_one_verdict(&judgement, entries);
     Ok(judgement)
 }

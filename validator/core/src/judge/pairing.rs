@@ -1,9 +1,10 @@
 //! Pairing steps 1 to 3: which message and which row belong together.
 //!
 //! Contract: entries are sorted, so that an index is a place in order; a message has at most one row and a row at most
-//! one message. Source: interface.md §4, Pairing.
+//! one message. Mode `content` has step 1 only: what differs has another identity, and nothing beside it. Source: interface.md §4, Pairing.
 
 use super::case::{Case, MessageEntry, MessageState, ModeKind, RowEntry, RowStanding};
+use super::versions::Versions;
 use crate::verdict::ExcludedCause;
 
 /// The step that made a pair.
@@ -46,14 +47,23 @@ pub(super) struct Pairing {
 
 impl Pairing {
     /// Runs the steps. Rows of messages before the declared start become out of scope in `case`.
-    pub(super) fn of(case: &mut Case) -> Self {
-        leave_rows_before_start(case);
+    pub(super) fn of(case: &mut Case, versions: &Versions) -> Self {
+        if case.mode != ModeKind::Upsert {
+            leave_rows_before_start(case);
+        }
         let mut pairing =
             Self { of_message: vec![None; case.messages.len()], of_row: vec![Tie::Left; case.rows.len()] };
-        pairing.set_aside_undecodable(case);
-        pairing.pair_in_order(case, Step::Equal, |message| message.digest, |row| row.digest);
-        pairing.pair_in_order(case, Step::Identity, |message| message.identity, |row| row.identity);
-        pairing.pair_unique_rest(case);
+        let by_identity = |message: &MessageEntry| message.identity.filter(|_| !versions.waits(message.at));
+        if case.mode == ModeKind::Content {
+            // A content is not of one message: equal ones that can be told have their rows first.
+            pairing.pair_in_order(case, Step::Equal, |message| message.digest, |row| row.digest);
+            pairing.set_aside_undecodable(case);
+        } else {
+            pairing.set_aside_undecodable(case);
+            pairing.pair_in_order(case, Step::Equal, |message| message.digest, |row| row.digest);
+            pairing.pair_in_order(case, Step::Identity, by_identity, |row| row.identity);
+            pairing.pair_unique_rest(case);
+        }
         pairing
     }
 
@@ -77,7 +87,8 @@ impl Pairing {
             .collect()
     }
 
-    /// Before (1): rows in scope of an undecodable message's identity belong to it; the surplus to the last such message.
+    /// Before (1), in mode `content` after it: rows in scope of an undecodable message's identity belong to it; the surplus
+    /// to the last such message.
     fn set_aside_undecodable(&mut self, case: &Case) {
         let undecodable = identities(case, |state| matches!(state, MessageState::Undecodable(_)));
         if undecodable.is_empty() {
@@ -101,7 +112,7 @@ impl Pairing {
         of_row: impl Fn(&RowEntry) -> K,
     ) {
         let messages = self.left_messages(case, of_message);
-        let pairs = |row: &RowEntry| case.mode == ModeKind::Key || row.standing != RowStanding::OutOfScope;
+        let pairs = |row: &RowEntry| case.mode != ModeKind::Offset || row.standing != RowStanding::OutOfScope;
         let rows = self.left_rows(case, pairs, of_row);
         join(messages, rows, |messages, rows| {
             for ((_, message), (_, row)) in messages.iter().zip(rows) {
@@ -173,6 +184,22 @@ pub(super) fn join<K: Ord>(
                 (messages, rows) = (&messages[of_key..], &rows[of_other..]);
             }
         }
+    }
+}
+
+/// [`join`] that also calls `each` for keys of messages that no row has.
+pub(super) fn join_left<K: Ord + Copy>(
+    mut messages: Vec<(K, usize)>,
+    mut rows: Vec<(K, usize)>,
+    mut each: impl FnMut(&[(K, usize)], &[(K, usize)]),
+) {
+    messages.sort_unstable();
+    rows.sort_unstable();
+    let mut rows = rows.as_slice();
+    for of_key in messages.chunk_by(|(key, _), (other, _)| key == other) {
+        rows = &rows[rows.partition_point(|(key, _)| *key < of_key[0].0)..];
+        let count = rows.iter().take_while(|(key, _)| *key == of_key[0].0).count();
+        each(of_key, &rows[..count]);
     }
 }
 

@@ -2,28 +2,34 @@
 //!
 //! Contract: every message and every row of the case is counted exactly once.
 
-use super::case::{BalancedPartner, Case, MessageEntry, MessageState};
+use super::candidates;
+use super::case::{BalancedPartner, Case, MessageEntry, MessageState, RowEntry};
 use super::copies::Copies;
 use super::judgement::{Draft, Judgement};
 use super::leftover::{self, RowEnd};
 use super::pairing::{Pair, Pairing, Step, Tie};
+use super::versions::{self, Versions};
 use crate::clock::MovedPast;
-use crate::position::MessageAt;
-use crate::verdict::{Cause, MessageVerdict, RowVerdict, Verdict};
+use crate::digest::IdentityHash;
+use crate::position::{MessageAt, RowAt};
+use crate::verdict::{Cause, Damage, ExcludedCause, MessageVerdict, RowVerdict, Verdict};
 
 /// The judgement of a paired case.
-pub(super) fn of(mut case: Case, pairing: &Pairing, copies: &Copies) -> Judgement {
+pub(super) fn of(mut case: Case, pairing: &Pairing, copies: &Copies, versions: &Versions) -> Judgement {
     let past = std::mem::replace(&mut case.past, crate::clock::Past::Commits { times_ms: Vec::new() });
     let paired = case.messages.iter().zip(&pairing.of_message);
     let equal =
         paired.filter(|(_, pair)| pair.is_some_and(|pair| pair.step == Step::Equal)).map(|(message, _)| message.at);
     let moved_past = MovedPast::new(past, case.clock.settle_ms, equal);
-    let mut bench = Bench { case: &case, judgement: Judgement::default() };
+    let mut bench = Bench { case: &case, versions, judgement: Judgement::default() };
     let set_aside = rows_set_aside(pairing);
     for (index, message) in case.messages.iter().enumerate() {
         match (message.state, pairing.of_message[index]) {
             (MessageState::Excluded(cause), _) => {
                 *bench.judgement.excluded.entry(cause).or_default() += 1;
+                if cause == ExcludedCause::Superseded {
+                    *bench.judgement.superseded.entry(message.at.partition).or_default() += 1;
+                }
                 bench.count(message.at, MessageVerdict::Excluded);
             }
             (MessageState::Undecodable(cause), _) => {
@@ -45,7 +51,9 @@ pub(super) fn of(mut case: Case, pairing: &Pairing, copies: &Copies) -> Judgemen
         bench.duplicated_partner(partner, surplus);
     }
     bench.judgement.drafts.sort_by_key(|draft| draft.message);
-    for (row, end) in leftover::of_rows(&case, pairing) {
+    candidates::name(&case, &mut bench.judgement.drafts);
+    versions::explain_by_unknown_deletions(&mut bench.judgement);
+    for (row, end) in leftover::of_rows(&case, pairing, versions) {
         bench.left_row(row, end);
     }
     bench.judgement
@@ -67,6 +75,7 @@ fn rows_set_aside(pairing: &Pairing) -> Vec<(usize, usize)> {
 /// The judgement as it grows.
 struct Bench<'a> {
     case: &'a Case,
+    versions: &'a Versions,
     judgement: Judgement,
 }
 
@@ -85,11 +94,15 @@ impl Bench<'_> {
         }
         self.count(message.at, MessageVerdict::Corrupted);
         self.judgement.rows.add(RowVerdict::Corrupted, 1);
+        let key = message.identity.filter(|_| pair.step == Step::Identity);
+        let stale = self.stale(message.at, key, std::iter::once(row));
+        let cause = (!stale.is_empty()).then_some(Cause::Damage(Damage::StaleValue));
         self.judgement.drafts.push(Draft {
             rows: vec![row.at],
             compare: vec![(message.at, row.at)],
+            stale,
             identity_moved: pair.step == Step::Rest,
-            ..draft_of(message, MessageVerdict::Corrupted, None)
+            ..draft_of(message, MessageVerdict::Corrupted, cause)
         });
     }
 
@@ -99,9 +112,11 @@ impl Bench<'_> {
         rows.sort_unstable();
         let compare: Vec<_> =
             rows.iter().map(|row| &self.case.rows[*row]).filter(|row| message.digest != Some(row.digest)).collect();
+        let stale = self.stale(message.at, message.identity, compare.iter().copied());
         let compare: Vec<_> = compare.into_iter().map(|row| (message.at, row.at)).collect();
         let draft = Draft {
             rows: rows.iter().map(|row| self.case.rows[*row].at).collect(),
+            stale,
             identity_moved: pair.step == Step::Rest,
             compare,
             ..draft_of(message, MessageVerdict::Duplicated, None)
@@ -119,7 +134,9 @@ impl Bench<'_> {
         rows.sort();
         let mut compare: Vec<_> = surplus.iter().map(|row| &self.case.rows[*row]).collect();
         compare.retain(|row| row.digest != partner.digest);
+        let stale = self.stale(partner.message, Some(partner.identity), compare.iter().copied());
         let draft = Draft {
+            stale,
             verdict: MessageVerdict::Duplicated.into(),
             cause: None,
             message: Some(partner.message),
@@ -130,8 +147,22 @@ impl Bench<'_> {
             copies: 0,
             loss: None,
             hole: None,
+            equals: None,
         };
         self.push_duplicated(partner.message, draft);
+    }
+
+    /// Those of the rows of one message that show an older version of its key; counted.
+    fn stale<'r>(
+        &mut self,
+        of: MessageAt,
+        key: Option<IdentityHash>,
+        rows: impl Iterator<Item = &'r RowEntry>,
+    ) -> Vec<RowAt> {
+        let is_stale = |row: &&RowEntry| Some(row.identity) == key && self.versions.is_older(row, of);
+        let stale: Vec<RowAt> = rows.filter(is_stale).map(|row| row.at).collect();
+        self.judgement.stale += stale.len() as u64;
+        stale
     }
 
     fn push_duplicated(&mut self, at: MessageAt, mut draft: Draft) {
@@ -186,10 +217,12 @@ impl Bench<'_> {
                 timestamp_ms: None,
                 rows: vec![row.at],
                 compare: Vec::new(),
+                stale: Vec::new(),
                 identity_moved: false,
                 copies: 0,
                 loss: None,
                 hole: row.hole,
+                equals: None,
             });
         }
     }
@@ -203,9 +236,11 @@ fn draft_of(message: &MessageEntry, verdict: MessageVerdict, cause: Option<Cause
         timestamp_ms: message.timestamp_ms,
         rows: Vec::new(),
         compare: Vec::new(),
+        stale: Vec::new(),
         identity_moved: false,
         copies: 0,
         loss: None,
         hole: None,
+        equals: None,
     }
 }

@@ -57,10 +57,13 @@ const TIMESTAMPS_MS: [Option<i64>; 8] =
 
 /// Even offsets are the case's, odd ones the balanced segments'.
 pub fn case(dice: &mut Dice) -> (Case, Vec<BalancedPartner>) {
-    let mode = dice.pick(&[ModeKind::Offset, ModeKind::Key]);
+    let mode = dice.pick(&[ModeKind::Offset, ModeKind::Key, ModeKind::Content]);
     let partitions = 1 + dice.below(3) as u32;
-    let messages = messages(dice, mode, partitions);
-    let rows = rows(dice, &messages);
+    let mut messages = messages(dice, mode, partitions);
+    let mut rows = rows(dice, &messages);
+    if mode == ModeKind::Content {
+        make_content(&mut messages, &mut rows);
+    }
     let case = match mode {
         ModeKind::Offset => {
             let mut case = offset_case(messages, rows);
@@ -74,14 +77,58 @@ pub fn case(dice: &mut Dice) -> (Case, Vec<BalancedPartner>) {
             case.whole_topic = dice.percent(50);
             case
         }
-        ModeKind::Key => {
+        ModeKind::Key | ModeKind::Content | ModeKind::Upsert => {
             let mut case = key_case(messages, rows);
+            case.mode = mode;
             let times_ms = (0..dice.below(3)).map(|_| dice.pick(&[0, 200, 300, 301, 600, 1_000])).collect();
             case.past = Past::Commits { times_ms };
             case
         }
     };
     let partners = if mode == ModeKind::Key { partners(dice, partitions) } else { Vec::new() };
+    (case, partners)
+}
+
+/// Upsert: keys below 4 stand in the case with all their versions; the last ones of keys 4 and 5 in balanced segments.
+pub fn upsert_case(dice: &mut Dice) -> (Case, Vec<BalancedPartner>) {
+    let partitions = 1 + dice.below(2) as u32;
+    let mut messages = messages(dice, ModeKind::Upsert, partitions);
+    for message in &mut messages {
+        if dice.percent(15) {
+            let id = 4 + dice.below(2);
+            let value = message.rest.map_or(0, value_of);
+            (message.identity, message.digest) = (Some(identity(id)), Some(digest(id, value)));
+            message.state = MessageState::Excluded(ExcludedCause::Superseded);
+        } else if dice.percent(15) {
+            message.state = MessageState::Excluded(ExcludedCause::Tombstone);
+        } else if dice.percent(5) {
+            message.identity = None;
+            message.state = MessageState::Undecodable(UndecodableCause::KeyUnknown);
+        }
+        if message.state != MessageState::Judged
+            && !matches!(message.state, MessageState::Excluded(ExcludedCause::Superseded))
+        {
+            (message.digest, message.rest) = (None, None);
+        }
+    }
+    let rows = rows(dice, &messages);
+    let mut case = key_case(messages, rows);
+    case.mode = ModeKind::Upsert;
+    let times_ms = (0..dice.below(3)).map(|_| dice.pick(&[0, 200, 300, 301, 600, 1_000])).collect();
+    case.past = Past::Commits { times_ms };
+    let mut partners = Vec::new();
+    for id in 4..6 {
+        if dice.percent(70) {
+            partners.push(BalancedPartner {
+                identity: identity(id),
+                digest: digest(id, dice.below(4)),
+                message: message_at(dice.below(partitions.into()) as u32, 2 * id as i64 - 7 + 4 * dice.below(5) as i64),
+                timestamp_ms: Some(CLOCK.judged_at_ms),
+                row: row_at(1, 100 + id),
+                late: dice.percent(50),
+            });
+        }
+    }
     (case, partners)
 }
 
@@ -95,7 +142,7 @@ fn messages(dice: &mut Dice, mode: ModeKind, partitions: u32) -> Vec<MessageEntr
         .map(|(partition, offset)| {
             let id = match mode {
                 ModeKind::Offset => u64::from(partition) * 100 + offset as u64,
-                ModeKind::Key => dice.below(4),
+                ModeKind::Key | ModeKind::Content | ModeKind::Upsert => dice.below(4),
             };
             one_message(dice, message_at(partition, offset), id)
         })
@@ -105,6 +152,25 @@ fn messages(dice: &mut Dice, mode: ModeKind, partitions: u32) -> Vec<MessageEntr
         messages.reverse();
     }
     messages
+}
+
+/// In mode `content` the identity is the whole: an entry of identity 3 and value 2 has the content 32, and an inexact
+/// message one that no row has.
+fn make_content(messages: &mut [MessageEntry], rows: &mut [RowEntry]) {
+    for message in messages {
+        let Some(id) = message.identity.map(id_of) else { continue };
+        let of = id * 10 + message.rest.map_or(9, value_of);
+        message.identity = Some(identity(of));
+        message.digest = message.digest.map(|_| digest(of, of % 10));
+    }
+    for row in rows {
+        let of = id_of(row.identity) * 10 + value_of(row.rest);
+        (row.identity, row.digest) = (identity(of), digest(of, of % 10));
+        if row.standing == RowStanding::Impossible {
+            row.standing = RowStanding::InScope;
+        }
+        row.hole = None;
+    }
 }
 
 fn one_message(dice: &mut Dice, at: validator_core::position::MessageAt, id: u64) -> MessageEntry {

@@ -87,6 +87,11 @@ pub fn row(position: u64, id: u64, value: u64) -> RowEntry {
     }
 }
 
+/// A message that deletes the key.
+pub fn deletion(offset: i64, id: u64) -> MessageEntry {
+    excluded(offset, id, ExcludedCause::Tombstone)
+}
+
 /// Changes of one entry, so that a case reads as one expression.
 pub trait With: Sized {
     fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
@@ -143,12 +148,34 @@ pub fn key_case(messages: Vec<MessageEntry>, rows: Vec<RowEntry>) -> Case {
     Case { mode: ModeKind::Key, messages, rows, clock: CLOCK, past, whole_topic: true }
 }
 
+/// Content mode: what [`key_case`] has, and the identity of an entry is its content.
+pub fn content_case(messages: Vec<MessageEntry>, rows: Vec<RowEntry>) -> Case {
+    Case { mode: ModeKind::Content, ..key_case(messages, rows) }
+}
+
+/// A due message of this content.
+pub fn content(offset: i64, content: u64) -> MessageEntry {
+    message(offset, content, content)
+}
+
+/// A row in scope with this content.
+pub fn content_row(position: u64, content: u64) -> RowEntry {
+    row(position, content, content)
+}
+
+/// Upsert mode; a commit that moved past every message sent up to 500.
+pub fn upsert_case(messages: Vec<MessageEntry>, rows: Vec<RowEntry>) -> Case {
+    let past = Past::Commits { times_ms: vec![600] };
+    Case { mode: ModeKind::Upsert, messages, rows, clock: CLOCK, past, whole_topic: true }
+}
+
 pub fn judged(case: Case) -> Judgement {
     let Ok(judgement) = judge(case, &mut NoBalanced);
     judgement
 }
 
-/// Each finding as text: `corrupted(0:100) rows 0/3`, `phantom aborted 0/4`, sorted as the judge sorts.
+/// Each finding as text: `corrupted(0:100) rows 0/3`, `phantom aborted 0/4`, sorted as the judge sorts. Candidates come
+/// last: `missing(0:2) lost of 0:1 0:2`.
 pub fn findings(judgement: &Judgement) -> Vec<String> {
     judgement.drafts.iter().map(finding).collect()
 }
@@ -160,7 +187,11 @@ fn finding(draft: &Draft) -> String {
     let moved = if draft.identity_moved { " identity" } else { "" };
     let message = draft.message.map(|at| format!("({}:{})", at.partition.0, at.offset)).unwrap_or_default();
     let rows = if rows.is_empty() { String::new() } else { format!(" rows {}", rows.join(" ")) };
-    format!("{}{message}{cause}{moved}{rows}", draft.verdict)
+    let equals = draft.equals.as_ref().map(|equals| {
+        let listed = equals.candidates.iter().map(|at| format!(" {}:{}", at.partition.0, at.offset));
+        format!(" of{}", listed.collect::<String>())
+    });
+    format!("{}{message}{cause}{moved}{rows}{}", draft.verdict, equals.unwrap_or_default())
 }
 
 /// The verdict counts that are not 0, messages before rows: `intact 2, missing 1; intact 2`.

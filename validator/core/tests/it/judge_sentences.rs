@@ -1,4 +1,4 @@
-//! One test per sentence of interface.md §4 that applies to modes `offset` and `key` of append-only tables, in the
+//! One test per sentence of interface.md §4 that applies to append-only tables, in the
 //! order of the text, named after the sentence. What the tap, the table or the engine does (pinning, resolving times,
 //! explaining holes, reading files) is tested there.
 

@@ -9,17 +9,18 @@ use validator_core::clock::Past;
 use validator_core::digest::IdentityHash;
 use validator_core::hole::HoleReason;
 use validator_core::judge::{
-    BalancedLookup, BalancedPartner, Case, Draft, Judgement, LossKind, MessageEntry, MessageState, MessageTally,
-    ModeKind, RowEntry, RowStanding, judge,
+    BalancedLookup, BalancedPartner, Case, Draft, Equals, Judgement, LossKind, MessageEntry, MessageState,
+    MessageTally, ModeKind, RowEntry, RowStanding, judge,
 };
 use validator_core::position::MessageAt;
-use validator_core::verdict::{Cause, ExcludedCause, MessageVerdict, RowVerdict, Verdict};
+use validator_core::verdict::{Cause, Damage, ExcludedCause, MessageVerdict, RowVerdict, UndecodableCause, Verdict};
 
 use crate::dice::{Dice, case, seeds};
+use crate::second_versions::{Versions, versions};
 
 /// A rule that a wrong variant breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wrong {
+pub enum Wrong {
     Nothing,
     IdentityBeforeDigests,
     RestNeedNotBeUnique,
@@ -44,9 +45,30 @@ enum Wrong {
     ExcludedPairs,
     BeforeStartIsInScope,
     TimelessIsNeverPassed,
+    ContentIsDamaged,
+    ContentIdentityIsDamaged,
+    CandidatesOfEveryMode,
+    CandidatesWithoutItself,
+    CandidatesThatAreExcluded,
+    CandidatesOfOne,
+    CompactedContentIsCopied,
+    ContentIsSetAsideFirst,
+    EveryVersionIsAsked,
+    OnlyTheLastIsAsked,
+    DeletionsNeverShow,
+    WaitingTakesAnyRow,
+    UnreadableSupersedesNothing,
+    UnreadableIsPassedOver,
+    ResurrectedOnlyWhenLast,
+    StaleForgotten,
+    StaleIsAnyVersion,
+    UnknownDeletionsExplainNothing,
+    UnknownDeletionsExplainLaterOnes,
+    UnknownRowsAreDamage,
+    WaitingIsLostWithItsFile,
 }
 
-const WRONG: [Wrong; 23] = [
+const WRONG: [Wrong; 31] = [
     Wrong::IdentityBeforeDigests,
     Wrong::RestNeedNotBeUnique,
     Wrong::OutOfScopeTakesPartInStep3,
@@ -70,6 +92,14 @@ const WRONG: [Wrong; 23] = [
     Wrong::ExcludedPairs,
     Wrong::BeforeStartIsInScope,
     Wrong::TimelessIsNeverPassed,
+    Wrong::ContentIsDamaged,
+    Wrong::ContentIdentityIsDamaged,
+    Wrong::CandidatesOfEveryMode,
+    Wrong::CandidatesWithoutItself,
+    Wrong::CandidatesThatAreExcluded,
+    Wrong::CandidatesOfOne,
+    Wrong::CompactedContentIsCopied,
+    Wrong::ContentIsSetAsideFirst,
 ];
 
 #[derive(Clone, Copy, PartialEq)]
@@ -82,6 +112,8 @@ enum RowState {
 }
 
 struct Second<'a> {
+    /// Upsert: what the versions of the keys tell.
+    versions: Versions,
     wrong: Wrong,
     case: &'a Case,
     partners: &'a [BalancedPartner],
@@ -92,14 +124,21 @@ struct Second<'a> {
     state: Vec<RowState>,
 }
 
-fn second_judge(case: &Case, partners: &[BalancedPartner], wrong: Wrong) -> Judgement {
+pub fn second_judge(case: &Case, partners: &[BalancedPartner], wrong: Wrong) -> Judgement {
     let mut messages = case.messages.clone();
     messages.sort_by_key(|message| message.at);
     let mut rows = case.rows.clone();
     rows.sort_by_key(|row| row.at);
     let (row_of, state) = (vec![None; messages.len()], vec![RowState::Free; rows.len()]);
-    let mut second = Second { wrong, case, partners, messages, rows, row_of, state };
-    second.before_start();
+    let upsert = case.mode == ModeKind::Upsert;
+    let versions = if upsert { versions(case, &mut messages, &mut rows, wrong) } else { Versions::default() };
+    let mut second = Second { versions, wrong, case, partners, messages, rows, row_of, state };
+    if !upsert {
+        second.before_start();
+    }
+    if case.mode == ModeKind::Content && wrong != Wrong::ContentIsSetAsideFirst {
+        second.step_1();
+    }
     second.set_aside();
     if wrong == Wrong::IdentityBeforeDigests {
         second.step_2();
@@ -133,6 +172,9 @@ impl Second<'_> {
             return;
         }
         for row in 0..self.rows.len() {
+            if self.state[row] == RowState::Paired {
+                continue;
+            }
             let mut owners = Vec::new();
             for (index, message) in self.messages.iter().enumerate() {
                 let undecodable = matches!(message.state, MessageState::Undecodable(_));
@@ -144,7 +186,8 @@ impl Second<'_> {
             let mut earlier = 0;
             for other in 0..row {
                 let inside = self.rows[other].standing != RowStanding::OutOfScope;
-                if inside && self.rows[other].identity == self.rows[row].identity {
+                let is_paired = self.state[other] == RowState::Paired;
+                if inside && !is_paired && self.rows[other].identity == self.rows[row].identity {
                     earlier += 1;
                 }
             }
@@ -164,7 +207,7 @@ impl Second<'_> {
     }
 
     fn may_be_paired_by_identity(&self, row: usize) -> bool {
-        let key_mode = self.case.mode == ModeKind::Key && self.wrong != Wrong::OutOfScopeNeverPairsInKeyMode;
+        let key_mode = self.case.mode != ModeKind::Offset && self.wrong != Wrong::OutOfScopeNeverPairsInKeyMode;
         self.state[row] == RowState::Free && (key_mode || self.rows[row].standing != RowStanding::OutOfScope)
     }
 
@@ -185,10 +228,14 @@ impl Second<'_> {
     }
 
     fn step_2(&mut self) {
+        if self.case.mode == ModeKind::Content && self.wrong != Wrong::ContentIsDamaged {
+            return;
+        }
         for message in 0..self.messages.len() {
             for row in 0..self.rows.len() {
                 let same = self.messages[message].identity == Some(self.rows[row].identity);
-                if same && self.may_pair(message) && self.may_be_paired_by_identity(row) {
+                let waits = self.versions.waiting.contains(&message) && self.wrong != Wrong::WaitingTakesAnyRow;
+                if same && !waits && self.may_pair(message) && self.may_be_paired_by_identity(row) {
                     self.pair(message, row, 2);
                 }
             }
@@ -196,6 +243,9 @@ impl Second<'_> {
     }
 
     fn step_3(&mut self) {
+        if self.case.mode == ModeKind::Content && self.wrong != Wrong::ContentIdentityIsDamaged {
+            return;
+        }
         let takes_part = |second: &Self, row: usize| match second.rows[row].standing {
             RowStanding::InScope | RowStanding::Unobservable => true,
             RowStanding::Impossible => second.wrong != Wrong::ImpossibleTakesNoPartInStep3,
@@ -230,7 +280,9 @@ impl Second<'_> {
         for row in 0..self.rows.len() {
             let outside =
                 self.rows[row].standing == RowStanding::OutOfScope && self.wrong != Wrong::OutOfScopeRowsAreCopies;
-            if self.state[row] != RowState::Free || outside {
+            let gone = self.case.mode == ModeKind::Content && self.rows[row].standing == RowStanding::Unobservable;
+            let gone = gone && self.wrong != Wrong::CompactedContentIsCopied;
+            if self.state[row] != RowState::Free || outside || gone {
                 continue;
             }
             let identity = self.rows[row].identity;
@@ -268,7 +320,7 @@ impl Second<'_> {
             moved.messages += 1;
             moved.late += u64::from(partner.late);
             let differing = surplus.iter().filter(|row| self.rows[**row].digest != partner.digest).copied().collect();
-            let mut draft = self.duplicated(partner.message, &surplus, differing, &mut judgement);
+            let mut draft = self.duplicated(partner.message, partner.identity, &surplus, differing, &mut judgement);
             draft.timestamp_ms = partner.timestamp_ms;
             draft.rows.push(partner.row);
             draft.rows.sort();
@@ -279,8 +331,40 @@ impl Second<'_> {
             drafts.insert(partner.message, draft);
         }
         judgement.drafts = drafts.into_values().collect();
+        self.list_candidates(&mut judgement.drafts);
+        self.unknown_deletions(&mut judgement);
         self.left_rows(&mut judgement);
         judgement
+    }
+
+    /// Among equal messages counts are exact and the finding lists candidates: every judged message of the content.
+    fn list_candidates(&self, drafts: &mut [Draft]) {
+        if self.case.mode != ModeKind::Content && self.wrong != Wrong::CandidatesOfEveryMode {
+            return;
+        }
+        for draft in drafts {
+            let Some(at) = draft.message else { continue };
+            let Some(message) = self.messages.iter().find(|message| message.at == at) else { continue };
+            if message.state != MessageState::Judged || message.identity.is_none() {
+                continue;
+            }
+            let mut candidates = Vec::new();
+            for other in &self.messages {
+                let judged = match other.state {
+                    MessageState::Judged => true,
+                    MessageState::Excluded(_) => self.wrong == Wrong::CandidatesThatAreExcluded,
+                    MessageState::Undecodable(_) => false,
+                };
+                let itself = other.at == at && self.wrong == Wrong::CandidatesWithoutItself;
+                if judged && other.identity == message.identity && !itself {
+                    candidates.push(other.at);
+                }
+            }
+            if candidates.len() > 1 || self.wrong == Wrong::CandidatesOfOne {
+                let messages = candidates.len() as u64;
+                draft.equals = Some(Equals { messages, candidates: candidates.into() });
+            }
+        }
     }
 
     fn rows_in(&self, state: RowState) -> Vec<usize> {
@@ -295,6 +379,9 @@ impl Second<'_> {
         if let MessageState::Excluded(cause) = message.state {
             tally.excluded += 1;
             *judgement.excluded.entry(cause).or_default() += 1;
+            if cause == ExcludedCause::Superseded {
+                *judgement.superseded.entry(message.at.partition).or_default() += 1;
+            }
             return;
         }
         if let MessageState::Undecodable(cause) = message.state {
@@ -335,6 +422,11 @@ impl Second<'_> {
             draft.rows = vec![self.rows[row].at];
             draft.compare = vec![(message.at, self.rows[row].at)];
             draft.identity_moved = step == 3;
+            if step != 3 && self.shows_older(row, message.at) {
+                draft.cause = Some(Cause::Damage(Damage::StaleValue));
+                draft.stale = vec![self.rows[row].at];
+                judgement.stale += 1;
+            }
             drafts.insert(message.at, draft);
             return;
         }
@@ -344,13 +436,62 @@ impl Second<'_> {
             tally.late += u64::from(self.rows[row].late);
         }
         let differing = all.iter().filter(|row| Some(self.rows[**row].digest) != message.digest).copied().collect();
-        let mut duplicated = self.duplicated(message.at, &all, differing, judgement);
+        let identity = message.identity.expect("a paired message has an identity");
+        let mut duplicated = self.duplicated(message.at, identity, &all, differing, judgement);
         duplicated.timestamp_ms = message.timestamp_ms;
         duplicated.identity_moved = step == 3;
         drafts.insert(message.at, duplicated);
     }
 
-    fn duplicated(&self, at: MessageAt, rows: &[usize], differing: Vec<usize>, judgement: &mut Judgement) -> Draft {
+    /// Whether an earlier message gave the row's key the values that the row has.
+    fn shows_older(&self, row: usize, at: MessageAt) -> bool {
+        let row = &self.rows[row];
+        self.wrong != Wrong::StaleForgotten
+            && self.versions.given.iter().any(|(given, identity, digest)| {
+                let earlier = *given < at || self.wrong == Wrong::StaleIsAnyVersion;
+                earlier && *identity == row.identity && *digest == row.digest
+            })
+    }
+
+    /// Each deletion of an unknown key explains one earlier loss, the nearest one.
+    fn unknown_deletions(&self, judgement: &mut Judgement) {
+        if self.wrong == Wrong::UnknownDeletionsExplainNothing {
+            return;
+        }
+        let unknown = Some(Cause::Undecodable(UndecodableCause::KeyUnknown));
+        for deletion in 0..judgement.drafts.len() {
+            if judgement.drafts[deletion].cause != unknown {
+                continue;
+            }
+            let all =
+                if self.wrong == Wrong::UnknownDeletionsExplainLaterOnes { judgement.drafts.len() } else { deletion };
+            let nearest = (0..all).rev().find(|index| {
+                let draft = &judgement.drafts[*index];
+                draft.cause == Some(Cause::Lost) || draft.verdict == MessageVerdict::Overdue.into()
+            });
+            let Some(nearest) = nearest else { continue };
+            let draft = &mut judgement.drafts[nearest];
+            let at = draft.message.expect("drafts of rows come later");
+            let tally = judgement.messages.get_mut(&at.partition).expect("it was counted");
+            if draft.cause == Some(Cause::Lost) {
+                tally.missing -= 1;
+            } else {
+                tally.overdue -= 1;
+            }
+            tally.unobservable += 1;
+            draft.verdict = MessageVerdict::Unobservable.into();
+            draft.cause = None;
+        }
+    }
+
+    fn duplicated(
+        &self,
+        at: MessageAt,
+        identity: IdentityHash,
+        rows: &[usize],
+        differing: Vec<usize>,
+        judgement: &mut Judgement,
+    ) -> Draft {
         let tally = judgement.messages.entry(at.partition).or_default();
         tally.duplicated += 1;
         if !differing.is_empty() {
@@ -365,6 +506,9 @@ impl Second<'_> {
         draft.rows = rows.iter().map(|row| self.rows[*row].at).collect();
         draft.compare = differing.iter().map(|row| (at, self.rows[*row].at)).collect();
         draft.copies = rows.len() as u64;
+        let of_key = |row: &&usize| self.rows[**row].identity == identity && self.shows_older(**row, at);
+        draft.stale = differing.iter().filter(of_key).map(|row| self.rows[*row].at).collect();
+        judgement.stale += draft.stale.len() as u64;
         draft
     }
 
@@ -416,7 +560,8 @@ impl Second<'_> {
     fn left_rows(&self, judgement: &mut Judgement) {
         let mut unidentified = 0;
         for message in &self.messages {
-            if matches!(message.state, MessageState::Undecodable(_)) && message.identity.is_none() {
+            let deletes = message.state == MessageState::Undecodable(UndecodableCause::KeyUnknown);
+            if matches!(message.state, MessageState::Undecodable(_)) && message.identity.is_none() && !deletes {
                 unidentified += 1;
             }
         }
@@ -429,7 +574,8 @@ impl Second<'_> {
             if entry.standing == RowStanding::OutOfScope || (impossible && !whole) {
                 judgement.rows.out_of_scope += 1;
                 judgement.rows_out_of_scope.push(entry.at);
-            } else if matches!(cause, Cause::Filtered | Cause::Tombstone) || entry.standing != RowStanding::Unobservable
+            } else if matches!(cause, Cause::Filtered | Cause::Tombstone | Cause::Resurrected)
+                || entry.standing != RowStanding::Unobservable
             {
                 phantoms.push((row, cause));
             } else {
@@ -463,6 +609,10 @@ impl Second<'_> {
     }
 
     fn phantom_cause(&self, row: &RowEntry) -> Cause {
+        if self.case.mode == ModeKind::Upsert {
+            let hole = if row.hole == Some(HoleReason::Aborted) { Cause::Aborted } else { Cause::Unexplained };
+            return self.versions.causes.get(&row.identity).copied().unwrap_or(hole);
+        }
         for message in &self.messages {
             if message.identity == Some(row.identity) {
                 match message.state {
@@ -494,10 +644,12 @@ fn draft(at: MessageAt, verdict: MessageVerdict) -> Draft {
         timestamp_ms: None,
         rows: Vec::new(),
         compare: Vec::new(),
+        stale: Vec::new(),
         identity_moved: false,
         copies: 0,
         loss: None,
         hole: None,
+        equals: None,
     }
 }
 
@@ -512,7 +664,7 @@ impl BalancedLookup for Partners<'_> {
     }
 }
 
-fn first_judge(case: &Case, partners: &[BalancedPartner]) -> Judgement {
+pub fn first_judge(case: &Case, partners: &[BalancedPartner]) -> Judgement {
     let Ok(judgement) = judge(case.clone(), &mut Partners(partners));
     judgement
 }

@@ -30,7 +30,7 @@ impl Cut {
     fn of_message(self, mode: ModeKind, message: &MessageEntry) -> Segment {
         match mode {
             ModeKind::Offset => Some((message.at.partition.0.into(), message.at.offset as u64 / self.width)),
-            ModeKind::Key => {
+            ModeKind::Key | ModeKind::Content | ModeKind::Upsert => {
                 let (value, id) = (message.rest.map_or(0, value_of), message.identity.map_or(0, id_of));
                 Some((value / self.every, id % self.shards))
             }
@@ -42,7 +42,9 @@ impl Cut {
         match mode {
             ModeKind::Offset if row.standing == RowStanding::Impossible => None,
             ModeKind::Offset => Some((id / 100, id % 100 / self.width)),
-            ModeKind::Key => Some((value_of(row.rest) / self.every, id % self.shards)),
+            ModeKind::Key | ModeKind::Content | ModeKind::Upsert => {
+                Some((value_of(row.rest) / self.every, id % self.shards))
+            }
         }
     }
 }
@@ -88,7 +90,7 @@ fn make_sound(case: &mut Case) {
 
 /// In offset mode rows out of scope are in no books.
 fn is_booked(mode: ModeKind, row: &RowEntry) -> bool {
-    mode == ModeKind::Key || row.standing != RowStanding::OutOfScope
+    mode != ModeKind::Offset || row.standing != RowStanding::OutOfScope
 }
 
 fn disputed(case: &Case, cut: Cut) -> BTreeSet<Segment> {

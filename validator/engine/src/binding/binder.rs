@@ -8,17 +8,28 @@ use validator_core::schema::{Field, Schema, Type};
 use validator_tap::WantedField;
 
 use super::{
-    BindProblem, Binding, BoundColumn, BoundIdentity, ColumnSource, KnownFields, LeafPath, META_NAMES, PositionPart,
-    find_leaf, leaf_field,
+    BindProblem, Binding, BoundColumn, ColumnSource, KnownFields, LeafPath, META_NAMES, PositionPart, find_leaf,
+    tolerances,
 };
 use crate::expr;
+use crate::mask::Mask;
+
+mod identity;
+
+use identity::upsert_of;
 
 /// Binds `contract` to the table's schema.
 ///
 /// # Errors
 /// Every problem found.
 pub fn bind(contract: &Contract, schema: &Schema, known: &KnownFields) -> Result<Binding, Vec<BindProblem>> {
-    let in_sql = contract.map.values().chain(&contract.filter).filter_map(|sql| expr::referenced_names(sql).ok());
+    let delete_when = upsert_of(contract).and_then(|upsert| upsert.delete_when.as_ref());
+    let in_sql = contract
+        .map
+        .values()
+        .chain(&contract.filter)
+        .chain(delete_when)
+        .filter_map(|sql| expr::referenced_names(sql).ok());
     let mut binder = Binder {
         contract,
         schema,
@@ -34,16 +45,36 @@ pub fn bind(contract: &Contract, schema: &Schema, known: &KnownFields) -> Result
     if let Some(filter) = &contract.filter {
         binder.expression("pipeline.filter", filter);
     }
+    if let Some(delete_when) = delete_when {
+        binder.expression("identity.delete_when", delete_when);
+    }
     let identity = binder.identity(&columns);
+    let upsert = identity.as_ref().and_then(|identity| binder.upsert(&columns, identity));
     let dropped = binder.dropped();
+    let tolerances = match tolerances::bound(contract, schema, &columns) {
+        Ok(tolerances) => tolerances,
+        Err(problems) => {
+            binder.problems.extend(problems);
+            Vec::new()
+        }
+    };
+    for path in contract.compare.mask.iter().filter(|path| schema.field_at(path).is_none()) {
+        let hint = nearest(path, schema.fields.iter().map(|f| f.name.as_str()));
+        binder.problem_with("compare.mask", path, format!("the table has no column {path}"), hint);
+    }
+    let names: Vec<String> = binder.wanted.iter().map(|wanted| wanted.name.clone()).collect();
+    let mask = Mask::new(&contract.compare.mask, &columns, &names);
     match identity {
         Some(identity) if binder.problems.is_empty() => Ok(Binding {
             wanted: binder.wanted,
             dropped,
             time_column: time_column(contract, schema, &columns),
             columns,
+            tolerances,
+            mask,
             identity,
             filter: contract.filter.clone(),
+            upsert,
             meta_names: binder.meta,
         }),
         _ => Err(binder.problems),
@@ -224,7 +255,14 @@ impl Binder<'_> {
             Err(error) => return self.problem(key, error.to_string(), None),
         };
         for name in names {
-            if META_NAMES.contains(&name.as_str()) {
+            if name == "_value" && self.contract.format == Format::Parquet {
+                self.problem_with(
+                    key,
+                    &name,
+                    "a row of Parquet has no _value: its columns are the fields".to_owned(),
+                    None,
+                );
+            } else if META_NAMES.contains(&name.as_str()) {
                 self.meta.insert(name);
             } else if let Some((wanted, _)) = self.message_field(&name) {
                 self.want(wanted);
@@ -236,52 +274,16 @@ impl Binder<'_> {
         }
     }
 
-    fn identity(&mut self, columns: &[BoundColumn]) -> Option<BoundIdentity> {
-        match &self.contract.identity {
-            Identity::Offset { topic, partition, offset, timestamp, width } => {
-                if topic.is_none() && self.contract.topics.len() > 1 {
-                    let what = "several topics need a topic column in the identity";
-                    self.problem("identity.columns", what, None);
-                }
-                let mut leaf = |path: &Option<String>| match path {
-                    Some(path) => self.leaf(columns, path).map(Some),
-                    None => Some(None),
-                };
-                let (topic, partition) = (leaf(topic)?, leaf(partition)?);
-                let offset = self.leaf(columns, offset)?;
-                // The timestamp pairs nothing and may be ignored; it still tells when a row is late.
-                let timestamp = timestamp.as_ref().and_then(|path| {
-                    find_leaf(columns, path).or_else(|| self.schema.field(path).map(|_| vec![columns.len()]))
-                });
-                Some(BoundIdentity::Offset { topic, partition, offset, timestamp, width_log2: width.ilog2() })
-            }
-            Identity::Key { columns: names, window, every_ms, shards } => {
-                let leaves = names.iter().map(|path| self.leaf(columns, path)).collect::<Option<Vec<_>>>()?;
-                let window = match window {
-                    Some(path) => Some(self.window(columns, path)?),
-                    None => None,
-                };
-                let every_us = i64::try_from(*every_ms).unwrap_or(i64::MAX / 1000).saturating_mul(1000);
-                Some(BoundIdentity::Key { leaves, window, every_us, shards: *shards })
-            }
-        }
-    }
-
-    fn window(&mut self, columns: &[BoundColumn], path: &str) -> Option<LeafPath> {
-        let leaf = self.leaf(columns, path)?;
-        let ty = &leaf_field(columns, &leaf).ty;
-        if matches!(ty, Type::Timestamp | Type::Timestamptz | Type::TimestampNs | Type::TimestamptzNs | Type::Date) {
-            return Some(leaf);
-        }
-        self.problem("identity.window", format!("{path} is {ty}, not a date or a timestamp"), None);
-        None
-    }
-
     fn leaf(&mut self, columns: &[BoundColumn], path: &str) -> Option<LeafPath> {
+        self.leaf_of(columns, "identity.columns", path)
+    }
+
+    /// `key` is where the pipeline file names the path.
+    fn leaf_of(&mut self, columns: &[BoundColumn], key: &str, path: &str) -> Option<LeafPath> {
         let start = find_leaf(columns, path);
         if start.is_none() && self.schema.field_at(path).is_none() {
             let hint = nearest(path, self.schema.fields.iter().map(|f| f.name.as_str()));
-            self.problem_with("identity.columns", path, format!("the table has no column {path}"), hint);
+            self.problem_with(key, path, format!("the table has no column {path}"), hint);
         } else if start.is_none() && self.contract.compare.ignore.keys().any(|c| path.starts_with(c.as_str())) {
             self.problem("compare.ignore", format!("{path} belongs to the identity and cannot be ignored"), None);
         }

@@ -40,7 +40,8 @@ enum Refused {
 /// Reads the footer. Readers of the table go by the manifest's size, so bytes appended behind it change nothing; a
 /// manifest with a wrong size is told from a cut file by a footer at the real end.
 pub(crate) async fn read(object: &Object, file: &DataFile) -> Result<Footer, FileFault> {
-    let tail = object.tail(FOOTER_GUESS_BYTES).await.map_err(|e| store_fault(&e, file))?;
+    let tail =
+        object.tail(FOOTER_GUESS_BYTES.min(file.size.max(TAIL_BYTES))).await.map_err(|e| store_fault(&e, file))?;
     let mut ends = vec![tail.size];
     if file.size < tail.size {
         ends.insert(0, file.size);
@@ -138,6 +139,10 @@ pub(crate) fn store_failure(error: &StorageError) -> (FaultKind, String) {
     match error {
         StorageError::NotFound { .. } => (FaultKind::Missing, "the file is not there".to_owned()),
         StorageError::Store { source, .. } => (FaultKind::Unreadable, format!("the store failed: {source}")),
+        StorageError::Contradiction { what, .. } => {
+            (FaultKind::Unreadable, format!("the store contradicts itself: {what}"))
+        }
+        StorageError::NoKey { .. } => (FaultKind::Unreadable, "there is no key for its store".to_owned()),
         StorageError::NoStore { .. } => (FaultKind::Unreadable, "no store is configured for its location".to_owned()),
         StorageError::BadLocation { source, .. } => {
             (FaultKind::Unreadable, format!("its location is not a path of its store: {source}"))

@@ -7,7 +7,7 @@
 mod chunks;
 mod convert;
 mod evolve;
-mod footer;
+pub(crate) mod footer;
 mod nodes;
 mod open;
 mod rows;
@@ -22,6 +22,7 @@ use futures::stream::BoxStream;
 use iceberg::spec::{Literal, NameMapping};
 use validator_core::schema::Field;
 
+use crate::deletes::FileDeletes;
 use crate::{DataFile, FileFault, Storage, TableFinding};
 
 use open::Opened;
@@ -102,7 +103,7 @@ pub enum Positions {
 pub struct RowGroupEnd {
     /// The row group.
     pub row_group: u32,
-    /// Its rows, as the footer says.
+    /// Its rows, as the footer says, deleted ones too.
     pub rows: u64,
     /// Rows of it that this scan has yielded.
     pub yielded: u64,
@@ -132,8 +133,13 @@ impl RowGroups {
 }
 
 impl FileReader {
-    pub(crate) async fn open(context: &ReadContext, file: &DataFile, wanted: &[Field]) -> Result<Self, FileFault> {
-        Ok(Self { opened: Arc::new(open::open(context, file, wanted).await?) })
+    pub(crate) async fn open(
+        context: &ReadContext,
+        file: &DataFile,
+        wanted: &[Field],
+        deletes: &FileDeletes,
+    ) -> Result<Self, FileFault> {
+        Ok(Self { opened: Arc::new(open::open(context, file, wanted, deletes).await?) })
     }
 
     /// The schema of every batch: the wanted columns, all nullable.
@@ -146,7 +152,7 @@ impl FileReader {
         &self.opened.row_groups
     }
 
-    /// Rows of the file, as its footer says.
+    /// Rows of the file, as its footer says, deleted ones too.
     pub fn rows(&self) -> u64 {
         self.row_groups().iter().map(|group| group.rows).sum()
     }
@@ -156,14 +162,15 @@ impl FileReader {
         &self.opened.findings
     }
 
-    /// Reads row groups in file order. A row group that cannot be read ends with its fault and the next one follows.
+    /// Reads row groups in file order, without the rows that the table's deletes take away. A row group that cannot be read ends with its fault and the next one follows.
     /// Dropping the stream ends the reading. Decoding happens as the stream is polled.
     pub fn scan(&self, row_groups: &RowGroups) -> BoxStream<'static, ScanItem> {
         let wanted = self.row_groups().iter().filter(|group| row_groups.contains(group.index));
         scan::stream(Arc::clone(&self.opened), wanted.map(|group| Task { group: *group, positions: None }).collect())
     }
 
-    /// Reads exactly the rows at these positions (ascending, unique, each below [`FileReader::rows`]), in their order.
+    /// Reads exactly the rows at these positions (ascending, unique, each below [`FileReader::rows`]), in their order, as
+    /// far as they are not deleted.
     /// A row group that cannot be read ends with its fault, as in [`FileReader::scan`].
     ///
     /// # Panics
@@ -177,8 +184,10 @@ impl FileReader {
             let end = group.first_position + group.rows;
             let (here, behind) = rest.split_at(rest.partition_point(|position| *position < end));
             rest = behind;
+            let shown = &self.opened.shown;
+            let here: Vec<u64> = here.iter().copied().filter(|position| shown.contains(*position)).collect();
             if !here.is_empty() {
-                tasks.push(Task { group: *group, positions: Some(here.to_vec()) });
+                tasks.push(Task { group: *group, positions: Some(here) });
             }
         }
         scan::stream(Arc::clone(&self.opened), tasks)

@@ -11,6 +11,7 @@ use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 use validator_core::schema::Field;
 
 use crate::contain::contained;
+use crate::deletes::{FileDeletes, Shown};
 use crate::limits::{BATCH_COLUMN_BYTES, BATCH_ROWS};
 use crate::storage::{Object, Storage};
 use crate::{DataFile, FaultKind, FileFault, FileFormat, TableFinding};
@@ -34,10 +35,17 @@ pub(crate) struct Opened {
     pub schema: SchemaRef,
     pub row_groups: Vec<RowGroupInfo>,
     pub findings: Vec<TableFinding>,
+    /// The rows that are read.
+    pub shown: Shown,
     leaves: Vec<usize>,
 }
 
-pub(crate) async fn open(context: &ReadContext, file: &DataFile, wanted: &[Field]) -> Result<Opened, FileFault> {
+pub(crate) async fn open(
+    context: &ReadContext,
+    file: &DataFile,
+    wanted: &[Field],
+    deletes: &FileDeletes,
+) -> Result<Opened, FileFault> {
     if file.format != FileFormat::Parquet {
         return Err(whole(file, FaultKind::Unreadable, format!("data files of format {} are not read", file.format)));
     }
@@ -61,10 +69,13 @@ pub(crate) async fn open(context: &ReadContext, file: &DataFile, wanted: &[Field
         schema: Arc::new(ArrowSchema::new(columns)),
         row_groups: Vec::new(),
         findings: footer.findings,
+        shown: deletes.shown.clone(),
         leaves,
     };
     opened.refuse_codecs().map_err(|reason| whole(file, FaultKind::Unreadable, reason))?;
     opened.row_groups = opened.list_row_groups();
+    let rows = opened.row_groups.iter().map(|group| group.rows).sum();
+    opened.findings.extend(deletes.out_of_range(file, rows));
     Ok(opened)
 }
 

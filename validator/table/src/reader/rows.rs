@@ -2,10 +2,12 @@
 
 use arrow_array::{RecordBatch, RecordBatchOptions};
 use arrow_schema::ArrowError;
+use arrow_select::filter::filter_record_batch;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection};
 use std::sync::Arc;
 
 use crate::contain::contained;
+use crate::deletes::Mask;
 use crate::{FaultKind, FileFault};
 
 use super::chunks::Chunks;
@@ -27,10 +29,18 @@ pub(crate) struct Decoding {
     chunks: Chunks,
     task: Task,
     reader: Option<ParquetRecordBatchReader>,
+    /// Rows that were decoded, deleted ones too: what the footer's count is held against.
+    decoded: u64,
     yielded: u64,
 }
 
 impl Task {
+    /// Its rows that are not deleted.
+    pub fn shown(&self, file: &Opened) -> u64 {
+        let first = self.group.first_position;
+        file.shown.count(first..first.saturating_add(self.group.rows))
+    }
+
     fn wanted(&self) -> u64 {
         self.positions.as_ref().map_or(self.group.rows, |positions| positions.len() as u64)
     }
@@ -46,7 +56,7 @@ impl Task {
             kind,
             path: file.path.clone(),
             row_groups: Some(vec![self.group.index]),
-            rows: Some(self.group.rows),
+            rows: Some(self.shown(file)),
             detail: format!("row group {}: {detail}", self.group.index),
         }
     }
@@ -78,20 +88,25 @@ impl Decoding {
             Ok(Err(e)) => return Err(task.fault(&file, FaultKind::Corrupt, super::footer::text(&e))),
             Err(e) => return Err(task.fault(&file, FaultKind::Corrupt, e.to_string())),
         };
-        Ok(Self { file, chunks, task, reader: Some(reader), yielded: 0 })
+        Ok(Self { file, chunks, task, reader: Some(reader), decoded: 0, yielded: 0 })
     }
 
-    /// The next batch, then the end; nothing behind it.
+    /// The next batch that has live rows, then the end; nothing behind it.
     pub(crate) fn next(&mut self) -> Option<ScanItem> {
-        let reader = self.reader.as_mut()?;
-        let item = match contained(|| reader.next()) {
-            Err(panicked) => self.fail(FaultKind::Corrupt, panicked.to_string()),
-            Ok(Some(Err(error))) => self.decode_failed(&error),
-            Ok(Some(Ok(read))) => self.batch(&read),
-            Ok(None) if self.yielded == self.task.wanted() => self.task.end(self.yielded, None),
-            Ok(None) => {
-                let detail = format!("{} of {} rows are there", self.yielded, self.task.wanted());
-                self.fail(FaultKind::Corrupt, detail)
+        let item = loop {
+            let reader = self.reader.as_mut()?;
+            let read = match contained(|| reader.next()) {
+                Err(panicked) => break self.fail(FaultKind::Corrupt, panicked.to_string()),
+                Ok(Some(Err(error))) => break self.decode_failed(&error),
+                Ok(Some(Ok(read))) => read,
+                Ok(None) if self.decoded == self.task.wanted() => break self.task.end(self.yielded, None),
+                Ok(None) => {
+                    let detail = format!("{} of {} rows are there", self.decoded, self.task.wanted());
+                    break self.fail(FaultKind::Corrupt, detail);
+                }
+            };
+            if let Some(item) = self.batch(&read) {
+                break item;
             }
         };
         if matches!(item, ScanItem::End(_)) {
@@ -100,11 +115,33 @@ impl Decoding {
         Some(item)
     }
 
-    fn batch(&mut self, read: &RecordBatch) -> ScanItem {
-        let rows = read.num_rows();
-        if self.yielded + rows as u64 > self.task.wanted() {
-            return self.fail(FaultKind::Corrupt, format!("more rows than the {} of the footer", self.task.wanted()));
+    /// The live rows of a batch; none where all of them are deleted.
+    fn batch(&mut self, read: &RecordBatch) -> Option<ScanItem> {
+        let decoded = read.num_rows();
+        if self.decoded + decoded as u64 > self.task.wanted() {
+            let detail = format!("more rows than the {} of the footer", self.task.wanted());
+            return Some(self.fail(FaultKind::Corrupt, detail));
         }
+        let positions = self.positions(decoded);
+        self.decoded += decoded as u64;
+        // Deleted rows go before anything is converted: what they hold is no matter of the table.
+        let mask = match &positions {
+            Positions::From(first) => self.file.shown.mask(*first, decoded),
+            Positions::Listed(_) => Mask::All,
+        };
+        Some(match mask {
+            Mask::Nothing => return None,
+            Mask::All => self.convert(read, positions),
+            Mask::Some(keep, listed) => match contained(|| filter_record_batch(read, &keep)) {
+                Ok(Ok(live)) => self.convert(&live, Positions::Listed(listed)),
+                Ok(Err(error)) => self.fail(FaultKind::Corrupt, error.to_string()),
+                Err(panicked) => self.fail(FaultKind::Corrupt, panicked.to_string()),
+            },
+        })
+    }
+
+    fn convert(&mut self, read: &RecordBatch, positions: Positions) -> ScanItem {
+        let rows = read.num_rows();
         // Conversion runs kernels over bytes that may be anything: contained like the decoding.
         let columns = contained(|| {
             self.file.plans.iter().map(|plan| plan.apply(read.columns(), rows)).collect::<Result<Vec<_>, _>>()
@@ -119,7 +156,6 @@ impl Decoding {
         match RecordBatch::try_new_with_options(Arc::clone(&self.file.schema), columns, &options) {
             Err(error) => self.fail(FaultKind::Corrupt, error.to_string()),
             Ok(batch) => {
-                let positions = self.positions(rows);
                 self.yielded += rows as u64;
                 ScanItem::Rows(RowGroupBatch { row_group: self.task.group.index, positions, batch })
             }
@@ -128,9 +164,9 @@ impl Decoding {
 
     fn positions(&self, rows: usize) -> Positions {
         match &self.task.positions {
-            None => Positions::From(self.task.group.first_position + self.yielded),
+            None => Positions::From(self.task.group.first_position + self.decoded),
             Some(listed) => {
-                let from = self.yielded as usize;
+                let from = self.decoded as usize;
                 Positions::Listed(listed[from..from + rows].to_vec())
             }
         }

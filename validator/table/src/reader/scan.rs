@@ -75,6 +75,9 @@ impl Scan {
                 return Some((item, self));
             }
             let task = self.todo.pop_front()?;
+            if self.is_dead(&task) {
+                return Some((task.end(0, None), self));
+            }
             match self.begin(task.clone()).await {
                 Ok(current) => self.current = Some(current),
                 Err(fault) => return Some((task.end(0, Some(fault)), self)),
@@ -97,6 +100,11 @@ impl Scan {
         Ok(Current::Inline(Box::new(Decoding::new(Arc::clone(&self.file), chunks, task)?)))
     }
 
+    /// All rows of the row group are deleted: nothing of it is in the table, so that nothing of it is read.
+    fn is_dead(&self, task: &Task) -> bool {
+        task.positions.is_none() && task.group.rows > 0 && task.shown(&self.file) == 0
+    }
+
     fn is_large(&self, task: &Task) -> bool {
         task.group.bytes > self.file.storage.limits().row_group_bytes
     }
@@ -104,7 +112,7 @@ impl Scan {
     /// Starts on the next row group while this one is decoded, if there is leave to hold its bytes.
     fn fetch_ahead(&mut self) {
         let (Some(task), Ok(handle)) = (self.todo.front(), Handle::try_current()) else { return };
-        if self.is_large(task) {
+        if self.is_large(task) || self.is_dead(task) {
             return;
         }
         let Some(permit) = self.file.storage.read_ahead(task.group.bytes) else { return };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::Int64Array;
 use arrow_schema::DataType;
-use iceberg::spec::{DataContentType, DataFile, DataFileFormat, ManifestContentType};
+use iceberg::spec::{DataContentType, DataFile, ManifestContentType};
 use serde_json::json;
 use validator_core::value::Value;
 use validator_core::verdict::TableVerdict;
@@ -224,42 +224,45 @@ fn deletes(lake: &Lake, content: DataContentType) -> DataFile {
 }
 
 #[tokio::test]
-async fn live_delete_files_refuse_the_run_and_deleted_ones_do_not() {
-    for content in [DataContentType::PositionDeletes, DataContentType::EqualityDeletes] {
-        let mut lake = lake();
-        let first = file(&lake, "a.parquet");
-        lake.append(vec![first]).await;
-        let manifest = assigned(lake.manifest("d.avro", vec![deletes(&lake, content)]).await, 102);
-        assert_eq!(manifest.content, ManifestContentType::Deletes);
-        let data = lake.manifests[0].clone();
-        lake.commit("delete", vec![data.clone(), manifest]).await;
-        let error = lake.pin().await.unwrap_err();
-        assert_eq!(error.to_string(), "table needs what this version cannot do: delete files (1 live)");
-        let empty = lake.empty_delete_manifest("e.avro", deletes(&lake, content)).await;
-        lake.commit("overwrite", vec![data, empty]).await;
-        assert_eq!(lake.pin().await.unwrap().files.len(), 1);
-    }
+async fn live_equality_deletes_refuse_the_run_and_deleted_ones_do_not() {
+    let mut lake = lake();
+    let first = file(&lake, "a.parquet");
+    lake.append(vec![first]).await;
+    let equality = deletes(&lake, DataContentType::EqualityDeletes);
+    let manifest = assigned(lake.manifest("d.avro", vec![equality.clone()]).await, 102);
+    assert_eq!(manifest.content, ManifestContentType::Deletes);
+    let data = lake.manifests[0].clone();
+    lake.commit("delete", vec![data.clone(), manifest]).await;
+    let error = lake.pin().await.unwrap_err();
+    assert_eq!(error.to_string(), "table needs what this version cannot do: equality delete files (1 live)");
+    assert!(!error.is_usage());
+    let empty = lake.empty_delete_manifest("e.avro", equality).await;
+    lake.commit("overwrite", vec![data, empty]).await;
+    assert_eq!(lake.pin().await.unwrap().files.len(), 1);
 }
 
 #[tokio::test]
-async fn deletion_vectors_refuse_the_run() {
-    let mut lake = Lake::with(vec![column(1, "a", "long")], json!([]), 3);
+async fn a_manifest_list_cut_before_its_deletes_is_found_by_the_summary() {
+    let mut lake = lake();
     let first = file(&lake, "a.parquet");
-    lake.append(vec![first.clone()]).await;
-    let vector = lake
-        .builder("dv.puffin", 1, 100)
-        .content(DataContentType::PositionDeletes)
-        .file_format(DataFileFormat::Puffin)
-        .referenced_data_file(Some(first.file_path().to_owned()))
-        .content_offset(Some(4))
-        .content_size_in_bytes(Some(40))
-        .build()
-        .unwrap();
-    let manifest = assigned(lake.manifest("dv.avro", vec![vector]).await, 102);
+    lake.append(vec![first]).await;
+    lake.metadata["snapshots"][0]["summary"]["total-delete-files"] = json!("1");
+    let findings = lake.pin().await.unwrap().findings;
+    assert_eq!(findings[0].detail, "the manifests have 0 live delete files, the snapshot's summary says 1");
+    assert_eq!((findings.len(), findings[0].cause), (1, "manifest_list_short"));
+}
+
+#[tokio::test]
+async fn an_encrypted_delete_file_refuses_the_run() {
+    let mut lake = lake();
+    let first = file(&lake, "a.parquet");
+    lake.append(vec![first]).await;
+    let mut builder = lake.builder("d.parquet", 1, 100);
+    let encrypted = builder.content(DataContentType::PositionDeletes).key_metadata(Some(vec![1])).build().unwrap();
+    let manifest = assigned(lake.manifest("d.avro", vec![encrypted]).await, 102);
     lake.commit("delete", vec![lake.manifests[0].clone(), manifest]).await;
     let error = lake.pin().await.unwrap_err();
-    assert_eq!(error.to_string(), "table needs what this version cannot do: delete files (1 live)");
-    assert!(!error.is_usage());
+    assert_eq!(error.to_string(), "table needs what this version cannot do: encryption");
 }
 
 #[tokio::test]

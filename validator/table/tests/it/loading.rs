@@ -53,7 +53,7 @@ fn row(table: &str, location: &str) -> String {
 }
 
 /// The error and its causes, as the edge prints them.
-fn chain(error: &dyn std::error::Error) -> String {
+pub fn chain(error: &dyn std::error::Error) -> String {
     std::iter::successors(Some(error), |e| e.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
@@ -258,7 +258,7 @@ async fn every_type_of_a_schema_arrives_and_nested_fields_are_optional() {
 async fn a_table_without_a_snapshot_is_empty_and_fine() {
     let pinned = Lake::new(vec![column(1, "a", "long")]).pin().await.unwrap();
     assert_eq!((pinned.snapshot_id, pinned.commit_ms, pinned.files.len(), pinned.findings.len()), (None, None, 0, 0));
-    assert!(pinned.ancestry.is_empty() && pinned.removed_files().await.files.is_empty());
+    assert!(pinned.ancestry.is_empty() && pinned.removed_rows().await.rows.is_empty());
 }
 
 /// Three commits (101, 102, 103), a branch and a tag; the third is after a rename of the column.

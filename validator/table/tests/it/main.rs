@@ -2,15 +2,23 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test, in what tests share too")]
 
+mod bad_deletes;
 mod corruption;
+mod delete_files;
+mod deletes;
 mod evolution;
 mod extreme;
 mod failing_store;
+mod filesystem_catalog;
 mod graph;
 mod lake;
 mod loading;
 mod nested;
 mod parquet_bytes;
 mod partitions;
+mod postgres_catalog;
 mod removal;
+mod rest_catalog;
+mod s3_stub;
 mod scans;
+mod stores;

@@ -37,3 +37,11 @@ pub fn append(path: &Path, bytes: &[u8]) {
 pub fn size(path: &Path) -> u64 {
     std::fs::metadata(path).unwrap().len()
 }
+
+/// Overwrites the first page headers of a row group, so that it does not decode.
+pub fn break_row_group(path: &Path, group: usize) {
+    let (start, length) = chunk(path, group, 0).byte_range();
+    let mut bytes = std::fs::read(path).unwrap();
+    bytes[start as usize..(start + length.min(8)) as usize].fill(0xFF);
+    std::fs::write(path, bytes).unwrap();
+}

@@ -21,7 +21,8 @@ pub struct AvroFields {
 
 /// Asks the registry for the fields of these topics' messages: of all versions of each subject `TOPIC-value`, and of the
 /// schemas with these ids, which messages were seen to have. A subject or an id that is not there adds nothing. The latest
-/// schema is the last version of the last topic's subject; ids of no such subject are older. A schema file has its own fields.
+/// schema is the last version of the last topic's subject; ids of no such subject are older. A schema file has its own fields; recorded
+/// files have those of all their writers, the last file's being the latest.
 ///
 /// # Errors
 /// When the registry does not answer.
@@ -29,6 +30,10 @@ pub fn avro_fields(schemas: &Schemas, topics: &[String], ids: &[u32]) -> Result<
     let mut found = AvroFields::default();
     if let Some(schema) = schemas.bare() {
         found.add(schema);
+        return Ok(found);
+    }
+    if let Some(recorded) = schemas.recorded_schemas() {
+        recorded.iter().for_each(|schema| found.add(schema));
         return Ok(found);
     }
     let mut versions = Vec::new();

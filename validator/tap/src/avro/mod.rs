@@ -4,7 +4,9 @@
 //! Contract: a payload that fails leaves nothing behind but a row of NULLs. The encoding is read to the last byte, also of
 //! fields that nobody wants: whether a message is undecodable does not depend on what is asked of it.
 
+pub(crate) mod container;
 mod discover;
+mod extent;
 mod map;
 mod notes;
 mod program;
@@ -17,6 +19,7 @@ mod wire;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use validator_core::position::PartitionIndex;
 use validator_core::schema::Field;
 use validator_core::verdict::UndecodableCause;
 
@@ -108,7 +111,10 @@ impl AvroDecoder {
     }
 
     /// The program for a payload, and where its record begins.
-    fn find(&mut self, payload: &[u8]) -> Result<(usize, usize), Failure> {
+    fn find(&mut self, partition: PartitionIndex, payload: &[u8]) -> Result<(usize, usize), Failure> {
+        if let Some(id) = self.schemas.of_partition(partition) {
+            return Ok((self.program_of(id)?, 0));
+        }
         if self.schemas.bare().is_some() {
             return Ok((self.program_of(0)?, 0));
         }
@@ -164,8 +170,8 @@ impl AvroDecoder {
     }
 
     /// Reads a payload into the columns; gives the bytes and items that it made beyond its own length.
-    fn read(&mut self, payload: &[u8]) -> Result<usize, Failure> {
-        let (program, from) = self.find(payload)?;
+    fn read(&mut self, partition: PartitionIndex, payload: &[u8]) -> Result<usize, Failure> {
+        let (program, from) = self.find(partition, payload)?;
         match &self.programs[program] {
             Compiled::Program(program) => {
                 let mut wire = Wire::new(payload, from, &program.schema);
@@ -220,7 +226,7 @@ impl Decoder for AvroDecoder {
             return Err(TapError::BatchFull { limit: limits::BATCH_PAYLOAD_BYTES_MAX });
         }
         self.notes.begin();
-        let outcome = match self.read(payload) {
+        let outcome = match self.read(message.partition, payload) {
             Ok(expansion) => {
                 self.notes.keep();
                 self.payload_bytes += expansion;

@@ -81,6 +81,15 @@ impl AvroSchema {
         Parser::default().finish(text)
     }
 
+    /// Whether its values are records, or one of several records.
+    pub(crate) fn is_of_records(&self) -> bool {
+        match self.kind(self.root) {
+            Kind::Record(_) => true,
+            Kind::Union(branches) => branches.iter().any(|branch| matches!(self.kind(*branch), Kind::Record(_))),
+            _ => false,
+        }
+    }
+
     pub(crate) fn root(&self) -> NodeId {
         self.root
     }

@@ -145,6 +145,13 @@ pub(super) fn client_error(error: &KafkaError) -> TapError {
         KafkaError::ClientConfig(_, description, name, _) => {
             TapError::Property { name: name.clone(), what: description.clone() }
         }
+        // Files that properties name are opened only when the client is made: `ssl.ca.location failed: …`.
+        KafkaError::ClientCreation(description) => match description.split_once(" failed: ") {
+            Some((name, what)) if name.starts_with("ssl.") && !name.contains(' ') => {
+                TapError::Property { name: name.to_owned(), what: what.to_owned() }
+            }
+            _ => TapError::Client { what: error.to_string() },
+        },
         other => TapError::Client { what: other.to_string() },
     }
 }
@@ -279,6 +286,14 @@ mod tests {
         assert_eq!((config.get("isolation.level"), config.get("client.id")), (Some("read_committed"), Some("mine")));
         assert!(config.get("group.id").is_some_and(|group| group.starts_with("validator-tap-")));
         assert_ne!(private_group(), private_group());
+    }
+
+    #[test]
+    fn a_property_whose_file_is_not_there_is_named() {
+        let clients =
+            clients(&[("security.protocol", "ssl"), ("ssl.ca.location", "no/such/ca.pem")]).expect("not ours");
+        let error = clients.consumer(Isolation::Committed, Ahead::Far).map(|_| ()).expect_err("no such file");
+        assert!(matches!(&error, TapError::Property { name, .. } if name == "ssl.ca.location"), "{error}");
     }
 
     #[test]

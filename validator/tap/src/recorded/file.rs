@@ -1,14 +1,16 @@
-//! One recorded file of lines, message by message.
+//! One recorded file, message by message.
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use validator_core::contract::{Envelope, FieldType};
 
 use super::index::Block;
 use super::kcat::KcatLine;
 use super::lines::{Line, Lines};
-use super::table;
+use super::{avro, table};
+use crate::avro::container::Header;
 use crate::{Headers, NoHeaders, TapError, json};
 
 /// A file and how messages lie in it.
@@ -21,6 +23,8 @@ pub(super) struct RecordedFile {
     pub(super) partition: i32,
     /// The message field that is the timestamp where the envelope has none.
     pub(super) timestamp: Option<(String, FieldType)>,
+    /// The header of an Avro container file, where messages are its records.
+    pub(super) avro: Option<Arc<Header>>,
 }
 
 /// A message as it was recorded.
@@ -47,6 +51,9 @@ impl RecordedFile {
     pub(super) fn scan(&self, blocks: Option<&[Block]>, each: Each<'_>) -> Result<ControlFlow<()>, TapError> {
         if self.envelope == Envelope::Table {
             return table::scan(self, blocks, each);
+        }
+        if let Some(header) = &self.avro {
+            return avro::scan(self, header, blocks, each);
         }
         let mut lines = Lines::open(&self.path, 0).map_err(|source| self.io(source))?;
         let mut parts = KcatLine::default();

@@ -6,6 +6,7 @@
 //! [`crate::limits::RECORDED_DISORDER_MAX`] messages). A message recorded twice counts once; two different messages at
 //! one offset are refused, as is a line that does not say where it belongs: nothing could be judged by it.
 
+mod avro;
 mod disorder;
 mod file;
 mod index;
@@ -18,14 +19,17 @@ use std::collections::BTreeMap;
 use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
-use validator_core::contract::{FieldType, RecordedSource};
+use validator_core::contract::{FieldType, Format, RecordedSource};
 use validator_core::hole::{Hole, HoleReason, Holes};
 use validator_core::position::PartitionIndex;
 
 use self::disorder::Places;
 use self::file::{Record, RecordedFile};
 use self::index::{Block, Found, Names};
+pub(crate) use self::open::find_paths;
+pub(crate) use self::table::whole;
 use crate::bounds::Bounds;
+use crate::registry::Schemas;
 use crate::{Message, PartitionEnd, PartitionRange, ReadEnd, Tap, TapError, Wanted};
 
 /// What is recorded, and what of it is asked for.
@@ -37,6 +41,8 @@ pub struct RecordedConfig {
     pub topics: Vec<String>,
     /// The range.
     pub bounds: Bounds,
+    /// How payloads are encoded: what lies in files of envelope `none`.
+    pub format: Format,
     /// The type of the field that `source.timestamp` names: an epoch, or a timestamp in text.
     pub timestamp_type: FieldType,
 }
@@ -57,6 +63,8 @@ pub struct RecordedTap {
     /// By number of discovery; only disordered partitions have any.
     places: Vec<Places>,
     disordered: Vec<bool>,
+    /// Of Avro container files.
+    schemas: Option<Arc<Schemas>>,
     warnings: Vec<String>,
 }
 
@@ -217,5 +225,9 @@ impl Tap for RecordedTap {
 
     fn warnings(&self) -> Vec<String> {
         self.warnings.clone()
+    }
+
+    fn schemas(&self) -> Option<Arc<Schemas>> {
+        self.schemas.clone()
     }
 }

@@ -1,17 +1,20 @@
 //! Opening a recorded source: its files, its partitions, their order and ranges.
 
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use validator_core::contract::Envelope;
+use validator_core::contract::{Envelope, Format};
 use validator_core::position::PartitionIndex;
 
 use super::disorder;
 use super::file::{Record, RecordedFile};
 use super::index::{Found, Index};
-use super::{RecordedConfig, RecordedTap};
+use super::{RecordedConfig, RecordedTap, avro};
 use crate::bounds::Edges;
-use crate::{TapError, limits};
+use crate::registry::Schemas;
+use crate::{PartitionRange, TapError, limits};
 
 impl RecordedTap {
     /// Reads the files through once and resolves the ranges.
@@ -22,8 +25,9 @@ impl RecordedTap {
     pub fn open(config: &RecordedConfig) -> Result<Self, TapError> {
         let files = find_files(config)?;
         let mut index = Index::new(config.bounds.times());
+        let mut broken = Vec::new();
         for file in &files {
-            read_through(file, &mut index)?;
+            broken.extend(read_through(file, &mut index)?);
         }
         let order = index.order_files();
         let places = disorder::sort(&files, &mut index)?;
@@ -35,11 +39,13 @@ impl RecordedTap {
             kept: vec![None; index.partitions.len()],
             places,
             disordered: index.partitions.iter().map(|seen| seen.disordered).collect(),
-            warnings: Vec::new(),
+            warnings: said(broken),
+            schemas: None,
             blocks: std::mem::take(&mut index.blocks),
             names: index.names.clone(),
         };
         tap.resolve(config, &index)?;
+        tap.schemas = tap.recorded_schemas().map(Arc::new);
         tap.warn(config, &index);
         Ok(tap)
     }
@@ -91,11 +97,36 @@ impl RecordedTap {
             let counted = if repeated == 1 { "message is" } else { "messages are" };
             warnings.push(format!("{repeated} {counted} recorded more than once and count once"));
         }
-        self.warnings = warnings;
+        self.warnings.extend(warnings);
+    }
+
+    /// The schemas of Avro container files: each file is a partition.
+    fn recorded_schemas(&self) -> Option<Schemas> {
+        let (mut ids, mut schemas) = (HashMap::new(), Vec::new());
+        let mut id_of = |partition: &PartitionRange| {
+            let header = self.files.get(usize::try_from(partition.tp.partition).ok()?)?.avro.as_ref()?;
+            Some(*ids.entry(Arc::clone(&header.text)).or_insert_with(|| {
+                schemas.push(Arc::clone(&header.schema));
+                u32::try_from(schemas.len() - 1).expect("files are bounded by limits")
+            }))
+        };
+        let of_partition: Vec<u32> = self.partitions.iter().map(&mut id_of).collect::<Option<_>>()?;
+        Some(Schemas::recorded(schemas, of_partition))
     }
 }
 
-fn find_files(config: &RecordedConfig) -> Result<Vec<RecordedFile>, TapError> {
+/// The first sentences on broken blocks, and how many more there are.
+fn said(mut broken: Vec<String>) -> Vec<String> {
+    let more = broken.len().saturating_sub(limits::BROKEN_BLOCKS_NAMED);
+    broken.truncate(limits::BROKEN_BLOCKS_NAMED);
+    if more > 0 {
+        broken.push(format!("{more} more blocks of recorded files are broken"));
+    }
+    broken
+}
+
+/// All files that the globs find, by name.
+pub(crate) fn find_paths(config: &RecordedConfig) -> Result<Vec<PathBuf>, TapError> {
     let mut paths: Vec<PathBuf> = Vec::new();
     for pattern in &config.source.files {
         let before = paths.len();
@@ -115,28 +146,44 @@ fn find_files(config: &RecordedConfig) -> Result<Vec<RecordedFile>, TapError> {
     if paths.len() > limits::RECORDED_FILES_MAX {
         return Err(TapError::TooManyFiles { count: paths.len(), limit: limits::RECORDED_FILES_MAX });
     }
+    Ok(paths)
+}
+
+fn find_files(config: &RecordedConfig) -> Result<Vec<RecordedFile>, TapError> {
     let envelope = config.source.envelope;
     let file = |(number, path): (usize, PathBuf)| {
         let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
         let is_table = matches!(extension.as_str(), "parquet" | "parq");
-        if is_table != (envelope == Envelope::Table) || extension == "avro" {
-            return Err(TapError::EnvelopeMismatch { path, envelope });
+        let is_avro = envelope == Envelope::None && config.format == Format::Avro;
+        if is_table != (envelope == Envelope::Table) || (extension == "avro") != is_avro {
+            return Err(TapError::EnvelopeMismatch { path, envelope, format: config.format });
         }
-        Ok(RecordedFile {
+        let mut file = RecordedFile {
             path,
             envelope,
             topic: config.topics.first().cloned().unwrap_or_default(),
             partition: i32::try_from(number).expect("bounded by limits"),
             timestamp: config.source.timestamp.clone().map(|field| (field, config.timestamp_type.clone())),
-        })
+            avro: None,
+        };
+        if is_avro {
+            file.avro = Some(Arc::new(avro::header(&file)?));
+        }
+        Ok(file)
     };
-    paths.into_iter().enumerate().map(file).collect()
+    find_paths(config)?.into_iter().enumerate().map(file).collect()
 }
 
-fn read_through(file: &RecordedFile, index: &mut Index) -> Result<(), TapError> {
+/// Adds a file to the index; gives what is broken in it and can be told.
+fn read_through(file: &RecordedFile, index: &mut Index) -> Result<Vec<String>, TapError> {
     index.begin_file();
     if file.envelope == Envelope::None {
         index.declare(&file.topic, file.partition);
+    }
+    if let Some(header) = &file.avro {
+        let broken = avro::read_through(file, header, index)?;
+        index.end_file();
+        return Ok(broken);
     }
     let mut block: Option<u64> = None;
     let flow = file.scan(None, &mut |record: &Record<'_>| {
@@ -154,5 +201,5 @@ fn read_through(file: &RecordedFile, index: &mut Index) -> Result<(), TapError> 
     })?;
     debug_assert!(flow.is_continue(), "nothing stops the first pass");
     index.end_file();
-    Ok(())
+    Ok(Vec::new())
 }

@@ -103,7 +103,7 @@ fn rows_of(
 }
 
 /// A whole number; instants as milliseconds, rounded down.
-fn whole(column: Option<&ArrayRef>, row: usize) -> Option<i64> {
+pub(crate) fn whole(column: Option<&ArrayRef>, row: usize) -> Option<i64> {
     let column = column.filter(|c| c.is_valid(row))?;
     Some(match column.data_type() {
         DataType::Int32 => column.as_primitive::<Int32Type>().value(row).into(),

@@ -1,4 +1,4 @@
-//! Where Avro schemas come from: a schema registry, or one file.
+//! Where Avro schemas come from: a schema registry, one file, or the recorded files themselves.
 //!
 //! Contract: an id's schema never changes, so every answer is kept for the life of the value, also that an id is unknown:
 //! a message gets the same verdict however often it is decoded. Blocking; safe to call on any thread.
@@ -12,6 +12,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use validator_core::position::PartitionIndex;
 
 use self::answer::{Registered, Versions};
 use self::client::{Client, Reply};
@@ -52,7 +54,15 @@ pub struct Schemas {
 #[derive(Debug)]
 enum Origin {
     Registry(Box<Registry>),
-    File { path: PathBuf, schema: Arc<AvroSchema> },
+    File {
+        path: PathBuf,
+        schema: Arc<AvroSchema>,
+    },
+    /// Writers' schemas of container files, and which of them each partition of the run has.
+    Recorded {
+        schemas: Vec<Arc<AvroSchema>>,
+        of_partition: Vec<u32>,
+    },
 }
 
 #[derive(Debug)]
@@ -99,7 +109,28 @@ impl Schemas {
     pub(crate) fn bare(&self) -> Option<&Arc<AvroSchema>> {
         match &self.origin {
             Origin::File { schema, .. } => Some(schema),
-            Origin::Registry(_) => None,
+            Origin::Registry(_) | Origin::Recorded { .. } => None,
+        }
+    }
+
+    /// Schemas of recorded container files, by the partition that each file is.
+    pub(crate) fn recorded(schemas: Vec<Arc<AvroSchema>>, of_partition: Vec<u32>) -> Self {
+        Self { origin: Origin::Recorded { schemas, of_partition } }
+    }
+
+    /// The id of the schema of bare records in a partition, where the file that it is has said it.
+    pub(crate) fn of_partition(&self, partition: PartitionIndex) -> Option<u32> {
+        match &self.origin {
+            Origin::Recorded { of_partition, .. } => of_partition.get(partition.0 as usize).copied(),
+            Origin::Registry(_) | Origin::File { .. } => None,
+        }
+    }
+
+    /// All schemas of recorded files, in the order of the files.
+    pub(crate) fn recorded_schemas(&self) -> Option<&[Arc<AvroSchema>]> {
+        match &self.origin {
+            Origin::Recorded { schemas, .. } => Some(schemas),
+            Origin::Registry(_) | Origin::File { .. } => None,
         }
     }
 
@@ -110,6 +141,10 @@ impl Schemas {
             Origin::File { path, .. } => {
                 Ok(Lookup::Unknown(format!("{} is the only schema there is", path.display()).into()))
             }
+            Origin::Recorded { schemas, .. } => Ok(match schemas.get(id as usize) {
+                Some(schema) => Lookup::Known(Arc::clone(schema)),
+                None => Lookup::Unknown("no recorded file has it".into()),
+            }),
         }
     }
 
@@ -117,7 +152,7 @@ impl Schemas {
     pub(crate) fn versions(&self, subject: &str) -> Result<Vec<(u32, Lookup)>, TapError> {
         match &self.origin {
             Origin::Registry(registry) => registry.versions(subject),
-            Origin::File { .. } => Ok(Vec::new()),
+            Origin::File { .. } | Origin::Recorded { .. } => Ok(Vec::new()),
         }
     }
 }

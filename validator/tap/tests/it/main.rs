@@ -11,7 +11,9 @@ mod json_random;
 mod kafka;
 mod real_kafka;
 mod recorded;
+mod recorded_avro;
 mod recorded_random;
+mod recorded_rows;
 #[allow(dead_code, reason = "the tests of the registry itself use the rest")]
 mod stub_registry;
 mod support;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, BinaryArray, Int32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use tempfile::TempDir;
-use validator_core::contract::{Bound, Envelope, EpochUnit, FieldType, RecordedSource};
+use validator_core::contract::{Bound, Envelope, EpochUnit, FieldType, Format, RecordedSource};
 use validator_core::hole::HoleReason;
 use validator_core::position::PartitionIndex;
 use validator_tap::{Bounds, RecordedConfig, RecordedTap, Tap, TapError};
@@ -67,6 +67,7 @@ fn config(dir: &Path, pattern: &str, envelope: Envelope) -> RecordedConfig {
         source: RecordedSource { files, envelope, timestamp: None },
         topics: vec!["t".to_owned()],
         bounds: Bounds::default(),
+        format: Format::Json,
         timestamp_type: FieldType::Epoch(EpochUnit::Millisecond),
     }
 }

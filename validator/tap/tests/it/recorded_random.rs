@@ -5,7 +5,7 @@ use std::ops::{ControlFlow, Range};
 
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
-use validator_core::contract::{Envelope, EpochUnit, FieldType, RecordedSource};
+use validator_core::contract::{Envelope, EpochUnit, FieldType, Format, RecordedSource};
 use validator_core::position::PartitionIndex;
 use validator_tap::{Bounds, RecordedConfig, RecordedTap, Tap};
 
@@ -94,6 +94,7 @@ fn any_cut_and_order_of_files_gives_the_messages_that_were_recorded() {
             source: RecordedSource { files, envelope: Envelope::Kcat, timestamp: None },
             topics: vec!["t".to_owned()],
             bounds: Bounds::default(),
+            format: Format::Json,
             timestamp_type: FieldType::Epoch(EpochUnit::Millisecond),
         })
         .unwrap_or_else(|error| panic!("seed {seed}, round {round}: {error}"));

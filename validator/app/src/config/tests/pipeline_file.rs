@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use validator_core::contract::{Bound, Envelope, Format, Identity, NullPayload};
+use validator_core::contract::{Bound, Envelope, Format, Identity, KeyFormat, NullPayload, Upsert};
 
 use super::super::{Pipeline, Profile, join};
 use super::{NOW_MS, pipeline, seen, service};
@@ -74,6 +74,7 @@ fn every_key_of_this_release_is_read() {
         window: Some("timestamp".into()),
         every_ms: 300_000,
         shards: 16,
+        upsert: None,
     };
     assert_eq!(contract.identity, identity);
     assert_eq!(contract.compare.drop.keys().collect::<Vec<_>>(), ["a", "b"]);
@@ -111,12 +112,71 @@ fn what_is_left_out_has_its_default() {
 #[test]
 fn key_mode_without_a_window_is_one_window_of_65536_shards() {
     let read = sound(&format!("{HEAD}[identity]\nmode = \"key\"\ncolumns = [\"id\"]\n"));
-    let expected = Identity::Key { columns: vec!["id".into()], window: None, every_ms: 60_000, shards: 65_536 };
+    let expected =
+        Identity::Key { columns: vec!["id".into()], window: None, every_ms: 60_000, shards: 65_536, upsert: None };
     assert_eq!(read.contract.identity, expected);
     let read = sound(&format!("{HEAD}[identity]\nmode = \"key\"\ncolumns = [\"id\"]\nwindow = \"ts\"\n"));
-    let expected =
-        Identity::Key { columns: vec!["id".into()], window: Some("ts".into()), every_ms: 60_000, shards: 64 };
+    let expected = Identity::Key {
+        columns: vec!["id".into()],
+        window: Some("ts".into()),
+        every_ms: 60_000,
+        shards: 64,
+        upsert: None,
+    };
     assert_eq!(read.contract.identity, expected);
+}
+
+#[test]
+fn content_mode_has_a_window_or_none_and_no_columns() {
+    let read = sound(&format!("{HEAD}[identity]\nmode = \"content\"\n"));
+    assert_eq!(read.contract.identity, Identity::Content { window: None, every_ms: 60_000, shards: 65_536 });
+    let lines = "window = \"ts\"\nevery = \"5m\"\nshards = 16\n";
+    let read = sound(&format!("{HEAD}[identity]\nmode = \"content\"\n{lines}"));
+    assert_eq!(read.contract.identity, Identity::Content { window: Some("ts".into()), every_ms: 300_000, shards: 16 });
+    let wrong = "columns = [\"id\"]\nwidth = 8\nprofile = \"redpanda\"\nevery = \"1m\"\nshards = 0\n";
+    insta::assert_snapshot!(seen(pipeline(&format!("{HEAD}[identity]\nmode = \"content\"\n{wrong}"))), @r#"
+    5 problems in rules/trades.toml
+
+    error: `columns` has no meaning in `mode = "content"`: every compared column counts
+     --> rules/trades.toml:8:1
+      |
+    8 | columns = ["id"]
+      | ^^^^^^^
+
+    error: `width` is for `mode = "offset"`
+     --> rules/trades.toml:9:1
+      |
+    9 | width = 8
+      | ^^^^^
+
+    error: `profile` is for `mode = "offset"`
+      --> rules/trades.toml:10:1
+       |
+    10 | profile = "redpanda"
+       | ^^^^^^^
+
+    error: `every` needs a `window`, the time column that both sides have
+      --> rules/trades.toml:11:1
+       |
+    11 | every = "1m"
+       | ^^^^^
+
+    error: `shards` is a whole number from 1 to 65536, not 0
+      --> rules/trades.toml:12:10
+       |
+    12 | shards = 0
+       |          ^
+    "#);
+    let ignored = "window = \"ts\"\n[compare]\nignore = { ts = \"why\" }\n";
+    insta::assert_snapshot!(seen(pipeline(&format!("{HEAD}[identity]\nmode = \"content\"\n{ignored}"))), @r#"
+    1 problem in rules/trades.toml
+
+    error: column `ts` is the window of the identity and cannot be ignored
+      --> rules/trades.toml:10:12
+       |
+    10 | ignore = { ts = "why" }
+       |            ^^
+    "#);
 }
 
 #[test]
@@ -198,7 +258,7 @@ settel = \"90s\"
     error: the file has no [identity]: how is a row paired with its message?
      --> rules/trades.toml
       = hint: `mode = "offset"` where the table keeps topic, partition and offset, `mode = "key"` where
-              columns are unique
+              columns are unique, `mode = "content"` where it has neither
 
     error: [pipeline] has no `name`
      --> rules/trades.toml:1:2
@@ -322,7 +382,7 @@ timestamp = \"T\"
     4 | table = "trades"
       |         ^^^^^^^^
 
-    error: `format` is one of `json`, `avro` or `bytes`, not "jason"
+    error: `format` is one of `json`, `avro`, `bytes` or `parquet`, not "jason"
      --> rules/trades.toml:5:10
       |
     5 | format = "jason"
@@ -463,7 +523,7 @@ fn what_is_missing_is_named_with_the_line_to_write() {
     error: the file has no [identity]: how is a row paired with its message?
      --> rules/trades.toml
       = hint: `mode = "offset"` where the table keeps topic, partition and offset, `mode = "key"` where
-              columns are unique
+              columns are unique, `mode = "content"` where it has neither
     "#);
     insta::assert_snapshot!(seen(pipeline("[pipeline]\n[identity]\n[source]\n")), @r#"
     6 problems in rules/trades.toml
@@ -545,7 +605,7 @@ expect = \"column_values_to_not_be_null\"
 name = \"fidelity-burn\"
 ";
     insta::assert_snapshot!(seen(pipeline(text)), @r#"
-    8 problems in rules/trades.toml
+    5 problems in rules/trades.toml
 
     error: `format = "protobuf"` is not built yet
      --> rules/trades.toml:5:10
@@ -559,26 +619,6 @@ name = \"fidelity-burn\"
     6 | poll = "2s"
       | ^^^^
       = hint: take it out for now
-
-    error: `mode = "content"` is not built yet
-     --> rules/trades.toml:8:8
-      |
-    8 | mode = "content"
-      |        ^^^^^^^^^
-
-    error: `tolerate` in [compare] is not built yet
-      --> rules/trades.toml:10:1
-       |
-    10 | tolerate = { vendor_data = "empty_is_null" }
-       | ^^^^^^^^
-       = hint: take it out for now
-
-    error: `mask` in [compare] is not built yet
-      --> rules/trades.toml:11:1
-       |
-    11 | mask = ["account"]
-       | ^^^^
-       = hint: take it out for now
 
     error: `dead_letter` in [fidelity] is not built yet
       --> rules/trades.toml:13:1
@@ -601,24 +641,53 @@ name = \"fidelity-burn\"
        |   ^^^^^^
        = hint: take it out for now
     "#);
-    let upsert =
-        format!("{HEAD}[identity]\nmode = \"key\"\ncolumns = [\"id\"]\nupsert = true\ndelete_when = \"op = 'd'\"\n");
-    insta::assert_snapshot!(seen(pipeline(&upsert)), @r#"
+}
+
+#[test]
+fn an_upsert_table_is_said_beside_its_key() {
+    let identity = "[identity]\nmode = \"key\"\ncolumns = [\"id\"]\n";
+    let read = |lines: &str| pipeline(&format!("{HEAD}{identity}{lines}")).expect("it is sound").contract.identity;
+    let Identity::Key { upsert, .. } = read("upsert = true\ndelete_when = \"op = 'd'\"\nkey = \"json\"\n") else {
+        panic!("its mode is key");
+    };
+    assert_eq!(upsert, Some(Upsert { delete_when: Some("op = 'd'".into()), key: Some(KeyFormat::Json) }));
+    let Identity::Key { upsert, .. } = read("upsert = false\n") else { panic!("its mode is key") };
+    assert_eq!(upsert, None);
+    let hash = |lines: &str| pipeline(&format!("{HEAD}{identity}{lines}")).expect("it is sound").config_hash;
+    let hashes = ["", "upsert = true\n", "upsert = true\nkey = \"json\"\n", "upsert = true\ndelete_when = \"a\"\n"];
+    let hashes: std::collections::BTreeSet<String> = hashes.map(hash).into();
+    assert_eq!(hashes.len(), 4, "another meaning has another hash");
+    assert_eq!(hash(""), hash("upsert = false\n"));
+}
+
+#[test]
+fn what_only_an_upsert_table_has_is_refused_elsewhere_and_rows_of_null_payloads_there() {
+    let lines = "[identity]\nmode = \"key\"\ncolumns = [\"id\"]\ndelete_when = \"op = 'd'\"\nkey = \"json\"\n";
+    insta::assert_snapshot!(seen(pipeline(&format!("{HEAD}{lines}"))), @r#"
     2 problems in rules/trades.toml
 
-    error: `upsert` in [identity] is not built yet
+    error: `delete_when` is for `upsert = true`
      --> rules/trades.toml:9:1
       |
-    9 | upsert = true
-      | ^^^^^^
-      = hint: take it out for now
+    9 | delete_when = "op = 'd'"
+      | ^^^^^^^^^^^
 
-    error: `delete_when` in [identity] is not built yet
+    error: `key` is for `upsert = true`
       --> rules/trades.toml:10:1
        |
-    10 | delete_when = "op = 'd'"
-       | ^^^^^^^^^^^
-       = hint: take it out for now
+    10 | key = "json"
+       | ^^^
+    "#);
+    let lines = "null_payload = \"row\"\n[identity]\nmode = \"key\"\ncolumns = [\"id\"]\nupsert = true\n";
+    insta::assert_snapshot!(seen(pipeline(&format!("{HEAD}{lines}"))), @r#"
+    1 problem in rules/trades.toml
+
+    error: in an upsert table a null payload deletes its key, and is no row
+     --> rules/trades.toml:6:16
+      |
+    6 | null_payload = "row"
+      |                ^^^^^
+      = hint: take `null_payload` out
     "#);
 }
 
@@ -649,7 +718,7 @@ give_up = \"1h\"
 files = [\"a.parquet\"]
 ";
     insta::assert_snapshot!(seen(pipeline(text)), @r#"
-    10 problems in rules/trades.toml
+    9 problems in rules/trades.toml
 
     error: give `topic` or `topics`, not both
      --> rules/trades.toml:4:1
@@ -700,14 +769,7 @@ files = [\"a.parquet\"]
     20 | give_up = "1h"
        |           ^^^^
 
-    error: Avro files with `envelope = "none"` are not built yet
-      --> rules/trades.toml:21:2
-       |
-    21 | [source]
-       |  ^^^^^^
-       = hint: record messages with `kcat -J`, and write `envelope = "kcat"`
-
-    error: Parquet files with `envelope = "none"` are not built yet
+    error: rows of Parquet files that are messages are `format = "parquet"`
       --> rules/trades.toml:21:2
        |
     21 | [source]
@@ -795,4 +857,33 @@ fn the_sample_of_the_k2_trades_is_sound() {
     };
     assert_eq!(read.contract.name, "trades");
     assert_eq!(read.contract.format, Format::Avro);
+}
+
+#[test]
+fn tolerances_and_masks_are_read_and_their_words_are_checked() {
+    let lines = "[compare]\ntolerate = { a = \"trim\", \"b.c\" = \"json_equal\" }\nmask = [\"b\", \"a\", \"b\"]\n";
+    let text = |lines: &str| format!("{HEAD}[identity]\nmode = \"key\"\ncolumns = [\"id\"]\n{lines}");
+    let read = pipeline(&text(lines)).expect("sound");
+    let compare = &read.contract.compare;
+    let words: Vec<_> =
+        compare.tolerate.iter().map(|(column, tolerance)| (column.as_str(), tolerance.word())).collect();
+    assert_eq!((words, compare.mask.join(",")), (vec![("a", "trim"), ("b.c", "json_equal")], "a,b".to_owned()));
+    let without = pipeline(&text("")).expect("sound");
+    assert_ne!(read.config_hash, without.config_hash);
+    insta::assert_snapshot!(seen(pipeline(&text("[compare]\ntolerate = { a = \"trimm\" }\nmask = [\"\"]\n"))), @r#"
+    2 problems in rules/trades.toml
+
+    error: `trimm` is no tolerance
+      --> rules/trades.toml:10:18
+       |
+    10 | tolerate = { a = "trimm" }
+       |                  ^^^^^^^
+       = hint: did you mean "trim"?
+
+    error: `mask` names no column here
+      --> rules/trades.toml:11:9
+       |
+    11 | mask = [""]
+       |         ^^
+    "#);
 }

@@ -1,6 +1,10 @@
 //! `validator.toml`, sound and not.
 
-use super::super::{Catalog, Service};
+use std::time::Duration;
+
+use validator_table::{CatalogConfig, PostgresConfig, RestAccess, RestConfig};
+
+use super::super::{Catalog, Secret, Service};
 use super::{seen, service};
 use crate::render::{Palette, problems};
 
@@ -54,15 +58,10 @@ fn every_key_of_this_release_is_read() {
     assert_eq!(properties, expected);
     let registry = service.schema_registry.as_ref().expect("there is a [schema_registry]");
     assert_eq!(registry.token.as_ref().map(|token| token.expose()), Some("s3cr3t"));
-    let lake =
-        Catalog::Sql { uri: "sqlite:///var/lake/catalog.db".into(), catalog_name: "lake".into(), warehouse: None };
-    let near = Catalog::Sql {
-        uri: "sqlite://etc/catalog.db".into(),
-        catalog_name: "prod".into(),
-        warehouse: Some("file:///var/lake".into()),
-    };
-    let one = Catalog::Metadata { location: "etc/tables/v1.metadata.json".into() };
-    assert_eq!(service.catalogs.values().collect::<Vec<_>>(), [&lake, &near, &one]);
+    let sql = |uri: &str, name: &str| CatalogConfig::Sql { uri: uri.into(), catalog_name: name.into() };
+    let one = CatalogConfig::Metadata { location: "etc/tables/v1.metadata.json".into() };
+    let read: Vec<&CatalogConfig> = service.catalogs.values().map(|catalog| &catalog.config).collect();
+    assert_eq!(read, [&sql("sqlite:///var/lake/catalog.db", "lake"), &sql("sqlite://etc/catalog.db", "prod"), &one]);
     let names: Vec<String> = service.warnings.iter().map(|warning| warning.message.clone()).collect();
     assert_eq!(names, ["`digest_key` stands in the file for everyone to read"]);
 }
@@ -196,84 +195,318 @@ type = "sql"
     "#);
 }
 
+fn catalog<'a>(service: &'a Service, name: &str) -> &'a Catalog {
+    service.catalogs.get(name).expect("there is such a catalog")
+}
+
 #[test]
-fn catalogs_of_later_releases_are_refused_by_name() {
+fn every_key_of_catalogs_and_stores_is_read() {
+    let service = sound(
+        r#"
+        [catalogs.rest]
+        type = "rest"
+        uri = "https://catalog.example/api"
+        warehouse = "prod"
+        prefix = "ws"
+        credential = "${REGISTRY_TOKEN}"
+        oauth2-server-uri = "https://login.example/token"
+        scope = "all"
+        audience = "lake"
+        timeout = "5s"
+        header.X-Team = "data"
+        "header.X-Other" = "b"
+        [catalogs.rest.storage]
+        "s3.endpoint" = "http://localhost:9000/"
+        "s3.path-style-access" = true
+        "s3.connect-timeout" = 2.5
+        s3.region = "eu-west-1"
+        [catalogs.pg]
+        type = "sql"
+        uri = "postgres://reader@db.example/lake"
+        password = "${REGISTRY_TOKEN}"
+        timeout = "5s"
+        [catalogs.files]
+        type = "filesystem"
+        warehouse = "lake"
+        storage.s3.access-key-id = "id"
+        storage.s3.secret-access-key = "${REGISTRY_TOKEN}"
+        [catalogs.bucket]
+        type = "filesystem"
+        warehouse = "s3://bucket/lake"
+        "#,
+    );
+    assert!(service.warnings.is_empty(), "{:?}", service.warnings);
+    let rest = catalog(&service, "rest");
+    let expected = RestConfig {
+        uri: "https://catalog.example/api".into(),
+        warehouse: Some("prod".into()),
+        prefix: Some("ws".into()),
+        access: RestAccess::Client {
+            id: None,
+            secret: Secret::new("s3cr3t"),
+            server_uri: Some("https://login.example/token".into()),
+            parameters: vec![("scope".into(), "all".into()), ("audience".into(), "lake".into())],
+        },
+        headers: vec![("X-Team".into(), Secret::new("data")), ("X-Other".into(), Secret::new("b"))],
+        ca: None,
+        timeout: Some(Duration::from_secs(5)),
+        vended: true,
+    };
+    assert_eq!(rest.config, CatalogConfig::Rest(expected));
+    assert_eq!(rest.store.endpoint.as_deref(), Some("http://localhost:9000"));
+    assert_eq!((rest.store.path_style, rest.store.region.as_deref()), (Some(true), Some("eu-west-1")));
+    assert_eq!(rest.store.connect_timeout, Some(Duration::from_millis(2_500)));
+    let expected = PostgresConfig {
+        uri: Secret::new("postgres://reader@db.example/lake"),
+        password: Some(Secret::new("s3cr3t")),
+        catalog_name: "pg".into(),
+        timeout: Some(Duration::from_secs(5)),
+    };
+    assert_eq!(catalog(&service, "pg").config, CatalogConfig::Postgres(expected));
+    let files = catalog(&service, "files");
+    assert_eq!(files.config, CatalogConfig::Filesystem { warehouse: "etc/lake".into() });
+    assert_eq!(files.store.secret_access_key, Some(Secret::new("s3cr3t")));
+    let bucket = CatalogConfig::Filesystem { warehouse: "s3://bucket/lake".into() };
+    assert_eq!(catalog(&service, "bucket").config, bucket);
+}
+
+#[test]
+fn an_own_key_to_the_store_asks_the_catalog_for_none() {
+    let service = sound(
+        "[catalogs.a]\ntype = \"rest\"\nuri = \"http://c\"\n\
+         storage = { \"s3.access-key-id\" = \"id\", \"s3.secret-access-key\" = \"${REGISTRY_TOKEN}\" }\n\
+         [catalogs.b]\ntype = \"rest\"\nuri = \"http://c\"\nstorage = { \"s3.allow-anonymous\" = true }\n",
+    );
+    for catalog in service.catalogs.values() {
+        assert!(matches!(&catalog.config, CatalogConfig::Rest(rest) if !rest.vended), "{catalog:?}");
+    }
+}
+
+#[test]
+fn secrets_of_catalogs_come_from_files_and_are_not_printed() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let path = folder.path().join("key");
+    std::fs::write(&path, "hunter2\n").expect("the folder is ours");
+    let file = format!("{{ file = \"{}\" }}", path.display());
+    let service = sound(&format!(
+        "[catalogs.a]\ntype = \"rest\"\nuri = \"http://c\"\ntoken = {file}\nheader.X-Api-Key = {file}\n\
+         storage = {{ \"s3.access-key-id\" = \"id\", \"s3.secret-access-key\" = {file}, s3.session-token = {file} }}\n\
+         [catalogs.b]\ntype = \"sql\"\nuri = \"postgres://me:hunter2@db/lake\"\n\
+         [catalogs.c]\ntype = \"rest\"\nuri = \"http://c\"\ncredential = \"me:hunter2\"\n"
+    ));
+    let rest = catalog(&service, "a");
+    assert!(matches!(&rest.config, CatalogConfig::Rest(rest) if rest.headers[0].1 == Secret::new("hunter2")));
+    assert_eq!(rest.store.session_token, Some(Secret::new("hunter2")));
+    assert!(!format!("{:?}", service.catalogs).contains("hunter2"));
+    let warnings = problems(&service.warnings, "warning", Palette::PLAIN, 100);
+    assert!(!warnings.contains("hunter2"), "{warnings}");
+    insta::assert_snapshot!(warnings, @r#"
+    warning: `uri` holds a password for everyone to read
+     --> etc/validator.toml:9:7
+      |
+    9 | uri = "postgres://**********@db/lake"
+      |       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      = hint: write `password = "${PGPASSWORD}"` in [catalogs.b] and export it
+
+    warning: `credential` stands in the file for everyone to read
+      --> etc/validator.toml:13:14
+       |
+    13 | credential = "***"
+       |              ^^^^^
+       = hint: write "${CREDENTIAL}" and export it, or { file = "…" }
+    "#);
+}
+
+#[test]
+fn what_is_wrong_with_a_catalog_is_told_at_its_place() {
     let text = r#"
 [catalogs.rest]
 type = "rest"
-uri = "http://localhost:8181"
+uri = "localhost:8181"
+token = "${REGISTRY_TOKEN}"
+credential = "me:"
+credentail = "me:x"
+ca = "no/such.pem"
+timeout = "0s"
+"header.X Y" = "a"
 [catalogs.files]
 type = "filesystem"
-warehouse = "/lake"
 [catalogs.pg]
 type = "sql"
-uri = "postgres://db/catalog"
+uri = "postgres://db:port/catalog"
+[catalogs.lite]
+type = "sql"
+uri = "sqlite:///c.db"
+password = "${REGISTRY_TOKEN}"
 [catalogs.typo]
-type = "sqll"
+type = "fliesystem"
 [catalogs.none]
 uri = "sqlite:///c.db"
 [catalogs.s3]
 type = "metadata"
 location = "s3://lake/v1.metadata.json"
-storage = { "s3.endpoint" = "http://localhost:9000" }
+[catalogs.s3.storage]
+"s3.endpiont" = "http://localhost:9000"
+"s3.endpoint" = "localhost:9000"
+"s3.path-style-access" = "yes"
+"s3.connect-timeout" = 0
+"s3.access-key-id" = "id"
+"gcs.project" = "x"
+"s3.ca" = "no/such.pem"
 [catalogs.bare]
 type = "sql"
 uri = "/var/catalog.db"
+[catalogs.open]
+type = "rest"
+uri = "http://me:pw@host"
+scope = "all"
 [catalogs.empty]
 type = "metadata"
 "#;
     insta::assert_snapshot!(seen(service(text)), @r#"
-    8 problems in etc/validator.toml
+    22 problems in etc/validator.toml
 
-    error: `type = "rest"` is not built yet
-     --> etc/validator.toml:3:8
+    error: `uri` starts with http:// or https:// and names a host
+     --> etc/validator.toml:4:7
       |
-    3 | type = "rest"
-      |        ^^^^^^
+    4 | uri = "localhost:8181"
+      |       ^^^^^^^^^^^^^^^^
 
-    error: `type = "filesystem"` is not built yet
-     --> etc/validator.toml:6:8
+    error: give `token` or `credential`, not both
+     --> etc/validator.toml:5:9
       |
-    6 | type = "filesystem"
-      |        ^^^^^^^^^^^^
+    5 | token = "${REGISTRY_TOKEN}"
+      |         ^^^^^^^^^^^^^^^^^^^
 
-    error: a SQL catalog on PostgreSQL is not built yet
-      --> etc/validator.toml:10:7
-       |
-    10 | uri = "postgres://db/catalog"
-       |       ^^^^^^^^^^^^^^^^^^^^^^^
+    error: unknown key `credentail` in [catalogs.rest]
+     --> etc/validator.toml:7:1
+      |
+    7 | credentail = "***"
+      | ^^^^^^^^^^
+      = hint: did you mean `credential`?
 
-    error: `type` is one of `sql` or `metadata`, not "sqll"
-      --> etc/validator.toml:12:8
+    error: the file of `ca` cannot be read: No such file or directory (os error 2)
+     --> etc/validator.toml:8:6
+      |
+    8 | ca = "no/such.pem"
+      |      ^^^^^^^^^^^^^
+
+    error: `timeout` is above 0
+     --> etc/validator.toml:9:11
+      |
+    9 | timeout = "0s"
+      |           ^^^^
+
+    error: `X Y` is no name of a header
+      --> etc/validator.toml:10:1
        |
-    12 | type = "sqll"
-       |        ^^^^^^
-       = hint: did you mean "sql"?
+    10 | "header.X Y" = "a"
+       | ^^^^^^^^^^^^
+
+    error: [catalogs.files] has no `warehouse`
+      --> etc/validator.toml:11:11
+       |
+    11 | [catalogs.files]
+       |           ^^^^^
+       = hint: write `warehouse = "s3://bucket/warehouse"` in [catalogs.files]
+
+    error: `uri` is not one of PostgreSQL: error with configuration: invalid port number
+      --> etc/validator.toml:15:7
+       |
+    15 | uri = "postgres://db:port/catalog"
+       |       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+       = hint: write `postgres://user@host:5432/database`
+
+    error: `password` is for PostgreSQL
+      --> etc/validator.toml:19:1
+       |
+    19 | password = "${REGISTRY_TOKEN}"
+       | ^^^^^^^^
+
+    error: `type` is one of `rest`, `sql`, `filesystem` or `metadata`, not "fliesystem"
+      --> etc/validator.toml:21:8
+       |
+    21 | type = "fliesystem"
+       |        ^^^^^^^^^^^^
+       = hint: did you mean "filesystem"?
 
     error: [catalogs.none] has no `type`
-      --> etc/validator.toml:13:11
+      --> etc/validator.toml:22:11
        |
-    13 | [catalogs.none]
+    22 | [catalogs.none]
        |           ^^^^
        = hint: write `type = "sql"` in [catalogs.none]
 
-    error: `storage` in [catalogs.s3] is not built yet
-      --> etc/validator.toml:18:1
+    error: a key is `s3.access-key-id` and `s3.secret-access-key`, both
+      --> etc/validator.toml:27:14
        |
-    18 | storage = { "s3.endpoint" = "http://localhost:9000" }
-       | ^^^^^^^
-       = hint: take it out for now
+    27 | [catalogs.s3.storage]
+       |              ^^^^^^^
 
-    error: `uri` of a SQL catalog starts with sqlite:///
-      --> etc/validator.toml:21:7
+    error: unknown property `s3.endpiont` in [catalogs.s3.storage]
+      --> etc/validator.toml:28:1
        |
-    21 | uri = "/var/catalog.db"
+    28 | "s3.endpiont" = "http://localhost:9000"
+       | ^^^^^^^^^^^^^
+       = hint: did you mean `s3.endpoint`?
+
+    error: `s3.endpoint` is http:// or https:// and a host
+      --> etc/validator.toml:29:17
+       |
+    29 | "s3.endpoint" = "localhost:9000"
+       |                 ^^^^^^^^^^^^^^^^
+
+    error: `s3.path-style-access` is "true" or "false"
+      --> etc/validator.toml:30:26
+       |
+    30 | "s3.path-style-access" = "yes"
+       |                          ^^^^^
+
+    error: `s3.connect-timeout` is seconds above 0, like "5", "2.5" or "500ms"
+      --> etc/validator.toml:31:24
+       |
+    31 | "s3.connect-timeout" = 0
+       |                        ^
+
+    error: unknown property `gcs.project` in [catalogs.s3.storage]
+      --> etc/validator.toml:33:1
+       |
+    33 | "gcs.project" = "x"
+       | ^^^^^^^^^^^^^
+       = hint: known here: `s3.endpoint`, `s3.region`, `client.region`, `s3.access-key-id`,
+               `s3.secret-access-key`, `s3.session-token`, `s3.session-token-expires-at-ms`,
+               `s3.path-style-access`, `s3.allow-anonymous`, `s3.connect-timeout`, `s3.request-timeout`
+               and `s3.ca`
+
+    error: the file of `s3.ca` cannot be read: No such file or directory (os error 2)
+      --> etc/validator.toml:34:11
+       |
+    34 | "s3.ca" = "no/such.pem"
+       |           ^^^^^^^^^^^^^
+
+    error: `uri` of a SQL catalog starts with sqlite:/// or postgres://
+      --> etc/validator.toml:37:7
+       |
+    37 | uri = "/var/catalog.db"
        |       ^^^^^^^^^^^^^^^^^
 
-    error: [catalogs.empty] has no `location`
-      --> etc/validator.toml:22:11
+    error: `uri` holds a user or password
+      --> etc/validator.toml:40:7
        |
-    22 | [catalogs.empty]
+    40 | uri = "http://*****@host"
+       |       ^^^^^^^^^^^^^^^^^^^
+       = hint: write them as `credential` or `token`
+
+    error: `scope` wants a `credential`
+      --> etc/validator.toml:41:9
+       |
+    41 | scope = "all"
+       |         ^^^^^
+
+    error: [catalogs.empty] has no `location`
+      --> etc/validator.toml:42:11
+       |
+    42 | [catalogs.empty]
        |           ^^^^^
        = hint: write `location = "/path/to/v1.metadata.json"` in [catalogs.empty]
     "#);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 use validator_core::clock::UtcMillis;
 use validator_core::figures::{Figures, Outcome, Reason};
-use validator_core::finding::{ColumnDifference, Finding, FindingCounts, Named, RowPlace, sort};
+use validator_core::finding::{Candidate, ColumnDifference, Finding, FindingCounts, Named, RowPlace, sort};
 use validator_core::hole::{Hole, HoleReason, Holes};
 use validator_core::judge::{MessageTally, RowTally};
 use validator_core::position::TopicPartition;
@@ -116,6 +116,22 @@ fn corrupted(offset: i64, columns: Vec<ColumnDifference>) -> Finding {
 
 fn column(name: &str, message: serde_json::Value, row: serde_json::Value, damage: Damage) -> ColumnDifference {
     ColumnDifference { name: name.to_owned(), message, row, damage }
+}
+
+#[test]
+fn equal_messages_that_may_be_meant_stand_below_the_findings_own() {
+    let mut finding = Finding::of_message("trades", MessageVerdict::Missing, Some(Cause::Lost), &tp(3), 8);
+    let candidate = |offset| Candidate { topic: tp(3).topic, partition: 3, offset };
+    finding.candidates = vec![candidate(7), candidate(8), candidate(9)];
+    finding.detail =
+        "no row, and the table has moved past it; which of 3 equal messages it is cannot be told".to_owned();
+    insta::assert_snapshot!(super::finding_text(&finding, Palette::PLAIN, 120), @"
+    missing  no row, and the table has moved past the message
+      market.crypto.trades.binance[3]@8
+        or market.crypto.trades.binance[3]@7
+        or market.crypto.trades.binance[3]@9
+        no row, and the table has moved past it; which of 3 equal messages it is cannot be told
+    ");
 }
 
 /// One of each kind that a person meets.

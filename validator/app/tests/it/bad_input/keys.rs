@@ -147,18 +147,26 @@ fn a_field_type_that_is_none() {
 }
 
 #[test]
-fn a_catalog_of_a_kind_that_is_not_built_yet() {
+fn keys_of_one_kind_of_catalog_are_not_those_of_another() {
     let folder = written(&sound());
     folder.edit("validator.toml", "type = \"sql\"", "type = \"rest\"");
     assert_snapshot!(reconcile(&folder), @r#"
     exit 2
     --- stderr
-    error: `type = "rest"` is not built yet
-     --> validator.toml:2:8
+    error: `uri` starts with http:// or https:// and names a host
+     --> validator.toml:3:7
       |
-    2 | type = "rest"
-      |        ^^^^^^
+    3 | uri = "sqlite://DIR/warehouse/catalog.db"
+      |       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
 
-    1 problem in validator.toml
+    error: unknown key `catalog_name` in [catalogs.lake]
+     --> validator.toml:4:1
+      |
+    4 | catalog_name = "lake"
+      | ^^^^^^^^^^^^
+      = hint: known here: `type`, `storage`, `uri`, `warehouse`, `prefix`, `credential`, `token`,
+              `oauth2-server-uri`, `scope`, `audience`, `resource`, `ca` and `timeout`
+
+    2 problems in validator.toml
     "#);
 }

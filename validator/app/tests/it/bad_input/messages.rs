@@ -251,8 +251,8 @@ fn a_recording_in_another_envelope() {
     exit 2
     --- stderr
     error: open the topic
-      because: topic.jsonl is not of envelope Table: table is Parquet, kcat and none are JSON lines
-               (.gz, .zst)
+      because: topic.jsonl does not hold messages so: envelope table is Parquet with topic, partition,
+               offset, key and value (.parquet)
     ");
 }
 

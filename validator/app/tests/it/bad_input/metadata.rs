@@ -132,13 +132,13 @@ fn a_table_of_a_version_to_come() {
 }
 
 #[test]
-fn a_table_with_delete_files_is_refused_with_its_reason() {
+fn a_table_with_equality_deletes_is_refused_with_its_reason() {
     let mut scene = sound();
-    scene.table.position_deletes = true;
+    scene.table.equality_deletes = true;
     assert_snapshot!(reconcile(&written(&scene)), @"
     exit 3
     --- stderr
     error: open the table
-      because: table needs what this version cannot do: delete files (1 live)
+      because: table needs what this version cannot do: equality delete files (1 live)
     ");
 }

@@ -2,6 +2,7 @@
 //! binary prints it.
 
 mod catalog;
+mod catalogs;
 mod columns;
 mod data_files;
 mod expressions;
@@ -15,7 +16,7 @@ use crate::scene::{Folder, Scene};
 use crate::transcript::validator;
 
 /// Writes the scene.
-fn written(scene: &Scene) -> Folder {
+pub(crate) fn written(scene: &Scene) -> Folder {
     let runtime = tokio::runtime::Runtime::new().expect("the system gives threads");
     runtime.block_on(scene.write())
 }
@@ -26,7 +27,7 @@ fn sound() -> Scene {
 }
 
 /// What `validator reconcile` says in a folder; of a report without context and figures, which cli.rs shows whole.
-fn reconcile(folder: &Folder) -> String {
+pub(crate) fn reconcile(folder: &Folder) -> String {
     let ran = validator(folder.path(), "reconcile pipeline.toml --as-of 2024-08-08T14:00:00Z").assert_no_panic();
     let said = ran.all();
     match (said.find("\n  topic   "), said.find("\nmessages  ")) {

@@ -3,13 +3,11 @@
 use insta::assert_snapshot;
 
 use super::{reconcile, sound, written};
-use crate::scene::Scene;
 use crate::transcript::validator;
 
 #[test]
 fn what_is_not_built_yet_is_refused_by_name() {
     let folder = written(&sound().section("[[rules]]\nname = \"r\"\n\n[alerts]\nurl = \"x\""));
-    folder.edit("pipeline.toml", "mode = \"offset\"", "mode = \"content\"");
     folder.edit("pipeline.toml", "format = \"json\"", "format = \"protobuf\"\npoll = \"2s\"");
     assert_snapshot!(reconcile(&folder), @r#"
     exit 2
@@ -27,12 +25,6 @@ fn what_is_not_built_yet_is_refused_by_name() {
       | ^^^^
       = hint: take it out for now
 
-    error: `mode = "content"` is not built yet
-     --> pipeline.toml:9:8
-      |
-    9 | mode = "content"
-      |        ^^^^^^^^^
-
     error: [[rules]] is not built yet
       --> pipeline.toml:12:3
        |
@@ -47,60 +39,24 @@ fn what_is_not_built_yet_is_refused_by_name() {
        |  ^^^^^^
        = hint: take it out for now
 
-    5 problems in pipeline.toml
-    "#);
-    let folder = written(&Scene::key().topic("0@0 a 1").file("a 1"));
-    folder.edit("pipeline.toml", "mode = \"key\"", "mode = \"key\"\nupsert = true\ndelete_when = \"id = 'x'\"");
-    assert_snapshot!(reconcile(&folder), @r#"
-    exit 2
-    --- stderr
-    error: `upsert` in [identity] is not built yet
-     --> pipeline.toml:9:1
-      |
-    9 | upsert = true
-      | ^^^^^^
-      = hint: take it out for now
-
-    error: `delete_when` in [identity] is not built yet
-      --> pipeline.toml:10:1
-       |
-    10 | delete_when = "id = 'x'"
-       | ^^^^^^^^^^^
-       = hint: take it out for now
-
-    2 problems in pipeline.toml
+    4 problems in pipeline.toml
     "#);
 }
 
 #[test]
-fn tolerances_and_dead_letters_are_refused_by_name() {
-    let lines = "[compare]\ntolerate = { id = \"trim\" }\nmask = [\"id\"]";
-    let folder = written(&sound().section(lines).fidelity("dead_letter = { topic = \"dlq\" }"));
+fn dead_letters_are_refused_by_name() {
+    let folder = written(&sound().fidelity("dead_letter = { topic = \"dlq\" }"));
     assert_snapshot!(reconcile(&folder), @r#"
     exit 2
     --- stderr
-    error: `tolerate` in [compare] is not built yet
+    error: `dead_letter` in [fidelity] is not built yet
       --> pipeline.toml:12:1
        |
-    12 | tolerate = { id = "trim" }
-       | ^^^^^^^^
-       = hint: take it out for now
-
-    error: `mask` in [compare] is not built yet
-      --> pipeline.toml:13:1
-       |
-    13 | mask = ["id"]
-       | ^^^^
-       = hint: take it out for now
-
-    error: `dead_letter` in [fidelity] is not built yet
-      --> pipeline.toml:16:1
-       |
-    16 | dead_letter = { topic = "dlq" }
+    12 | dead_letter = { topic = "dlq" }
        | ^^^^^^^^^^^
        = hint: take it out for now
 
-    3 problems in pipeline.toml
+    1 problem in pipeline.toml
     "#);
 }
 

@@ -88,14 +88,14 @@ fn without_a_name_all_pipelines_of_the_service_are_checked() {
 #[test]
 fn a_table_that_cannot_be_asked_ends_with_3() {
     let mut scene = sound();
-    scene.table.position_deletes = true;
+    scene.table.equality_deletes = true;
     assert_snapshot!(validator(written(&scene).path(), "check pipeline.toml").all(), @"
     exit 3
     --- stdout
     trades: could not be checked
     --- stderr
     error: open the table
-      because: table needs what this version cannot do: delete files (1 live)
+      because: table needs what this version cannot do: equality delete files (1 live)
     ");
 }
 
@@ -173,7 +173,7 @@ fn a_mode_that_does_not_exist_is_refused_with_the_nearest() {
     --- stdout
     pipeline.toml: 1 problem
     --- stderr
-    error: `mode` is one of `offset` or `key`, not "Ofset"
+    error: `mode` is one of `offset`, `key` or `content`, not "Ofset"
      --> pipeline.toml:8:8
       |
     8 | mode = "Ofset"
@@ -184,7 +184,7 @@ fn a_mode_that_does_not_exist_is_refused_with_the_nearest() {
     "#);
     folder.edit("pipeline.toml", "mode = \"Ofset\"", "mode = \"position\"");
     assert_snapshot!(validator(folder.path(), "check --offline pipeline.toml").stderr, @r#"
-    error: `mode` is one of `offset` or `key`, not "position"
+    error: `mode` is one of `offset`, `key` or `content`, not "position"
      --> pipeline.toml:8:8
       |
     8 | mode = "position"

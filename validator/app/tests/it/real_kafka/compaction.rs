@@ -11,7 +11,7 @@ use validator_app::Answer;
 use super::facts::{findings, partitions, summary};
 use super::good;
 use super::stage::Stage;
-use super::trades::{self, PRICE, columns, pipeline, pipeline_by_id, row, table, with};
+use super::trades::{self, PRICE, columns, pipeline, pipeline_by_content, pipeline_by_id, row, table, with};
 
 /// Records of ten keys; the last of key 9 is a tombstone, and so is one of key 5 that later ones follow.
 const RECORDS: i64 = 60;
@@ -150,5 +150,30 @@ fn in_mode_key_no_unpaired_row_of_a_compacted_topic_is_a_phantom() {
     assert_eq!(
         findings(&answer),
         [format!("corrupted sign_flip 0@57 [price 61838.20000057 → -61838.20000057 sign_flip] 00000:{damaged}")]
+    );
+}
+
+#[test]
+fn in_mode_content_no_unpaired_row_of_a_compacted_topic_is_a_phantom_or_a_copy() {
+    let topic = compacted();
+    let mut rows: Vec<Vec<Value>> =
+        rows_of_all(&topic).into_iter().filter(|row| row[trades::ID] != Value::long(ROLL_ID)).collect();
+    let (unscaled, _) = trades::price(57);
+    let damaged = rows.iter().position(|row| row[trades::ID] == Value::long(57)).expect("it has a row");
+    rows[damaged] = with(rows[damaged].clone(), PRICE, Value::decimal(-unscaled, 8));
+    // An equal record of its key may have stood before it.
+    rows.push(row(&topic, 0, 58, 58));
+    let stage = Stage::new().with_kafka(kafka_cluster());
+    stage.write(&table(columns(), vec![rows.clone()]));
+    let pipeline = pipeline_by_content(&topic, &format!("filter = \"id <> {ROLL_ID}\""));
+    let (_, answer) = judged(&stage, &topic, &pipeline);
+    let (messages, told) = (&answer.report.messages, &answer.report.rows);
+    assert_eq!((messages.intact, messages.duplicated, messages.missing + messages.overdue), (8, 0, 1));
+    assert_eq!((told.intact, told.copies, told.phantom, told.unobservable), (8, 0, 0, rows.len() as u64 - 8));
+    assert_eq!(
+        findings(&answer).len(),
+        1,
+        "the damaged row may be that of a compacted record: {:?}",
+        findings(&answer)
     );
 }

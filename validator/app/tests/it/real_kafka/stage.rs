@@ -1,15 +1,17 @@
 //! One pipeline with all that a user has: a catalog with a table, brokers, the two TOML files, and a run over them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use fixtures_harness::{IcebergCatalog, KafkaCluster, SchemaRegistry};
 use fixtures_kit::table::Table;
 use fixtures_warehouse::{Warehouse, WrittenTable};
-use validator_app::config::{Edge, Loader};
+use validator_app::config::{Edge, Loader, Pipeline, Service};
 use validator_app::render::{Palette, failure};
-use validator_app::{Answer, Failure, Progress, Request, judge};
+use validator_app::{Answer, Failure, Progress, Request, judge, prepare};
+use validator_engine::reconcile::Run;
 
 use super::good;
+use crate::transcript::{self, Ran};
 
 /// See the module.
 pub struct Stage {
@@ -43,6 +45,12 @@ impl Stage {
     /// The same with brokers.
     pub fn with_kafka(mut self, cluster: &KafkaCluster) -> Self {
         self.service += &format!("\n[kafka]\nbrokers = {:?}\n", cluster.bootstrap());
+        self
+    }
+
+    /// The same with more sections of the service file.
+    pub fn with_service(mut self, sections: &str) -> Self {
+        self.service += sections;
         self
     }
 
@@ -81,14 +89,48 @@ impl Stage {
 
     /// As `judge_as`, or the failure.
     pub fn try_judge(&self, pipeline: &str, ask: impl FnOnce(Request) -> Request) -> Result<Answer, Failure> {
-        let (service_file, pipeline_file) = (self.folder().join("validator.toml"), self.folder().join("pipeline.toml"));
-        std::fs::write(&service_file, &self.service).expect("a temporary folder takes files");
-        std::fs::write(&pipeline_file, pipeline).expect("a temporary folder takes files");
+        let (pipeline, service, request) = self.loaded(pipeline, ask)?;
+        self.runtime.block_on(judge(&pipeline, &service, &request, &Progress::new(false)))
+    }
+
+    fn loaded(
+        &self,
+        pipeline: &str,
+        ask: impl FnOnce(Request) -> Request,
+    ) -> Result<(Pipeline, Service, Request), Failure> {
+        let [service_file, pipeline_file] = self.files(pipeline);
         let now_ms = chrono::Utc::now().timestamp_millis();
         let loader = Loader::of_process(now_ms);
         let service = loader.service(Some(&service_file))?;
         let pipeline = loader.pipeline_file(&pipeline_file)?;
-        let request = ask(Request { threads: 2, ..Request::new(now_ms) });
-        self.runtime.block_on(judge(&pipeline, &service, &request, &Progress::new(false)))
+        Ok((pipeline, service, ask(Request { threads: 2, ..Request::new(now_ms) })))
+    }
+
+    /// Runs a command over the same files as a process; the pipeline's is `pipeline.toml`.
+    pub fn run(&self, pipeline: &str, words: &str, environment: &[(&str, &str)]) -> Ran {
+        self.files(pipeline);
+        transcript::run(self.folder(), words, environment).assert_no_panic()
+    }
+
+    /// Opens both sides, and leaves the run to the caller.
+    pub fn prepare(&self, pipeline: &str, ask: impl FnOnce(Request) -> Request) -> Run {
+        let run = self
+            .loaded(pipeline, ask)
+            .and_then(|(pipeline, service, request)| self.runtime.block_on(prepare(&pipeline, &service, &request)));
+        run.unwrap_or_else(|error| panic!("nothing to run:\n{}", failure(&error, Palette::PLAIN, 120)))
+    }
+
+    /// Runs the future in the stage's runtime.
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.runtime.block_on(future)
+    }
+
+    /// Writes the service's file and the pipeline's.
+    fn files(&self, pipeline: &str) -> [PathBuf; 2] {
+        let files = ["validator.toml", "pipeline.toml"].map(|name| self.folder().join(name));
+        for (file, text) in files.iter().zip([self.service.as_str(), pipeline]) {
+            std::fs::write(file, text).expect("a temporary folder takes files");
+        }
+        files
     }
 }

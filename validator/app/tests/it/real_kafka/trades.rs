@@ -89,7 +89,8 @@ pub fn table(columns: Vec<Column>, files: Vec<Vec<Vec<Value>>>) -> Table {
         judged: snapshots.len().checked_sub(1),
         files: files.into_iter().enumerate().map(file).collect(),
         snapshots,
-        position_deletes: false,
+        deletes: Vec::new(),
+        equality_deletes: false,
     }
 }
 
@@ -105,10 +106,16 @@ pub fn pipeline_with(topic: &str, lines: &str) -> String {
 
 /// The same tied by the trade's id, with more lines of `[pipeline]`.
 pub fn pipeline_by_id(topic: &str, lines: &str) -> String {
-    head(topic, lines)
-        + "[identity]\nmode = \"key\"\ncolumns = [\"id\"]\n\
-           [compare]\nignore = { topic = \"not in a message\", partition = \"neither\", offset = \"neither\" }\n"
+    head(topic, lines) + "[identity]\nmode = \"key\"\ncolumns = [\"id\"]\n" + WITHOUT_POSITION
 }
+
+/// The same tied by nothing but the content.
+pub fn pipeline_by_content(topic: &str, lines: &str) -> String {
+    head(topic, lines) + "[identity]\nmode = \"content\"\n" + WITHOUT_POSITION
+}
+
+const WITHOUT_POSITION: &str =
+    "[compare]\nignore = { topic = \"not in a message\", partition = \"neither\", offset = \"neither\" }\n";
 
 fn head(topic: &str, lines: &str) -> String {
     format!(

@@ -67,9 +67,13 @@ impl Scene {
         let whole = self.from.is_none() && self.to.is_none() && !self.pipeline.contains("start");
         let cuts: &[&str] = match self.mode {
             Mode::Offset => &["", "width = 1", "width = 2", "width = 16777216"],
-            Mode::Key if whole => &["", "shards = 1", "every = \"1s\"\nshards = 3", "every = \"1h\"\nshards = 65536"],
-            Mode::Key => &["", "shards = 1", "shards = 3", "shards = 65536"],
-            Mode::KeyPlain => &["", "shards = 1", "shards = 2", "shards = 512"],
+            Mode::Key | Mode::Content | Mode::Upsert | Mode::UpsertByMap if whole => {
+                &["", "shards = 1", "every = \"1s\"\nshards = 3", "every = \"1h\"\nshards = 65536"]
+            }
+            Mode::Key | Mode::Content | Mode::Upsert | Mode::UpsertByMap => {
+                &["", "shards = 1", "shards = 3", "shards = 65536"]
+            }
+            Mode::KeyPlain | Mode::ContentPlain => &["", "shards = 1", "shards = 2", "shards = 512"],
         };
         (1..).zip(cuts).map(|(n, cut)| Variation { cut: format!("{cut}\n"), threads: 1 + n % 3 }).collect()
     }
@@ -143,6 +147,14 @@ fn finding_line(finding: &Json) -> String {
     for column in finding["columns"].as_array().into_iter().flatten() {
         let (name, damage) = (word(&column["name"]), word(&column["damage"]));
         words.push(format!("{name} {} → {} {damage}", plain(&column["message"]), plain(&column["row"])));
+    }
+    let candidates = finding["candidates"].as_array().into_iter().flatten();
+    let candidates: Vec<String> = candidates.map(|of| format!("[{}]@{}", of["partition"], of["offset"])).collect();
+    if !candidates.is_empty() {
+        words.push(format!("of {}", candidates.join(" ")));
+    }
+    if finding["related"].is_string() {
+        words.push(format!("({})", word(&finding["detail"])));
     }
     let is_plain = finding["topic"].is_string() || finding["verdict"] == "phantom";
     if !is_plain || finding["verdict"] == "undecodable" {

@@ -31,6 +31,14 @@ pub enum Mode {
     Key,
     /// Column id, without a window.
     KeyPlain,
+    /// The whole row, in windows of column at.
+    Content,
+    /// The whole row, without a window.
+    ContentPlain,
+    /// Column id, in windows of column at; the table keeps the last version of each.
+    Upsert,
+    /// The same, without a format of the Kafka key.
+    UpsertByMap,
 }
 
 /// One message.
@@ -52,6 +60,8 @@ pub struct Scene {
     pub table: Table,
     /// Lines below `[pipeline]`.
     pub pipeline: String,
+    /// More lines below `[identity]`.
+    pub identity: String,
     /// Lines below `[fidelity]`.
     pub fidelity: String,
     /// Whole sections.
@@ -81,6 +91,21 @@ impl Scene {
         Self::new(Mode::KeyPlain, Vec::new())
     }
 
+    /// The same, tied by nothing but the content, in windows of a minute.
+    pub fn content() -> Self {
+        Self::new(Mode::Content, Vec::new())
+    }
+
+    /// The same, tied by the content, without windows.
+    pub fn content_plain() -> Self {
+        Self::new(Mode::ContentPlain, Vec::new())
+    }
+
+    /// The same, tied by `id` in windows of a minute, of an upsert table whose Kafka keys are JSON.
+    pub fn upsert() -> Self {
+        Self::new(Mode::Upsert, Vec::new())
+    }
+
     fn new(mode: Mode, mut columns: Vec<Column>) -> Self {
         columns.push(Column::optional("id", ColumnType::String));
         columns.push(Column::optional("price", ColumnType::Decimal { precision: 18, scale: 8 }));
@@ -94,13 +119,15 @@ impl Scene {
             files: Vec::new(),
             snapshots: Vec::new(),
             judged: None,
-            position_deletes: false,
+            deletes: Vec::new(),
+            equality_deletes: false,
         };
         Self {
             mode,
             messages: Vec::new(),
             table,
             pipeline: String::new(),
+            identity: String::new(),
             fidelity: String::new(),
             sections: String::new(),
             from: None,
@@ -184,6 +211,12 @@ impl Scene {
     /// A line of `[pipeline]`.
     pub fn pipeline(mut self, line: &str) -> Self {
         self.pipeline += &format!("{line}\n");
+        self
+    }
+
+    /// A line of `[identity]`.
+    pub fn identity(mut self, line: &str) -> Self {
+        self.identity += &format!("{line}\n");
         self
     }
 

@@ -5,8 +5,9 @@
 //! q:0@7/+90 a 1.5 +30  topic q, Kafka timestamp 90 s after the epoch of scenes, column at 30 s after it
 //! 0@7/- a -            no Kafka timestamp; a price of null
 //! 0@7 null             a null payload
+//! 0@7 null {"id": "a"} a null payload with that Kafka key
 //! 0@7 {"id": 1}        that payload
-//! a 1.5 +30            a row of a key scene
+//! a 1.5 +30            a row of a key or content scene
 //! ```
 //! A row's topic, partition or offset may be `-`, NULL.
 
@@ -29,7 +30,9 @@ pub fn rows(mode: Mode, text: &str) -> Vec<Vec<Value>> {
             [vec![topic.map_or(Value::Null, Value::text)], vec![integer(partition), integer(offset)], values(rest)]
                 .concat()
         }
-        Mode::Key | Mode::KeyPlain => values(item),
+        Mode::Key | Mode::KeyPlain | Mode::Content | Mode::ContentPlain | Mode::Upsert | Mode::UpsertByMap => {
+            values(item)
+        }
     };
     items(text).map(row).collect()
 }
@@ -47,13 +50,13 @@ fn message(item: &str) -> Message {
         partition: partition.parse().expect("partitions are numbers"),
         offset: offset.parse().expect("offsets are numbers"),
         timestamp_ms: (time != "-").then(|| EPOCH_MS + seconds(time) * 1000),
-        key: None,
+        key: rest.trim().strip_prefix("null ").map(|key| key.as_bytes().to_vec()),
         payload: payload(rest.trim()),
     }
 }
 
 fn payload(text: &str) -> Option<Vec<u8>> {
-    if text == "null" {
+    if text == "null" || text.starts_with("null ") {
         return None;
     }
     if text.starts_with('{') {

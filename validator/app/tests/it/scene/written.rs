@@ -77,6 +77,10 @@ impl Scene {
             Mode::Offset => "mode = \"offset\"\ncolumns = [\"topic\", \"partition\", \"offset\"]\n",
             Mode::Key => "mode = \"key\"\ncolumns = [\"id\"]\nwindow = \"at\"\n",
             Mode::KeyPlain => "mode = \"key\"\ncolumns = [\"id\"]\n",
+            Mode::Content => "mode = \"content\"\nwindow = \"at\"\n",
+            Mode::ContentPlain => "mode = \"content\"\n",
+            Mode::UpsertByMap => "mode = \"key\"\ncolumns = [\"id\"]\nwindow = \"at\"\nupsert = true\n",
+            Mode::Upsert => "mode = \"key\"\ncolumns = [\"id\"]\nwindow = \"at\"\nupsert = true\nkey = \"json\"\n",
         };
         let topics = self.messages.iter().map(|message| message.topic.as_str()).collect::<BTreeSet<_>>();
         let topics = match topics.len() {
@@ -85,8 +89,8 @@ impl Scene {
         };
         let mut text = format!(
             "[pipeline]\nname = \"trades\"\n{topics}\ntable = \"lake.market.trades\"\nformat = \"json\"\n{}\n\
-             [identity]\n{identity}{cut}{}",
-            self.pipeline, self.sections
+             [identity]\n{identity}{}{cut}{}",
+            self.pipeline, self.identity, self.sections
         );
         if !self.fidelity.is_empty() {
             text += &format!("\n[fidelity]\n{}", self.fidelity);

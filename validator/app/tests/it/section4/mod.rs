@@ -2,12 +2,19 @@
 //! them, the same however the run is cut into segments.
 
 mod clock;
+mod content;
+mod deletes;
 mod holes;
 mod late_removed;
 mod mapped;
+mod masked;
 mod misrouted;
 mod outcome;
 mod pairing;
+mod recorded;
 mod scope;
 mod storage;
+mod suspect;
+mod tolerated;
 mod undecodable;
+mod upsert;

@@ -231,11 +231,11 @@ fn a_manifest_that_lies_about_a_files_rows_is_metadata_inconsistent() {
 }
 
 #[test]
-fn a_table_with_delete_files_refuses_the_run() {
+fn a_table_with_equality_deletes_refuses_the_run() {
     let mut scene = Scene::offset().topic(FOUR).file(FOUR);
-    scene.table.position_deletes = true;
+    scene.table.equality_deletes = true;
     assert_snapshot!(scene.verdicts(), @"
     error: open the table
-      because: table needs what this version cannot do: delete files (1 live)
+      because: table needs what this version cannot do: equality delete files (1 live)
     ");
 }

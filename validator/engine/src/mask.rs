@@ -1,0 +1,105 @@
+//! Masked columns: what nobody is shown of them, in findings, details and messages.
+//!
+//! Contract: a value of a masked column, or of a field that one is made of, leaves the engine only as [`MASKED`]; NULL stays
+//! NULL, as the damage says so anyway. No digest stands for a value: one that can be guessed would be told by it.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value as Json;
+use validator_core::finding::Finding;
+
+use crate::binding::{BoundColumn, ColumnSource};
+use crate::expr::referenced_names;
+
+/// What stands in place of a value.
+pub const MASKED: &str = "(masked)";
+
+/// The columns whose values nobody is shown.
+#[derive(Debug, Clone, Default)]
+pub struct Mask {
+    /// Columns, nested ones by dotted path.
+    columns: Vec<String>,
+    /// Message fields that their values come from.
+    fields: BTreeSet<String>,
+}
+
+impl Mask {
+    /// The mask of these columns of a binding; `wanted` are the names of the fields that columns refer to.
+    pub fn new(columns: &[String], bound: &[BoundColumn], wanted: &[String]) -> Self {
+        let mut mask = Self { columns: columns.to_vec(), fields: BTreeSet::new() };
+        for column in bound.iter().filter(|column| mask.hides(&column.field.name)).collect::<Vec<_>>() {
+            match &column.source {
+                ColumnSource::Field { index, .. } => drop(mask.fields.insert(wanted[*index].clone())),
+                ColumnSource::Sql(sql) => mask.fields.extend(referenced_names(sql).unwrap_or_default()),
+                ColumnSource::Position(_) | ColumnSource::PositionStruct(_) => {}
+            }
+        }
+        mask
+    }
+
+    /// Whether nothing is hidden.
+    pub fn is_empty(&self) -> bool {
+        self.columns.is_empty()
+    }
+
+    /// Whether a column or a leaf of one (`a.b`, `a[3].b`) holds, or lies in, something that is hidden.
+    pub fn hides(&self, name: &str) -> bool {
+        let plain = without_indexes(name);
+        self.columns.iter().any(|column| is_of(&plain, column) || is_of(column, &plain))
+    }
+
+    /// Whether an expression reads a field whose values are hidden.
+    pub fn reads_hidden(&self, sql: &str) -> bool {
+        !self.is_empty() && referenced_names(sql).is_ok_and(|names| names.iter().any(|name| self.fields.contains(name)))
+    }
+
+    /// Takes the hidden values out of a finding.
+    pub fn apply(&self, finding: &mut Finding) {
+        let hide = |value: &mut Json| {
+            if !value.is_null() {
+                *value = Json::from(MASKED);
+            }
+        };
+        for column in finding.columns.iter_mut().filter(|column| self.hides(&column.name)) {
+            // The path of a map's entry holds its key.
+            if let Some(masked) = self.columns.iter().find(|masked| is_of(&without_indexes(&column.name), masked)) {
+                column.name.clone_from(masked);
+            }
+            hide(&mut column.message);
+            hide(&mut column.row);
+        }
+        let identity = finding.identity.iter_mut().flat_map(|named| &mut named.0);
+        identity.filter(|(name, _)| self.hides(name)).for_each(|(_, value)| hide(value));
+    }
+
+    /// The sentence on a payload that cannot be decoded, without what a hidden field may have put into it.
+    pub fn decoding(&self, detail: &str) -> String {
+        let hidden = self.fields.iter().find(|field| {
+            let rest = detail.strip_prefix("field ").and_then(|rest| rest.strip_prefix(field.as_str()));
+            rest.is_some_and(|rest| rest.starts_with(['.', '[', ':', ' ']))
+        });
+        match hidden {
+            Some(field) => format!("field {field}: {MASKED}"),
+            None => detail.to_owned(),
+        }
+    }
+}
+
+/// `a[3].b` as `a.b`.
+fn without_indexes(name: &str) -> String {
+    let mut plain = String::with_capacity(name.len());
+    let mut inside = false;
+    for c in name.chars() {
+        match c {
+            '[' => inside = true,
+            ']' => inside = false,
+            c if !inside => plain.push(c),
+            _ => {}
+        }
+    }
+    plain
+}
+
+fn is_of(path: &str, column: &str) -> bool {
+    path.strip_prefix(column).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}

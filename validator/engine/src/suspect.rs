@@ -1,0 +1,129 @@
+//! Whether the contract is probably wrong, and not the data: nearly all of the first messages differ in one column.
+//!
+//! Contract: the first messages are those of the first offsets of each partition that is read, [`FIRST_MESSAGES`] in all in
+//! equal shares; of them, the judged ones count. It is a notice and changes no verdict.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::ops::{ControlFlow, Range};
+use std::sync::Arc;
+
+use validator_core::finding::Finding;
+use validator_core::hole::Hole;
+use validator_core::position::PartitionIndex;
+use validator_core::verdict::{MessageVerdict, Verdict};
+use validator_tap::{Message, PartitionRange, ReadEnd, RowSource, Schemas, Tap, TapError, Wanted};
+
+use crate::limits::{FIRST_MESSAGES, FIRST_MESSAGES_LEAST};
+
+/// A column in which nearly all of the first messages differ.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Suspect {
+    /// The column.
+    pub column: String,
+    /// Messages that differ in it.
+    pub differing: u64,
+    /// Judged messages among the first.
+    pub of: u64,
+}
+
+impl fmt::Display for Suspect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { column, differing, of } = self;
+        write!(
+            f,
+            "{differing} of the first {of} messages differ in column {column}: probably the contract is wrong, not the data"
+        )
+    }
+}
+
+/// One past the first offsets of each partition.
+pub fn heads(partitions: &[PartitionRange]) -> Vec<i64> {
+    let read = partitions.iter().filter(|range| range.from < range.to).count();
+    let share = FIRST_MESSAGES.div_ceil(read.max(1) as u64);
+    let head = |range: &PartitionRange| {
+        let first = range.from.max(range.log_start).max(range.start.unwrap_or(0));
+        first.saturating_add_unsigned(share).min(range.to)
+    };
+    partitions.iter().map(head).collect()
+}
+
+/// The column that nearly all of `judged` first messages differ in, if there is one.
+pub fn suspect(findings: &[Finding], partitions: &[PartitionRange], judged: u64) -> Option<Suspect> {
+    if judged < FIRST_MESSAGES_LEAST {
+        return None;
+    }
+    let heads: BTreeMap<(&str, i32), i64> = partitions
+        .iter()
+        .zip(heads(partitions))
+        .map(|(range, head)| ((range.tp.topic.as_str(), range.tp.partition), head))
+        .collect();
+    let mut by_column: BTreeMap<&str, u64> = BTreeMap::new();
+    for finding in findings.iter().filter(|finding| finding.verdict == Verdict::Message(MessageVerdict::Corrupted)) {
+        let (Some(topic), Some(partition), Some(offset)) = (&finding.topic, finding.partition, finding.offset) else {
+            continue;
+        };
+        if heads.get(&(topic.as_str(), partition)).is_some_and(|head| offset < *head) {
+            let columns: BTreeSet<&str> = finding.columns.iter().map(|column| whole(&column.name)).collect();
+            columns.into_iter().for_each(|column| *by_column.entry(column).or_default() += 1);
+        }
+    }
+    let (column, differing) = by_column.into_iter().max_by_key(|(_, messages)| *messages)?;
+    // Nearly all: 95 of 100.
+    (differing * 100 >= judged * 95).then(|| Suspect { column: column.to_owned(), differing, of: judged })
+}
+
+/// The column itself, without the leaf in it.
+fn whole(name: &str) -> &str {
+    name.split(['.', '[']).next().unwrap_or(name)
+}
+
+/// A source cut to its first messages: what `--stop-if-contract` looks at before it reads the rest.
+#[derive(Debug)]
+pub struct FirstMessages {
+    inner: Arc<dyn Tap>,
+    partitions: Vec<PartitionRange>,
+}
+
+impl FirstMessages {
+    /// The first messages of a source.
+    pub fn of(inner: Arc<dyn Tap>) -> Self {
+        let cut = |(range, head): (&PartitionRange, i64)| PartitionRange {
+            to: head.max(range.from),
+            ends_at_now: range.ends_at_now && head >= range.to,
+            ..range.clone()
+        };
+        let partitions = inner.partitions().iter().zip(heads(inner.partitions())).map(cut).collect();
+        Self { inner, partitions }
+    }
+}
+
+impl Tap for FirstMessages {
+    fn partitions(&self) -> &[PartitionRange] {
+        &self.partitions
+    }
+
+    fn read(
+        &self,
+        wanted: &[Wanted],
+        each: &mut dyn FnMut(&Message<'_>) -> ControlFlow<()>,
+    ) -> Result<ReadEnd, TapError> {
+        self.inner.read(wanted, each)
+    }
+
+    fn explain(&self, gaps: &[(PartitionIndex, Range<i64>)]) -> Result<Vec<(PartitionIndex, Hole)>, TapError> {
+        self.inner.explain(gaps)
+    }
+
+    fn compacted(&self, topic: &str) -> Option<bool> {
+        self.inner.compacted(topic)
+    }
+
+    fn schemas(&self) -> Option<Arc<Schemas>> {
+        self.inner.schemas()
+    }
+
+    fn rows(&self) -> Option<&dyn RowSource> {
+        self.inner.rows()
+    }
+}
