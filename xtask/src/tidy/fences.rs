@@ -57,7 +57,7 @@ const LAYERS: [(&str, &[&str]); 11] = [
         ],
     ),
     // Looks for bytes that break the validator's promises.
-    ("fixtures/fuzz", &["validator-core", "validator-tap", "validator-table", "validator-app"]),
+    ("fixtures/fuzz", &["validator-core", "validator-tap", "validator-table", "validator-app", "fixtures-warehouse"]),
     ("xtask", &[]),
 ];
 
