@@ -11,6 +11,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use fixtures_harness::{Look, wait_until};
 use serde_json::Value as Json;
 
 use crate::scene::{Folder, Scene};
@@ -60,19 +61,27 @@ fn judged(folder: &Path) -> Judged {
     Judged { report: json(&read("report.json")), findings: read("findings.jsonl").lines().map(json).collect(), mib }
 }
 
+/// For the dev build on a busy machine.
+const WITHIN: Duration = Duration::from_secs(300);
+
 /// Runs a command to its end; its greatest resident memory in MiB.
 ///
 /// Looked at as it runs: what the system tells of an ended child also holds what its parent had when it was started.
 fn run_to_end(mut command: Command) -> i64 {
     let mut child = command.spawn().expect("the binary runs");
     let mut mib = 0;
-    let status = loop {
+    let ended = wait_until("the validator to end", WITHIN, || {
         mib = resident_mib(child.id()).max(mib);
-        match child.try_wait().expect("it is our child") {
-            Some(status) => break status,
-            None => std::thread::sleep(Duration::from_millis(5)),
+        match child.try_wait() {
+            Ok(Some(status)) => Look::Done(status),
+            Ok(None) => Look::NotYet(format!("it runs, with {mib} MiB")),
+            Err(error) => Look::Never(error.to_string()),
         }
-    };
+    });
+    let status = ended.unwrap_or_else(|error| {
+        let _ = child.kill().and_then(|()| child.wait().map(drop));
+        panic!("{error}")
+    });
     assert!(status.code().is_some(), "a signal ended it: {status}");
     mib
 }
