@@ -1,7 +1,7 @@
 //! The drill: the disputed segments of a run are read again from both sides as entries, and judged together.
 //!
 //! Contract: the judge decides; this file only fetches what it asks for. With a [`Sieve`] it fetches only what slips
-//! say differs; [`crate::settled`] proves that the rest balances.
+//! say differs; `settled.rs` proves that the rest balances.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::iter;

@@ -5,7 +5,7 @@
 //! first passes ▶ slips ▶ bucket of the name ▶ (memory, else disk) ▶ one bucket at a time: names on which both sides differ
 //! ```
 //! Contract: slips propose, the books decide. What they leave out of a drill is taken out of the bags of its segment,
-//! and the rest must balance ([`crate::drill::Sifted`]); where it does not, the segments are drilled whole. So
+//! and the rest must balance (`settled.rs`); where it does not, the segments are drilled whole. So
 //! nothing rests on a part of a digest. Slips that find no room end the keeping, never the run.
 
 use std::collections::{BTreeMap, HashSet};
