@@ -8,17 +8,19 @@ use std::collections::BTreeMap;
 use validator_core::clock::UtcMillis;
 use validator_core::contract::Fidelity;
 use validator_core::figures::{Decision, Figures, OutcomeInput, decide};
-use validator_core::finding::{self, Finding, FindingCounts};
+use validator_core::finding::{self, FindingCounts};
 use validator_core::report::{
     FidelityReport, MessageCounts, PartitionReport, PolicyCount, REPORT_SCHEMA, Report, RowCounts, SegmentCounts,
     TableReport,
 };
 use validator_core::verdict::{TableVerdict, Verdict};
 use validator_engine::case::Drilling;
-use validator_engine::reconcile::Reconciled;
+use validator_engine::found::Findings;
+use validator_engine::reconcile::{Reconciled, RunError};
 use validator_table::{FaultKind, Pinned};
 use validator_tap::Tap;
 
+use crate::failure::Failure;
 use crate::render::{count, counted};
 use crate::table_findings::table_findings;
 
@@ -27,8 +29,8 @@ use crate::table_findings::table_findings;
 pub struct Answer {
     /// report.json.
     pub report: Report,
-    /// The findings, sorted.
-    pub findings: Vec<Finding>,
+    /// The findings, in order.
+    pub findings: Findings,
     /// The outcome and its reasons.
     pub decision: Decision,
     /// How the disputed segments were read again; no part of any output.
@@ -60,14 +62,15 @@ pub struct Frame<'a> {
 impl Frame<'_> {
     /// The answer.
     ///
+    /// # Errors
+    /// Findings could not be put by.
+    ///
     /// # Panics
     /// When the report's sums do not hold: it must not leave the process.
-    pub fn answer(&self, mut run: Reconciled) -> Answer {
-        let mut findings = table_findings(self.pipeline, self.pinned, &run);
+    pub fn answer(&self, mut run: Reconciled) -> Result<Answer, Failure> {
+        self.add_table_findings(&mut run)?;
         let mut warnings = self.warnings(&run);
-        findings.append(&mut run.findings);
-        finding::sort(&mut findings);
-        let counts = counts(&findings, &run);
+        let counts = counts(&run);
         let mut messages = run.accounts.messages;
         messages.late = run.late.unwrap_or(0);
         let figures = Figures::of(&messages, &run.accounts.rows);
@@ -111,14 +114,22 @@ impl Frame<'_> {
                 disputed: run.segments.disputed,
                 judged: run.segments.disputed,
             },
-            table: self.table(&findings),
+            table: self.table(&counts),
             policy: policy(&run),
             rules: Vec::new(),
             findings: counts,
             warnings,
         };
         report.assert_balanced(&run.accounts);
-        Answer { report, findings, decision, drilling: run.drilling }
+        Ok(Answer { report, findings: run.findings, decision, drilling: run.drilling })
+    }
+
+    /// They stand behind all others.
+    fn add_table_findings(&self, run: &mut Reconciled) -> Result<(), Failure> {
+        let mut of_table = table_findings(self.pipeline, self.pinned, run);
+        finding::sort(&mut of_table);
+        let added = of_table.into_iter().try_for_each(|finding| run.findings.push(finding));
+        added.map_err(|error| RunError::Findings(error).into())
     }
 
     fn partitions(&self, run: &Reconciled) -> Vec<PartitionReport> {
@@ -137,12 +148,12 @@ impl Frame<'_> {
             .collect()
     }
 
-    fn table(&self, findings: &[Finding]) -> TableReport {
+    fn table(&self, counts: &FindingCounts) -> TableReport {
         let mut by_verdict: BTreeMap<TableVerdict, Option<u64>> =
             BTreeMap::from([(TableVerdict::StorageCorrupt, Some(0)), (TableVerdict::MetadataInconsistent, Some(0))]);
-        for finding in findings {
-            if let Verdict::Table(verdict) = finding.verdict {
-                *by_verdict.entry(verdict).or_default().get_or_insert_default() += 1;
+        for (verdict, _, count) in counts.by_cause() {
+            if let Verdict::Table(verdict) = verdict {
+                *by_verdict.entry(verdict).or_default().get_or_insert_default() += count;
             }
         }
         TableReport {
@@ -207,11 +218,8 @@ impl Frame<'_> {
     }
 }
 
-fn counts(findings: &[Finding], run: &Reconciled) -> FindingCounts {
-    let mut counts = FindingCounts::default();
-    for finding in findings {
-        counts.add(finding.verdict, finding.cause, 1);
-    }
+fn counts(run: &Reconciled) -> FindingCounts {
+    let mut counts = run.findings.counts().clone();
     for partition in &run.seen.partitions {
         for (cause, messages) in &partition.excluded {
             counts.add_excluded(*cause, *messages);

@@ -93,7 +93,10 @@ pub async fn sides(pipeline: &Pipeline, service: &Service, request: &Request) ->
     contract.identity = identity(pipeline, &pinned.schema)?;
     let (service_tap, contract_tap, request_tap) = (service.clone(), contract.clone(), request.clone());
     let opened = tokio::task::spawn_blocking(move || {
-        let tap = open_tap(&contract_tap, &service_tap, &request_tap)?;
+        let tap = match &request_tap.tap {
+            Some(tap) => Arc::clone(tap),
+            None => open_tap(&contract_tap, &service_tap, &request_tap)?,
+        };
         let decoders = Decoders::new(&contract_tap, &service_tap, tap.as_ref())?;
         Ok::<_, Failure>((tap, decoders))
     });
@@ -157,6 +160,7 @@ pub fn run(
         clock,
         threads: request.threads,
         judge: request.judge,
+        keep: request.keep,
         context: context(service)?,
         progress,
     })

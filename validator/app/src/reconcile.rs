@@ -7,8 +7,10 @@ use std::thread::available_parallelism;
 
 use validator_core::clock::Clock;
 use validator_core::contract::Bound;
+use validator_engine::found::Keep;
 use validator_engine::reconcile::{Judge, Run};
 use validator_engine::suspect::FirstMessages;
+use validator_tap::Tap;
 
 use crate::answer::{Answer, Frame};
 use crate::cli::{Exit, ReconcileArgs, ReportTarget};
@@ -40,8 +42,8 @@ pub fn reconcile(args: &ReconcileArgs, terminal: &Terminal) -> Result<Exit, Fail
         return Ok(Exit::Holds);
     }
     let progress = Progress::new(!args.quiet && terminal.is_interactive());
-    let answer = runtime.block_on(judge(&pipeline, &service, &request, &progress))?;
-    write(&answer, args, terminal)?;
+    let mut answer = runtime.block_on(judge(&pipeline, &service, &request, &progress))?;
+    write(&mut answer, args, terminal)?;
     Ok(match answer.report.outcome.exit_code() {
         0 => Exit::Holds,
         1 => Exit::Breached,
@@ -68,6 +70,10 @@ pub struct Request {
     pub threads: usize,
     /// Who decides.
     pub judge: Judge,
+    /// Messages of the caller's own, in place of those that the pipeline names: for who measures.
+    pub tap: Option<Arc<dyn Tap>>,
+    /// How much is kept of the findings.
+    pub keep: Keep,
 }
 
 impl Request {
@@ -84,6 +90,8 @@ impl Request {
             stop_if_contract: false,
             threads,
             judge,
+            tap: None,
+            keep: Keep::default(),
         }
     }
 
@@ -97,6 +105,7 @@ impl Request {
             as_of_ms: args.as_of.map(|instant| instant.floor_ms(started_ms)),
             stop_if_contract: args.stop_if_contract,
             threads: args.threads.map_or(defaults.threads, usize::from),
+            keep: Keep { all: args.findings.is_some(), ..Keep::default() },
             ..defaults
         }
     }
@@ -153,7 +162,7 @@ pub async fn judge(
         finished_ms: chrono::Utc::now().timestamp_millis(),
         judged_at_ms: clock.judged_at_ms,
     };
-    Ok(frame.answer(result))
+    frame.answer(result)
 }
 
 /// Judges the first messages alone, and refuses the contract that nearly all of them contradict in one column.
@@ -200,11 +209,11 @@ fn clock(pipeline: &Pipeline, request: &Request, sides: &Sides) -> Clock {
 }
 
 /// Writes report and findings where they were asked for; without `--report` a text report on stdout.
-fn write(answer: &Answer, args: &ReconcileArgs, terminal: &Terminal) -> Result<(), Failure> {
+fn write(answer: &mut Answer, args: &ReconcileArgs, terminal: &Terminal) -> Result<(), Failure> {
     if let Some(file) = &args.findings {
         let written = fs::File::create(&file.0).and_then(|out| {
             let mut out = io::BufWriter::new(out);
-            render::write_findings(&answer.findings, &mut out)?;
+            answer.findings.write(&mut out)?;
             out.flush()
         });
         written.map_err(|source| Failure::Write { path: file.0.clone(), source })?;
@@ -220,7 +229,7 @@ fn write(answer: &Answer, args: &ReconcileArgs, terminal: &Terminal) -> Result<(
             let report = render::TextReport {
                 report: &answer.report,
                 reasons: &answer.decision.reasons,
-                findings: &answer.findings,
+                findings: &answer.findings.shown().collect::<Vec<_>>(),
                 findings_file: findings_file.as_deref(),
                 command: &render::command_line(std::env::args()),
             };

@@ -198,6 +198,26 @@ impl Finding {
         }
     }
 
+    /// Whether it stands before another one in the order of [`sort`].
+    pub fn is_before(&self, other: &Self) -> bool {
+        self.order(other).is_lt()
+    }
+
+    /// What it is and where, without any value; `detail` says why.
+    #[must_use]
+    pub fn place_alone(self, detail: &str) -> Self {
+        Self {
+            timestamp: None,
+            identity: None,
+            columns: Vec::new(),
+            candidates: Vec::new(),
+            snapshot_id: None,
+            operation: None,
+            detail: detail.to_owned(),
+            ..self
+        }
+    }
+
     /// See [`sort`].
     fn order(&self, other: &Self) -> Ordering {
         let message = |finding: &Self| finding.topic.is_none();

@@ -17,6 +17,7 @@ use validator_core::segment::SegmentKey;
 use crate::bag_plan::{MessageBag, RowBag};
 use crate::captured::{Captured, CapturedValues};
 use crate::drill::{Disputed, Drill, Sieve};
+use crate::groups::Groups;
 use crate::kept::{Agreed, Kept, Reduced};
 use crate::limits::KEPT_BYTES_MAX;
 use crate::passes::MessagePass;
@@ -42,6 +43,8 @@ pub struct Agreement {
     pub proven: Option<Proven>,
     /// How it was read again.
     pub drilling: Drilling,
+    /// What is judged apart from the case.
+    pub apart: Option<Groups>,
 }
 
 /// How the disputed segments of a run were read again.
@@ -84,22 +87,23 @@ impl Run {
             agreement.drilling = if segments.is_empty() { Drilling::Nothing } else { Drilling::Whole };
             drilled.reduced
         } else {
-            let captured = Arc::new(Captured::default());
-            let (mut reduced, drilling) = self.drilled(drill, &disputed, messages, row_bags, &captured).await?;
+            let (mut reduced, drilling, captured) = self.drilled(drill, &disputed, messages, row_bags).await?;
             let beside = drill.excluded_beside(segments, &reduced.messages, &reduced.rows).await?;
             reduced.messages.extend(beside);
-            (agreement.captured, agreement.drilling) = (captured.take(), drilling);
+            (agreement.captured, agreement.drilling) = (captured, drilling);
             reduced
         };
+        let past = self.past(books, segments, &messages.bags, paired_max(&reduced));
         let case = Case {
             mode: self.mode(),
             messages: reduced.messages,
             rows: reduced.rows,
             clock: self.clock,
-            past: self.past(books, segments, &messages.bags, &reduced.agreed),
+            past,
             whole_topic: scoping.whole_topic,
         };
         (agreement.by_partition, agreement.rows_beside) = (reduced.agreed, reduced.rows_beside);
+        agreement.apart = reduced.apart;
         Ok((case, agreement))
     }
 
@@ -114,19 +118,18 @@ impl Run {
         disputed: &Disputed,
         messages: &MessagePass,
         row_bags: &[RowBag],
-        captured: &Arc<Captured>,
-    ) -> Result<(Reduced, Drilling), RunError> {
+    ) -> Result<(Reduced, Drilling, CapturedValues), RunError> {
+        let none = CapturedValues::default();
         if disputed.segments.is_empty() {
-            return Ok((self.reduced(self.kept(), messages).await?, Drilling::Nothing));
+            return Ok((self.reduced(self.kept(), messages).await?, Drilling::Nothing, none));
         }
         let Some(differing) = self.differing(&disputed.segments, messages).await? else {
-            return Ok((self.whole(drill, disputed, messages).await?, Drilling::Whole));
+            return Ok((self.whole(drill, disputed, messages).await?, Drilling::Whole, none));
         };
-        if let Some(sifted) = self.sifted(drill, disputed, messages, row_bags, differing, captured).await? {
+        if let Some(sifted) = self.sifted(drill, disputed, messages, row_bags, differing).await? {
             return Ok(sifted);
         }
-        captured.take();
-        Ok((self.whole(drill, disputed, messages).await?, Drilling::WholeAfterAll))
+        Ok((self.whole(drill, disputed, messages).await?, Drilling::WholeAfterAll, none))
     }
 
     async fn whole(&self, drill: &Drill, disputed: &Disputed, messages: &MessagePass) -> Result<Reduced, RunError> {
@@ -143,10 +146,9 @@ impl Run {
         messages: &MessagePass,
         row_bags: &[RowBag],
         mut differing: Differing,
-        captured: &Arc<Captured>,
-    ) -> Result<Option<(Reduced, Drilling)>, RunError> {
-        let kept = self.kept();
-        let sieve = Sieve { names: Arc::new(std::mem::take(&mut differing.names)), captured: Arc::clone(captured) };
+    ) -> Result<Option<(Reduced, Drilling, CapturedValues)>, RunError> {
+        let (kept, captured) = (self.kept(), Arc::new(Captured::default()));
+        let sieve = Sieve { names: Arc::new(std::mem::take(&mut differing.names)), captured: Arc::clone(&captured) };
         let found = drill.keep(disputed, Some(&sieve), &kept).await?;
         let Some(agreed) = settled(disputed, &found, row_bags, &differing) else {
             tracing::warn!("what the drill passed by does not balance: the disputed segments are drilled whole");
@@ -155,7 +157,7 @@ impl Run {
         let mut reduced = self.reduced(kept, messages).await?;
         let passed_by = agreed.values().map(|agreed| agreed.messages).sum();
         reduced.add_agreed(agreed);
-        Ok(Some((reduced, Drilling::Sifted { passed_by })))
+        Ok(Some((reduced, Drilling::Sifted { passed_by }, captured.take())))
     }
 
     async fn differing(
@@ -182,8 +184,8 @@ impl Run {
 
     async fn reduced(&self, kept: Arc<Kept>, messages: &MessagePass) -> Result<Reduced, RunError> {
         kept.add_messages(&messages.undecodable)?;
-        let threads = self.threads;
-        Ok(tokio::task::spawn_blocking(move || kept.reduce(threads)).await??)
+        let (threads, mode) = (self.threads, self.mode());
+        Ok(tokio::task::spawn_blocking(move || kept.reduce(threads, mode)).await??)
     }
 
     fn past(
@@ -191,15 +193,13 @@ impl Run {
         books: &Books,
         disputed: &BTreeSet<SegmentKey>,
         bags: &[MessageBag],
-        agreed: &BTreeMap<PartitionIndex, Agreed>,
+        mut paired_max: BTreeMap<PartitionIndex, i64>,
     ) -> Past {
         if !self.messages.binding.identity.is_offset() {
             let adding =
                 self.pinned.ancestry.iter().filter(|snapshot| snapshot.adds_rows && snapshot.operation != "replace");
             return Past::Commits { times_ms: adding.map(|snapshot| snapshot.commit_ms).collect() };
         }
-        let mut paired_max: BTreeMap<PartitionIndex, i64> =
-            agreed.iter().map(|(partition, agreed)| (*partition, agreed.offset_max)).collect();
         for bag in bags {
             let balanced = books.account(&bag.segment).is_some_and(|account| account.is_balanced());
             if let SegmentKey::Offsets { partition, .. } = bag.segment
@@ -212,4 +212,14 @@ impl Run {
         }
         Past::Offsets { paired_max }
     }
+}
+
+/// The largest offset, by partition, that the disputed segments pair by equal digests beside the case.
+fn paired_max(reduced: &Reduced) -> BTreeMap<PartitionIndex, i64> {
+    let mut paired_max = reduced.paired_max.clone();
+    for (partition, agreed) in &reduced.agreed {
+        let largest = paired_max.entry(*partition).or_insert(agreed.offset_max);
+        *largest = agreed.offset_max.max(*largest);
+    }
+    paired_max
 }

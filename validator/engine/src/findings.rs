@@ -19,6 +19,7 @@ use crate::binding::{Binding, LeafPath, leaf_field};
 use crate::captured::CapturedValues;
 use crate::limits::PAIRS_AT_ONCE_MAX;
 use crate::message_reader::{MessageSide, ReadError};
+use crate::reconcile::RunError;
 use crate::related::{Prints, Related};
 use crate::removed::Removal;
 use crate::swaps::Swaps;
@@ -38,8 +39,6 @@ pub struct Evidence {
     pub fields: Arc<[Field]>,
     /// Why messages are undecodable.
     pub details: BTreeMap<MessageAt, String>,
-    /// The commits that took missing messages' rows away.
-    pub removed: HashMap<MessageAt, Removal>,
     /// Values that the drill has read.
     pub captured: CapturedValues,
 }
@@ -54,24 +53,30 @@ pub struct Sides {
 }
 
 impl Evidence {
-    /// The findings of these drafts, in their order, made `threads` chunks at a time; and how many of them could not be
-    /// linked, as there are too many.
+    /// The findings of these drafts, in their order, made `threads` chunks at a time and given to `each`; and how many of
+    /// them could not be linked, as there are too many.
     ///
     /// # Errors
-    /// The messages could not be read again.
-    pub async fn findings(self, drafts: Vec<Draft>, threads: usize) -> Result<(Vec<Finding>, u64), ReadError> {
-        let mut findings = Vec::with_capacity(drafts.len());
-        let mut prints = Prints::default();
+    /// The messages could not be read again; those of `each`.
+    pub async fn findings(
+        self: &Arc<Self>,
+        drafts: Vec<Draft>,
+        removed: HashMap<MessageAt, Removal>,
+        threads: usize,
+        mut each: impl FnMut(Finding) -> Result<(), RunError>,
+    ) -> Result<u64, RunError> {
+        let (mut linked, mut prints) = (Vec::new(), Prints::default());
         let related = Arc::new(Related::new(self.binding(), &drafts));
-        let (evidence, drafts) = (Arc::new(self), Arc::new(drafts));
+        let (drafts, removed) = (Arc::new(drafts), Arc::new(removed));
         let chunks = (0..drafts.len()).step_by(PAIRS_AT_ONCE_MAX).map(|from| {
-            let (evidence, drafts, related) = (Arc::clone(&evidence), Arc::clone(&drafts), Arc::clone(&related));
+            let (evidence, drafts, related) = (Arc::clone(self), Arc::clone(&drafts), Arc::clone(&related));
+            let removed = Arc::clone(&removed);
             tokio::spawn(async move {
                 let chunk = from..(from + PAIRS_AT_ONCE_MAX).min(drafts.len());
                 let sides = evidence.sides(&drafts[chunk.clone()], &related).await?;
                 let made = tokio::task::spawn_blocking(move || {
                     let prints = related.prints(from, &drafts[chunk.clone()], &sides.messages, &sides.rows);
-                    (evidence.chunk(&drafts[chunk], &sides), prints)
+                    (evidence.chunk(&drafts[chunk], &sides, &removed), prints)
                 });
                 made.await.map_err(lost)
             })
@@ -79,16 +84,20 @@ impl Evidence {
         let mut chunks = stream::iter(chunks).buffered(threads.max(1));
         while let Some(chunk) = chunks.next().await {
             let (made, printed) = chunk.map_err(lost)??;
-            findings.extend(made);
             prints.append(printed);
+            match related.is_asked() {
+                true => linked.extend(made),
+                false => made.into_iter().try_for_each(&mut each)?,
+            }
         }
-        prints.link(evidence.binding(), &mut findings);
-        Ok((findings, related.unlinked()))
+        prints.link(self.binding(), &mut linked);
+        linked.into_iter().try_for_each(&mut each)?;
+        Ok(related.unlinked())
     }
 
-    fn chunk(&self, drafts: &[Draft], sides: &Sides) -> Vec<Finding> {
+    fn chunk(&self, drafts: &[Draft], sides: &Sides, removed: &HashMap<MessageAt, Removal>) -> Vec<Finding> {
         let swaps = Swaps::of(drafts, sides);
-        drafts.iter().map(|draft| self.finding(draft, sides, &swaps)).collect()
+        drafts.iter().map(|draft| self.finding(draft, sides, &swaps, removed)).collect()
     }
 
     fn binding(&self) -> &Binding {
@@ -133,7 +142,7 @@ impl Evidence {
         Ok(sides)
     }
 
-    fn finding(&self, draft: &Draft, sides: &Sides, swaps: &Swaps) -> Finding {
+    fn finding(&self, draft: &Draft, sides: &Sides, swaps: &Swaps, removed: &HashMap<MessageAt, Removal>) -> Finding {
         let mut finding = self.bare(draft);
         finding.identity = self.identity(draft, sides);
         finding.columns = self.columns(draft, sides, swaps);
@@ -147,7 +156,7 @@ impl Evidence {
             finding.snapshot_id = Some(file.snapshot_id);
             finding.operation = file.added_by.as_ref().map(|by| by.operation.clone());
         }
-        if let Some(removal) = draft.message.and_then(|at| self.removed.get(&at)) {
+        if let Some(removal) = draft.message.and_then(|at| removed.get(&at)) {
             finding.snapshot_id = Some(removal.snapshot_id);
             finding.operation.clone_from(&removal.operation);
         }

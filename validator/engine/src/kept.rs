@@ -1,7 +1,7 @@
 //! Entries kept for the judge: put by, bucket by bucket, and reduced to the identities on which the two sides disagree.
 //!
 //! ```text
-//! entries ▶ bucket of their identity ▶ (memory, else disk) ▶ one bucket at a time: agreed │ for the judge
+//! entries ▶ bucket of their identity ▶ (memory, else disk) ▶ one bucket at a time: agreed │ judged apart │ the rest
 //! ```
 //! Contract: entries of one identity are judged together or not at all. An identity is *agreed* when every message of
 //! it is judged, every row of it in scope, and both have the same digests, each as often: pairing step 1 then pairs all
@@ -18,11 +18,13 @@ use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::disk_manager::RefCountedTempFile;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use validator_core::digest::IdentityHash;
-use validator_core::judge::{MessageEntry, MessageState, RowEntry, RowStanding};
+use validator_core::judge::{MessageEntry, MessageState, ModeKind, RowEntry, RowStanding};
 use validator_core::position::PartitionIndex;
 
+use crate::apart::Sorting;
+use crate::groups::{Group, Groups};
 use crate::kept_codec::{MESSAGE_BYTES, ROW_BYTES, read_message, read_row, write_message, write_row};
-use crate::limits::KEPT_BUCKETS;
+use crate::limits::{APART_BYTES_MAX, KEPT_BUCKETS};
 
 /// Entries of both sides, by bucket.
 #[derive(Debug)]
@@ -81,6 +83,10 @@ pub struct Reduced {
     pub agreed: BTreeMap<PartitionIndex, Agreed>,
     /// Rows beside the run that no message here explains.
     pub rows_beside: u64,
+    /// What is judged apart from these.
+    pub apart: Option<Groups>,
+    /// The largest offset, by partition, that is paired by equal digests in `apart`.
+    pub paired_max: BTreeMap<PartitionIndex, i64>,
 }
 
 impl Kept {
@@ -142,29 +148,31 @@ impl Kept {
     ///
     /// # Errors
     /// A spilled bucket cannot be read back.
-    pub fn reduce(&self, threads: usize) -> Result<Reduced> {
+    pub fn reduce(&self, threads: usize, mode: ModeKind) -> Result<Reduced> {
         let next = AtomicUsize::new(0);
+        let held_max = APART_BYTES_MAX / threads.max(1);
         let work = || {
-            let mut reduced = Reduced::default();
+            let mut sorting = Sorting::new(mode, held_max, &self.runtime);
             while let Some(bucket) = self.buckets.get(next.fetch_add(1, Ordering::Relaxed)) {
                 let bucket = std::mem::take(&mut *bucket.lock().unwrap_or_else(PoisonError::into_inner));
-                bucket.reduce(&mut reduced)?;
+                self.in_memory.fetch_sub(bucket.bytes(), Ordering::Relaxed);
+                bucket.reduce(&mut sorting)?;
             }
-            Ok(reduced)
+            Ok(sorting)
         };
-        let parts: Vec<Result<Reduced>> = std::thread::scope(|scope| {
+        let parts: Vec<Result<Sorting>> = std::thread::scope(|scope| {
             let workers: Vec<_> = (0..threads.max(1)).map(|_| scope.spawn(work)).collect();
             workers
                 .into_iter()
                 .map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
                 .collect()
         });
-        let nameless = std::mem::take(&mut *self.nameless.lock().unwrap_or_else(PoisonError::into_inner));
-        let first = Reduced { messages: nameless, ..Reduced::default() };
-        parts.into_iter().try_fold(first, |mut all, part| {
-            all.merge(part?);
-            Ok(all)
-        })
+        let mut all = Sorting::new(mode, APART_BYTES_MAX, &self.runtime);
+        all.reduced.messages = std::mem::take(&mut *self.nameless.lock().unwrap_or_else(PoisonError::into_inner));
+        for part in parts {
+            all.merge(part?)?;
+        }
+        all.settle()
     }
 }
 
@@ -207,12 +215,12 @@ impl Bucket {
         Ok(())
     }
 
-    fn reduce(mut self, into: &mut Reduced) -> Result<()> {
+    fn reduce(mut self, into: &mut Sorting) -> Result<()> {
         self.read_back()?;
         let messages = sorted(self.messages.iter().map(|entry| entry.identity.unwrap_or(IdentityHash([0; 16]))));
         let rows = sorted(self.rows.iter().map(|row| row.entry.identity));
         let (mut messages, mut rows) = (messages.as_slice(), rows.as_slice());
-        let mut group = Group::default();
+        let mut group = Alike::default();
         loop {
             let next = match (messages.first(), rows.first()) {
                 (None, None) => return Ok(()),
@@ -225,7 +233,7 @@ impl Bucket {
             group.messages.extend(messages[..of_messages].iter().map(|(_, at)| self.messages[*at as usize]));
             group.rows.clear();
             group.rows.extend(rows[..of_rows].iter().map(|(_, at)| self.rows[*at as usize]));
-            group.reduce(into);
+            group.reduce(into)?;
             (messages, rows) = (&messages[of_messages..], &rows[of_rows..]);
         }
     }
@@ -247,25 +255,27 @@ fn damaged() -> DataFusionError {
 
 /// Entries whose identities begin alike: nearly always of one identity.
 #[derive(Default)]
-struct Group {
+struct Alike {
     messages: Vec<MessageEntry>,
     rows: Vec<KeptRow>,
 }
 
-impl Group {
-    fn reduce(&mut self, into: &mut Reduced) {
+impl Alike {
+    fn reduce(&mut self, into: &mut Sorting) -> Result<()> {
         if self.is_agreed() {
-            self.count_agreed(into);
-            return;
+            self.count_agreed(&mut into.reduced);
+            return Ok(());
         }
         if self.messages.is_empty() {
-            let (beside, asked): (Vec<&KeptRow>, Vec<&KeptRow>) = self.rows.iter().partition(|row| row.beside);
-            into.rows_beside += beside.len() as u64;
-            into.rows.extend(asked.iter().map(|row| row.entry));
-            return;
+            let all = self.rows.len();
+            self.rows.retain(|row| !row.beside);
+            into.reduced.rows_beside += (all - self.rows.len()) as u64;
+            if self.rows.is_empty() {
+                return Ok(());
+            }
         }
-        into.messages.extend(&self.messages);
-        into.rows.extend(self.rows.iter().map(|row| row.entry));
+        let rows = self.rows.iter().map(|row| row.entry).collect();
+        into.add(Group { messages: self.messages.clone(), rows })
     }
 
     fn is_agreed(&mut self) -> bool {
@@ -297,11 +307,10 @@ impl Group {
 }
 
 impl Reduced {
-    fn merge(&mut self, other: Self) {
-        self.messages.extend(other.messages);
-        self.rows.extend(other.rows);
-        self.rows_beside += other.rows_beside;
-        self.add_agreed(other.agreed);
+    /// Adds what is judged with the rest.
+    pub fn add(&mut self, group: Group) {
+        self.messages.extend(group.messages);
+        self.rows.extend(group.rows);
     }
 
     /// Adds what agreed elsewhere.

@@ -5,6 +5,7 @@
 //! what is disputed and lets the core's judge decide.
 
 mod accounts;
+mod apart;
 mod bag_plan;
 mod bag_sum;
 pub mod binding;
@@ -16,6 +17,8 @@ mod entries;
 mod exact_cast;
 pub mod expr;
 mod findings;
+pub mod found;
+mod groups;
 pub mod identity;
 mod kept;
 mod kept_codec;
@@ -55,6 +58,7 @@ mod slip_exec;
 pub mod slips;
 pub mod suspect;
 mod swaps;
+mod telling;
 pub mod tolerate;
 mod upsert;
 mod values;

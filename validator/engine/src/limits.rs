@@ -37,6 +37,24 @@ pub const SLIP_DISK_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
 /// so much that reading all of its disputed segments costs little more.
 pub const DIFFERING_NAMES_MAX: usize = 4_000_000;
 
+/// Bytes of entries that are judged apart in memory, and as many of those of which it is not known yet.
+pub const APART_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Bytes read at a time of each spilled part of them, of which there may be hundreds.
+pub const GROUPS_READ_BYTES: usize = 64 * 1024;
+
+/// Entries that are judged apart at a time: their drafts and the identities of missing ones are held.
+pub const PART_ENTRIES_MAX: usize = 524_288;
+
+/// Findings in memory, about a kilobyte each; the rest is spilled.
+pub const FINDINGS_AT_HAND_MAX: usize = 100_000;
+
+/// Findings of one verdict, cause and column that say everything. Source: interface.md §5.
+pub const FINDINGS_TOLD_MAX: u64 = 1_000_000;
+
+/// Findings of one cause that are at hand however many there are of others: as many as a report shows.
+pub const FINDINGS_OF_A_CAUSE_SHOWN: usize = 3;
+
 /// Bytes of values that the drill keeps for the findings: those of half a million pairs.
 pub const CAPTURED_BYTES_MAX: usize = 192 * 1024 * 1024;
 

@@ -30,7 +30,7 @@ use crate::scan_exec::{IcebergScanExec, ScanLog};
 use crate::scoping::{self, Scoping};
 use crate::segment_exec::{RowCensus, RowCut, SegmentExec};
 use crate::slips::Slips;
-use crate::versions::Versions;
+use crate::versions::{Tally, Versions};
 
 /// What the first pass over the messages saw.
 #[derive(Debug)]
@@ -41,8 +41,8 @@ pub struct MessagePass {
     pub(crate) details: BTreeMap<MessageAt, String>,
     /// Upsert tables: the last version of each key.
     pub(crate) versions: Option<Arc<Versions>>,
-    /// Keys that have versions in several partitions.
-    pub(crate) keys_spanning: u64,
+    /// Upsert tables: what the last versions took the place of.
+    pub(crate) tally: Tally,
     /// What a drill can tell by what it need not read.
     pub(crate) slips: Arc<Slips>,
 }
@@ -69,7 +69,7 @@ impl MessagePass {
         let noted = std::mem::take(&mut *noted.lock().unwrap_or_else(PoisonError::into_inner));
         let details = noted.iter().map(|(entry, why)| (entry.at, why.clone())).collect();
         let undecodable = noted.into_iter().map(|(entry, _)| entry).collect();
-        Self { bags, seen, undecodable, details, versions: None, keys_spanning: 0, slips }
+        Self { bags, seen, undecodable, details, versions: None, tally: Tally::default(), slips }
     }
 
     /// Judged messages in the bags.
@@ -104,9 +104,8 @@ impl Run {
         if self.is_upsert() {
             let noted: Arc<Mutex<Vec<(MessageEntry, String)>>> = Arc::default();
             let pass = self.versions_pass(self.witness(Arc::clone(&noted))).await?;
-            let (versions, keys_spanning) = (Some(pass.versions), pass.keys_spanning);
             let messages = MessagePass::new(pass.bags, pass.seen, &noted, self.slips());
-            return Ok(MessagePass { versions, keys_spanning, ..messages });
+            return Ok(MessagePass { versions: Some(pass.versions), tally: pass.tally, ..messages });
         }
         let wanted: Vec<Wanted> = ranges(&self.messages);
         let partitions = self.messages.tap.partitions().len();

@@ -6,7 +6,7 @@
 //! rows     ▶ bags ▶┘                        └▶ drill ▶ judge ▶ values ▶ findings
 //! ```
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use datafusion::error::DataFusionError;
@@ -31,16 +31,17 @@ use crate::captured::CapturedValues;
 use crate::case::Drilling;
 use crate::drill::{Drill, DrillError};
 use crate::findings::Evidence;
+use crate::found::{Findings, Keep};
 use crate::identity::IdentityDigests;
 use crate::lookup::Lookup;
 use crate::message_reader::{MessageSide, ReadError};
-use crate::misrouted;
+use crate::misrouted::{self, MisroutedRow};
 use crate::observations::Observations;
 use crate::passes::{MessagePass, RowPass, covered};
-use crate::removed::{Removal, removed};
 use crate::scoping::{self, Scoping};
 use crate::segment_exec::RowCensus;
-use crate::suspect::{Suspect, suspect};
+use crate::suspect::{Suspect, Suspects};
+use crate::telling::{Parts, Telling};
 use crate::tolerate::BoundTolerance;
 use crate::upsert;
 
@@ -65,6 +66,8 @@ pub struct Run {
     pub context: Arc<TaskContext>,
     /// Told how far the run is.
     pub progress: Progress,
+    /// How much is kept of its findings.
+    pub keep: Keep,
     /// Who decides: [`validator_core::judge::judge`], or a test's broken one that must be noticed.
     pub judge: Judge,
 }
@@ -115,6 +118,9 @@ pub enum RunError {
     /// The table's offset column does not hold offsets.
     #[error("{0}")]
     NotOffsets(String),
+    /// Findings could not be put by.
+    #[error("put findings by")]
+    Findings(#[source] std::io::Error),
     /// A worker of this process ended.
     #[error("a task of the run ended")]
     Task(#[from] tokio::task::JoinError),
@@ -139,8 +145,8 @@ pub struct Reconciled {
     pub holes: Vec<Holes>,
     /// The books.
     pub segments: SegmentNumbers,
-    /// Findings on messages and rows, unsorted.
-    pub findings: Vec<Finding>,
+    /// Findings on messages and rows, in order.
+    pub findings: Findings,
     /// Parts of the table that could not be read.
     pub faults: Vec<(FileIndex, FileFault)>,
     /// Per fault, by its place: messages that it explains.
@@ -185,44 +191,41 @@ impl Run {
         let disputed = self.disputed(&drill, &books, &messages).await?;
         let forced: Balanced = Balanced::of(&without(&books, &disputed), &rows.bags);
         let mut balanced = if disputed.len() == books.disputed().len() { balanced } else { forced };
-        let (case, agreement) = self.case(&drill, &books, &disputed, &messages, &rows.bags, &scoping).await?;
+        let (mut case, mut agreement) = self.case(&drill, &books, &disputed, &messages, &rows.bags, &scoping).await?;
         let astray = std::mem::take(&mut rows.census.misrouted);
         let entered = misrouted::entered(&astray, &case);
-        let names = upsert::names(&case, self.is_upsert());
-        let lookup = Lookup::new(drill.clone(), Arc::clone(&disputed), agreement.proven);
-        let mut judgement = judge_case(self.judge, case, lookup).await?;
+        let parts = agreement.apart.take().map(|groups| Parts::new(groups, &mut case)).transpose()?;
+        let lookup = Lookup::new(drill.clone(), Arc::clone(&disputed), agreement.proven.take());
+        let (mut judgement, removed) = self.judged(case, lookup).await?;
         let astray = misrouted::in_scope(astray, &disputed, &entered, &judgement);
-        let removed = removed(&self, &judgement, &names).await?;
-        judgement.mark_removed(&removed.keys().copied().collect());
         upsert::settle(&mut messages.seen, agreement.superseded.as_ref(), &judgement);
+        let mut telling = self.telling(std::mem::take(&mut messages.details), agreement.captured);
+        telling.findings.put_between(self.misrouted(&rows, &astray).await);
+        let lookup = || Lookup::new(drill.clone(), Arc::clone(&disputed), None);
+        self.tell(&mut telling, (&mut judgement, removed), parts, lookup).await?;
+        telling.findings.push_rest().map_err(RunError::Findings)?;
         balanced.add(&agreement.by_partition, self.messages.binding.identity.is_offset());
         let beside = agreement.rows_beside;
         let (accounts, late) = accounts(&self.messages, &messages.seen, &rows.census, &balanced, &judgement, beside);
         accounts.assert_balanced();
-        let drafts = std::mem::take(&mut judgement.drafts);
-        let evidence = self.evidence(messages.details, removed, agreement.captured);
-        let (mut findings, unlinked) = evidence.findings(drafts, self.threads).await?;
-        findings.extend(rows.routing.findings(&self.contract.name, &self.messages.binding, &astray).await);
-        findings.iter_mut().for_each(|finding| self.messages.binding.mask.apply(finding));
-        let suspect = suspect(&findings, self.messages.tap.partitions(), messages.seen.first_judged);
         let explained = (0..rows.faults.len()).map(|fault| explained(&judgement, fault)).collect();
         Ok(Reconciled {
             late: is_late_known(&rows, accounts.rows.intact).then_some(late),
             misrouted: rows.routing.figure(&astray),
             stale: self.is_upsert().then_some(judgement.stale),
-            keys_spanning: messages.keys_spanning,
+            keys_spanning: messages.tally.keys_spanning,
             segments: numbers(&books, &disputed, &scoping),
             accounts,
+            suspect: telling.suspects.suspect(messages.seen.first_judged),
             seen: messages.seen,
             holes,
-            findings,
+            findings: telling.findings,
             faults: rows.faults,
             explained,
-            unlinked,
+            unlinked: telling.unlinked,
             drilling: agreement.drilling,
             table_findings: rows.findings,
             census: rows.census,
-            suspect,
             tolerances: self.messages.binding.tolerances.clone(),
         })
     }
@@ -240,21 +243,30 @@ impl Run {
         }
     }
 
-    fn evidence(
-        &self,
-        details: BTreeMap<MessageAt, String>,
-        removed: HashMap<MessageAt, Removal>,
-        captured: CapturedValues,
-    ) -> Evidence {
-        Evidence {
+    fn telling(&self, details: BTreeMap<MessageAt, String>, captured: CapturedValues) -> Telling {
+        let evidence = Evidence {
             contract: Arc::clone(&self.contract),
             messages: self.messages.clone(),
             pinned: Arc::clone(&self.pinned),
             fields: self.messages.binding.columns.iter().map(|column| column.field.clone()).collect(),
             details,
-            removed,
             captured,
+        };
+        Telling {
+            evidence: Arc::new(evidence),
+            threads: self.threads,
+            findings: Findings::new(self.keep, self.context.runtime_env()),
+            suspects: Suspects::new(self.messages.tap.partitions()),
+            unlinked: 0,
         }
+    }
+
+    /// Findings of rows in the wrong partition.
+    async fn misrouted(&self, rows: &RowPass, astray: &[MisroutedRow]) -> Vec<Finding> {
+        let binding = &self.messages.binding;
+        let mut findings = rows.routing.findings(&self.contract.name, binding, astray).await;
+        findings.iter_mut().for_each(|finding| binding.mask.apply(finding));
+        findings
     }
 
     /// The disputed segments, and in mode `key` those in which an undecodable message of known identity has rows.
@@ -273,11 +285,6 @@ impl Run {
         }
         Ok(Arc::new(disputed))
     }
-}
-
-/// Judges on a thread of its own: the look-up in balanced segments reads both sides.
-async fn judge_case(judge: Judge, case: Case, mut lookup: Lookup) -> Result<Judgement, RunError> {
-    Ok(tokio::task::spawn_blocking(move || judge(case, &mut lookup)).await??)
 }
 
 /// The books without segments that are drilled although they balance.

@@ -47,6 +47,11 @@ impl Related {
         Self { is_asked: has_both && !is_over, too_many }
     }
 
+    /// Whether anything may be linked.
+    pub fn is_asked(&self) -> bool {
+        self.is_asked
+    }
+
     /// Whether the values of this draft's message or row are asked for.
     pub fn wants(&self, draft: &Draft) -> bool {
         self.is_asked && (is_missing(draft) || is_unexplained(draft))

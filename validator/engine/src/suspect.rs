@@ -48,29 +48,45 @@ pub fn heads(partitions: &[PartitionRange]) -> Vec<i64> {
     partitions.iter().map(head).collect()
 }
 
-/// The column that nearly all of `judged` first messages differ in, if there is one.
-pub fn suspect(findings: &[Finding], partitions: &[PartitionRange], judged: u64) -> Option<Suspect> {
-    if judged < FIRST_MESSAGES_LEAST {
-        return None;
+/// Counts the first messages that differ, by column.
+#[derive(Debug)]
+pub struct Suspects {
+    /// One past the first offsets of each partition.
+    heads: BTreeMap<(String, i32), i64>,
+    by_column: BTreeMap<String, u64>,
+}
+
+impl Suspects {
+    /// None so far.
+    pub fn new(partitions: &[PartitionRange]) -> Self {
+        let heads = partitions.iter().zip(heads(partitions));
+        let heads = heads.map(|(range, head)| ((range.tp.topic.clone(), range.tp.partition), head)).collect();
+        Self { heads, by_column: BTreeMap::new() }
     }
-    let heads: BTreeMap<(&str, i32), i64> = partitions
-        .iter()
-        .zip(heads(partitions))
-        .map(|(range, head)| ((range.tp.topic.as_str(), range.tp.partition), head))
-        .collect();
-    let mut by_column: BTreeMap<&str, u64> = BTreeMap::new();
-    for finding in findings.iter().filter(|finding| finding.verdict == Verdict::Message(MessageVerdict::Corrupted)) {
+
+    /// Looks at a finding.
+    pub fn look(&mut self, finding: &Finding) {
+        if finding.verdict != Verdict::Message(MessageVerdict::Corrupted) {
+            return;
+        }
         let (Some(topic), Some(partition), Some(offset)) = (&finding.topic, finding.partition, finding.offset) else {
-            continue;
+            return;
         };
-        if heads.get(&(topic.as_str(), partition)).is_some_and(|head| offset < *head) {
+        // Few partitions: a search without a key of its own.
+        let head = self.heads.iter().find(|((of, number), _)| *number == partition && of == topic);
+        if head.is_some_and(|(_, head)| offset < *head) {
             let columns: BTreeSet<&str> = finding.columns.iter().map(|column| whole(&column.name)).collect();
-            columns.into_iter().for_each(|column| *by_column.entry(column).or_default() += 1);
+            columns.into_iter().for_each(|column| *self.by_column.entry(column.to_owned()).or_default() += 1);
         }
     }
-    let (column, differing) = by_column.into_iter().max_by_key(|(_, messages)| *messages)?;
-    // Nearly all: 95 of 100.
-    (differing * 100 >= judged * 95).then(|| Suspect { column: column.to_owned(), differing, of: judged })
+
+    /// The column that nearly all of `judged` first messages differ in, if there is one.
+    pub fn suspect(self, judged: u64) -> Option<Suspect> {
+        let (column, differing) = self.by_column.into_iter().max_by_key(|(_, messages)| *messages)?;
+        // Nearly all: 95 of 100.
+        let is_rule = judged >= FIRST_MESSAGES_LEAST && differing * 100 >= judged * 95;
+        is_rule.then_some(Suspect { column, differing, of: judged })
+    }
 }
 
 /// The column itself, without the leaf in it.

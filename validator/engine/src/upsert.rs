@@ -11,12 +11,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use datafusion::error::{DataFusionError, Result};
 use validator_core::bag::Bag;
 use validator_core::digest::{Digest, IdentityHash};
-use validator_core::judge::{Case, Judgement, MessageEntry, MessageState, can_be_superseded, is_version};
+use validator_core::judge::{Case, Judgement, MessageEntry, MessageState, ModeKind, can_be_superseded, is_version};
 use validator_core::position::{MessageAt, PartitionIndex};
 use validator_core::segment::SegmentKey;
 use validator_core::verdict::{Cause, ExcludedCause};
@@ -51,8 +51,8 @@ pub struct VersionsPass {
     pub seen: Observations,
     /// The last version of each key.
     pub versions: Arc<Versions>,
-    /// Keys that have versions in several partitions.
-    pub keys_spanning: u64,
+    /// What the last versions took the place of.
+    pub tally: Tally,
 }
 
 /// What the drill of an upsert table brings.
@@ -77,7 +77,7 @@ impl Run {
     /// [`RunError`]; a partition that cannot be read to its end: the last version of no key is known then.
     pub async fn versions_pass(&self, witness: Witness) -> Result<VersionsPass, RunError> {
         let versions = Arc::new(Versions::new(VERSIONS_BYTES_MAX, self.context.runtime_env()));
-        let seen = Mutex::new(Observations::new(self.messages.tap.partitions().len()));
+        let mut seen = Observations::new(self.messages.tap.partitions().len());
         let tasks: Vec<_> = share(ranges(&self.messages), self.threads)
             .into_iter()
             .map(|share| {
@@ -100,10 +100,8 @@ impl Run {
             })
             .collect();
         for task in tasks {
-            let part = task.await??;
-            seen.lock().unwrap_or_else(PoisonError::into_inner).merge(part);
+            seen.merge(task.await??);
         }
-        let seen = seen.into_inner().unwrap_or_else(PoisonError::into_inner);
         for (index, partition) in seen.partitions.iter().enumerate() {
             if let Some(failure) = &partition.failure {
                 let tp = self.messages.tap.partitions()[index].tp.to_string();
@@ -112,7 +110,7 @@ impl Run {
         }
         let (shared, threads) = (Arc::clone(&versions), self.threads);
         let (tally, bags) = tokio::task::spawn_blocking(move || bags(&shared, threads)).await??;
-        Ok(VersionsPass { bags, seen, versions, keys_spanning: tally.keys_spanning })
+        Ok(VersionsPass { bags, seen, versions, tally })
     }
 
     /// The entries of the disputed segments, and of the keys that disagree all versions.
@@ -127,21 +125,22 @@ impl Run {
         messages: &MessagePass,
     ) -> Result<Drilled, RunError> {
         let kept = Arc::new(Kept::new(UPSERT_KEPT_BYTES_MAX, self.context.runtime_env()));
-        let (shared, threads) = (Arc::clone(versions), self.threads);
-        let (tally, gone) = tokio::task::spawn_blocking(move || gone(&shared, threads)).await??;
+        let threads = self.threads;
         if !of.segments.is_empty() {
+            let shared = Arc::clone(versions);
+            let gone = tokio::task::spawn_blocking(move || gone(&shared, threads)).await??;
             let drill = Drill { gone: Some(Arc::new(NameFilter::of(&gone))), ..drill.clone() };
             drill.keep_rows(of, None, &kept).await?;
             let (shared, kept, disputed) = (Arc::clone(versions), Arc::clone(&kept), Arc::clone(&of.segments));
             tokio::task::spawn_blocking(move || keep_last(&shared, &kept, &disputed, threads)).await??;
         }
-        let mut reduced = tokio::task::spawn_blocking(move || kept.reduce(threads)).await??;
+        let mut reduced = tokio::task::spawn_blocking(move || kept.reduce(threads, ModeKind::Upsert)).await??;
         let asked: HashSet<MessageAt> = reduced.messages.iter().map(|message| message.at).collect();
         let mut names: HashSet<IdentityHash> = reduced.messages.iter().filter_map(|message| message.identity).collect();
         names.extend(reduced.rows.iter().map(|row| row.identity));
         names.extend(messages.undecodable.iter().filter_map(|message| message.identity));
         let found = self.all_versions(drill, names).await?;
-        let mut superseded = tally.superseded;
+        let mut superseded = messages.tally.superseded.clone();
         let (entries, proven) = disagreeing(found, &asked, &mut superseded);
         reduced.messages = entries;
         reduced.messages.extend(messages.undecodable.iter().filter(|message| message.identity.is_none()));
@@ -226,13 +225,13 @@ fn bags(versions: &Versions, threads: usize) -> Result<(Tally, Vec<MessageBag>)>
     Ok((tally, bags.into_iter().map(bag).collect::<Result<_>>()?))
 }
 
-/// The keys whose last version sets nothing, and what all last versions took the place of.
-fn gone(versions: &Versions, threads: usize) -> Result<(Tally, Vec<IdentityHash>)> {
-    let (tally, parts) = versions.last(threads, Vec::new, |gone: &mut Vec<IdentityHash>, last| {
+/// The keys whose last version sets nothing.
+fn gone(versions: &Versions, threads: usize) -> Result<Vec<IdentityHash>> {
+    let (_, parts) = versions.last(threads, Vec::new, |gone: &mut Vec<IdentityHash>, last| {
         gone.extend(last.iter().filter(|version| version.does != Does::Sets).map(|version| version.identity));
         Ok(())
     })?;
-    Ok((tally, parts.into_iter().flatten().collect()))
+    Ok(parts.into_iter().flatten().collect())
 }
 
 /// Keeps the last versions whose segments are disputed, as far as agreement needs them.

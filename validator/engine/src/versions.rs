@@ -328,13 +328,21 @@ pub struct NameFilter {
 impl NameFilter {
     /// A filter that says yes to about one in sixteen other names, up to its greatest size of 32 MiB.
     pub fn of(names: &[IdentityHash]) -> Self {
-        let bits = (names.len().max(4) * 16).next_power_of_two().min(1 << 28);
-        let mut filter = Self { bits: vec![0; bits.div_ceil(64)] };
-        for name in names {
-            let (word, bit) = filter.place(name);
-            filter.bits[word] |= bit;
-        }
+        let mut filter = Self::with_room(names.len());
+        names.iter().for_each(|name| filter.put(name));
         filter
+    }
+
+    /// One for so many names, none of which is put yet.
+    pub fn with_room(names: usize) -> Self {
+        let bits = names.max(4).saturating_mul(16).min(1 << 28).next_power_of_two();
+        Self { bits: vec![0; bits.div_ceil(64)] }
+    }
+
+    /// Puts a name.
+    pub fn put(&mut self, name: &IdentityHash) {
+        let (word, bit) = self.place(name);
+        self.bits[word] |= bit;
     }
 
     /// Whether the name may have been put.

@@ -39,15 +39,15 @@ pub fn demo(args: &DemoArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     let clean = World::generate(seed, &options.without_faults());
     let answer = runtime.block_on(perform(&clean))?;
     story.clean_pass(&clean, &answer)?;
-    let clean_holds = answer.findings.is_empty();
+    let clean_holds = answer.findings.at_hand.is_empty();
 
     let damaged = World::generate(seed, &options);
-    let answer = runtime.block_on(perform(&damaged))?;
+    let mut answer = runtime.block_on(perform(&damaged))?;
     let truth = Truth::of(&damaged);
-    let difference = compare::compare(&truth, &answer.findings);
+    let difference = compare::compare(&truth, &answer.findings.at_hand);
     story.damaged_pass(&damaged, &answer)?;
     story.ends(&truth, &difference)?;
-    write(args, &answer, &truth, terminal)?;
+    write(args, &mut answer, &truth, terminal)?;
     Ok(if clean_holds && difference.is_none() { Exit::Holds } else { Exit::Breached })
 }
 
@@ -56,13 +56,13 @@ async fn perform(world: &World) -> Result<Answer, Failure> {
     Stage::set(world).await?.judge(world).await
 }
 
-fn write(args: &DemoArgs, answer: &Answer, truth: &Truth, terminal: &Terminal) -> Result<(), Failure> {
+fn write(args: &DemoArgs, answer: &mut Answer, truth: &Truth, terminal: &Terminal) -> Result<(), Failure> {
     let save = |file: &FindingsFile, text: String| {
         fs::write(&file.0, text).map_err(|source| Failure::Write { path: file.0.clone(), source })
     };
     if let Some(file) = &args.findings {
         let mut text = Vec::new();
-        render::write_findings(&answer.findings, &mut text).map_err(Failure::Stdout)?;
+        answer.findings.write(&mut text).map_err(Failure::Stdout)?;
         save(file, String::from_utf8_lossy(&text).into_owned())?;
     }
     if let Some(file) = &args.truth {

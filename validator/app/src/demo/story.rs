@@ -38,7 +38,7 @@ impl<'a> Story<'a> {
         let mut text = self.title("2. With one fault of each kind");
         text.push_str(&self.injected(world));
         let (palette, width) = (self.terminal.palette(), self.terminal.width());
-        for finding in &answer.findings {
+        for finding in &answer.findings.at_hand {
             text.push_str(&finding_text(finding, palette, width));
             text.push('\n');
         }

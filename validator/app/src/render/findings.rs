@@ -31,7 +31,7 @@ struct Group<'a> {
 }
 
 /// Writes the table of causes and the worst findings.
-pub fn write_findings(page: &mut Page, report: &Report, findings: &[Finding], file: Option<&str>) {
+pub fn write_findings(page: &mut Page, report: &Report, findings: &[&Finding], file: Option<&str>) {
     let groups = groups(report, findings);
     if groups.is_empty() {
         return;
@@ -63,7 +63,7 @@ pub fn write_findings(page: &mut Page, report: &Report, findings: &[Finding], fi
 }
 
 /// The groups, the most urgent first, within one verdict the most frequent.
-fn groups<'a>(report: &Report, findings: &'a [Finding]) -> Vec<Group<'a>> {
+fn groups<'a>(report: &Report, findings: &[&'a Finding]) -> Vec<Group<'a>> {
     let mut at_hand: BTreeMap<(Verdict, Option<Cause>), Vec<&Finding>> = BTreeMap::new();
     for finding in findings {
         let of_cause = at_hand.entry((finding.verdict, finding.cause)).or_default();

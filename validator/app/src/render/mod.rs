@@ -27,7 +27,7 @@ pub use dry_run::dry_run;
 pub use escape::{escape, quoted};
 pub use failure::{error_chain, failure};
 pub use finding::finding_text;
-pub use json::{report_json, write_findings};
+pub use json::report_json;
 pub use number::{bytes, count, counted, elapsed, figure};
 pub use paint::{Palette, Role};
 pub use problem::problems;

@@ -25,7 +25,7 @@ pub struct TextReport<'a> {
     /// Why the outcome is what it is.
     pub reasons: &'a [Reason],
     /// Findings, sorted; they may be fewer than there are: `report.findings` has the counts.
-    pub findings: &'a [Finding],
+    pub findings: &'a [&'a Finding],
     /// Where all findings were written.
     pub findings_file: Option<&'a str>,
     /// The command that made the report, to build the next one from: `validator reconcile rules/suites/trades.toml`.
@@ -35,7 +35,8 @@ pub struct TextReport<'a> {
 /// The text report of an answer, for a terminal of that many columns.
 pub fn text_report(answer: &Answer, palette: Palette, width: usize) -> String {
     let command = format!("validator reconcile {}", answer.report.pipeline);
-    let (report, reasons, findings) = (&answer.report, &answer.decision.reasons, &answer.findings);
+    let (report, reasons) = (&answer.report, &answer.decision.reasons);
+    let findings: &[&Finding] = &answer.findings.shown().collect::<Vec<_>>();
     TextReport { report, reasons, findings, findings_file: None, command: &command }.render(palette, width)
 }
 

@@ -221,7 +221,7 @@ async fn answer(world: &World, directory: &Path, judge_with: Judge) -> Result<An
 /// Every count, figure and finding.
 fn compare(truth: &Truth, answer: &Answer) -> Result<(), String> {
     let report = serde_json::to_value(&answer.report).map_err(|error| error.to_string())?;
-    let findings: Result<Vec<Json>, _> = answer.findings.iter().map(serde_json::to_value).collect();
+    let findings: Result<Vec<Json>, _> = answer.findings.at_hand.iter().map(serde_json::to_value).collect();
     let mut differences = report_differences(truth, &report);
     differences.extend(finding_differences(truth, &findings.map_err(|error| error.to_string())?));
     if differences.is_empty() { Ok(()) } else { Err(differences.join("\n  ")) }

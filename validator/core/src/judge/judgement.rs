@@ -65,6 +65,27 @@ impl Judgement {
         }
     }
 
+    /// Adds the judgement of other entries of the same run; the drafts of both stay in order.
+    pub fn add(&mut self, other: Self) {
+        for (partition, tally) in other.messages {
+            *self.messages.entry(partition).or_default() += tally;
+        }
+        self.rows += other.rows;
+        self.rows_out_of_scope.extend(other.rows_out_of_scope);
+        self.rows_out_of_scope.sort_unstable();
+        for (partition, moved) in other.moved_from_intact {
+            let all = self.moved_from_intact.entry(partition).or_default();
+            all.messages += moved.messages;
+            all.late += moved.late;
+        }
+        self.stale += other.stale;
+        add(&mut self.superseded, other.superseded);
+        add(&mut self.excluded, other.excluded);
+        add(&mut self.losses, other.losses);
+        self.drafts.extend(other.drafts);
+        self.drafts.sort_by_key(Draft::place);
+    }
+
     /// What moved out of the balanced segments, of all partitions.
     pub fn total_moved_from_intact(&self) -> MovedFromIntact {
         let mut total = MovedFromIntact::default();
@@ -73,6 +94,31 @@ impl Judgement {
             total.late += moved.late;
         }
         total
+    }
+}
+
+fn add<K: Ord>(all: &mut BTreeMap<K, u64>, more: BTreeMap<K, u64>) {
+    for (key, count) in more {
+        *all.entry(key).or_default() += count;
+    }
+}
+
+/// Where entries or a draft stand among others: messages in order (partition, offset), then rows without a message in
+/// order (file, position).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// A message.
+    Message(MessageAt),
+    /// A row.
+    Row(RowAt),
+    /// Neither.
+    None,
+}
+
+impl Place {
+    /// Of a message, else of its first row.
+    pub fn of(message: Option<MessageAt>, row: Option<RowAt>) -> Self {
+        message.map(Self::Message).or(row.map(Self::Row)).unwrap_or(Self::None)
     }
 }
 
@@ -103,6 +149,13 @@ pub struct Draft {
     pub hole: Option<HoleReason>,
     /// Mode `content`: the equal messages that cannot be told from this one.
     pub equals: Option<Equals>,
+}
+
+impl Draft {
+    /// Where it stands among others.
+    pub fn place(&self) -> Place {
+        Place::of(self.message, self.rows.first().copied())
+    }
 }
 
 /// Messages of one content, two or more, of which one or several have a finding.

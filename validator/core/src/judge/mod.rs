@@ -3,6 +3,7 @@
 //! Contract: a pure function of the case; no verdict depends on how messages and rows were cut into segments, nor on
 //! the order of the entries. n log n in the number of entries. Source: interface.md §4, Pairing.
 
+mod apart;
 mod candidates;
 mod case;
 mod copies;
@@ -13,11 +14,12 @@ mod tally;
 mod verdicts;
 mod versions;
 
+pub use apart::{Apart, apart, may_be_left, note_pair, with_pairs};
 pub use case::{
     BalancedLookup, BalancedPartner, Case, LossKind, MessageEntry, MessageState, ModeKind, NoBalanced, RowEntry,
     RowStanding,
 };
-pub use judgement::{Draft, Equals, Judgement};
+pub use judgement::{Draft, Equals, Judgement, Place};
 pub use tally::{MessageTally, MovedFromIntact, RowTally};
 pub use versions::{can_be_superseded, is_version};
 

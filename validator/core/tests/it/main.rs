@@ -5,6 +5,7 @@ mod dice;
 mod entries;
 mod judge_sentences;
 mod judge_upsert;
+mod judged_apart;
 mod second_judge;
 mod second_versions;
 mod segment_independence;

@@ -42,12 +42,12 @@ pub fn findings(answer: &Answer) -> Vec<String> {
         });
         std::iter::once(verdict(finding)).chain(rows).collect::<Vec<_>>().join(" ")
     };
-    answer.findings.iter().map(with_rows).collect()
+    answer.findings.at_hand.iter().map(with_rows).collect()
 }
 
 /// The same without rows, for files of names that nobody knows.
 pub fn verdicts(answer: &Answer) -> Vec<String> {
-    answer.findings.iter().map(verdict).collect()
+    answer.findings.at_hand.iter().map(verdict).collect()
 }
 
 fn verdict(finding: &Finding) -> String {

@@ -269,10 +269,10 @@ fn a_handful_of_faults_among_a_million_messages_is_found_and_nothing_else() {
         ]
     );
     let places: Vec<Vec<Option<u64>>> =
-        answer.findings.iter().map(|finding| finding.rows.iter().map(|row| row.position).collect()).collect();
+        answer.findings.at_hand.iter().map(|finding| finding.rows.iter().map(|row| row.position).collect()).collect();
     assert_eq!(places.iter().map(Vec::len).collect::<Vec<_>>(), [0, 2, 1, 3, 1, 0, 1, 0, 1, 1, 1, 0, 1]);
-    let copied: Vec<u64> = answer.findings.iter().map(|finding| finding.copies).collect();
+    let copied: Vec<u64> = answer.findings.at_hand.iter().map(|finding| finding.copies).collect();
     assert_eq!(copied, [0, 2, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-    let last = answer.findings[12].rows[0].position;
+    let last = answer.findings.at_hand[12].rows[0].position;
     assert_eq!(last, Some(rows as u64 - 3 * 250_000 - 1), "the last row of the last file");
 }

@@ -126,7 +126,7 @@ fn several_topics_into_one_table_are_told_apart() {
     let answer = stage.judge(&topics);
     // Equal trades: an exchange of equal rows is none.
     assert_eq!(findings(&answer), ["missing lost 1@5"]);
-    assert_eq!(answer.findings[0].topic.as_deref(), Some(second.as_str()));
+    assert_eq!(answer.findings.at_hand[0].topic.as_deref(), Some(second.as_str()));
     assert_eq!(summary(&answer), "breached | consumed 80, intact 79, missing 1 | intact 79, total 79");
     let listed: Vec<(&str, i32)> =
         answer.report.partitions.iter().map(|of| (of.topic.as_str(), of.partition)).collect();

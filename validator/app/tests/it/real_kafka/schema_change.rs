@@ -168,7 +168,11 @@ fn a_message_of_an_unknown_schema_or_of_broken_bytes_is_undecodable_alone() {
             "undecodable bad_payload 0@43",
         ]
     );
-    assert!(answer.findings[0].detail.contains(&UNKNOWN_ID.to_string()), "{}", answer.findings[0].detail);
+    assert!(
+        answer.findings.at_hand[0].detail.contains(&UNKNOWN_ID.to_string()),
+        "{}",
+        answer.findings.at_hand[0].detail
+    );
     assert_eq!(answer.report.fidelity.value, Some(1.0));
     assert_eq!(answer.report.fidelity.coverage, Some(40.0 / 44.0));
     let answer = stage.judge(&(pipeline(&topic) + "[fidelity]\ncoverage = 0.5\n"));

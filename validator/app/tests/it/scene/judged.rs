@@ -102,8 +102,12 @@ impl Scene {
 /// The answer, its segments and times left out.
 fn lines(answer: &Answer) -> String {
     let report = serde_json::to_value(&answer.report).expect("reports are JSON");
-    let findings: Vec<Json> =
-        answer.findings.iter().map(|finding| serde_json::to_value(finding).expect("findings are JSON")).collect();
+    let findings: Vec<Json> = answer
+        .findings
+        .at_hand
+        .iter()
+        .map(|finding| serde_json::to_value(finding).expect("findings are JSON"))
+        .collect();
     assert_laws(&report, &findings);
     let mut text = String::new();
     for (side, all) in [("messages", "consumed"), ("rows", "total")] {

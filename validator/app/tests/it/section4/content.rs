@@ -29,7 +29,7 @@ fn a_damaged_row_is_one_missing_and_one_phantom_linked_where_they_differ_in_one_
     phantom unexplained f1:1 (no message explains this row; one missing message differs from it in price alone)
     phantom unexplained f1:2 (no message explains this row; one missing message differs from it in at alone)
     ");
-    let findings = window.answer().findings;
+    let findings = window.answer().findings.at_hand;
     assert_eq!(findings[0].related.as_ref(), Some(&findings[2].id));
     assert_eq!(findings[2].related.as_ref(), Some(&findings[0].id));
     assert!(findings.iter().all(|finding| finding.identity.is_none() && finding.columns.is_empty()));
@@ -72,7 +72,7 @@ fn among_equal_messages_counts_are_exact_and_the_finding_lists_candidates() {
     breached, fidelity 0.75
     missing lost trades[1]@0 of [0]@0 [0]@1 [1]@0
     ");
-    let detail = &scene.answer().findings[0].detail;
+    let detail = &scene.answer().findings.at_hand[0].detail;
     assert_eq!(detail, "no row, and the table has moved past it; which of 3 equal messages it is cannot be told");
 }
 

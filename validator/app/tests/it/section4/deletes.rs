@@ -40,7 +40,7 @@ fn a_message_whose_row_was_deleted_is_missing_removed_with_the_operation_named()
     let says = all_alike(|kind| {
         let scene = Scene::offset().topic(FOUR).file(FOUR).commit(Operation::Delete, &[], &[]);
         let scene = deleting(scene, kind, 0, &[1, 3]);
-        let told = scene.answer().findings;
+        let told = scene.answer().findings.at_hand;
         let by = |finding: &validator_core::finding::Finding| (finding.snapshot_id, finding.operation.clone());
         assert!(told.iter().all(|finding| by(finding) == (Some(1002), Some("delete".to_owned()))), "{told:?}");
         scene
@@ -62,7 +62,8 @@ fn the_commit_that_is_named_is_the_one_that_deleted_this_row() {
     let scene = deleting(scene, DeleteKind::Vector, 0, &[0]).commit(Operation::Overwrite, &[], &[]);
     let mut scene = deleting(scene, DeleteKind::Vector, 0, &[0, 2]);
     scene.table.deletes[0].removed_by = Some(2);
-    let by: Vec<_> = scene.answer().findings.iter().map(|f| (f.offset, f.snapshot_id, f.operation.clone())).collect();
+    let by: Vec<_> =
+        scene.answer().findings.at_hand.iter().map(|f| (f.offset, f.snapshot_id, f.operation.clone())).collect();
     let named = |offset, snapshot, operation: &str| (Some(offset), Some(snapshot), Some(operation.to_owned()));
     assert_eq!(by, [named(0, 1002, "delete"), named(2, 1003, "overwrite")]);
 }

@@ -68,7 +68,7 @@ fn a_message_whose_row_stands_in_an_older_snapshot_is_missing_removed_with_the_o
         let mut scene = scene.topic("0@0 a 1 | 0@1 b 2").file(rows).file(rest);
         scene.table.snapshots[1].operation = Operation::Overwrite;
         scene.table.snapshots[1].removed = vec![0];
-        let finding = &scene.answer().findings[0];
+        let finding = &scene.answer().findings.at_hand[0];
         assert_eq!((finding.snapshot_id, finding.operation.as_deref()), (Some(1002), Some("overwrite")));
         scene
     });
@@ -104,7 +104,7 @@ fn what_a_replace_dropped_is_removed_too() {
     breached, fidelity 0.5
     missing removed trades[0]@0
     ");
-    assert_eq!(scene.answer().findings[0].operation.as_deref(), Some("replace"));
+    assert_eq!(scene.answer().findings.at_hand[0].operation.as_deref(), Some("replace"));
 }
 
 #[test]

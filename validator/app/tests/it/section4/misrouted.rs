@@ -31,7 +31,7 @@ fn a_row_whose_values_give_another_partition_is_intact_and_misrouted() {
     misrouted f1:1 (at is 2024-08-09T00:00:00Z, the file's partition says at_day = 2024-08-08 (day))
     ");
     let answer = by_day(scene.clone(), DAY).answer();
-    let finding = serde_json::to_value(&answer.findings[0]).expect("a finding is JSON");
+    let finding = serde_json::to_value(&answer.findings.at_hand[0]).expect("a finding is JSON");
     assert_eq!(finding["identity"], json!({ "topic": "trades", "partition": 0, "offset": "1" }));
     assert_eq!((&finding["snapshot_id"], &finding["operation"]), (&json!(1001), &json!("append")));
     assert_eq!(by_day(scene, DAY + 1).answer().report.rows.misrouted, Some(1), "the first row then");
@@ -122,5 +122,5 @@ fn a_partition_of_an_ignored_column_is_not_looked_at() {
     let scene = Scene::offset().topic("0@0 a 1 | 0@1 b 2").file("0@0 a 1 | 0@1 b 2");
     let scene = by_day(scene, DAY + 1).section("[compare]\nignore = { at = \"not compared here\" }");
     let answer = scene.answer();
-    assert_eq!((answer.report.rows.misrouted, answer.findings.len()), (None, 0));
+    assert_eq!((answer.report.rows.misrouted, answer.findings.at_hand.len()), (None, 0));
 }

@@ -1,0 +1,124 @@
+//! The verdicts of a run, and its findings in order: the case first, then, part by part, what is judged apart from it.
+//!
+//! ```text
+//! case ────▶ judge ▶ drafts ───────────────┐
+//! groups ▶ part ▶ judge ▶ drafts ▶ (merged in order) ▶ values ▶ findings
+//! ```
+//! Contract: a part's drafts are gone before the next part is read, so that memory does not grow with what differs.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use validator_core::judge::{Case, Draft, Judgement, with_pairs};
+use validator_core::position::MessageAt;
+
+use crate::findings::Evidence;
+use crate::found::Findings;
+use crate::groups::{Groups, Sorted};
+use crate::limits::PART_ENTRIES_MAX;
+use crate::lookup::Lookup;
+use crate::reconcile::{Run, RunError};
+use crate::removed::{Removal, removed};
+use crate::suspect::Suspects;
+use crate::upsert;
+
+/// Commits that took rows of messages away.
+pub type Removals = HashMap<MessageAt, Removal>;
+
+/// Makes findings of drafts.
+pub struct Telling {
+    /// What their evidence comes from.
+    pub evidence: Arc<Evidence>,
+    /// Chunks at a time.
+    pub threads: usize,
+    /// What has been told.
+    pub findings: Findings,
+    /// What they say of the contract.
+    pub suspects: Suspects,
+    /// Missing messages and phantom rows that were too many to be linked.
+    pub unlinked: u64,
+}
+
+/// What is judged apart from a case.
+pub struct Parts {
+    groups: Sorted,
+    /// A case without entries.
+    like: Case,
+}
+
+impl Parts {
+    /// The parts of the groups that were taken out of `case`. Blocking.
+    ///
+    /// # Errors
+    /// What was spilled cannot be read back.
+    pub fn new(groups: Groups, case: &mut Case) -> Result<Self, RunError> {
+        let past = with_pairs(case);
+        let (mode, clock, whole_topic) = (case.mode, case.clock, case.whole_topic);
+        let like = Case { mode, messages: Vec::new(), rows: Vec::new(), clock, past, whole_topic };
+        Ok(Self { groups: groups.sorted()?, like })
+    }
+
+    /// The next part, and what is left of them; none at the end. Blocking.
+    fn next(mut self) -> Result<Option<(Self, Case)>, RunError> {
+        let mut case = self.like.clone();
+        let groups = self.groups.next_part(PART_ENTRIES_MAX)?;
+        let is_end = groups.is_empty();
+        for group in groups {
+            case.messages.extend(group.messages);
+            case.rows.extend(group.rows);
+        }
+        Ok((!is_end).then_some((self, case)))
+    }
+}
+
+impl Telling {
+    /// Tells of these drafts, which stand behind all before.
+    async fn tell(&mut self, drafts: Vec<Draft>, removed: Removals) -> Result<(), RunError> {
+        let (evidence, findings, suspects) = (&self.evidence, &mut self.findings, &mut self.suspects);
+        let mask = &evidence.messages.binding.mask;
+        let each = |mut finding| {
+            mask.apply(&mut finding);
+            suspects.look(&finding);
+            findings.push(finding).map_err(RunError::Findings)
+        };
+        self.unlinked += evidence.findings(drafts, removed, self.threads, each).await?;
+        Ok(())
+    }
+}
+
+impl Run {
+    /// Judges a case, on a thread of its own: the look-up in balanced segments reads both sides.
+    pub(crate) async fn judged(&self, case: Case, mut lookup: Lookup) -> Result<(Judgement, Removals), RunError> {
+        let (judge, names) = (self.judge, upsert::names(&case, self.is_upsert()));
+        let mut judgement = tokio::task::spawn_blocking(move || judge(case, &mut lookup)).await??;
+        let removed = removed(self, &judgement, &names).await?;
+        judgement.mark_removed(&removed.keys().copied().collect());
+        Ok((judgement, removed))
+    }
+
+    /// Judges the parts and adds them to the judgement of the case; tells of everything in order.
+    pub(crate) async fn tell(
+        &self,
+        telling: &mut Telling,
+        (judgement, mut removed): (&mut Judgement, Removals),
+        mut parts: Option<Parts>,
+        lookup: impl Fn() -> Lookup,
+    ) -> Result<(), RunError> {
+        let mut rest = std::mem::take(&mut judgement.drafts).into_iter().peekable();
+        while let Some(some) = parts.take() {
+            let Some((left, part)) = tokio::task::spawn_blocking(move || some.next()).await?? else { break };
+            parts = Some(left);
+            let (mut judged, mut removed_there) = self.judged(part, lookup()).await?;
+            let mut drafts = std::mem::take(&mut judged.drafts);
+            judgement.add(judged);
+            let Some(last) = drafts.last().map(Draft::place) else { continue };
+            while let Some(draft) = rest.next_if(|draft| draft.place() <= last) {
+                removed_there.extend(draft.message.and_then(|at| removed.remove_entry(&at)));
+                drafts.push(draft);
+            }
+            drafts.sort_by_key(Draft::place);
+            telling.tell(drafts, removed_there).await?;
+        }
+        telling.tell(rest.collect(), removed).await
+    }
+}
