@@ -11,6 +11,7 @@ pub mod convert;
 pub mod damage;
 pub mod digest;
 pub mod encode;
+pub mod error_chain;
 pub mod figures;
 pub mod finding;
 pub mod hole;

@@ -9,6 +9,11 @@ use validator_core::schema::{Field, Type};
 
 use crate::binding::{BoundColumn, LeafPath};
 
+/// Whether a dotted path is a column, or lies in it.
+pub fn is_in(path: &str, column: &str) -> bool {
+    path.strip_prefix(column).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
 /// The array at a leaf path; NULL wherever a struct above it is NULL.
 pub fn leaf_array(columns: &[ArrayRef], leaf: &[usize]) -> ArrayRef {
     let mut array = Arc::clone(&columns[leaf[0]]);

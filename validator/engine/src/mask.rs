@@ -10,6 +10,7 @@ use validator_core::finding::Finding;
 
 use crate::binding::{BoundColumn, ColumnSource};
 use crate::expr::referenced_names;
+use crate::leaves::is_in;
 
 /// What stands in place of a value.
 pub const MASKED: &str = "(masked)";
@@ -45,7 +46,7 @@ impl Mask {
     /// Whether a column or a leaf of one (`a.b`, `a[3].b`) holds, or lies in, something that is hidden.
     pub fn hides(&self, name: &str) -> bool {
         let plain = without_indexes(name);
-        self.columns.iter().any(|column| is_of(&plain, column) || is_of(column, &plain))
+        self.columns.iter().any(|column| is_in(&plain, column) || is_in(column, &plain))
     }
 
     /// Whether an expression reads a field whose values are hidden.
@@ -62,7 +63,7 @@ impl Mask {
         };
         for column in finding.columns.iter_mut().filter(|column| self.hides(&column.name)) {
             // The path of a map's entry holds its key.
-            if let Some(masked) = self.columns.iter().find(|masked| is_of(&without_indexes(&column.name), masked)) {
+            if let Some(masked) = self.columns.iter().find(|masked| is_in(&without_indexes(&column.name), masked)) {
                 column.name.clone_from(masked);
             }
             hide(&mut column.message);
@@ -98,8 +99,4 @@ fn without_indexes(name: &str) -> String {
         }
     }
     plain
-}
-
-fn is_of(path: &str, column: &str) -> bool {
-    path.strip_prefix(column).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }

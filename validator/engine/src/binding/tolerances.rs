@@ -7,6 +7,7 @@ use validator_core::schema::{Field, Schema, Type};
 use validator_core::tolerance::Tolerance;
 
 use super::{BindProblem, BoundColumn, ColumnSource, find_leaf, leaf_field};
+use crate::leaves::is_in;
 use crate::tolerate::BoundTolerance;
 
 /// The tolerances of the contract.
@@ -44,7 +45,7 @@ fn one(
 ) -> Result<BoundTolerance, Refusal> {
     let word = tolerance.word();
     let Some(leaf) = find_leaf(columns, path) else {
-        let ignored = contract.compare.ignore.keys().any(|column| is_of(path, column));
+        let ignored = contract.compare.ignore.keys().any(|column| is_in(path, column));
         let what = match (schema.field_at(path), ignored) {
             (_, true) => format!("{path} is ignored: there is nothing to tolerate"),
             (Some(_), _) => format!("nothing explains {path}"),
@@ -57,7 +58,7 @@ fn one(
         let what = format!("{word} is for {types}, and {path} is {}", field.ty);
         return Err((what, fitting(&field.ty)));
     }
-    if identity.iter().any(|column| is_of(path, column) || is_of(column, path)) {
+    if identity.iter().any(|column| is_in(path, column) || is_in(column, path)) {
         let what = format!("{path} says which message a row is, and must be equal as it is");
         let hint = format!("say in [map] what the sink makes of it: {path} = \"trim(…)\"");
         return Err((what, Some(hint)));
@@ -85,11 +86,6 @@ fn fitting(ty: &Type) -> Option<String> {
     let words: Vec<&str> =
         Tolerance::ALL.iter().filter(|(_, other)| other.misfit(ty).is_none()).map(|(word, _)| *word).collect();
     (!words.is_empty()).then(|| format!("for {ty} there is {}", words.join(", ")))
-}
-
-/// Whether a path is a column, or lies in it.
-fn is_of(path: &str, column: &str) -> bool {
-    path.strip_prefix(column).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 fn identity_paths(identity: &Identity) -> BTreeSet<&str> {

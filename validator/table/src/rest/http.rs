@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use reqwest::header::{LOCATION, RETRY_AFTER};
 use reqwest::{Request, Response, StatusCode, Url};
+use validator_core::error_chain::error_chain;
 
 use super::RestConfig;
 use super::path::same_origin;
@@ -49,12 +50,13 @@ impl Http {
             .timeout(config.timeout.unwrap_or(Duration::from_secs(REST_SECONDS)))
             .user_agent(concat!("validator/", env!("CARGO_PKG_VERSION")));
         if let Some(pem) = &config.ca {
-            let certificates = reqwest::Certificate::from_pem_bundle(&pem.0).map_err(|error| failed(chain(&error)))?;
+            let certificates =
+                reqwest::Certificate::from_pem_bundle(&pem.0).map_err(|error| failed(error_chain(&error)))?;
             for certificate in certificates {
                 builder = builder.add_root_certificate(certificate);
             }
         }
-        let client = builder.build().map_err(|error| failed(chain(&error)))?;
+        let client = builder.build().map_err(|error| failed(error_chain(&error)))?;
         Ok(Self { client, answer_bytes_max: REST_ANSWER_BYTES_MAX })
     }
 
@@ -128,7 +130,7 @@ fn copy(request: &Request) -> Result<Request, Miss> {
 }
 
 fn passing(error: &reqwest::Error) -> Miss {
-    Miss::Passing(chain(error), None)
+    Miss::Passing(error_chain(error), None)
 }
 
 fn retry_after(answer: &Response) -> Option<Duration> {
@@ -202,18 +204,6 @@ pub(super) fn shown(url: &Url) -> String {
     let _ = (url.set_username(""), url.set_password(None));
     url.set_query(None);
     url.to_string()
-}
-
-/// An error and all it stems from: the first line alone says "error sending request".
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
-        source = inner.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -9,21 +9,11 @@ use futures::StreamExt;
 use iceberg::spec::{DataFile, Literal};
 use parquet::file::properties::WriterProperties;
 use serde_json::{Value as Json, json};
+use validator_core::error_chain::error_chain;
 use validator_table::{RowGroups, ScanItem, SnapshotSelector, Storage, TableError};
 
 use crate::failing_store::FailingStore;
 use crate::lake::{Lake, column, field, load_in, tuple};
-
-/// The error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text += &format!(": {cause}");
-        source = cause.source();
-    }
-    text
-}
 
 #[tokio::test]
 async fn a_value_of_ten_megabytes_that_a_dictionary_holds_once_is_read_in_short_batches() {
@@ -106,7 +96,10 @@ async fn two_hundred_levels_of_structs_are_refused_by_name() {
     let lake = Lake::new(vec![column(1, "deep", ty)]);
     let error = lake.load().await.unwrap_err();
     assert!(matches!(error, TableError::Unsupported { .. }), "{error}");
-    assert_eq!(chain(&error), "table needs what this version cannot do: metadata of more than 127 levels of JSON");
+    assert_eq!(
+        error_chain(&error),
+        "table needs what this version cannot do: metadata of more than 127 levels of JSON"
+    );
 }
 
 #[tokio::test]

@@ -7,10 +7,10 @@ use fixtures_harness::{Reply, S3Server};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::Value as Json;
+use validator_core::error_chain::error_chain;
 use validator_table::{CatalogConfig, Storage, Table, TableError, TableName, load_with};
 
 use crate::lake::{Lake, column};
-use crate::loading::chain;
 use crate::s3_stub::{config_of, list_of, listed, refusal, serving, store_of};
 
 /// A warehouse with the table `md.eu.trades`, its metadata folder empty.
@@ -127,7 +127,7 @@ async fn a_table_that_is_not_there_names_the_nearest() {
             ("lake.other.x", "table not found: lake.other.x"),
         ] {
             let error = load(at, name, storage.clone()).await.unwrap_err();
-            assert!(chain(&error).ends_with(told), "{at}: {}", chain(&error));
+            assert!(error_chain(&error).ends_with(told), "{at}: {}", error_chain(&error));
             assert!(error.is_usage());
         }
     }
@@ -165,7 +165,7 @@ async fn a_store_that_refuses_or_fails_is_not_a_table_that_is_not_there() {
         for part in ["version-hint.text", "v1.metadata.json", "v2.metadata.json"] {
             let stub = serving(warehouse.dir.path(), move |_, key| key.ends_with(part).then(|| refusal(status, code)));
             let error = warehouse.at("s3://lake", store_of(&stub.url())).await.unwrap_err();
-            assert!(chain(&error).contains("store failed") && !error.is_usage(), "{}", chain(&error));
+            assert!(error_chain(&error).contains("store failed") && !error.is_usage(), "{}", error_chain(&error));
         }
     }
     // A key that may not list still follows the hint.
@@ -195,5 +195,5 @@ async fn a_real_store_serves_a_warehouse() {
     assert_eq!(found(storage.clone()).await, "v3.gz.metadata.json");
     assert!(Path::new(&hint).is_file());
     let error = load("s3://lake/wh", "lake.md.eu.trade", storage).await.unwrap_err();
-    assert!(chain(&error).ends_with("did you mean lake.md.eu.trades?"), "{}", chain(&error));
+    assert!(error_chain(&error).ends_with("did you mean lake.md.eu.trades?"), "{}", error_chain(&error));
 }

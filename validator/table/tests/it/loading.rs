@@ -8,6 +8,7 @@ use serde_json::json;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, Executor};
 use tempfile::TempDir;
+use validator_core::error_chain::error_chain;
 use validator_table::{CatalogConfig, CatalogError, SnapshotSelector, Table, TableError, TableName, load};
 
 use crate::lake::{FIRST_COMMIT_MS, Lake, column, load_at};
@@ -52,11 +53,6 @@ fn row(table: &str, location: &str) -> String {
     )
 }
 
-/// The error and its causes, as the edge prints them.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    std::iter::successors(Some(error), |e| e.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
-}
-
 #[tokio::test]
 async fn a_table_is_found_in_catalogs_with_and_without_types() {
     let lake = Lake::new(vec![column(1, "a", "long")]);
@@ -87,7 +83,7 @@ async fn a_view_is_no_table() {
         "UPDATE iceberg_tables SET iceberg_type = 'VIEW'".to_owned(),
     ];
     let error = Catalog::new(&statements).await.load("lake.market.data.trades").await.unwrap_err();
-    assert_eq!(chain(&error), "catalog lookup failed: table not found: lake.market.data.trades");
+    assert_eq!(error_chain(&error), "catalog lookup failed: table not found: lake.market.data.trades");
 }
 
 #[tokio::test]
@@ -96,7 +92,7 @@ async fn a_missing_table_is_told_with_the_nearest_names() {
     let catalog = Catalog::new(&statements).await;
     let error = catalog.load("lake.market.data.trade_v2").await.unwrap_err();
     assert_eq!(
-        chain(&error),
+        error_chain(&error),
         "catalog lookup failed: table not found: lake.market.data.trade_v2; \
          did you mean lake.market.data.trades_v2 or lake.market.data.trades_v1?"
     );
@@ -190,11 +186,11 @@ async fn missing_and_broken_metadata_says_where_and_why() {
         (vec![0x1F, 0x8B, 8, 0, 1, 2, 3], "not gzip: "),
     ] {
         std::fs::write(&path, bytes).unwrap();
-        let told = chain(&load_at(&path).await.unwrap_err());
+        let told = error_chain(&load_at(&path).await.unwrap_err());
         assert!(told.starts_with(&format!("table metadata broken: {path}: {reason}")), "{told}");
     }
     std::fs::remove_file(&path).unwrap();
-    let told = chain(&load_at(&path).await.unwrap_err());
+    let told = error_chain(&load_at(&path).await.unwrap_err());
     assert!(told.starts_with(&format!("table metadata not readable: {path}: object not found")), "{told}");
 }
 

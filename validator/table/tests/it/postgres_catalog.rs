@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use fixtures_harness::{Look, Postgres, wait_until};
+use validator_core::error_chain::error_chain;
 use validator_core::secret::Secret;
 use validator_table::{CatalogConfig, PostgresConfig, Storage, Table, TableError, TableName, load_with};
 
 use crate::lake::{Lake, column};
-use crate::loading::chain;
 
 /// One server for the tests that run side by side; it ends with the last of them.
 fn server() -> Arc<Postgres> {
@@ -67,17 +67,17 @@ async fn a_role_that_may_only_select_finds_tables_in_both_layouts() {
         assert_eq!(load(&uri, "md.eu.trades").await.unwrap().metadata_location(), location);
         let told = load(&uri, "md.eu.trade").await.unwrap_err();
         assert_eq!(
-            chain(&told),
+            error_chain(&told),
             "catalog lookup failed: table not found: lake.md.eu.trade; did you mean lake.md.eu.trades?"
         );
         assert!(told.is_usage());
-        assert!(chain(&load(&uri, "md.eu.none").await.unwrap_err()).contains("names no metadata"));
+        assert!(error_chain(&load(&uri, "md.eu.none").await.unwrap_err()).contains("names no metadata"));
     }
     let view = "INSERT INTO iceberg_tables VALUES ('prod', 'md', 'view', '/v', NULL, 'VIEW'), ('other', 'md', 'trades', '/o', NULL, NULL)";
     server.run_in("v1", view).unwrap();
     let uri = format!("postgres://reader:hunter2@{}/v1", server.address());
     for name in ["md.view", "md.trades"] {
-        assert!(chain(&load(&uri, name).await.unwrap_err()).contains("table not found"), "{name}");
+        assert!(error_chain(&load(&uri, name).await.unwrap_err()).contains("table not found"), "{name}");
     }
 }
 
@@ -103,7 +103,7 @@ async fn what_is_wrong_is_told_without_the_password() {
         (format!("postgres://reader:hunter2@{at}/wrong?sslmode=require"), "TLS", false),
     ] {
         let error = load(&uri, "md.trades").await.unwrap_err();
-        let text = format!("{} {error:?}", chain(&error));
+        let text = format!("{} {error:?}", error_chain(&error));
         assert!(text.contains(told), "{text}");
         assert!(!text.contains("hunter"), "{text}");
         assert_eq!(error.is_usage(), usage, "{text}");
@@ -116,7 +116,7 @@ async fn a_server_that_says_nothing_is_given_up() {
     let uri = format!("postgres://reader:hunter2@{}/lake", silent.local_addr().unwrap());
     let begun = Instant::now();
     let error = load_within(&uri, "md.trades", Some(Duration::from_millis(300))).await.unwrap_err();
-    assert!(chain(&error).contains("gave no answer in 1 s: postgres://127.0.0.1"), "{}", chain(&error));
+    assert!(error_chain(&error).contains("gave no answer in 1 s: postgres://127.0.0.1"), "{}", error_chain(&error));
     assert!(!error.is_usage() && begun.elapsed() < Duration::from_secs(10));
 }
 
@@ -139,7 +139,7 @@ fn a_table_that_somebody_has_locked_is_waited_for_no_longer_either() {
         let held = runtime.block_on(load_within(&uri, "md.trades", Some(Duration::from_millis(500))));
         server.run(end).unwrap();
         assert!(holder.join().unwrap().is_err(), "the holder was ended");
-        let told = chain(&held.unwrap_err());
+        let told = error_chain(&held.unwrap_err());
         assert!(told.contains("no answer") || told.contains("statement timeout"), "{told}");
     });
 }

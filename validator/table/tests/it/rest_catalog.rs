@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use fixtures_harness::{Asked, Ending, HttpStub, Reply};
 use serde_json::{Value as Json, json};
+use validator_core::error_chain::error_chain;
 use validator_core::secret::Secret;
 use validator_table::{
     CatalogConfig, RestAccess, RestConfig, SnapshotSelector, Storage, Table, TableError, TableName, load_with,
 };
 
 use crate::lake::{Lake, column};
-use crate::loading::chain;
 use crate::s3_stub::{config_of, serving, store_of, table_at};
 
 const TABLE: &str = "/v1/namespaces/md/tables/trades";
@@ -115,7 +115,10 @@ async fn a_table_that_is_not_there_names_the_nearest() {
         _ => sound(asked, &json!({})),
     });
     let told = load(config(&stub.url())).await.unwrap_err();
-    assert_eq!(chain(&told), "catalog lookup failed: table not found: lake.md.trades; did you mean lake.md.trade?");
+    assert_eq!(
+        error_chain(&told),
+        "catalog lookup failed: table not found: lake.md.trades; did you mean lake.md.trade?"
+    );
     assert!(told.is_usage());
     // A catalog that does not list offers nothing, and the table is not there all the same.
     let stub = HttpStub::start(|asked| match asked.path.as_str() {
@@ -123,7 +126,7 @@ async fn a_table_that_is_not_there_names_the_nearest() {
         _ => error(404, "NoSuchNamespaceException"),
     });
     assert_eq!(
-        chain(&load(config(&stub.url())).await.unwrap_err()),
+        error_chain(&load(config(&stub.url())).await.unwrap_err()),
         "catalog lookup failed: table not found: lake.md.trades"
     );
 }
@@ -146,7 +149,7 @@ async fn refusals_are_final_and_not_the_users_fault() {
             let told =
                 load(RestConfig { access: RestAccess::Token(Secret::new("t0ken")), ..config(&stub.url()) }).await;
             let told = told.unwrap_err();
-            let text = chain(&told);
+            let text = error_chain(&told);
             assert!(text.contains(&format!("rest catalog refuses {}{refused}: {status}", stub.url())), "{text}");
             assert!(text.contains(kind) && text.ends_with("said so") && !text.contains("t0ken"), "{text}");
             assert!(!told.is_usage());
@@ -162,11 +165,15 @@ async fn not_found_is_believed_of_a_rest_catalog_only() {
             if asked.path == refused { Reply::new(404, "<html>nginx</html>") } else { sound(asked, &json!({})) }
         });
         let told = load(config(&stub.url())).await.unwrap_err();
-        assert!(chain(&told).contains("rest catalog refuses") && !told.is_usage(), "{}", chain(&told));
+        assert!(error_chain(&told).contains("rest catalog refuses") && !told.is_usage(), "{}", error_chain(&told));
     }
     let stub = HttpStub::start(|_| error(404, "NoSuchWarehouseException"));
     let told = load(config(&stub.url())).await.unwrap_err();
-    assert!(told.is_usage() && chain(&told).contains("NoSuchWarehouseException: said so"), "{}", chain(&told));
+    assert!(
+        told.is_usage() && error_chain(&told).contains("NoSuchWarehouseException: said so"),
+        "{}",
+        error_chain(&told)
+    );
 }
 
 #[tokio::test]
@@ -192,13 +199,17 @@ async fn what_may_pass_is_repeated_within_bounds() {
         let stub = HttpStub::start(move |_| always.clone());
         let begun = Instant::now();
         let told = load(config(&stub.url())).await.unwrap_err();
-        assert!(chain(&told).contains("and 4 attempts"), "{}", chain(&told));
+        assert!(error_chain(&told).contains("and 4 attempts"), "{}", error_chain(&told));
         assert!(!told.is_usage() && begun.elapsed() < Duration::from_secs(30));
         assert_eq!(stub.asked().len(), 4, "{reply:?}");
     }
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let told = load(config(&format!("http://{nobody}"))).await.unwrap_err();
-    assert!(chain(&told).contains("4 attempts") && chain(&told).contains("refused"), "{}", chain(&told));
+    assert!(
+        error_chain(&told).contains("4 attempts") && error_chain(&told).contains("refused"),
+        "{}",
+        error_chain(&told)
+    );
 }
 
 #[tokio::test]
@@ -207,7 +218,7 @@ async fn answers_that_are_none_or_too_long_are_refused() {
         [("", "EOF"), ("<html></html>", "expected value"), ("{}", "no REST catalog"), ("[]", "no REST catalog")]
     {
         let stub = HttpStub::start(move |_| Reply::new(200, body));
-        let told = chain(&load(config(&stub.url())).await.unwrap_err());
+        let told = error_chain(&load(config(&stub.url())).await.unwrap_err());
         assert!(told.contains("cannot be used") && told.contains(why), "{told}");
     }
     for body in ["", "{", "[1]", "{}", r#"{"metadata-location":null}"#] {
@@ -217,10 +228,10 @@ async fn answers_that_are_none_or_too_long_are_refused() {
             },
         );
         let told = load(config(&stub.url())).await.unwrap_err();
-        assert!(chain(&told).contains("cannot be used") && !told.is_usage(), "{}", chain(&told));
+        assert!(error_chain(&told).contains("cannot be used") && !told.is_usage(), "{}", error_chain(&told));
     }
     let promised = HttpStub::start(|_| Reply::new(200, "x").header("Content-Length", "999999999999"));
-    let told = chain(&load(config(&promised.url())).await.unwrap_err());
+    let told = error_chain(&load(config(&promised.url())).await.unwrap_err());
     assert!(told.contains("bytes long"), "{told}");
 }
 
@@ -239,16 +250,20 @@ async fn a_redirect_is_followed_on_the_same_host_only() {
     let to = other.url();
     let stub = HttpStub::start(move |_| Reply::new(301, "").header("Location", format!("{to}/v1/config?token=x")));
     let told = load(RestConfig { access: access(), ..config(&stub.url()) }).await.unwrap_err();
-    assert!(chain(&told).contains(&format!("redirects {}/v1/config to {}: not followed", stub.url(), other.url())));
+    assert!(error_chain(&told).contains(&format!(
+        "redirects {}/v1/config to {}: not followed",
+        stub.url(),
+        other.url()
+    )));
     assert!(other.asked().is_empty() && !told.is_usage());
 
     let to = other.url();
     let stub = HttpStub::start(move |_| json(json!({ "overrides": { "uri": to } })));
     let told = load(RestConfig { access: access(), ..config(&stub.url()) }).await.unwrap_err();
-    assert!(chain(&told).contains("not followed") && other.asked().is_empty(), "{}", chain(&told));
+    assert!(error_chain(&told).contains("not followed") && other.asked().is_empty(), "{}", error_chain(&told));
 
     let stub = HttpStub::start(|asked| Reply::new(302, "").header("Location", asked.path.clone()));
-    assert!(chain(&load(config(&stub.url())).await.unwrap_err()).contains("more than 3 times"));
+    assert!(error_chain(&load(config(&stub.url())).await.unwrap_err()).contains("more than 3 times"));
 }
 
 #[tokio::test]
@@ -266,7 +281,7 @@ async fn a_certificate_for_another_name_or_of_nobody_is_refused() {
     load(trusting(&fine)).await.unwrap();
     for config in [RestConfig { ca: None, ..trusting(&fine) }, trusting(&wrong)] {
         let told = load(config).await.unwrap_err();
-        assert!(chain(&told).contains("certificate") && !told.is_usage(), "{}", chain(&told));
+        assert!(error_chain(&told).contains("certificate") && !told.is_usage(), "{}", error_chain(&told));
     }
     assert!(wrong.asked().is_empty());
 }
@@ -317,7 +332,7 @@ async fn client_credentials_fetch_a_token_and_again_when_it_is_no_longer_taken()
     // Never taken: asked twice, not for ever.
     let (stub, given) = guarded(json!({}), 3_600, 0);
     let told = load(RestConfig { access: client("x"), ..config(&stub.url()) }).await.unwrap_err();
-    assert!(chain(&told).contains("401"), "{}", chain(&told));
+    assert!(error_chain(&told).contains("401"), "{}", error_chain(&told));
     assert_eq!(given.load(Ordering::SeqCst), 2);
 }
 
@@ -352,7 +367,7 @@ async fn tokens_come_from_the_server_that_is_named_and_secrets_are_never_told() 
         let giver = HttpStub::start(move |_| reply.clone());
         let config = RestConfig { access: access(giver.url()), ..config(&stub.url()) };
         let told = load(config.clone()).await.unwrap_err();
-        let text = format!("{} {told:?} {config:?}", chain(&told));
+        let text = format!("{} {told:?} {config:?}", error_chain(&told));
         assert!(text.contains(told_of), "{text}");
         assert!(!text.contains("hunter2") && !text.contains("t0ken"), "{text}");
         assert_eq!(giver.asked().len(), 1);
@@ -424,7 +439,7 @@ async fn signing_by_the_catalog_is_refused_by_name() {
         )
     });
     let told = load(config(&stub.url())).await.unwrap_err();
-    assert!(chain(&told).contains("s3.remote-signing-enabled") && !told.is_usage(), "{}", chain(&told));
+    assert!(error_chain(&told).contains("s3.remote-signing-enabled") && !told.is_usage(), "{}", error_chain(&told));
 }
 
 #[tokio::test]
@@ -447,14 +462,18 @@ async fn the_copy_in_the_answer_is_used_only_where_there_is_no_file_and_it_is_sa
     assert_eq!(found, [("missing_metadata_file", "/no/such/v9.metadata.json")]);
     gone.as_object_mut().unwrap().remove("metadata");
     let told = load(config(&of(gone).url())).await.unwrap_err();
-    assert!(chain(&told).contains("object not found"), "{}", chain(&told));
+    assert!(error_chain(&told).contains("object not found"), "{}", error_chain(&told));
 
     // A file that is broken, or of another state.
     let mut other = answer.clone();
     other["metadata"]["last-sequence-number"] = json!(7);
     let told = load(config(&of(other).url())).await.unwrap_err();
-    assert!(chain(&told).contains("which is right cannot be known") && !told.is_usage(), "{}", chain(&told));
+    assert!(
+        error_chain(&told).contains("which is right cannot be known") && !told.is_usage(),
+        "{}",
+        error_chain(&told)
+    );
     std::fs::write(lake.save(), "{}").unwrap();
     let told = load(config(&of(answer).url())).await.unwrap_err();
-    assert!(chain(&told).contains("table metadata broken"), "{}", chain(&told));
+    assert!(error_chain(&told).contains("table metadata broken"), "{}", error_chain(&told));
 }

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use fixtures_harness::{Asked, Ending, HttpStub, Reply, S3Server};
+use validator_core::error_chain::error_chain;
 use validator_table::{FaultKind, Pinned, RowGroups, S3Config, SnapshotSelector, Storage, Table, TableError};
 
 use crate::lake::{Lake, load_in, read};
@@ -59,7 +60,7 @@ async fn a_real_store_tells_a_wrong_key_from_what_is_not_there() {
     let (lake, location) = table_at("s3://lake/t").await;
     copy(lake.dir.path(), &server.file("lake", "t"));
     let wrong = load_in(&location, Storage::local().with_s3(real(&server, "wrong"))).await.unwrap_err();
-    let told = crate::loading::chain(&wrong);
+    let told = error_chain(&wrong);
     assert!(told.contains("store failed") && told.contains("SignatureDoesNotMatch"), "{told}");
     assert!(!wrong.is_usage());
 
@@ -227,7 +228,7 @@ async fn what_a_store_says_of_a_refusal_never_shows_the_token() {
     let mut config = config_of(&stub.url());
     config.set("s3.session-token", "t0ken").unwrap();
     let error = load_in("s3://lake/v1.metadata.json", Storage::local().with_s3(config.clone())).await.unwrap_err();
-    let told = format!("{} {error:?} {config:?}", crate::loading::chain(&error));
+    let told = format!("{} {error:?} {config:?}", error_chain(&error));
     assert!(told.contains("SignatureDoesNotMatch: No."), "{told}");
     assert!(!told.contains("t0ken") && !told.contains("hunter2"), "{told}");
     assert_eq!(stub.asked()[0].header("x-amz-security-token"), Some("t0ken"));
@@ -245,7 +246,7 @@ async fn a_certificate_for_another_name_or_of_nobody_is_refused() {
             config.ca = Some(validator_table::Pem::parse(stub.ca().into()).unwrap());
         }
         let error = load_in("s3://lake/v1.metadata.json", Storage::local().with_s3(config)).await.unwrap_err();
-        assert!(crate::loading::chain(&error).contains(told), "{}", crate::loading::chain(&error));
+        assert!(error_chain(&error).contains(told), "{}", error_chain(&error));
     }
     assert!(wrong.asked().is_empty());
 }

@@ -9,6 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use reqwest::{RequestBuilder, Response, StatusCode, Url};
+use validator_core::error_chain::error_chain;
 
 use super::RegistryConfig;
 use crate::{TapError, limits};
@@ -70,7 +71,7 @@ impl Client {
             .timeout(patience.request)
             .user_agent(concat!("validator/", env!("CARGO_PKG_VERSION")))
             .build()
-            .map_err(|error| failed(chain(&error)))?;
+            .map_err(|error| failed(error_chain(&error)))?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -139,7 +140,7 @@ impl Asker {
     async fn attempt(&self, url: &Url) -> Result<Reply, Miss> {
         let request = self.authorised(self.http.get(url.clone()));
         let request = request.header("accept", "application/vnd.schemaregistry.v1+json, application/json");
-        let answer = request.send().await.map_err(|error| Miss::Passing(chain(&error.without_url())))?;
+        let answer = request.send().await.map_err(|error| Miss::Passing(error_chain(&error.without_url())))?;
         let status = answer.status();
         match status {
             StatusCode::OK => Ok(Reply::Found { url: shown(url), body: self.body(url, answer).await? }),
@@ -162,7 +163,7 @@ impl Asker {
 
     async fn body(&self, url: &Url, mut answer: Response) -> Result<Vec<u8>, Miss> {
         let mut body = Vec::new();
-        while let Some(part) = answer.chunk().await.map_err(|error| Miss::Passing(chain(&error.without_url())))? {
+        while let Some(part) = answer.chunk().await.map_err(|error| Miss::Passing(error_chain(&error.without_url())))? {
             if body.len() + part.len() > limits::REGISTRY_ANSWER_BYTES_MAX {
                 let what = format!("it is over {} bytes long", limits::REGISTRY_ANSWER_BYTES_MAX);
                 return Err(Miss::Final(TapError::RegistryAnswer { url: shown(url), what }));
@@ -181,16 +182,4 @@ fn shown(url: &Url) -> String {
         let _ = url.set_password(Some("*****"));
     }
     url.to_string()
-}
-
-/// An error and all it stems from: the first line alone says "error sending request".
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
-        source = inner.source();
-    }
-    text
 }

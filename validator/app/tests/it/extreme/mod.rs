@@ -1,5 +1,6 @@
 //! Input far beyond what anyone means to send: each is judged to its last byte or refused by name, in bounded memory.
 
+mod all_wrong;
 mod columns;
 mod deep;
 mod messages;
