@@ -27,8 +27,8 @@ pub const KEPT_BYTES_MAX: usize = 512 * 1024 * 1024;
 /// Buckets of slips: compared one at a time on each thread. A power of two.
 pub const SLIP_BUCKETS: usize = 128;
 
-/// Bytes of slips in memory, of both sides together: four million messages and their rows.
-pub const SLIP_BYTES_MAX: usize = 192 * 1024 * 1024;
+/// Bytes of slips in memory, of both sides together: three million messages and their rows.
+pub const SLIP_BYTES_MAX: usize = 128 * 1024 * 1024;
 
 /// Bytes of slips on disk: a hundred million messages and their rows. A run beyond that drills as if there were none.
 pub const SLIP_DISK_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;

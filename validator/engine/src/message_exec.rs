@@ -83,7 +83,7 @@ fn judged(side: &MessageSide, schema: &SchemaRef, slips: &Slips, batch: MessageB
         .then(|| batch.states.iter().map(|state| Some(*state == MessageState::Judged)).collect::<BooleanArray>());
     if keep.is_some() {
         let beside = places.iter().zip(&batch.states).filter(|(_, state)| **state != MessageState::Judged);
-        let slip = |((_, name), _): (&(SegmentKey, Name), _)| Slip { name: *name, beginning: 0, settles: false };
+        let slip = |((_, name), _): (&(SegmentKey, Name), _)| Slip::new(*name, 0, false);
         slips.add(Side::Message, beside.map(slip));
     }
     let inexact: ArrayRef = match batch.inexact(|_| true) {

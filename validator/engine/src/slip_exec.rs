@@ -69,7 +69,7 @@ fn keep(slips: &Slips, side: Side, batch: &RecordBatch) -> Result<()> {
     let slip = |row: usize| {
         let (name, settles) = names.value(row).split_first_chunk::<12>()?;
         let beginning = u64::from_le_bytes(*digests.value(row).first_chunk()?);
-        Some(Slip { name: Name::from_bytes(*name), beginning, settles: settles == [1] })
+        Some(Slip::new(Name::from_bytes(*name), beginning, settles == [1]))
     };
     slips.add(side, (0..batch.num_rows()).filter_map(slip));
     Ok(())

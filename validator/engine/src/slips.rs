@@ -24,24 +24,35 @@ use crate::limits::{DIFFERING_NAMES_MAX, SLIP_BUCKETS};
 
 /// What a message and its row have in common without a look at their values: 12 bytes of position or identity hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(C, packed(4))]
 pub struct Name {
     high: u32,
     low: u64,
 }
 
-/// One message or row.
+/// One message or row, in 20 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(C, packed(4))]
 pub struct Slip {
-    /// Its name.
-    pub name: Name,
-    /// The beginning of its digest.
-    pub beginning: u64,
-    /// Whether an equal one of the other side settles it: a judged message, a row in scope.
-    pub settles: bool,
+    name: Name,
+    /// The first 63 bits of the digest; the last bit says whether it settles.
+    mark: u64,
 }
 
-/// Bytes of a slip in a file.
-const SLIP_BYTES: usize = 21;
+impl Slip {
+    /// Of a message or row of this name, the first eight bytes of its digest, and whether an equal one of the other side
+    /// settles it: a judged message, a row in scope.
+    pub fn new(name: Name, beginning: u64, settles: bool) -> Self {
+        Self { name, mark: beginning & !1 | u64::from(settles) }
+    }
+
+    fn settles(self) -> bool {
+        self.mark & 1 == 1
+    }
+}
+
+/// Bytes of a slip in memory and in a file.
+const SLIP_BYTES: usize = size_of::<Slip>();
 
 /// Which side a slip is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,8 +120,8 @@ impl Name {
     /// Twelve bytes.
     pub fn to_bytes(self) -> [u8; 12] {
         let mut bytes = [0; 12];
-        bytes[..4].copy_from_slice(&self.high.to_le_bytes());
-        bytes[4..].copy_from_slice(&self.low.to_le_bytes());
+        bytes[..4].copy_from_slice(&{ self.high }.to_le_bytes());
+        bytes[4..].copy_from_slice(&{ self.low }.to_le_bytes());
         bytes
     }
 
@@ -161,7 +172,7 @@ impl Slips {
             by_bucket[slip.name.bucket()].push(slip);
             count += 1;
         }
-        let bytes = count * size_of::<Slip>();
+        let bytes = count * SLIP_BYTES;
         let held = self.in_memory.fetch_add(bytes, Ordering::Relaxed) + bytes;
         let fair = self.in_memory_max / SLIP_BUCKETS / 2;
         for (bucket, slips) in self.buckets.iter().zip(by_bucket).filter(|(_, slips)| !slips.is_empty()) {
@@ -267,7 +278,7 @@ impl Bucket {
                     let largest = into.settled_max.entry(at.partition).or_insert(at.offset);
                     *largest = at.offset.max(*largest);
                 }
-            } else if !pair.1.is_empty() || pair.0.iter().any(|slip| slip.settles) {
+            } else if !pair.1.is_empty() || pair.0.iter().any(|slip| slip.settles()) {
                 into.names.insert(name);
             }
         }
@@ -276,24 +287,21 @@ impl Bucket {
 
 /// Whether each message has its one equal row, and each row its message.
 fn is_settled(messages: &[Slip], rows: &[Slip]) -> bool {
-    let equal = |(message, row): (&Slip, &Slip)| message.settles && row.settles && message.beginning == row.beginning;
+    let equal = |(message, row): (&Slip, &Slip)| message.settles() && message.mark == { row.mark };
     messages.len() == rows.len() && messages.iter().zip(rows).all(equal)
 }
 
 impl Pile {
     fn bytes(&self) -> usize {
-        self.slips.len() * size_of::<Slip>()
+        self.slips.len() * SLIP_BYTES
     }
 
     fn spill(&mut self, runtime: &RuntimeEnv) -> Result<()> {
         let file = runtime.disk_manager.create_tmp_file("slips of messages and rows")?;
         let mut out = BufWriter::new(File::create(file.path())?);
         for slip in &self.slips {
-            let mut bytes = [0; SLIP_BYTES];
-            bytes[..12].copy_from_slice(&slip.name.to_bytes());
-            bytes[12..20].copy_from_slice(&slip.beginning.to_le_bytes());
-            bytes[20] = u8::from(slip.settles);
-            out.write_all(&bytes)?;
+            out.write_all(&slip.name.to_bytes())?;
+            out.write_all(&slip.mark.to_le_bytes())?;
         }
         out.flush()?;
         self.spilled.push((file, self.slips.len()));
@@ -309,13 +317,9 @@ impl Pile {
             for _ in 0..slips {
                 let mut bytes = [0; SLIP_BYTES];
                 input.read_exact(&mut bytes)?;
-                let (name, rest) = bytes.split_first_chunk::<12>().expect("21 bytes hold twelve");
-                let (beginning, settles) = rest.split_first_chunk::<8>().expect("nine bytes hold eight");
-                self.slips.push(Slip {
-                    name: Name::from_bytes(*name),
-                    beginning: u64::from_le_bytes(*beginning),
-                    settles: settles == [1],
-                });
+                let (name, mark) = bytes.split_first_chunk().expect("20 bytes hold twelve");
+                let mark = u64::from_le_bytes(mark.try_into().expect("eight are left"));
+                self.slips.push(Slip { name: Name::from_bytes(*name), mark });
             }
         }
         // Slips come in runs of ascending offsets, which this sort takes as they are.
@@ -351,7 +355,7 @@ mod tests {
     }
 
     fn slip(offset: i64, beginning: u64) -> Slip {
-        Slip { name: Name::of_offset(PartitionIndex(3), offset), beginning, settles: true }
+        Slip::new(Name::of_offset(PartitionIndex(3), offset), beginning << 1, true)
     }
 
     fn differing(slips: &Slips) -> Option<Vec<i64>> {
@@ -372,7 +376,7 @@ mod tests {
     #[test]
     fn what_does_not_settle_differs_from_an_equal_one_and_alone_is_left() {
         let slips = slips(1 << 20, 0);
-        let excluded = |offset| Slip { settles: false, ..slip(offset, 5) };
+        let excluded = |offset| Slip::new(slip(offset, 5).name, 10, false);
         slips.add(Side::Message, [excluded(1), excluded(2)].into_iter());
         slips.add(Side::Row, [slip(1, 5)].into_iter());
         assert_eq!(differing(&slips), Some(vec![1]));

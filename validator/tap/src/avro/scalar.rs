@@ -117,7 +117,7 @@ impl Convert {
 #[inline]
 pub(super) fn read<'a, 'w: 'a, 'n: 'a>(node: &'n Node, wire: &mut Wire<'w>) -> Read<Scalar<'a>> {
     Ok(match (node.logical, &node.kind) {
-        (Some(Logical::Decimal { scale, .. }), kind) => Scalar::Decimal { bytes: decimal_bytes(kind, wire)?, scale },
+        (Some(Logical::Decimal { scale, .. }), kind) => Scalar::Decimal { bytes: wire.decimal(kind)?, scale },
         (Some(Logical::Uuid), _) => Scalar::Uuid(wire.take(16)?),
         (Some(Logical::Date), _) => Scalar::Date(wire.int()?),
         (Some(Logical::TimeMillis), _) => Scalar::Time(i64::from(wire.int()?) * 1_000),
@@ -134,15 +134,6 @@ pub(super) fn read<'a, 'w: 'a, 'n: 'a>(node: &'n Node, wire: &mut Wire<'w>) -> R
         (None, Kind::Enum(symbols)) => Scalar::Text(wire.symbol(symbols)?),
         (None, _) => unreachable!("only scalars are read here"),
     })
-}
-
-pub(super) fn decimal_bytes<'a>(kind: &Kind, wire: &mut Wire<'a>) -> Read<&'a [u8]> {
-    let from = wire.at();
-    let bytes = match kind {
-        Kind::Fixed(width) => wire.take(*width)?,
-        _ => wire.bytes()?,
-    };
-    if bytes.is_empty() { wire.fault_at(from, "a decimal has no bytes") } else { Ok(bytes) }
 }
 
 /// Two's complement, big-endian; `None` where it is over 128 bits.

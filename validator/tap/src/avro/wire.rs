@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::schema::{AvroSchema, Kind, NodeId};
+use super::schema::{AvroSchema, Kind, Logical, NodeId};
 use crate::limits;
 
 /// Why a payload is no record of its schema, and at which of its bytes. Boxed: the hot path returns it by the million,
@@ -230,6 +230,9 @@ impl<'a> Wire<'a> {
             Kind::Long => drop(self.long()?),
             Kind::Float => drop(self.take(4)?),
             Kind::Double => drop(self.take(8)?),
+            Kind::Bytes | Kind::Fixed(_) if matches!(schema.node(node).logical, Some(Logical::Decimal { .. })) => {
+                self.decimal(schema.kind(node))?;
+            }
             Kind::Bytes => drop(self.bytes()?),
             Kind::String => drop(self.text()?),
             Kind::Fixed(width) => drop(self.take(*width)?),
@@ -273,6 +276,18 @@ impl<'a> Wire<'a> {
             _ => unreachable!("only nested kinds come here"),
         }
         Ok(true)
+    }
+
+    /// A decimal's two's complement: bytes, or all of a fixed. Without any it is no number, for who wants it and for who
+    /// does not.
+    #[inline]
+    pub(super) fn decimal(&mut self, kind: &Kind) -> Read<&'a [u8]> {
+        let from = self.at();
+        let bytes = match kind {
+            Kind::Fixed(width) => self.take(*width)?,
+            _ => self.bytes()?,
+        };
+        if bytes.is_empty() { self.fault_at(from, "a decimal has no bytes") } else { Ok(bytes) }
     }
 
     #[inline]
