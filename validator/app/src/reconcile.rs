@@ -41,7 +41,7 @@ pub fn reconcile(args: &ReconcileArgs, terminal: &Terminal) -> Result<Exit, Fail
         terminal.answer(&render::dry_run(&sides.estimate()))?;
         return Ok(Exit::Holds);
     }
-    let progress = Progress::new(!args.quiet && terminal.is_interactive());
+    let progress = Progress::new(!args.quiet, terminal.is_interactive());
     let mut answer = runtime.block_on(judge(&pipeline, &service, &request, &progress))?;
     write(&mut answer, args, terminal)?;
     Ok(match answer.report.outcome.exit_code() {
@@ -148,6 +148,10 @@ pub async fn judge(
     let watched = validator_engine::reconcile::Progress {
         messages: Arc::new(move |more| messages.advance(more)),
         rows: Arc::new(move |more| rows.advance(more)),
+        disputed: {
+            let progress = progress.clone();
+            Arc::new(move |dispute| progress.disputed(dispute))
+        },
     };
     let run = open::run(pipeline, service, &sides, clock, request, watched)?;
     let result = run.reconcile().await?;

@@ -5,7 +5,8 @@
 //!                                                             └─ no ▶ drill of everything ▶ kept ▶ case
 //! ```
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
 use validator_core::books::Books;
@@ -21,6 +22,7 @@ use crate::groups::Groups;
 use crate::kept::{Agreed, Kept, Reduced};
 use crate::limits::KEPT_BYTES_MAX;
 use crate::passes::MessagePass;
+use crate::place_hasher::PlaceHasher;
 use crate::reconcile::{Run, RunError};
 use crate::scoping::Scoping;
 use crate::segments::MessageSegments;
@@ -167,7 +169,7 @@ impl Run {
     ) -> Result<Option<Differing>, RunError> {
         let (slips, segments, threads) =
             (Arc::clone(&messages.slips), Arc::clone(&self.messages.segments), self.threads);
-        let disputed = Arc::clone(disputed);
+        let disputed: HashSet<SegmentKey, BuildHasherDefault<PlaceHasher>> = disputed.iter().copied().collect();
         let compare = move || match *segments {
             MessageSegments::Offset(width) => slips.differing(threads, true, |name: Name| {
                 let at = name.offset();

@@ -28,7 +28,7 @@ use crate::message_reader::{MessageSide, ReadError};
 use crate::row_reader::{RowBatch, RowSide, external};
 use crate::scan_exec::ScanTask;
 use crate::segments::{MessageSegments, RowPlace};
-use crate::slips::Name;
+use crate::slips::{Name, Names};
 use crate::versions::NameFilter;
 
 /// Why a drill ended.
@@ -81,7 +81,7 @@ pub struct Disputed {
 #[derive(Debug, Clone)]
 pub struct Sieve {
     /// The names.
-    pub names: Arc<HashSet<Name>>,
+    pub names: Arc<Names>,
     /// Where values go.
     pub captured: Arc<Captured>,
 }
@@ -121,8 +121,10 @@ impl Drill {
     pub async fn keep(&self, disputed: &Disputed, only: Option<&Sieve>, kept: &Arc<Kept>) -> Result<Found, DrillError> {
         let mut found = Found::default();
         if !disputed.segments.is_empty() {
-            found.merge(self.keep_messages(disputed, only, kept).await?);
-            found.merge(self.keep_rows(disputed, only, kept).await?);
+            let (messages, rows) =
+                tokio::try_join!(self.keep_messages(disputed, only, kept), self.keep_rows(disputed, only, kept))?;
+            found.merge(messages);
+            found.merge(rows);
         }
         Ok(found)
     }
@@ -144,9 +146,9 @@ impl Drill {
         let each = move |batch: MessageBatch| {
             let places = segments.places(&batch).map_err(external)?;
             let asked = |row: &usize| {
-                !matches!(batch.states[*row], MessageState::Undecodable(_))
+                sieve.as_ref().is_none_or(|sieve| sieve.names.contains(&places[*row].1))
+                    && !matches!(batch.states[*row], MessageState::Undecodable(_))
                     && disputed.contains(&places[*row].0)
-                    && sieve.as_ref().is_none_or(|sieve| sieve.names.contains(&places[*row].1))
             };
             let rows: Vec<usize> = (0..batch.len()).filter(asked).collect();
             let batch = batch.select(&rows);
@@ -188,10 +190,10 @@ impl Drill {
         let each = move |batch: RowBatch| {
             let asked = |row: &usize| {
                 let place = &batch.places[*row];
-                segments.contains(&place.segment)
+                (place.standing != RowStanding::InScope
+                    || sieve.as_ref().is_none_or(|s| place.name.is_none_or(|name| s.names.contains(&name))))
                     && (is_key || place.standing != RowStanding::OutOfScope)
-                    && (place.standing != RowStanding::InScope
-                        || sieve.as_ref().is_none_or(|s| place.name.is_none_or(|name| s.names.contains(&name))))
+                    && segments.contains(&place.segment)
             };
             let rows: Vec<usize> = (0..batch.at.len()).filter(asked).collect();
             let batch = batch.select(&rows);
@@ -332,7 +334,7 @@ impl Drill {
     }
 
     /// Runs of near offsets of these names, inside of what the first pass covered.
-    fn near_offsets(&self, names: &HashSet<Name>) -> Vec<Wanted> {
+    fn near_offsets(&self, names: &Names) -> Vec<Wanted> {
         let mut offsets: Vec<MessageAt> = names.iter().map(|name| name.offset()).collect();
         offsets.retain(|at| {
             let covered = self.covered.iter().find(|(partition, _)| *partition == at.partition);

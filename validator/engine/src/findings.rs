@@ -6,18 +6,18 @@ use std::sync::Arc;
 use futures::{StreamExt, stream};
 use validator_core::clock::UtcMillis;
 use validator_core::contract::Contract;
-use validator_core::damage::{self, DamageContext};
+use validator_core::damage::{self, Cell, DamageContext, Difference};
 use validator_core::finding::{Candidate, ColumnDifference, Finding, Named, RowPlace};
 use validator_core::judge::{Draft, ModeKind};
 use validator_core::position::{MessageAt, RowAt, TopicPartition};
 use validator_core::schema::Field;
 use validator_core::value::Value;
-use validator_core::verdict::{Cause, Damage, MessageVerdict, RowVerdict, UndecodableCause, Verdict};
+use validator_core::verdict::{Cause, Damage, MessageVerdict, Verdict};
 use validator_table::Pinned;
 
 use crate::binding::{Binding, LeafPath, leaf_field};
-use crate::captured::CapturedValues;
-use crate::limits::PAIRS_AT_ONCE_MAX;
+use crate::captured::{CapturedValues, Cells};
+use crate::limits::{FINDINGS_OF_A_CAUSE_SHOWN, PAIRS_AT_ONCE_MAX};
 use crate::message_reader::{MessageSide, ReadError};
 use crate::reconcile::RunError;
 use crate::related::{Prints, Related};
@@ -41,6 +41,23 @@ pub struct Evidence {
     pub details: BTreeMap<MessageAt, String>,
     /// Values that the drill has read.
     pub captured: CapturedValues,
+    /// One past the first offsets of each partition, of which every finding is asked for.
+    pub heads: Vec<i64>,
+}
+
+/// What is told of a draft.
+pub enum Told {
+    /// Everything.
+    Whole(Box<Finding>),
+    /// What it is: nobody asks for more.
+    Counted {
+        /// What is true.
+        verdict: Verdict,
+        /// Why.
+        cause: Option<Cause>,
+        /// The first column that differs.
+        column: Option<String>,
+    },
 }
 
 /// Both sides' values of one chunk of drafts.
@@ -50,11 +67,14 @@ pub struct Sides {
     pub messages: HashMap<MessageAt, Values>,
     /// By position.
     pub rows: HashMap<RowAt, Values>,
+    /// Of captured pairs, by the draft's place in the chunk: the columns that may differ.
+    pub pairs: Vec<Option<Vec<Cell>>>,
 }
 
 impl Evidence {
-    /// The findings of these drafts, in their order, made `threads` chunks at a time and given to `each`; and how many of
-    /// them could not be linked, as there are too many.
+    /// What there is to tell of these drafts, in their order, made `threads` chunks at a time and given to `each`; and how
+    /// many of them could not be linked, as there are too many. Beyond the first `whole` drafts only the first messages of
+    /// a partition and the first findings of each cause are told whole.
     ///
     /// # Errors
     /// The messages could not be read again; those of `each`.
@@ -62,11 +82,12 @@ impl Evidence {
         self: &Arc<Self>,
         drafts: Vec<Draft>,
         removed: HashMap<MessageAt, Removal>,
-        threads: usize,
-        mut each: impl FnMut(Finding) -> Result<(), RunError>,
+        (threads, whole): (usize, usize),
+        mut each: impl FnMut(Told) -> Result<(), RunError>,
     ) -> Result<u64, RunError> {
         let (mut linked, mut prints) = (Vec::new(), Prints::default());
         let related = Arc::new(Related::new(self.binding(), &drafts));
+        let whole = if related.is_asked() { usize::MAX } else { whole };
         let (drafts, removed) = (Arc::new(drafts), Arc::new(removed));
         let chunks = (0..drafts.len()).step_by(PAIRS_AT_ONCE_MAX).map(|from| {
             let (evidence, drafts, related) = (Arc::clone(self), Arc::clone(&drafts), Arc::clone(&related));
@@ -76,7 +97,7 @@ impl Evidence {
                 let sides = evidence.sides(&drafts[chunk.clone()], &related).await?;
                 let made = tokio::task::spawn_blocking(move || {
                     let prints = related.prints(from, &drafts[chunk.clone()], &sides.messages, &sides.rows);
-                    (evidence.chunk(&drafts[chunk], &sides, &removed), prints)
+                    (evidence.chunk(&drafts[chunk], &sides, &removed, whole.saturating_sub(from)), prints)
                 });
                 made.await.map_err(lost)
             })
@@ -86,18 +107,34 @@ impl Evidence {
             let (made, printed) = chunk.map_err(lost)??;
             prints.append(printed);
             match related.is_asked() {
-                true => linked.extend(made),
+                true => linked.extend(made.into_iter().filter_map(Told::whole)),
                 false => made.into_iter().try_for_each(&mut each)?,
             }
         }
         prints.link(self.binding(), &mut linked);
-        linked.into_iter().try_for_each(&mut each)?;
+        linked.into_iter().map(|finding| Told::Whole(Box::new(finding))).try_for_each(&mut each)?;
         Ok(related.unlinked())
     }
 
-    fn chunk(&self, drafts: &[Draft], sides: &Sides, removed: &HashMap<MessageAt, Removal>) -> Vec<Finding> {
+    fn chunk(&self, drafts: &[Draft], sides: &Sides, removed: &HashMap<MessageAt, Removal>, whole: usize) -> Vec<Told> {
         let swaps = Swaps::of(drafts, sides);
-        drafts.iter().map(|draft| self.finding(draft, sides, &swaps, removed)).collect()
+        let mut of_kind: HashMap<(Verdict, Option<Cause>), usize> = HashMap::new();
+        let tell = |(place, draft): (usize, &Draft)| {
+            let differences = match &sides.pairs[place] {
+                Some(cells) => self.differences_of(draft, cells, &swaps),
+                None => self.differences(draft, sides, &swaps),
+            };
+            let cause = cause(draft, &differences);
+            let so_far = of_kind.entry((draft.verdict, cause)).or_default();
+            *so_far += 1;
+            let is_first = draft.message.is_some_and(|at| at.offset < self.heads[at.partition.0 as usize]);
+            if place < whole || is_first || *so_far <= FINDINGS_OF_A_CAUSE_SHOWN {
+                return Told::Whole(Box::new(self.finding(draft, cause, differences, (sides, removed))));
+            }
+            let column = differences.into_iter().next().map(|difference| difference.column);
+            Told::Counted { verdict: draft.verdict, cause, column }
+        };
+        drafts.iter().enumerate().map(tell).collect()
     }
 
     fn binding(&self) -> &Binding {
@@ -109,7 +146,13 @@ impl Evidence {
         let is_content = self.binding().identity.mode() == ModeKind::Content;
         let mut messages: BTreeSet<MessageAt> = BTreeSet::new();
         let mut rows: BTreeSet<RowAt> = BTreeSet::new();
-        for draft in drafts {
+        let mut sides = Sides { messages: HashMap::new(), rows: HashMap::new(), pairs: vec![None; drafts.len()] };
+        let mut cells = Cells::default();
+        for (draft, cells_of) in drafts.iter().zip(&mut sides.pairs) {
+            *cells_of = self.pair(draft, &mut cells);
+            if cells_of.is_some() {
+                continue;
+            }
             for (message, row) in &draft.compare {
                 messages.insert(*message);
                 rows.insert(*row);
@@ -126,7 +169,7 @@ impl Evidence {
                 None => rows.extend(draft.rows.first()),
             }
         }
-        let mut sides = Sides { messages: HashMap::new(), rows: HashMap::new() };
+        drop(cells);
         messages.retain(|at| match self.captured.message(*at, self.binding()) {
             Some(values) => sides.messages.insert(*at, values).is_some(),
             None => true,
@@ -142,11 +185,17 @@ impl Evidence {
         Ok(sides)
     }
 
-    fn finding(&self, draft: &Draft, sides: &Sides, swaps: &Swaps, removed: &HashMap<MessageAt, Removal>) -> Finding {
+    fn finding(
+        &self,
+        draft: &Draft,
+        cause: Option<Cause>,
+        differences: Vec<Difference>,
+        (sides, removed): (&Sides, &HashMap<MessageAt, Removal>),
+    ) -> Finding {
         let mut finding = self.bare(draft);
         finding.identity = self.identity(draft, sides);
-        finding.columns = self.columns(draft, sides, swaps);
-        finding.cause = self.cause(draft, &finding.columns);
+        finding.columns = differences.into_iter().map(column_difference).collect();
+        finding.cause = cause;
         finding.copies = draft.copies;
         if draft.message.is_some() {
             finding.rows = draft.rows.iter().map(|at| self.place(*at)).collect();
@@ -160,7 +209,7 @@ impl Evidence {
             finding.snapshot_id = Some(removal.snapshot_id);
             finding.operation.clone_from(&removal.operation);
         }
-        finding.detail = self.detail(draft, &finding);
+        finding.detail = self.sentence(draft, &finding);
         if let Some(equals) = &draft.equals {
             finding.candidates = equals.candidates.iter().map(|at| self.candidate(*at)).collect();
             finding.detail += &format!("; which of {} equal messages it is cannot be told", equals.messages);
@@ -197,6 +246,14 @@ impl Evidence {
         RowPlace { file: self.pinned.files[at.file.0 as usize].path.clone(), position: Some(at.position) }
     }
 
+    /// The cells of a draft of one captured pair that no tolerance has a say in.
+    fn pair(&self, draft: &Draft, cells: &mut Cells) -> Option<Vec<Cell>> {
+        let [pair] = draft.compare.as_slice() else { return None };
+        let is_plain = self.binding().tolerances.is_empty() && draft.stale.is_empty();
+        let is_corrupted = draft.verdict == Verdict::Message(MessageVerdict::Corrupted);
+        (is_plain && is_corrupted).then(|| self.captured.pair(*pair, cells, &self.fields)).flatten()
+    }
+
     fn identity(&self, draft: &Draft, sides: &Sides) -> Option<Named> {
         let binding = self.binding();
         let leaves = binding.identity.leaves();
@@ -204,8 +261,9 @@ impl Evidence {
             return None;
         }
         let name = |leaf: &LeafPath| leaf_name(binding, leaf);
+        let captured = draft.message.and_then(|at| self.captured.message(at, binding));
         let values = match draft.message {
-            Some(at) => match sides.messages.get(&at) {
+            Some(at) => match sides.messages.get(&at).or(captured.as_ref()) {
                 Some(values) => values,
                 None if binding.identity.is_offset() => return Some(self.position_identity(at, &leaves)),
                 None => return None,
@@ -236,112 +294,74 @@ impl Evidence {
         Named(leaves.iter().map(|leaf| (leaf_name(self.binding(), leaf), json(leaf))).collect())
     }
 
+    /// The same of a captured pair.
+    fn differences_of(&self, draft: &Draft, cells: &[Cell], swaps: &Swaps) -> Vec<Difference> {
+        let Some((message, _)) = draft.compare.first() else { return Vec::new() };
+        let expected = |column: usize| cells.iter().find(|cell| cell.column == column).map(|cell| &cell.message);
+        let other_rows = |column: &str, value: &Value| {
+            let index = self.fields.iter().position(|field| field.name == column);
+            let pair = index.and_then(|index| Some((index, expected(index)?)));
+            pair.is_some_and(|(index, expected)| swaps.exchanged(index, *message, value, expected))
+        };
+        let context = DamageContext { defaults: &self.pinned.defaults, other_rows: &other_rows, stale: false };
+        damage::of_cells(&self.fields, cells, &context)
+    }
+
     /// The columns in which any of the draft's pairs differ, in the table's order, each once, from the first pair that
     /// shows it.
-    fn columns(&self, draft: &Draft, sides: &Sides, swaps: &Swaps) -> Vec<ColumnDifference> {
+    fn differences(&self, draft: &Draft, sides: &Sides, swaps: &Swaps) -> Vec<Difference> {
         let fields = &self.fields;
-        let mut columns: Vec<ColumnDifference> = Vec::new();
+        let mut found: Vec<Difference> = Vec::new();
         for (message, row) in &draft.compare {
             let (Some(expected), Some(actual)) = (sides.messages.get(message), sides.rows.get(row)) else { continue };
-            let other_rows = |column: &str, value: &Value| swaps.exchanged(fields, column, *message, value, expected);
+            let other_rows = |column: &str, value: &Value| {
+                let index = fields.iter().position(|field| field.name == column);
+                index.is_some_and(|index| swaps.exchanged(index, *message, value, &expected[index]))
+            };
             let stale = draft.stale.contains(row);
             let context = DamageContext { defaults: &self.pinned.defaults, other_rows: &other_rows, stale };
             let levelled = level(&self.binding().tolerances, fields, expected, actual);
             for difference in damage::differences(fields, &levelled, actual, &context) {
-                if columns.iter().all(|column| column.name != difference.column) {
-                    columns.push(ColumnDifference {
-                        name: difference.column,
-                        message: difference.message.to_json_of(&difference.ty),
-                        row: difference.row.to_json_of(&difference.ty),
-                        damage: difference.damage,
-                    });
+                if found.iter().all(|other| other.column != difference.column) {
+                    found.push(difference);
                 }
             }
         }
         let place = |name: &str| fields.iter().position(|field| is_of(name, &field.name));
-        columns.sort_by_key(|column| place(&column.name));
-        columns
-    }
-
-    fn cause(&self, draft: &Draft, columns: &[ColumnDifference]) -> Option<Cause> {
-        let corrupted = draft.verdict == Verdict::Message(MessageVerdict::Corrupted);
-        match draft.cause {
-            None if corrupted => Some(Cause::Damage(columns.first().map_or(Damage::Other, |column| column.damage))),
-            cause => cause,
-        }
-    }
-
-    fn detail(&self, draft: &Draft, finding: &Finding) -> String {
-        let column = || match finding.columns.as_slice() {
-            [] => "a value differs".to_owned(),
-            [one] => format!("{} differs: {}", one.name, in_words(one.damage)),
-            [first, rest @ ..] => {
-                let more = if rest.len() == 1 { "column differs" } else { "columns differ" };
-                format!("{} differs: {}; {} more {more}", first.name, in_words(first.damage), rest.len())
-            }
-        };
-        match (draft.verdict, finding.cause) {
-            (Verdict::Message(MessageVerdict::Corrupted), Some(Cause::Damage(Damage::StaleValue)))
-                if !draft.stale.is_empty() =>
-            {
-                format!("the row shows an older version of its key: {}", column())
-            }
-            (Verdict::Message(MessageVerdict::Corrupted), _) => match draft.identity_moved {
-                true => format!("the row was found by its other columns: {}", column()),
-                false => column(),
-            },
-            (Verdict::Message(MessageVerdict::Duplicated), Some(Cause::CopiesDiffer)) => {
-                format!("{} rows for one message, and not all are equal: {}", draft.copies, column())
-            }
-            (Verdict::Message(MessageVerdict::Duplicated), _) => format!("{} equal rows for one message", draft.copies),
-            (Verdict::Message(MessageVerdict::Missing), Some(Cause::Removed)) => {
-                "the row was in an earlier snapshot and was taken away".to_owned()
-            }
-            (Verdict::Message(MessageVerdict::Missing), Some(Cause::StorageCorrupt)) => {
-                "no row, and a part of the table that may have held it can no longer be read".to_owned()
-            }
-            (Verdict::Message(MessageVerdict::Missing), _) => "no row, and the table has moved past it".to_owned(),
-            (Verdict::Message(MessageVerdict::Overdue), _) => {
-                "no row yet, and the table has not moved past it: lag, not loss".to_owned()
-            }
-            (Verdict::Message(MessageVerdict::Undecodable), cause) => self.undecodable(draft, cause),
-            (Verdict::Message(MessageVerdict::Unobservable), _) if draft.loss.is_none() => {
-                "no row, and a later message deletes a key that it does not name".to_owned()
-            }
-            (Verdict::Message(MessageVerdict::Unobservable), _) => {
-                "its row may lie in a file that this run could not look at".to_owned()
-            }
-            (Verdict::Row(RowVerdict::Phantom), Some(Cause::Aborted)) => {
-                "the row's offset belongs to an aborted transaction".to_owned()
-            }
-            (Verdict::Row(RowVerdict::Phantom), Some(Cause::Filtered)) => {
-                "the message of this row is excluded by the filter".to_owned()
-            }
-            (Verdict::Row(RowVerdict::Phantom), Some(Cause::Tombstone)) => {
-                "the message of this row has a null payload".to_owned()
-            }
-            (Verdict::Row(RowVerdict::Phantom), Some(Cause::Resurrected)) => {
-                "the last message of this key deletes it".to_owned()
-            }
-            _ => "no message explains this row".to_owned(),
-        }
-    }
-
-    fn undecodable(&self, draft: &Draft, cause: Option<Cause>) -> String {
-        let why = draft.message.and_then(|at| self.details.get(&at)).map_or("", String::as_str);
-        match cause {
-            Some(Cause::Undecodable(UndecodableCause::SchemaUnknown)) => format!("schema unknown: {why}"),
-            Some(Cause::Undecodable(UndecodableCause::KeyUnknown)) => {
-                format!("deletes a key, and none is named: {why}")
-            }
-            Some(Cause::Undecodable(UndecodableCause::MapFailed)) => format!("cannot be mapped: {why}"),
-            _ => format!("cannot be decoded: {why}"),
-        }
+        found.sort_by_key(|difference| place(&difference.column));
+        found
     }
 }
 
 fn lost(error: tokio::task::JoinError) -> ReadError {
     ReadError::Lost { tp: "messages".into(), failure: error.to_string() }
+}
+
+fn column_difference(difference: Difference) -> ColumnDifference {
+    ColumnDifference {
+        message: difference.message.to_json_of(&difference.ty),
+        row: difference.row.to_json_of(&difference.ty),
+        name: difference.column,
+        damage: difference.damage,
+    }
+}
+
+/// The cause of a corrupted message is the damage of its first column.
+fn cause(draft: &Draft, differences: &[Difference]) -> Option<Cause> {
+    let corrupted = draft.verdict == Verdict::Message(MessageVerdict::Corrupted);
+    match draft.cause {
+        None if corrupted => Some(Cause::Damage(differences.first().map_or(Damage::Other, |column| column.damage))),
+        cause => cause,
+    }
+}
+
+impl Told {
+    fn whole(self) -> Option<Finding> {
+        match self {
+            Self::Whole(finding) => Some(*finding),
+            Self::Counted { .. } => None,
+        }
+    }
 }
 
 /// Whether a difference of this name lies in the column: it is the column, or a leaf of it.
@@ -363,30 +383,4 @@ fn leaf_value(values: &[Value], leaf: &[usize]) -> Value {
         Value::Struct(mut fields) if *child < fields.len() => fields.swap_remove(*child).1,
         _ => Value::Null,
     })
-}
-
-/// Damage in a person's words.
-fn in_words(damage: Damage) -> &'static str {
-    match damage {
-        Damage::NullForValue => "the row has NULL where the message has a value",
-        Damage::ValueForNull => "the row has a value where the message has null",
-        Damage::DefaultForNull => "the row has a default where the message has null",
-        Damage::SignFlip => "the sign is flipped",
-        Damage::UnitShift => "off by a power of a thousand: another unit",
-        Damage::ZoneShift => "shifted by whole hours or quarters: another time zone",
-        Damage::Truncated => "cut off",
-        Damage::PrecisionLost => "rounded to fewer digits",
-        Damage::FloatRoundTrip => "went through a binary float",
-        Damage::OverflowWrap => "wrapped around at the type's limit",
-        Damage::EnumRemap => "another name of the same set",
-        Damage::CaseOrTrim => "differs in case or surrounding blanks only",
-        Damage::Encoding => "text read in the wrong encoding",
-        Damage::ColumnSwap => "two columns of the row are swapped",
-        Damage::RowMix => "the value belongs to another message",
-        Damage::NestedFieldLost => "a nested field is lost",
-        Damage::StaleValue => "an older version of the key",
-        Damage::BitFlip => "a bit is flipped, or a few",
-        Damage::Inexact => "the column cannot hold the message's value",
-        Damage::Other => "another value",
-    }
 }

@@ -101,6 +101,19 @@ impl Findings {
         Ok(())
     }
 
+    /// How many of the next ones are asked for whole.
+    pub fn room(&self) -> usize {
+        let total = usize::try_from(self.counts.total()).unwrap_or(usize::MAX);
+        if self.keep.all { usize::MAX } else { self.keep.at_hand_max.saturating_sub(total) }
+    }
+
+    /// Counts one that nobody asks more of.
+    pub fn count(&mut self, verdict: Verdict, cause: Option<Cause>, column: Option<String>) {
+        self.counts.add(verdict, cause, 1);
+        *self.shown.entry((verdict, cause)).or_default() += 1;
+        *self.alike.entry((verdict, cause, column.unwrap_or_default())).or_default() += 1;
+    }
+
     fn add(&mut self, mut finding: Finding) -> io::Result<()> {
         let kind = (finding.verdict, finding.cause);
         self.counts.add(finding.verdict, finding.cause, 1);

@@ -20,7 +20,7 @@ use crate::kept::KeptRow;
 use crate::kept_codec::{MESSAGE_BYTES, ROW_BYTES, read_message, read_row, write_message, write_row};
 use crate::limits::GROUPS_READ_BYTES;
 
-/// All entries of one identity, or of none.
+/// All entries of one identity, or of several.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Group {
     /// Messages.
@@ -213,24 +213,23 @@ impl Sorted {
         Ok(())
     }
 
-    /// The next groups, as many as have `entries_max` entries, but one at least; none at the end.
+    /// Adds the entries of the next groups, as many as have `entries_max`, but of one group at least; whether there was one.
     ///
     /// # Errors
     /// A temporary file cannot be read back.
-    pub fn next_part(&mut self, entries_max: usize) -> Result<Vec<Group>> {
-        let (mut part, mut entries) = (Vec::new(), 0);
-        while entries < entries_max
+    pub fn next_part(&mut self, part: &mut Group, entries_max: usize) -> Result<bool> {
+        let before = part.len();
+        while part.len() - before < entries_max
             && let Some(Reverse((_, run))) = self.heads.pop()
         {
             let of = &mut self.runs[run];
-            let group = std::mem::take(&mut of.next);
-            entries += group.len();
-            part.push(group);
+            part.messages.extend(&of.next.messages);
+            part.rows.extend(&of.next.rows);
             if of.next.read(&mut of.input)? {
                 self.heads.push(Reverse((of.next.place(), run)));
             }
         }
-        Ok(part)
+        Ok(part.len() > before)
     }
 }
 
@@ -300,17 +299,15 @@ mod tests {
                 .expect("it can be read");
             seen.sort_by_key(Group::place);
             assert!(seen == expected, "{held_max} bytes in memory");
-            let (mut sorted, mut came) = (groups.sorted().expect("it can be read"), Vec::new());
-            loop {
-                let part = sorted.next_part(7).expect("it can be read");
-                if part.is_empty() {
-                    break;
-                }
-                let entries: usize = part.iter().map(Group::len).sum();
-                assert!(entries < 7 + 4, "a part of {entries} entries");
-                came.extend(part);
+            let (mut sorted, mut came) = (groups.sorted().expect("it can be read"), Group::default());
+            let mut before = 0;
+            while sorted.next_part(&mut came, 7).expect("it can be read") {
+                assert!(came.len() - before < 7 + 4, "a part of {} entries", came.len() - before);
+                before = came.len();
             }
-            assert!(came == expected, "{held_max} bytes in memory");
+            let messages: Vec<MessageEntry> = expected.iter().flat_map(|group| group.messages.clone()).collect();
+            let rows: Vec<RowEntry> = expected.iter().flat_map(|group| group.rows.clone()).collect();
+            assert!(came.messages == messages && came.rows == rows, "{held_max} bytes in memory");
         }
     }
 
@@ -318,6 +315,6 @@ mod tests {
     fn without_groups_there_is_no_part() {
         let runtime = RuntimeEnvBuilder::new().build_arc().expect("a runtime");
         let mut sorted = Groups::new(0, runtime).sorted().expect("nothing to read");
-        assert!(sorted.next_part(10).expect("nothing to read").is_empty());
+        assert!(!sorted.next_part(&mut Group::default(), 10).expect("nothing to read"));
     }
 }

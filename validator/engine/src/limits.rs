@@ -21,8 +21,8 @@ pub const SAMPLE_OFFSETS: i64 = 500;
 /// Buckets of entries kept for the judge: few enough files, small enough to be reduced one at a time. A power of two.
 pub const KEPT_BUCKETS: usize = 64;
 
-/// Bytes of such entries in memory, of both sides together; what goes beyond is spilled: two million messages and rows.
-pub const KEPT_BYTES_MAX: usize = 512 * 1024 * 1024;
+/// Bytes of such entries in memory, of both sides together; what goes beyond is spilled: 600,000 messages and their rows.
+pub const KEPT_BYTES_MAX: usize = 192 * 1024 * 1024;
 
 /// Buckets of slips: compared one at a time on each thread. A power of two.
 pub const SLIP_BUCKETS: usize = 128;

@@ -6,6 +6,7 @@ use arrow_array::builder::BinaryBuilder;
 use arrow_array::{ArrayRef, BinaryArray};
 use validator_core::encode::inexact_bytes;
 use validator_core::judge::MessageState;
+use validator_core::schema::Type;
 use validator_core::value::Value;
 
 use crate::binding::{Binding, BoundColumn};
@@ -26,11 +27,11 @@ pub struct MessageBatch {
     pub states: Vec<MessageState>,
     /// The bound columns.
     pub columns: Vec<ArrayRef>,
-    /// Inexact values, ascending by row.
+    /// Inexact values, ascending by row and column.
     pub marks: Vec<Mark>,
     /// The bound columns that a tolerance changed, as they were: index and array. `columns` has the canonical forms.
     pub originals: Vec<(usize, ArrayRef)>,
-    /// Values that only a tolerance made exact.
+    /// Values that only a tolerance made exact, ascending by row and column.
     pub settled: Vec<Mark>,
     /// Messages whose failure lies in the payload: nothing of their identity is known.
     pub fieldless: Vec<bool>,
@@ -65,10 +66,8 @@ impl MessageBatch {
 
     /// The marks of the columns that `counts` holds, one value per message, for a digest; `None` without any.
     pub fn inexact(&self, counts: impl Fn(usize) -> bool) -> Option<BinaryArray> {
-        let mut marks = self.marks.iter().filter(|mark| counts(mark.column)).peekable();
-        marks.peek()?;
-        let mut sorted: Vec<&Mark> = marks.collect();
-        sorted.sort_by_key(|mark| (mark.row, mark.column));
+        let sorted: Vec<&Mark> = self.marks.iter().filter(|mark| counts(mark.column)).collect();
+        sorted.first()?;
         let mut builder = BinaryBuilder::new();
         let mut at = 0;
         for row in 0..self.len() {
@@ -117,16 +116,22 @@ impl MessageBatch {
 
     /// The values of a message as it has them, in the order of the bound columns.
     pub fn values(&self, row: usize, binding: &Binding) -> Values {
-        let value = |(index, column): (usize, &BoundColumn)| match self.mark(row, index) {
-            Some(text) => Value::Inexact(text.to_owned()),
-            None => Value::from_arrow(self.shown(index), row, &column.field.ty),
-        };
+        let value = |(index, column): (usize, &BoundColumn)| self.value((row, index), &column.field.ty);
         binding.columns.iter().enumerate().map(value).collect()
+    }
+
+    /// One of them: row and column.
+    pub fn value(&self, (row, column): (usize, usize), ty: &Type) -> Value {
+        match self.mark(row, column) {
+            Some(text) => Value::Inexact(text.to_owned()),
+            None => Value::from_arrow(self.shown(column), row, ty),
+        }
     }
 
     /// The source text of an inexact value of that row and column.
     pub fn mark(&self, row: usize, column: usize) -> Option<&str> {
-        let found = self.marks.iter().chain(&self.settled).find(|mark| mark.row == row && mark.column == column);
-        found.map(|mark| mark.text.as_str())
+        let found = |marks: &[Mark]| marks.binary_search_by_key(&(row, column), |mark| (mark.row, mark.column)).ok();
+        let mark = found(&self.marks).map(|at| &self.marks[at]);
+        mark.or_else(|| found(&self.settled).map(|at| &self.settled[at])).map(|mark| mark.text.as_str())
     }
 }

@@ -250,7 +250,11 @@ impl<'a> Reader<'a> {
         let (states, details) = self.states(&mapped, &named);
         self.note_unknown_fields(&decoded.unknown_fields, &states);
         let (mut columns, mut marks): (Vec<ArrayRef>, Vec<Mark>) = (mapped.columns, mapped.marks);
-        let tolerated = self.tolerate(&states, &mut columns, &mut marks);
+        let mut tolerated = self.tolerate(&states, &mut columns, &mut marks);
+        // They came column by column.
+        for marks in [&mut marks, &mut tolerated.settled] {
+            marks.sort_unstable_by_key(|mark| (mark.row, mark.column));
+        }
         let batch = MessageBatch {
             partition: std::mem::take(&mut self.positions.partition),
             offset: std::mem::take(&mut self.positions.offset),

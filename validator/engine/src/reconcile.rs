@@ -40,7 +40,7 @@ use crate::observations::Observations;
 use crate::passes::{MessagePass, RowPass, covered};
 use crate::scoping::{self, Scoping};
 use crate::segment_exec::RowCensus;
-use crate::suspect::{Suspect, Suspects};
+use crate::suspect::{Suspect, Suspects, heads};
 use crate::telling::{Parts, Telling};
 use crate::tolerate::BoundTolerance;
 use crate::upsert;
@@ -82,12 +82,23 @@ pub struct Progress {
     pub messages: Arc<dyn Fn(u64) + Send + Sync>,
     /// So many more rows were read in the first pass.
     pub rows: Arc<dyn Fn(u64) + Send + Sync>,
+    /// The books are compared, and messages are about to be read again.
+    pub disputed: Arc<dyn Fn(Dispute) + Send + Sync>,
+}
+
+/// What a run is about to read again.
+#[derive(Debug, Clone, Copy)]
+pub struct Dispute {
+    /// All segments.
+    pub segments: SegmentNumbers,
+    /// Messages of the disputed ones.
+    pub messages: u64,
 }
 
 impl Progress {
     /// Nobody watches.
     pub fn none() -> Self {
-        Self { messages: Arc::new(|_| {}), rows: Arc::new(|_| {}) }
+        Self { messages: Arc::new(|_| {}), rows: Arc::new(|_| {}), disputed: Arc::new(|_| {}) }
     }
 }
 
@@ -189,6 +200,8 @@ impl Run {
         let balanced = Balanced::of(&books, &rows.bags);
         let drill = self.drill(&messages, &rows);
         let disputed = self.disputed(&drill, &books, &messages).await?;
+        let segments = numbers(&books, &disputed, &scoping);
+        (self.progress.disputed)(Dispute { segments, messages: messages_of(&books, &disputed) });
         let forced: Balanced = Balanced::of(&without(&books, &disputed), &rows.bags);
         let mut balanced = if disputed.len() == books.disputed().len() { balanced } else { forced };
         let (mut case, mut agreement) = self.case(&drill, &books, &disputed, &messages, &rows.bags, &scoping).await?;
@@ -214,7 +227,7 @@ impl Run {
             misrouted: rows.routing.figure(&astray),
             stale: self.is_upsert().then_some(judgement.stale),
             keys_spanning: messages.tally.keys_spanning,
-            segments: numbers(&books, &disputed, &scoping),
+            segments,
             accounts,
             suspect: telling.suspects.suspect(messages.seen.first_judged),
             seen: messages.seen,
@@ -251,6 +264,7 @@ impl Run {
             fields: self.messages.binding.columns.iter().map(|column| column.field.clone()).collect(),
             details,
             captured,
+            heads: heads(self.messages.tap.partitions()),
         };
         Telling {
             evidence: Arc::new(evidence),
@@ -285,6 +299,10 @@ impl Run {
         }
         Ok(Arc::new(disputed))
     }
+}
+
+fn messages_of(books: &Books, segments: &BTreeSet<SegmentKey>) -> u64 {
+    segments.iter().filter_map(|segment| books.account(segment)).map(|account| account.debit.count).sum()
 }
 
 /// The books without segments that are drilled although they balance.

@@ -10,6 +10,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
+use std::hash::BuildHasherDefault;
 use std::io::{BufReader, BufWriter, Read, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,6 +22,7 @@ use validator_core::digest::IdentityHash;
 use validator_core::position::{MessageAt, PartitionIndex};
 
 use crate::limits::{DIFFERING_NAMES_MAX, SLIP_BUCKETS};
+use crate::place_hasher::PlaceHasher;
 
 /// What a message and its row have in common without a look at their values: 12 bytes of position or identity hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -75,11 +77,14 @@ pub struct Slips {
     runtime: Arc<RuntimeEnv>,
 }
 
+/// A set of names.
+pub type Names = HashSet<Name, BuildHasherDefault<PlaceHasher>>;
+
 /// What the slips of a run say of its disputed segments.
 #[derive(Debug, Default)]
 pub struct Differing {
     /// Names on which the two sides differ.
-    pub names: HashSet<Name>,
+    pub names: Names,
     /// Mode `offset`: the largest settled offset of each partition in disputed segments.
     pub settled_max: BTreeMap<PartitionIndex, i64>,
 }
@@ -257,7 +262,7 @@ impl Bucket {
     }
 
     fn compare(self, into: &mut Differing, by_offset: bool, asked: &impl Fn(Name) -> bool) -> Result<()> {
-        let (messages, rows) = (self.messages.sorted()?, self.rows.sorted()?);
+        let (messages, rows) = (self.messages.sorted(asked)?, self.rows.sorted(asked)?);
         let (mut messages, mut rows) = (messages.as_slice(), rows.as_slice());
         loop {
             let name = match (messages.first(), rows.first()) {
@@ -269,9 +274,6 @@ impl Bucket {
             let of_rows = rows.iter().take_while(|slip| slip.name == name).count();
             let pair = (&messages[..of_messages], &rows[..of_rows]);
             (messages, rows) = (&messages[of_messages..], &rows[of_rows..]);
-            if !asked(name) {
-                continue;
-            }
             if is_settled(pair.0, pair.1) {
                 if by_offset {
                     let at = name.offset();
@@ -309,17 +311,20 @@ impl Pile {
         Ok(())
     }
 
-    /// By name and beginning; what was spilled too.
-    fn sorted(mut self) -> Result<Vec<Slip>> {
-        self.slips.reserve_exact(self.spilled.iter().map(|(_, slips)| slips).sum());
+    /// Those that are asked for, by name and beginning; what was spilled too.
+    fn sorted(mut self, asked: &impl Fn(Name) -> bool) -> Result<Vec<Slip>> {
+        self.slips.retain(|slip| asked(slip.name));
         for (file, slips) in self.spilled {
             let mut input = BufReader::new(File::open(file.path())?);
             for _ in 0..slips {
                 let mut bytes = [0; SLIP_BYTES];
                 input.read_exact(&mut bytes)?;
                 let (name, mark) = bytes.split_first_chunk().expect("20 bytes hold twelve");
-                let mark = u64::from_le_bytes(mark.try_into().expect("eight are left"));
-                self.slips.push(Slip { name: Name::from_bytes(*name), mark });
+                let (name, mark) =
+                    (Name::from_bytes(*name), u64::from_le_bytes(mark.try_into().expect("eight are left")));
+                if asked(name) {
+                    self.slips.push(Slip { name, mark });
+                }
             }
         }
         // Slips come in runs of ascending offsets, which this sort takes as they are.

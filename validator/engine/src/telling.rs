@@ -12,9 +12,9 @@ use std::sync::Arc;
 use validator_core::judge::{Case, Draft, Judgement, with_pairs};
 use validator_core::position::MessageAt;
 
-use crate::findings::Evidence;
+use crate::findings::{Evidence, Told};
 use crate::found::Findings;
-use crate::groups::{Groups, Sorted};
+use crate::groups::{Group, Groups, Sorted};
 use crate::limits::PART_ENTRIES_MAX;
 use crate::lookup::Lookup;
 use crate::reconcile::{Run, RunError};
@@ -60,14 +60,12 @@ impl Parts {
 
     /// The next part, and what is left of them; none at the end. Blocking.
     fn next(mut self) -> Result<Option<(Self, Case)>, RunError> {
-        let mut case = self.like.clone();
-        let groups = self.groups.next_part(PART_ENTRIES_MAX)?;
-        let is_end = groups.is_empty();
-        for group in groups {
-            case.messages.extend(group.messages);
-            case.rows.extend(group.rows);
+        let mut part = Group::default();
+        if !self.groups.next_part(&mut part, PART_ENTRIES_MAX)? {
+            return Ok(None);
         }
-        Ok((!is_end).then_some((self, case)))
+        let case = Case { messages: part.messages, rows: part.rows, ..self.like.clone() };
+        Ok(Some((self, case)))
     }
 }
 
@@ -76,12 +74,19 @@ impl Telling {
     async fn tell(&mut self, drafts: Vec<Draft>, removed: Removals) -> Result<(), RunError> {
         let (evidence, findings, suspects) = (&self.evidence, &mut self.findings, &mut self.suspects);
         let mask = &evidence.messages.binding.mask;
-        let each = |mut finding| {
-            mask.apply(&mut finding);
-            suspects.look(&finding);
-            findings.push(finding).map_err(RunError::Findings)
+        let amount = (self.threads, findings.room());
+        let each = |told| {
+            match told {
+                Told::Whole(mut finding) => {
+                    mask.apply(&mut finding);
+                    suspects.look(&finding);
+                    findings.push(*finding).map_err(RunError::Findings)?;
+                }
+                Told::Counted { verdict, cause, column } => findings.count(verdict, cause, column),
+            }
+            Ok(())
         };
-        self.unlinked += evidence.findings(drafts, removed, self.threads, each).await?;
+        self.unlinked += evidence.findings(drafts, removed, amount, each).await?;
         Ok(())
     }
 }

@@ -49,7 +49,7 @@ impl Stage {
         let pipeline = loader.pipeline_file(&self.folder.path().join("pipeline.toml"))?;
         let request =
             Request { as_of_ms: Some(world.judged_at_ms), ..Request::new(chrono::Utc::now().timestamp_millis()) };
-        judge(&pipeline, &service, &request, &Progress::new(false)).await
+        judge(&pipeline, &service, &request, &Progress::none()).await
     }
 }
 

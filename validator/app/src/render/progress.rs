@@ -1,8 +1,12 @@
-//! Progress on stderr: what is being done, how far, how fast, how long still. Only on a terminal.
+//! Progress on stderr: what is being done, how far, how fast, how long still, only on a terminal; and, unless all is to be
+//! quiet, that very much differs, as soon as it is known.
 
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use validator_engine::reconcile::Dispute;
+
+use super::number::count;
 
 /// How often the clock of a bar moves without any advance.
 const TICK: Duration = Duration::from_millis(200);
@@ -13,11 +17,15 @@ const BOUNDED: &str = "{prefix} {wide_bar} {human_pos}/{human_len} {per_sec} {et
 /// Without a known end.
 const UNBOUNDED: &str = "{prefix} {human_pos} {per_sec} {elapsed}";
 
-/// The bars of a run.
+/// Messages of disputed segments that take a while to be read again.
+const MANY_MESSAGES: u64 = 100_000;
+
+/// What a run says while it goes on.
 #[derive(Debug, Clone)]
 pub struct Progress {
     bars: MultiProgress,
     shown: bool,
+    talks: bool,
 }
 
 /// One bar; it goes away when it is dropped.
@@ -28,10 +36,23 @@ pub struct Phase {
 }
 
 impl Progress {
-    /// Bars on stderr, or none: `--quiet`, no terminal.
-    pub fn new(shown: bool) -> Self {
+    /// Bars on stderr if `talks` and `interactive`; without the first not a word.
+    pub fn new(talks: bool, interactive: bool) -> Self {
+        let shown = talks && interactive;
         let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        Self { bars: MultiProgress::with_draw_target(target), shown }
+        Self { bars: MultiProgress::with_draw_target(target), shown, talks }
+    }
+
+    /// Not a word.
+    pub fn none() -> Self {
+        Self::new(false, false)
+    }
+
+    /// Says what is about to be read again, if that is most of a large run.
+    pub fn disputed(&self, dispute: Dispute) {
+        if let Some(text) = self.talks.then(|| of_dispute(dispute)).flatten() {
+            self.bars.suspend(|| eprintln!("{text}"));
+        }
     }
 
     /// Starts a bar: `messages`, `rows`. `total` is an estimate and may be passed.
@@ -52,6 +73,14 @@ impl Progress {
     pub fn suspend<T>(&self, write: impl FnOnce() -> T) -> T {
         self.bars.suspend(write)
     }
+}
+
+fn of_dispute(Dispute { segments, messages }: Dispute) -> Option<String> {
+    let (differing, all) = (segments.disputed, segments.balanced + segments.disputed);
+    (differing * 2 > all && messages >= MANY_MESSAGES).then(|| {
+        let (differing, all, messages) = (count(differing), count(all), count(messages));
+        format!("{differing} of {all} segments differ: their {messages} messages are compared one by one")
+    })
 }
 
 impl Phase {
@@ -80,11 +109,25 @@ impl Drop for Phase {
 
 #[cfg(test)]
 mod tests {
+    use validator_engine::reconcile::SegmentNumbers;
+
     use super::*;
 
     #[test]
+    fn that_most_of_a_large_run_differs_is_said_and_nothing_of_less() {
+        let text = |balanced, disputed, messages| {
+            of_dispute(Dispute { segments: SegmentNumbers { balanced, disputed }, messages })
+        };
+        let said = "1,200 of 1,224 segments differ: their 5,000,000 messages are compared one by one";
+        assert_eq!(text(24, 1_200, 5_000_000).as_deref(), Some(said));
+        assert_eq!(text(1_200, 24, 5_000_000), None);
+        assert_eq!(text(0, 1, 99_999), None);
+        assert_eq!(text(10, 0, 0), None);
+    }
+
+    #[test]
     fn a_phase_counts_and_outgrows_its_estimate() {
-        let progress = Progress::new(false);
+        let progress = Progress::none();
         let phase = progress.phase("messages", Some(10));
         phase.advance(7);
         phase.advance(7);

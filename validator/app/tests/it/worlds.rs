@@ -215,7 +215,7 @@ async fn answer(world: &World, directory: &Path, judge_with: Judge) -> Result<An
         judge: judge_with,
         ..Request::new(world.judged_at_ms)
     };
-    judge(&pipeline, &service, &request, &Progress::new(false)).await
+    judge(&pipeline, &service, &request, &Progress::none()).await
 }
 
 /// Every count, figure and finding.

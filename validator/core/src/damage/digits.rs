@@ -1,16 +1,21 @@
 //! A decimal number of any length as its digits: cutting, rounding and comparing without any range.
 
+use smallvec::{SmallVec, smallvec};
+
 use crate::convert::decimal::ScannedDecimal;
 
 /// Longer numbers are not looked into: no table holds anything near it.
 const TEXT_BYTES_MAX: usize = 2_000;
+
+/// Those of a decimal lie on the stack: each question makes a few new numbers, and a run may ask millions.
+type Few = SmallVec<[u8; 40]>;
 
 /// ± 0.d₁d₂d₃… × 10^`point`, without leading or trailing zeros; no digits at all is zero, which is never negative.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Digits {
     pub(super) negative: bool,
     /// 0 to 9 each.
-    pub(super) digits: Vec<u8>,
+    pub(super) digits: Few,
     /// Digits before the point, when there are that many.
     pub(super) point: i64,
 }
@@ -23,10 +28,10 @@ impl Digits {
         }
         let scanned = ScannedDecimal::scan(text.as_bytes())?;
         let mantissa = text.split(['e', 'E']).next()?;
-        let digits: Vec<u8> = mantissa.bytes().filter(u8::is_ascii_digit).map(|byte| byte - b'0').collect();
+        let digits: Few = mantissa.bytes().filter(u8::is_ascii_digit).map(|byte| byte - b'0').collect();
         let leading = digits.iter().take_while(|&&digit| digit == 0).count();
         let trailing = digits[leading..].iter().rev().take_while(|&&digit| digit == 0).count();
-        let digits = digits[leading..digits.len() - trailing].to_vec();
+        let digits = Few::from_slice(&digits[leading..digits.len() - trailing]);
         // The scanned exponent belongs to the mantissa without trailing zeros, which ends where these digits end.
         let point = scanned.exponent.checked_add(digits.len() as i64)?;
         Some(Self::new(scanned.negative, digits, point))
@@ -34,7 +39,13 @@ impl Digits {
 
     /// Of `unscaled` / 10^`scale`.
     pub(super) fn of_number(unscaled: i128, scale: u8) -> Self {
-        let digits: Vec<u8> = unscaled.unsigned_abs().to_string().bytes().map(|byte| byte - b'0').collect();
+        let mut digits = Few::new();
+        let mut left = unscaled.unsigned_abs();
+        while left > 0 {
+            digits.push((left % 10) as u8);
+            left /= 10;
+        }
+        digits.reverse();
         let point = digits.len() as i64 - i64::from(scale);
         Self::new(unscaled < 0, digits, point)
     }
@@ -55,12 +66,14 @@ impl Digits {
     }
 
     /// Of digits that may begin or end with zeros.
-    pub(super) fn new(negative: bool, mut digits: Vec<u8>, mut point: i64) -> Self {
+    pub(super) fn new(negative: bool, mut digits: Few, mut point: i64) -> Self {
         while digits.last() == Some(&0) {
             digits.pop();
         }
         let leading = digits.iter().take_while(|&&digit| digit == 0).count();
-        digits.drain(..leading);
+        if leading > 0 {
+            digits.drain(..leading);
+        }
         point -= leading as i64;
         match digits.is_empty() {
             true => Self { negative: false, digits, point: 0 },
@@ -93,7 +106,7 @@ impl Digits {
 
     /// Toward zero, to that many digits behind the point.
     pub(super) fn truncated(&self, places: i64) -> Self {
-        Self::new(self.negative, self.digits[..self.kept(places)].to_vec(), self.point)
+        Self::new(self.negative, Few::from_slice(&self.digits[..self.kept(places)]), self.point)
     }
 
     /// Away from zero, to that many digits behind the point.
@@ -102,10 +115,10 @@ impl Digits {
             return self.clone();
         }
         if self.point + places < 0 {
-            return Self::new(self.negative, vec![1], 1 - places);
+            return Self::new(self.negative, smallvec![1], 1 - places);
         }
-        let mut digits = vec![0];
-        digits.extend(&self.digits[..self.kept(places)]);
+        let mut digits: Few = smallvec![0];
+        digits.extend_from_slice(&self.digits[..self.kept(places)]);
         for digit in digits.iter_mut().rev() {
             match *digit {
                 9 => *digit = 0,

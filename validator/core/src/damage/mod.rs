@@ -64,15 +64,35 @@ impl DamageContext<'static> {
 /// it is; both have one value per field.
 pub fn differences(fields: &[Field], message: &[Value], row: &[Value], context: &DamageContext) -> Vec<Difference> {
     assert!(fields.len() == message.len() && fields.len() == row.len(), "one value per field on both sides");
+    let cell = |(column, (message, row)): (usize, (&Value, &Value))| Cell {
+        column,
+        message: message.clone(),
+        row: row.clone(),
+    };
+    // No row has an inexact value, so an inexact message differs from all.
+    let differing = message.iter().zip(row).enumerate().filter(|(_, (message, row))| message != row);
+    of_cells(fields, &differing.map(cell).collect::<Vec<_>>(), context)
+}
+
+/// One column of a message and of its row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cell {
+    /// Which of the fields.
+    pub column: usize,
+    /// What the row should hold.
+    pub message: Value,
+    /// What it holds.
+    pub row: Value,
+}
+
+/// The same of those columns alone that may differ, in the order of the fields: all others are equal.
+pub fn of_cells(fields: &[Field], cells: &[Cell], context: &DamageContext) -> Vec<Difference> {
     let mut leaves = Vec::new();
-    for (column, field) in fields.iter().enumerate() {
-        // No row has an inexact value, so an inexact message differs from all.
-        let (message, row) = (message[column].clone(), row[column].clone());
-        if message != row {
-            let (path, ty) = (field.name.clone(), field.ty.clone());
-            let mixed = !ty.is_scalar() && !row.is_null() && (context.other_rows)(&path, &row);
-            nested::add_leaves(Leaf { column, path, inside: false, mixed, ty, message, row }, &mut leaves);
-        }
+    for Cell { column, message, row } in cells.iter().filter(|cell| cell.message != cell.row) {
+        let (path, ty) = (fields[*column].name.clone(), fields[*column].ty.clone());
+        let mixed = !ty.is_scalar() && !row.is_null() && (context.other_rows)(&path, row);
+        let (message, row) = (message.clone(), row.clone());
+        nested::add_leaves(Leaf { column: *column, path, inside: false, mixed, ty, message, row }, &mut leaves);
     }
     let damages: Vec<Damage> = (0..leaves.len()).map(|at| class::classify(&leaves, at, context)).collect();
     let mut differences = Vec::new();
@@ -80,21 +100,21 @@ pub fn differences(fields: &[Field], message: &[Value], row: &[Value], context: 
     for of_column in leaves.chunk_by(|a, b| a.column == b.column) {
         let last = first + of_column.len();
         let column = of_column[0].column;
-        differences.push(match of_column {
-            [leaf] => Difference {
-                column: leaf.path.clone(),
-                ty: leaf.ty.clone(),
-                message: leaf.message.clone(),
-                row: leaf.row.clone(),
-                damage: damages[first],
-            },
-            _ => Difference {
+        differences.push(match (of_column, cells.iter().find(|cell| cell.column == column)) {
+            (_, Some(whole)) if of_column.len() > 1 => Difference {
                 column: fields[column].name.clone(),
                 ty: fields[column].ty.clone(),
-                message: message[column].clone(),
-                row: row[column].clone(),
+                message: whole.message.clone(),
+                row: whole.row.clone(),
                 // Several leaves: the first of their classes by the same priority.
                 damage: damages[first..last].iter().copied().min().unwrap_or(Damage::Other),
+            },
+            (leaves, _) => Difference {
+                column: leaves[0].path.clone(),
+                ty: leaves[0].ty.clone(),
+                message: leaves[0].message.clone(),
+                row: leaves[0].row.clone(),
+                damage: damages[first],
             },
         });
         first = last;

@@ -195,7 +195,7 @@ impl Pair {
         let Type::Decimal { precision, .. } = self.ty else { return false };
         let (row, digits) = (Digits::of_number(row, scale), i64::from(precision) - i64::from(scale));
         let lost = usize::try_from(whole.point - digits).unwrap_or(0).min(whole.digits.len());
-        lost > 0 && row == Digits::new(whole.negative, whole.digits[lost..].to_vec(), digits)
+        lost > 0 && row == Digits::new(whole.negative, whole.digits[lost..].into(), digits)
     }
 }
 

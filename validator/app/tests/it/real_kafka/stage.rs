@@ -90,7 +90,7 @@ impl Stage {
     /// As `judge_as`, or the failure.
     pub fn try_judge(&self, pipeline: &str, ask: impl FnOnce(Request) -> Request) -> Result<Answer, Failure> {
         let (pipeline, service, request) = self.loaded(pipeline, ask)?;
-        self.runtime.block_on(judge(&pipeline, &service, &request, &Progress::new(false)))
+        self.runtime.block_on(judge(&pipeline, &service, &request, &Progress::none()))
     }
 
     fn loaded(

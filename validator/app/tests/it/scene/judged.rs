@@ -95,7 +95,7 @@ impl Scene {
             threads: variation.threads,
             ..Request::new(now_ms)
         };
-        judge(&pipeline, &service, &request, &Progress::new(false)).await
+        judge(&pipeline, &service, &request, &Progress::none()).await
     }
 }
 
