@@ -6,6 +6,7 @@
 
 mod accounts;
 mod apart;
+mod asked;
 mod bag_plan;
 mod bag_sum;
 pub mod binding;

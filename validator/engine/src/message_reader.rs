@@ -18,6 +18,7 @@ use validator_tap::{
     Decoded, Decoder, DecoderError, Message, ReadEnd, RowFields, RowSource, Tap, TapError, Undecodable, Wanted,
 };
 
+use crate::asked::of_asked;
 use crate::binding::{Binding, ColumnSource};
 use crate::key_names::{KeyNames, Named};
 use crate::limits::{BATCH_PAYLOAD_BYTES_MAX, BATCH_ROWS_MAX};
@@ -98,7 +99,7 @@ impl MessageSide {
         each: &mut dyn FnMut(MessageBatch) -> ControlFlow<()>,
     ) -> Result<Observations, ReadError> {
         if let Some(source) = self.tap.rows() {
-            return self.read_rows(source, wanted, each);
+            return self.read_rows(source, wanted, asked, each);
         }
         let mut decoder = self.decoders.decoder(&self.binding)?;
         let mut reader = Reader::new(self, decoder.fields(), wanted)?;
@@ -127,12 +128,14 @@ impl MessageSide {
         &self,
         source: &dyn RowSource,
         wanted: &[Wanted],
+        asked: &dyn Fn(MessageAt) -> bool,
         each: &mut dyn FnMut(MessageBatch) -> ControlFlow<()>,
     ) -> Result<Observations, ReadError> {
         let fields = self.decoders.row_fields(&self.binding)?;
         let mut reader = Reader::new(self, fields.fields(), wanted)?;
         let end = source.read_rows(wanted, &fields, &mut |batch| {
             batch.offsets.iter().for_each(|offset| reader.observations.message(batch.partition, *offset));
+            let Some(batch) = of_asked(batch, asked) else { return ControlFlow::Continue(()) };
             reader.positions.push_rows(batch.partition, batch.offsets, batch.timestamps_ms);
             reader.flush(&batch.decoded, each)
         })?;

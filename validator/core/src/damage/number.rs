@@ -76,7 +76,10 @@ impl Pair {
         if message.is_zero() || row.is_zero() || message.negative != row.negative {
             return false;
         }
-        let powers = (-UNIT_DIGITS_MAX..=UNIT_DIGITS_MAX).step_by(3).filter(|power| *power != 0);
+        // Cut or raised, a number keeps its size but for a carry.
+        let moved = row.point - message.point;
+        let powers = (-UNIT_DIGITS_MAX..=UNIT_DIGITS_MAX).step_by(3);
+        let powers = powers.filter(|power| *power != 0 && (moved - power).abs() <= 1);
         powers.into_iter().any(|power| {
             let shifted = message.shifted(power);
             let cut = |scale: u8| {
@@ -103,9 +106,12 @@ impl Pair {
 
     /// The row is the message cut toward zero at some place behind the point, or further left where enough digits remain.
     fn truncated(&self) -> bool {
-        self.places().any(|places| {
-            (places >= 0 || self.message.kept(places) >= LONG_DIGITS) && self.row == self.message.truncated(places)
-        })
+        let (message, row) = (&self.message, &self.row);
+        let is_beginning = row.point == message.point && message.digits.starts_with(&row.digits);
+        (row.is_zero() || is_beginning)
+            && self.places().any(|places| {
+                (places >= 0 || self.message.kept(places) >= LONG_DIGITS) && self.row == self.message.truncated(places)
+            })
     }
 
     /// The row is the message rounded at some place to the nearest, or up where enough digits remain. A number that a
