@@ -9,20 +9,22 @@ use crate::command::{Done, program, run as run_command};
 /// What to measure.
 #[derive(Args)]
 pub struct Bench {
-    /// `core` (hot loops), `kafka` (end to end), `peers` (what people use instead), and their options; `--help` shows them
+    /// `core` (hot loops), `kafka` (end to end), `peers` (what people use instead), `scale` (long runs, everything damaged)
+    /// or `all`, and their options; `--help` shows them
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
     what: Vec<String>,
 }
 
 /// Hot loops without any part: examples of the crates they live in, with the bound of each.
-const LOOPS: [(&str, &str); 3] = [
-    ("digest_rate", "digest + bag: at least 4 M rows/s per core (14 columns, 160 to 200 bytes)"),
-    ("decode_rate", "decode JSON: a part of what a message costs below"),
-    ("avro_rate", "decode Avro: a part of what a message costs below"),
+const LOOPS: [(&str, &[&str], &str); 4] = [
+    ("digest_rate", &[], "digest + bag: at least 4 M rows/s per core (14 columns, 160 to 200 bytes)"),
+    ("decode_rate", &[], "decode JSON: a part of what a message costs below"),
+    ("avro_rate", &[], "decode Avro: a part of what a message costs below"),
+    ("delete_rate", &["500000", "8"], "decode with 10 % of the rows deleted: at most 1.3 x without deletes"),
 ];
 
 /// One selection of packages for all of it, so that what they share is built once.
-const BUILD: [&str; 13] = [
+const BUILD: [&str; 15] = [
     "build",
     "--release",
     "--locked",
@@ -32,6 +34,8 @@ const BUILD: [&str; 13] = [
     "validator-core",
     "-p",
     "validator-tap",
+    "-p",
+    "validator-table",
     "--bin",
     "fixtures-bench",
     "--example",
@@ -45,10 +49,12 @@ pub fn build(cargo: &mut Command) {
 
 /// Builds in the release profile, then measures one thing after the other.
 pub fn run(bench: &Bench) -> Done {
-    if bench.what.first().is_some_and(|what| what == "core") {
-        for (name, bound) in LOOPS {
+    if bench.what.first().is_some_and(|what| what == "core" || what == "all") {
+        for (name, arguments, bound) in LOOPS {
             println!("\n== {name}: {bound}");
-            run_command(Command::new(program(name, build)?))?;
+            let mut command = Command::new(program(name, build)?);
+            command.args(arguments);
+            run_command(command)?;
         }
         println!("\n== over real parts");
     }

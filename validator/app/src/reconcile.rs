@@ -105,7 +105,7 @@ impl Request {
             as_of_ms: args.as_of.map(|instant| instant.floor_ms(started_ms)),
             stop_if_contract: args.stop_if_contract,
             threads: args.threads.map_or(defaults.threads, usize::from),
-            keep: Keep { all: args.findings.is_some(), ..Keep::default() },
+            keep: if args.findings.is_some() { Keep::default() } else { Keep::to_show() },
             ..defaults
         }
     }

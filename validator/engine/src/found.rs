@@ -13,7 +13,7 @@ use datafusion::execution::runtime_env::RuntimeEnv;
 use validator_core::finding::{Finding, FindingCounts};
 use validator_core::verdict::{Cause, Verdict};
 
-use crate::limits::{FINDINGS_AT_HAND_MAX, FINDINGS_OF_A_CAUSE_SHOWN, FINDINGS_TOLD_MAX};
+use crate::limits::{FINDINGS_AT_HAND_MAX, FINDINGS_OF_A_CAUSE_SHOWN, FINDINGS_OF_A_REPORT_MAX, FINDINGS_TOLD_MAX};
 
 /// What a finding beyond the bound says instead of its values.
 pub const PLACE_ALONE: &str = "one of more than a million alike: its place alone is kept";
@@ -27,6 +27,13 @@ pub struct Keep {
     pub told_max: u64,
     /// Whether those beyond `at_hand_max` are asked for, and not their numbers alone.
     pub all: bool,
+}
+
+impl Keep {
+    /// As many as a report shows, and the numbers of all.
+    pub fn to_show() -> Self {
+        Self { at_hand_max: FINDINGS_OF_A_REPORT_MAX, all: false, ..Self::default() }
+    }
 }
 
 impl Default for Keep {

@@ -49,6 +49,9 @@ pub const PART_ENTRIES_MAX: usize = 524_288;
 /// Findings in memory, about a kilobyte each; the rest is spilled.
 pub const FINDINGS_AT_HAND_MAX: usize = 100_000;
 
+/// Findings in memory where only a report is made: more than it shows.
+pub const FINDINGS_OF_A_REPORT_MAX: usize = 1_000;
+
 /// Findings of one verdict, cause and column that say everything. Source: interface.md §5.
 pub const FINDINGS_TOLD_MAX: u64 = 1_000_000;
 

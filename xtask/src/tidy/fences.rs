@@ -17,6 +17,7 @@ const PURE: [(&str, &[&str]); 2] = [
             "chrono",
             "serde",
             "serde_json",
+            "smallvec",
             "thiserror",
         ],
     ),
@@ -48,6 +49,7 @@ const LAYERS: [(&str, &[&str]); 11] = [
     (
         "fixtures/bench",
         &[
+            "validator-core",
             "validator-tap",
             "validator-engine",
             "validator-app",
