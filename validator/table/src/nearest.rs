@@ -4,9 +4,12 @@ use crate::limits::NAMES_OFFERED_MAX;
 
 /// The nearest candidates by edit distance, nearest first, at most a third of the name's length away.
 pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Vec<String> {
-    let limit = (name.chars().count() / 3).max(1);
+    let length = name.chars().count();
+    let limit = (length / 3).max(1);
     let mut near: Vec<(usize, &str)> = candidates
         .into_iter()
+        // Lengths that lie too far apart need no comparison, whose time is their product.
+        .filter(|candidate| candidate.chars().count().abs_diff(length) <= limit)
         .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
         .filter(|(distance, _)| *distance <= limit)
         .collect();

@@ -82,6 +82,10 @@ pub const AVRO_DEPTH_MAX: usize = 128;
 /// fields in a map, the elements of arrays that take no bytes.
 pub const AVRO_EXPANSION_MAX: usize = 64 << 20;
 
+/// Items that take no bytes in one Avro payload: nulls, or records without fields. Sixteen bytes could name any number of
+/// them, and each costs time.
+pub const AVRO_EMPTY_ITEMS_MAX: usize = 1 << 20;
+
 /// Bytes, and digits behind the point, of a decimal whose digits are shown; the time for it grows with the square.
 pub const AVRO_DECIMAL_SHOWN_MAX: usize = 1_024;
 

@@ -5,12 +5,21 @@
 /// Near enough is one edit in three characters, or a name that differs only by case, `-`, `_` and `.`.
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = plain(name);
+    let length = plain.chars().count();
     known
         .into_iter()
-        .map(|candidate| (strsim::damerau_levenshtein(&plain, &self::plain(candidate)), candidate))
-        .filter(|(edits, candidate)| *edits * 3 <= candidate.chars().count().max(plain.chars().count()))
+        .map(|candidate| (self::plain(candidate), candidate))
+        // Lengths that lie too far apart need no comparison, whose time is their product.
+        .filter(|(other, candidate)| is_near(other.chars().count().abs_diff(length), candidate, length))
+        .map(|(other, candidate)| (strsim::damerau_levenshtein(&plain, &other), candidate))
+        .filter(|(edits, candidate)| is_near(*edits, candidate, length))
         .min()
         .map(|(_, candidate)| candidate)
+}
+
+/// One edit in three characters of the longer one.
+fn is_near(edits: usize, candidate: &str, length: usize) -> bool {
+    edits * 3 <= candidate.chars().count().max(length)
 }
 
 fn plain(name: &str) -> String {

@@ -214,7 +214,11 @@ impl<'a> Wire<'a> {
         let count = count.unsigned_abs();
         self.items = self.items.saturating_add(usize::try_from(count).unwrap_or(usize::MAX));
         // More items than bytes: items of no bytes, or a lie that the end of the bytes will find.
-        if self.items > self.bytes.len() {
+        let empty = self.items.saturating_sub(self.bytes.len());
+        if empty > limits::AVRO_EMPTY_ITEMS_MAX {
+            return self.fault("it unfolds to far more than its own length");
+        }
+        if empty > 0 {
             self.expand(0)?;
         }
         Ok(count)
