@@ -8,7 +8,7 @@ use crate::convert::decimal::ScannedDecimal;
 const TEXT_BYTES_MAX: usize = 2_000;
 
 /// Those of a decimal lie on the stack: each question makes a few new numbers, and a run may ask millions.
-type Few = SmallVec<[u8; 40]>;
+type Few = SmallVec<[u8; 64]>;
 
 /// ± 0.d₁d₂d₃… × 10^`point`, without leading or trailing zeros; no digits at all is zero, which is never negative.
 #[derive(Debug, Clone, PartialEq, Eq)]
