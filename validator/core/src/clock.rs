@@ -49,6 +49,12 @@ pub enum Past {
     },
 }
 
+/// Notes one more paired offset in `paired_max` of [`Past::Offsets`].
+pub fn note_paired(paired_max: &mut BTreeMap<PartitionIndex, i64>, at: MessageAt) {
+    let largest = paired_max.entry(at.partition).or_insert(at.offset);
+    *largest = at.offset.max(*largest);
+}
+
 /// [`Past`] made ready for many questions.
 #[derive(Debug)]
 pub(crate) enum MovedPast {
@@ -61,10 +67,7 @@ impl MovedPast {
     pub(crate) fn new(past: Past, settle_ms: i64, paired: impl Iterator<Item = MessageAt>) -> Self {
         match past {
             Past::Offsets { mut paired_max } => {
-                for at in paired {
-                    let largest = paired_max.entry(at.partition).or_insert(at.offset);
-                    *largest = at.offset.max(*largest);
-                }
+                paired.for_each(|at| note_paired(&mut paired_max, at));
                 Self::Offsets(paired_max)
             }
             Past::Commits { times_ms } => Self::LastCommit { at_ms: times_ms.into_iter().max(), settle_ms },

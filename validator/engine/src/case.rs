@@ -10,9 +10,9 @@ use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
 use validator_core::books::Books;
-use validator_core::clock::Past;
+use validator_core::clock::{Past, note_paired};
 use validator_core::judge::{Case, ModeKind};
-use validator_core::position::PartitionIndex;
+use validator_core::position::{MessageAt, PartitionIndex};
 use validator_core::segment::SegmentKey;
 
 use crate::bag_plan::{MessageBag, RowBag};
@@ -208,8 +208,7 @@ impl Run {
                 && balanced
                 && !disputed.contains(&bag.segment)
             {
-                let largest = paired_max.entry(partition).or_insert(bag.offset_max);
-                *largest = bag.offset_max.max(*largest);
+                note_paired(&mut paired_max, MessageAt { partition, offset: bag.offset_max });
             }
         }
         Past::Offsets { paired_max }
@@ -220,8 +219,7 @@ impl Run {
 fn paired_max(reduced: &Reduced) -> BTreeMap<PartitionIndex, i64> {
     let mut paired_max = reduced.paired_max.clone();
     for (partition, agreed) in &reduced.agreed {
-        let largest = paired_max.entry(*partition).or_insert(agreed.offset_max);
-        *largest = agreed.offset_max.max(*largest);
+        note_paired(&mut paired_max, MessageAt { partition: *partition, offset: agreed.offset_max });
     }
     paired_max
 }

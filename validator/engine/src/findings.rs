@@ -261,16 +261,15 @@ impl Evidence {
             return None;
         }
         let name = |leaf: &LeafPath| leaf_name(binding, leaf);
-        let captured = draft.message.and_then(|at| self.captured.message(at, binding));
         let values = match draft.message {
-            Some(at) => match sides.messages.get(&at).or(captured.as_ref()) {
+            Some(at) => match sides.messages.get(&at).cloned().or_else(|| self.captured.message(at, binding)) {
                 Some(values) => values,
                 None if binding.identity.is_offset() => return Some(self.position_identity(at, &leaves)),
                 None => return None,
             },
-            None => sides.rows.get(draft.rows.first()?)?,
+            None => Arc::clone(sides.rows.get(draft.rows.first()?)?),
         };
-        let json = |leaf: &LeafPath| leaf_value(values, leaf).to_json_of(&leaf_field(&binding.columns, leaf).ty);
+        let json = |leaf: &LeafPath| leaf_value(&values, leaf).to_json_of(&leaf_field(&binding.columns, leaf).ty);
         Some(Named(leaves.iter().map(|leaf| (name(leaf), json(leaf))).collect()))
     }
 

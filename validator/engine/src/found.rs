@@ -137,9 +137,7 @@ impl Findings {
             return Ok(());
         }
         if self.keep.all {
-            let out = &mut self.spill()?.out;
-            serde_json::to_writer(&mut *out, &finding)?;
-            out.write_all(b"\n")?;
+            write_line(&finding, &mut self.spill()?.out)?;
         }
         if self.shown[&kind] <= FINDINGS_OF_A_CAUSE_SHOWN {
             self.samples.push(finding);
@@ -172,8 +170,7 @@ impl Findings {
     /// Those of `out`; the temporary file cannot be read back.
     pub fn write(&mut self, out: &mut impl Write) -> io::Result<()> {
         for finding in &self.at_hand {
-            serde_json::to_writer(&mut *out, finding)?;
-            out.write_all(b"\n")?;
+            write_line(finding, out)?;
         }
         if let Some(spilled) = &mut self.spilled {
             spilled.out.flush()?;
@@ -181,6 +178,11 @@ impl Findings {
         }
         Ok(())
     }
+}
+
+fn write_line(finding: &Finding, out: &mut impl Write) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, finding)?;
+    out.write_all(b"\n")
 }
 
 #[cfg(test)]

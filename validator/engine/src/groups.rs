@@ -11,13 +11,13 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::sync::Arc;
 
-use datafusion::error::{DataFusionError, Result};
+use datafusion::error::Result;
 use datafusion::execution::disk_manager::RefCountedTempFile;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use validator_core::judge::{MessageEntry, Place, RowEntry};
 
 use crate::kept::KeptRow;
-use crate::kept_codec::{MESSAGE_BYTES, ROW_BYTES, read_message, read_row, write_message, write_row};
+use crate::kept_codec::{next_message, next_row, write_message, write_row};
 use crate::limits::GROUPS_READ_BYTES;
 
 /// All entries of one identity, or of several.
@@ -89,22 +89,14 @@ impl Group {
         let ([messages @ .., _, _, _, _], [_, _, _, _, rows @ ..]) = (counts, counts);
         self.messages.clear();
         for _ in 0..u32::from_le_bytes(messages) {
-            let mut bytes = [0; MESSAGE_BYTES];
-            input.read_exact(&mut bytes)?;
-            self.messages.push(read_message(&bytes).ok_or_else(damaged)?);
+            self.messages.push(next_message(input)?);
         }
         self.rows.clear();
         for _ in 0..u32::from_le_bytes(rows) {
-            let mut bytes = [0; ROW_BYTES];
-            input.read_exact(&mut bytes)?;
-            self.rows.push(read_row(&bytes).ok_or_else(damaged)?.entry);
+            self.rows.push(next_row(input)?.entry);
         }
         Ok(true)
     }
-}
-
-fn damaged() -> DataFusionError {
-    DataFusionError::IoError(io::Error::new(io::ErrorKind::InvalidData, "a temporary file is not as it was written"))
 }
 
 impl Groups {

@@ -9,12 +9,12 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::io::{BufReader, BufWriter, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use datafusion::error::{DataFusionError, Result};
+use datafusion::error::Result;
 use datafusion::execution::disk_manager::RefCountedTempFile;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use validator_core::digest::IdentityHash;
@@ -23,7 +23,7 @@ use validator_core::position::PartitionIndex;
 
 use crate::apart::Sorting;
 use crate::groups::{Group, Groups};
-use crate::kept_codec::{MESSAGE_BYTES, ROW_BYTES, read_message, read_row, write_message, write_row};
+use crate::kept_codec::{next_message, next_row, write_message, write_row};
 use crate::limits::{APART_BYTES_MAX, KEPT_BUCKETS};
 
 /// Entries of both sides, by bucket.
@@ -155,7 +155,6 @@ impl Kept {
             let mut sorting = Sorting::new(mode, held_max, &self.runtime);
             while let Some(bucket) = self.buckets.get(next.fetch_add(1, Ordering::Relaxed)) {
                 let bucket = std::mem::take(&mut *bucket.lock().unwrap_or_else(PoisonError::into_inner));
-                self.in_memory.fetch_sub(bucket.bytes(), Ordering::Relaxed);
                 bucket.reduce(&mut sorting)?;
             }
             Ok(sorting)
@@ -202,14 +201,10 @@ impl Bucket {
         for spill in std::mem::take(&mut self.spilled) {
             let mut file = BufReader::new(File::open(spill.file.path())?);
             for _ in 0..spill.messages {
-                let mut bytes = [0; MESSAGE_BYTES];
-                file.read_exact(&mut bytes)?;
-                self.messages.push(read_message(&bytes).ok_or_else(damaged)?);
+                self.messages.push(next_message(&mut file)?);
             }
             for _ in 0..spill.rows {
-                let mut bytes = [0; ROW_BYTES];
-                file.read_exact(&mut bytes)?;
-                self.rows.push(read_row(&bytes).ok_or_else(damaged)?);
+                self.rows.push(next_row(&mut file)?);
             }
         }
         Ok(())
@@ -247,10 +242,6 @@ fn sorted(identities: impl Iterator<Item = IdentityHash>) -> Vec<(u64, u32)> {
     let mut order: Vec<(u64, u32)> = identities.zip(0..).map(|(identity, at)| (prefix(identity), at)).collect();
     order.sort_unstable();
     order
-}
-
-fn damaged() -> DataFusionError {
-    DataFusionError::IoError(io::Error::new(io::ErrorKind::InvalidData, "a temporary file is not as it was written"))
 }
 
 /// Entries whose identities begin alike: nearly always of one identity.

@@ -1,5 +1,7 @@
 //! Kept entries as bytes of a temporary file: of one fixed length each, read by the process that wrote them.
 
+use std::io::{self, Read};
+
 use validator_core::digest::{Digest, IdentityHash};
 use validator_core::hole::HoleReason;
 use validator_core::judge::{LossKind, MessageEntry, MessageState, RowEntry, RowStanding};
@@ -9,9 +11,9 @@ use validator_core::verdict::{ExcludedCause, UndecodableCause};
 use crate::kept::KeptRow;
 
 /// Bytes of a message: position 12, timestamp 9, identity 17, two digests of 33, state 2, loss 5.
-pub const MESSAGE_BYTES: usize = 111;
+const MESSAGE_BYTES: usize = 111;
 /// Bytes of a row: position 12, identity 16, two digests of 32, standing, hole, late and beside.
-pub const ROW_BYTES: usize = 96;
+const ROW_BYTES: usize = 96;
 
 const STANDINGS: [RowStanding; 4] =
     [RowStanding::InScope, RowStanding::OutOfScope, RowStanding::Impossible, RowStanding::Unobservable];
@@ -41,7 +43,7 @@ pub fn write_message(entry: &MessageEntry) -> [u8; MESSAGE_BYTES] {
 }
 
 /// The message of these bytes; `None` where none was written so.
-pub fn read_message(bytes: &[u8; MESSAGE_BYTES]) -> Option<MessageEntry> {
+fn read_message(bytes: &[u8; MESSAGE_BYTES]) -> Option<MessageEntry> {
     let mut input = In(bytes);
     let at = MessageAt {
         partition: PartitionIndex(u32::from_le_bytes(input.take()?)),
@@ -83,7 +85,7 @@ pub fn write_row(row: &KeptRow) -> [u8; ROW_BYTES] {
 }
 
 /// The row of these bytes; `None` where none was written so.
-pub fn read_row(bytes: &[u8; ROW_BYTES]) -> Option<KeptRow> {
+fn read_row(bytes: &[u8; ROW_BYTES]) -> Option<KeptRow> {
     let mut input = In(bytes);
     let at = RowAt { file: FileIndex(u32::from_le_bytes(input.take()?)), position: u64::from_le_bytes(input.take()?) };
     let identity = IdentityHash(input.take()?);
@@ -99,6 +101,30 @@ pub fn read_row(bytes: &[u8; ROW_BYTES]) -> Option<KeptRow> {
         entry: RowEntry { at, identity, digest, rest, standing, hole, late: late == 1 },
         beside: beside == 1,
     })
+}
+
+/// The next message of a temporary file.
+///
+/// # Errors
+/// It ends too early, or is not as it was written.
+pub fn next_message(input: &mut impl Read) -> io::Result<MessageEntry> {
+    let mut bytes = [0; MESSAGE_BYTES];
+    input.read_exact(&mut bytes)?;
+    read_message(&bytes).ok_or_else(damaged)
+}
+
+/// The next row of a temporary file.
+///
+/// # Errors
+/// It ends too early, or is not as it was written.
+pub fn next_row(input: &mut impl Read) -> io::Result<KeptRow> {
+    let mut bytes = [0; ROW_BYTES];
+    input.read_exact(&mut bytes)?;
+    read_row(&bytes).ok_or_else(damaged)
+}
+
+fn damaged() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "a temporary file is not as it was written")
 }
 
 /// The place of one of few values.

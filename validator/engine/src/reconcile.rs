@@ -41,7 +41,7 @@ use crate::passes::{MessagePass, RowPass, covered};
 use crate::scoping::{self, Scoping};
 use crate::segment_exec::RowCensus;
 use crate::suspect::{Suspect, Suspects, heads};
-use crate::telling::{Parts, Telling};
+use crate::telling::Telling;
 use crate::tolerate::BoundTolerance;
 use crate::upsert;
 
@@ -204,10 +204,10 @@ impl Run {
         (self.progress.disputed)(Dispute { segments, messages: messages_of(&books, &disputed) });
         let forced: Balanced = Balanced::of(&without(&books, &disputed), &rows.bags);
         let mut balanced = if disputed.len() == books.disputed().len() { balanced } else { forced };
-        let (mut case, mut agreement) = self.case(&drill, &books, &disputed, &messages, &rows.bags, &scoping).await?;
+        let (case, mut agreement) = self.case(&drill, &books, &disputed, &messages, &rows.bags, &scoping).await?;
         let astray = std::mem::take(&mut rows.census.misrouted);
         let entered = misrouted::entered(&astray, &case);
-        let parts = agreement.apart.take().map(|groups| Parts::new(groups, &mut case)).transpose()?;
+        let (parts, case) = self.parts(agreement.apart.take(), case).await?;
         let lookup = Lookup::new(drill.clone(), Arc::clone(&disputed), agreement.proven.take());
         let (mut judgement, removed) = self.judged(case, lookup).await?;
         let astray = misrouted::in_scope(astray, &disputed, &entered, &judgement);

@@ -51,7 +51,7 @@ impl Parts {
     ///
     /// # Errors
     /// What was spilled cannot be read back.
-    pub fn new(groups: Groups, case: &mut Case) -> Result<Self, RunError> {
+    fn new(groups: Groups, case: &mut Case) -> Result<Self, RunError> {
         let past = with_pairs(case);
         let (mode, clock, whole_topic) = (case.mode, case.clock, case.whole_topic);
         let like = Case { mode, messages: Vec::new(), rows: Vec::new(), clock, past, whole_topic };
@@ -99,6 +99,17 @@ impl Run {
         let removed = removed(self, &judgement, &names).await?;
         judgement.mark_removed(&removed.keys().copied().collect());
         Ok((judgement, removed))
+    }
+
+    /// The parts of what is judged apart from a case, and the case.
+    pub(crate) async fn parts(
+        &self,
+        groups: Option<Groups>,
+        mut case: Case,
+    ) -> Result<(Option<Parts>, Case), RunError> {
+        let Some(groups) = groups else { return Ok((None, case)) };
+        let made = move || Ok((Some(Parts::new(groups, &mut case)?), case));
+        tokio::task::spawn_blocking(made).await?
     }
 
     /// Judges the parts and adds them to the judgement of the case; tells of everything in order.

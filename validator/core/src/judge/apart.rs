@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use super::case::{Case, MessageEntry, MessageState, ModeKind, RowEntry, RowStanding};
 use super::pairing::{Pairing, Step};
 use super::versions::Versions;
-use crate::clock::Past;
+use crate::clock::{Past, note_paired};
 use crate::digest::Digest;
 use crate::position::PartitionIndex;
 
@@ -68,7 +68,7 @@ pub fn with_pairs(case: &mut Case) -> Past {
     let pairing = Pairing::of(case, &versions);
     let paired = case.messages.iter().zip(&pairing.of_message);
     for (message, _) in paired.filter(|(_, pair)| pair.is_some_and(|pair| pair.step == Step::Equal)) {
-        note(&mut paired_max, message);
+        note_paired(&mut paired_max, message.at);
     }
     Past::Offsets { paired_max }
 }
@@ -76,11 +76,6 @@ pub fn with_pairs(case: &mut Case) -> Past {
 /// The same of entries that are judged apart.
 pub fn note_pair(paired_max: &mut BTreeMap<PartitionIndex, i64>, message: &MessageEntry, rows: &[RowEntry]) {
     if rows.iter().any(|row| message.digest == Some(row.digest)) {
-        note(paired_max, message);
+        note_paired(paired_max, message.at);
     }
-}
-
-fn note(paired_max: &mut BTreeMap<PartitionIndex, i64>, message: &MessageEntry) {
-    let largest = paired_max.entry(message.at.partition).or_insert(message.at.offset);
-    *largest = message.at.offset.max(*largest);
 }
