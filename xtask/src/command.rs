@@ -44,9 +44,9 @@ impl fmt::Display for Failure {
 /// What every task returns.
 pub type Done = Result<(), Failure>;
 
-/// The repository's root.
+/// The repository's root. Asked of cargo as it runs us: a binary that was built in another clone says the other's.
 pub fn root() -> PathBuf {
-    let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let xtask = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
     xtask.parent().expect("xtask is a folder of the repository").to_owned()
 }
 

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use validator_core::clock::Clock;
-use validator_core::contract::Bound;
+use validator_core::contract::{Bound, Identity};
 use validator_engine::found::Keep;
 use validator_engine::reconcile::{Judge, Run};
-use validator_engine::suspect::FirstMessages;
+use validator_engine::suspect::{FirstMessages, Suspect};
 use validator_tap::Tap;
 
 use crate::answer::{Answer, Frame};
@@ -139,7 +139,8 @@ pub async fn judge(
 ) -> Result<Answer, Failure> {
     let sides = open::sides(pipeline, service, request).await?;
     let clock = clock(pipeline, request, &sides);
-    if request.stop_if_contract {
+    // Which version of a key is the last is known only when everything is read.
+    if request.stop_if_contract && !matches!(pipeline.contract.identity, Identity::Key { upsert: Some(_), .. }) {
         refuse_contract(pipeline, service, &sides, clock, request).await?;
     }
     let estimate = sides.estimate();
@@ -155,6 +156,9 @@ pub async fn judge(
     };
     let run = open::run(pipeline, service, &sides, clock, request, watched)?;
     let result = run.reconcile().await?;
+    if let Some(suspect) = result.suspect.as_ref().filter(|_| request.stop_if_contract) {
+        return Err(refusal(pipeline, suspect));
+    }
     let frame = Frame {
         pipeline: &pipeline.contract.name,
         config_hash: &pipeline.config_hash,
@@ -185,10 +189,16 @@ async fn refuse_contract(
         known: sides.known.clone(),
     };
     let run = open::run(pipeline, service, &first, clock, request, validator_engine::reconcile::Progress::none())?;
-    let Some(suspect) = run.reconcile().await?.suspect else { return Ok(()) };
+    match run.reconcile().await?.suspect {
+        Some(suspect) => Err(refusal(pipeline, &suspect)),
+        None => Ok(()),
+    }
+}
+
+fn refusal(pipeline: &Pipeline, suspect: &Suspect) -> Failure {
     let place = format!("map.{}", suspect.column);
     let hint = "look at its mapping, its field's type or unit; without --stop-if-contract every difference is judged";
-    Err(vec![pipeline.problem_at(&place, suspect.to_string()).hint(hint)].into())
+    vec![pipeline.problem_at(&place, suspect.to_string()).hint(hint)].into()
 }
 
 /// Opens both sides and binds the contract, as [`judge`] does, and leaves the run to the caller: for who measures its

@@ -1,40 +1,39 @@
 //! The reconcile plan: bags per segment, from either side.
 //!
 //! ```text
-//! MessageExec ────────────────▶ row_digest ▶ slips ▶ bag by segment        ▶ merge
-//! IcebergScanExec ▶ SegmentExec ▶ row_digest ▶ slips ▶ bag by segment, file ▶ merge
+//! MessageExec ───────────────────▶ BagExec (digest, slip, runs) ▶ bag by segment       ▶ merge
+//! IcebergScanExec ▶ SegmentExec ▶ BagExec (digest, slip, runs) ▶ bag by segment, file ▶ merge
 //! ```
 //! Contract: partial bags merge exactly, so partitions of the plan may see any share of the input.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Int64Type, UInt32Type, UInt64Type};
+use arrow_array::types::{Int64Type, UInt64Type};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::TaskContext;
-use datafusion::functions_aggregate::{min_max::max_udaf, sum::sum_udaf};
-use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
+use datafusion::functions_aggregate::{bit_and_or_xor::bit_or_udaf, min_max::max_udaf, sum::sum_udaf};
+use datafusion::logical_expr::AggregateUDF;
+use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::aggregate::{AggregateExprBuilder, AggregateFunctionExpr};
-use datafusion::physical_expr::expressions::{Column, Literal};
-use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
+use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode, PhysicalGroupBy};
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
-use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
 use datafusion::physical_plan::{ExecutionPlan, collect};
-use datafusion::scalar::ScalarValue;
 use validator_core::bag::Bag;
 use validator_core::books::Books;
 use validator_core::digest::DigestKey;
 use validator_core::position::FileIndex;
 use validator_core::segment::SegmentKey;
 
+use crate::bag_exec::{BagExec, BagSpec, Files, SEGMENT_FIELDS, file_class};
 use crate::bag_sum::{BagSum, bag_at};
-use crate::message_exec::{MESSAGE_PREFIX, MessageExec};
-use crate::row_digest::{DigestSpec, RowDigest};
+use crate::digester::DigestSpec;
+use crate::message_exec::MessageExec;
 use crate::scan_exec::FILE_COLUMN;
-use crate::segment_exec::{ROW_PREFIX, SegmentExec};
-use crate::slip_exec::{SLIP_COLUMN, SlipExec};
+use crate::segment_exec::SegmentExec;
 use crate::slips::{Side, Slips};
 
 /// The bag of one segment's messages.
@@ -48,17 +47,26 @@ pub struct MessageBag {
     pub offset_max: i64,
 }
 
-/// The bag of one segment's rows in one file.
+/// The bag of one segment's rows in one file, or in all of them.
 #[derive(Debug, Clone, Copy)]
 pub struct RowBag {
     /// The segment.
     pub segment: SegmentKey,
-    /// The file.
-    pub file: FileIndex,
-    /// Its rows.
+    /// Where the rows lie.
+    pub files: RowFiles,
+    /// The rows.
     pub bag: Bag,
     /// How many of them are late.
     pub late: u64,
+}
+
+/// Which files the rows of a bag lie in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowFiles {
+    /// This one.
+    One(FileIndex),
+    /// Some of the files of these classes.
+    Classes(u64),
 }
 
 /// Runs the message side.
@@ -67,20 +75,16 @@ pub struct RowBag {
 /// A source that cannot be read, or the plan's memory.
 pub async fn message_bags(
     messages: MessageExec,
-    spec: &DigestSpec,
+    digest: DigestSpec,
     key: &DigestKey,
     slips: &Arc<Slips>,
     context: Arc<TaskContext>,
 ) -> Result<Vec<MessageBag>> {
-    let columns = spec.fields.len();
-    let input: Arc<dyn ExecutionPlan> = Arc::new(messages);
-    let marks = Arc::new(Column::new("_inexact", MESSAGE_PREFIX + columns)) as Arc<dyn PhysicalExpr>;
-    let digest = digest_expr(&input, spec, key, MESSAGE_PREFIX, marks)?;
-    let slip = input.schema().index_of(SLIP_COLUMN)?;
-    let input = project(input, &[0, 1, 2, slip], digest)?;
-    let input = Arc::new(SlipExec::new(input, Side::Message, Arc::clone(slips)));
-    let aggregates = [("bag", bag_udaf(), 4), ("offset_max", max_udaf(), 2)];
-    let batches = collect(grouped(input, 2, &aggregates)?, context).await?;
+    let inexact = Some(SEGMENT_FIELDS + digest.fields.len());
+    let spec = BagSpec { digest, inexact, files: Files::None };
+    let bags = bags_of(Arc::new(messages), Side::Message, spec, key, slips)?;
+    let aggregates = [("bag", bag_udaf(), 3), ("offset_max", max_udaf(), 4)];
+    let batches = collect(grouped(bags, 2, &aggregates)?, context).await?;
     let mut bags = Vec::new();
     for batch in &batches {
         let largest = batch.column(3).as_primitive::<Int64Type>();
@@ -91,72 +95,73 @@ pub async fn message_bags(
     Ok(bags)
 }
 
-/// Runs the row side.
+/// Runs the row side; `by_file` keeps the bags of files apart.
 ///
 /// # Errors
 /// The plan's memory; what is wrong with files is in the scan's log.
 pub async fn row_bags(
     rows: SegmentExec,
-    spec: &DigestSpec,
+    digest: DigestSpec,
     key: &DigestKey,
     slips: &Arc<Slips>,
+    by_file: bool,
     context: Arc<TaskContext>,
 ) -> Result<Vec<RowBag>> {
-    let input: Arc<dyn ExecutionPlan> = Arc::new(rows);
-    let file = input.schema().index_of(FILE_COLUMN)?;
-    let marks = Arc::new(Literal::new(ScalarValue::Binary(None))) as Arc<dyn PhysicalExpr>;
-    let digest = digest_expr(&input, spec, key, ROW_PREFIX, marks)?;
-    let slip = input.schema().index_of(SLIP_COLUMN)?;
-    let input = project(input, &[0, 1, file, 2, slip], digest)?;
-    let input = Arc::new(SlipExec::new(input, Side::Row, Arc::clone(slips)));
-    let aggregates = [("bag", bag_udaf(), 5), ("late", sum_udaf(), 3)];
-    let batches = collect(grouped(input, 3, &aggregates)?, context).await?;
+    let file = rows.schema().index_of(FILE_COLUMN)?;
+    let files = if by_file { Files::Each(file) } else { Files::Classes(file) };
+    let bags = bags_of(Arc::new(rows), Side::Row, BagSpec { digest, inexact: None, files }, key, slips)?;
+    let (bag, late) = (("bag", bag_udaf(), 3), ("late", sum_udaf(), 4));
+    let plan = match by_file {
+        true => grouped(bags, 3, &[bag, late])?,
+        false => grouped(bags, 2, &[("files", bit_or_udaf(), 2), bag, late])?,
+    };
     let mut bags = Vec::new();
-    for batch in &batches {
-        let files = batch.column(2).as_primitive::<UInt32Type>();
+    for batch in &collect(plan, context).await? {
+        let files = batch.column(2).as_primitive::<UInt64Type>();
         let late = batch.column(4).as_primitive::<Int64Type>();
         for (row, segment) in segments(batch)?.into_iter().enumerate() {
+            let files = match (by_file, files.value(row)) {
+                (true, file) => RowFiles::One(FileIndex(file as u32)),
+                (false, classes) => RowFiles::Classes(classes),
+            };
             let bag = bag_at(batch.column(3), row)?;
-            let late = u64::try_from(late.value(row)).unwrap_or(0);
-            bags.push(RowBag { segment, file: FileIndex(files.value(row)), bag, late });
+            bags.push(RowBag { segment, files, bag, late: u64::try_from(late.value(row)).unwrap_or(0) });
         }
     }
     Ok(bags)
+}
+
+/// Those of `files` in which rows of these bags may lie.
+pub(crate) fn files_of<'a>(
+    bags: impl Iterator<Item = &'a RowBag>,
+    files: impl Iterator<Item = FileIndex>,
+) -> BTreeSet<FileIndex> {
+    let (mut found, mut classes) = (BTreeSet::new(), 0);
+    for bag in bags {
+        match bag.files {
+            RowFiles::One(file) => {
+                found.insert(file);
+            }
+            RowFiles::Classes(some) => classes |= some,
+        }
+    }
+    found.extend(files.filter(|file| file_class(file.0) & classes != 0));
+    found
 }
 
 fn bag_udaf() -> Arc<AggregateUDF> {
     Arc::new(AggregateUDF::new_from_impl(BagSum::default()))
 }
 
-/// `row_digest(column…, marks)` over the columns from `first`.
-fn digest_expr(
-    input: &Arc<dyn ExecutionPlan>,
-    spec: &DigestSpec,
-    key: &DigestKey,
-    first: usize,
-    marks: Arc<dyn PhysicalExpr>,
-) -> Result<Arc<dyn PhysicalExpr>> {
-    let digest = RowDigest::new(spec.clone(), key).map_err(|error| DataFusionError::External(Box::new(error)))?;
-    let schema = input.schema();
-    let columns = (first..first + spec.fields.len())
-        .map(|index| Arc::new(Column::new(schema.field(index).name(), index)) as Arc<dyn PhysicalExpr>);
-    let arguments = columns.chain([marks]).collect();
-    let function = Arc::new(ScalarUDF::new_from_impl(digest));
-    Ok(Arc::new(ScalarFunctionExpr::try_new(function, arguments, &schema, Arc::default())?))
-}
-
-fn project(
+fn bags_of(
     input: Arc<dyn ExecutionPlan>,
-    kept: &[usize],
-    digest: Arc<dyn PhysicalExpr>,
+    side: Side,
+    spec: BagSpec,
+    key: &DigestKey,
+    slips: &Arc<Slips>,
 ) -> Result<Arc<dyn ExecutionPlan>> {
-    let schema = input.schema();
-    let column = |index: &usize| {
-        let name = schema.field(*index).name();
-        ProjectionExpr { expr: Arc::new(Column::new(name, *index)), alias: name.clone() }
-    };
-    let digest = ProjectionExpr { expr: digest, alias: "digest".to_owned() };
-    Ok(Arc::new(ProjectionExec::try_new(kept.iter().map(column).chain([digest]), input)?))
+    let bags = BagExec::new(input, side, spec, key, Arc::clone(slips));
+    Ok(Arc::new(bags.map_err(|error| DataFusionError::External(Box::new(error)))?))
 }
 
 /// Groups by the first `keys` columns: partial per partition, then merged.

@@ -1,6 +1,6 @@
-//! `bag(digest)`: count and 256-bit sum of digests, as a DataFusion aggregate.
+//! `bag(bag)`: the bag of all bags of a group, as a DataFusion aggregate.
 //!
-//! Contract: the state is one 40-byte bag (count, then sum, little-endian), so partial bags of
+//! Contract: argument, state and result are bags of 40 bytes (count, then sum, little-endian), so partial bags of
 //! partitions, files and processes merge in any order.
 
 use std::any::Any;
@@ -12,10 +12,10 @@ use arrow_schema::{DataType, Field as ArrowField, FieldRef};
 use datafusion::common::{Result, ScalarValue, exec_datafusion_err};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::{Accumulator, AggregateUDFImpl, EmitTo, GroupsAccumulator, Signature, Volatility};
-use validator_core::bag::Bag;
+use validator_core::bag::{BAG_BYTES, Bag};
 
-/// Bytes of a bag's state.
-pub const BAG_BYTES: i32 = 40;
+/// The type of bags.
+const BAG: DataType = DataType::FixedSizeBinary(BAG_BYTES as i32);
 
 /// The aggregate function.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -25,7 +25,7 @@ pub struct BagSum {
 
 impl Default for BagSum {
     fn default() -> Self {
-        Self { signature: Signature::exact(vec![DataType::FixedSizeBinary(32)], Volatility::Immutable) }
+        Self { signature: Signature::exact(vec![BAG], Volatility::Immutable) }
     }
 }
 
@@ -43,7 +43,7 @@ impl AggregateUDFImpl for BagSum {
     }
 
     fn return_type(&self, _arg_types: &[DataType]) -> Result<DataType> {
-        Ok(DataType::FixedSizeBinary(BAG_BYTES))
+        Ok(BAG)
     }
 
     fn is_nullable(&self) -> bool {
@@ -52,7 +52,7 @@ impl AggregateUDFImpl for BagSum {
 
     fn state_fields(&self, args: StateFieldsArgs) -> Result<Vec<FieldRef>> {
         let name = format!("{}[bag]", args.name);
-        Ok(vec![Arc::new(ArrowField::new(name, DataType::FixedSizeBinary(BAG_BYTES), false))])
+        Ok(vec![Arc::new(ArrowField::new(name, BAG, false))])
     }
 
     fn accumulator(&self, _args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
@@ -85,10 +85,7 @@ struct OneBag(Bag);
 
 impl Accumulator for OneBag {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
-        for digest in digests(&values[0])? {
-            self.0.add_bytes(digest);
-        }
-        Ok(())
+        self.merge_batch(values)
     }
 
     fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
@@ -123,9 +120,10 @@ impl GroupsAccumulator for Bags {
         total_num_groups: usize,
     ) -> Result<()> {
         self.0.resize(total_num_groups, Bag::default());
-        for (row, digest) in digests(&values[0])?.enumerate() {
+        let bags = fixed(&values[0])?;
+        for (row, group) in group_indices.iter().enumerate() {
             if opt_filter.is_none_or(|keep| keep.is_valid(row) && keep.value(row)) {
-                self.0[group_indices[row]].add_bytes(digest);
+                self.0[*group].merge(&bag_of(bags.value(row))?);
             }
         }
         Ok(())
@@ -135,20 +133,15 @@ impl GroupsAccumulator for Bags {
         &mut self,
         values: &[ArrayRef],
         group_indices: &[usize],
-        _opt_filter: Option<&BooleanArray>,
+        opt_filter: Option<&BooleanArray>,
         total_num_groups: usize,
     ) -> Result<()> {
-        self.0.resize(total_num_groups, Bag::default());
-        let states = fixed(&values[0])?;
-        for (row, group) in group_indices.iter().enumerate() {
-            self.0[*group].merge(&bag_of(states.value(row))?);
-        }
-        Ok(())
+        self.update_batch(values, group_indices, opt_filter, total_num_groups)
     }
 
     fn evaluate(&mut self, emit_to: EmitTo) -> Result<ArrayRef> {
         let bytes: Vec<u8> = emit_to.take_needed(&mut self.0).iter().flat_map(Bag::to_bytes).collect();
-        Ok(Arc::new(FixedSizeBinaryArray::try_new(BAG_BYTES, Buffer::from_vec(bytes), None)?))
+        Ok(Arc::new(FixedSizeBinaryArray::try_new(BAG_BYTES as i32, Buffer::from_vec(bytes), None)?))
     }
 
     fn state(&mut self, emit_to: EmitTo) -> Result<Vec<ArrayRef>> {
@@ -167,23 +160,12 @@ fn fixed(array: &ArrayRef) -> Result<&FixedSizeBinaryArray> {
         .ok_or_else(|| exec_datafusion_err!("expected fixed-size bytes, got {}", array.data_type()))
 }
 
-fn digests(array: &ArrayRef) -> Result<impl Iterator<Item = &[u8; 32]>> {
-    let array = fixed(array)?;
-    let (bytes, rest) = array.value_data().as_chunks::<32>();
-    if array.value_length() != 32 || !rest.is_empty() {
-        return Err(exec_datafusion_err!("a digest has 32 bytes, not {}", array.value_length()));
-    }
-    Ok(bytes.iter())
-}
-
 fn bag_of(bytes: &[u8]) -> Result<Bag> {
-    let bytes: &[u8; BAG_BYTES as usize] =
-        bytes.try_into().map_err(|_| exec_datafusion_err!("a bag has {BAG_BYTES} bytes, not {}", bytes.len()))?;
-    Ok(Bag::from_bytes(bytes))
+    Bag::from_slice(bytes).ok_or_else(|| exec_datafusion_err!("a bag has {BAG_BYTES} bytes, not {}", bytes.len()))
 }
 
 fn bag_scalar(bag: &Bag) -> ScalarValue {
-    ScalarValue::FixedSizeBinary(BAG_BYTES, Some(bag.to_bytes().to_vec()))
+    ScalarValue::FixedSizeBinary(BAG_BYTES as i32, Some(bag.to_bytes().to_vec()))
 }
 
 #[cfg(test)]
@@ -192,8 +174,8 @@ mod tests {
     use validator_core::digest::Digest;
 
     fn column(digests: &[[u8; 32]]) -> ArrayRef {
-        let bytes = digests.iter().flatten().copied().collect::<Vec<u8>>();
-        Arc::new(FixedSizeBinaryArray::try_new(32, Buffer::from_vec(bytes), None).expect("whole digests"))
+        let bytes = digests.iter().flat_map(|digest| bag(&[*digest]).to_bytes()).collect::<Vec<u8>>();
+        Arc::new(FixedSizeBinaryArray::try_new(BAG_BYTES as i32, Buffer::from_vec(bytes), None).expect("whole bags"))
     }
 
     fn bag(digests: &[[u8; 32]]) -> Bag {
@@ -217,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_column_that_holds_no_digests_is_an_error() {
+    fn a_column_that_holds_no_bags_is_an_error() {
         let short: ArrayRef =
             Arc::new(FixedSizeBinaryArray::try_new(16, Buffer::from_vec(vec![0u8; 16]), None).expect("16 bytes"));
         assert!(OneBag(Bag::default()).update_batch(&[short]).is_err());

@@ -15,13 +15,13 @@ use validator_core::judge::{Case, ModeKind};
 use validator_core::position::{MessageAt, PartitionIndex};
 use validator_core::segment::SegmentKey;
 
-use crate::bag_plan::{MessageBag, RowBag};
+use crate::bag_plan::{MessageBag, RowBag, files_of};
 use crate::captured::{Captured, CapturedValues};
 use crate::drill::{Disputed, Drill, Sieve};
 use crate::groups::Groups;
 use crate::kept::{Agreed, Kept, Reduced};
 use crate::limits::KEPT_BYTES_MAX;
-use crate::passes::MessagePass;
+use crate::passes::{MessagePass, all_files};
 use crate::place_hasher::PlaceHasher;
 use crate::reconcile::{Run, RunError};
 use crate::scoping::Scoping;
@@ -80,7 +80,8 @@ impl Run {
         row_bags: &[RowBag],
         scoping: &Scoping,
     ) -> Result<(Case, Agreement), RunError> {
-        let files = row_bags.iter().filter(|bag| segments.contains(&bag.segment)).map(|bag| bag.file).collect();
+        let in_question = row_bags.iter().filter(|bag| segments.contains(&bag.segment));
+        let files = files_of(in_question, all_files(&self.pinned).into_iter());
         let disputed = Disputed { segments: Arc::clone(segments), files, books: Arc::clone(books) };
         let mut agreement = Agreement::default();
         let reduced = if let Some(versions) = &messages.versions {
@@ -171,11 +172,11 @@ impl Run {
             (Arc::clone(&messages.slips), Arc::clone(&self.messages.segments), self.threads);
         let disputed: HashSet<SegmentKey, BuildHasherDefault<PlaceHasher>> = disputed.iter().copied().collect();
         let compare = move || match *segments {
-            MessageSegments::Offset(width) => slips.differing(threads, true, |name: Name| {
+            MessageSegments::Offset(width) => slips.differing(threads, |name: Name| {
                 let at = name.offset();
                 disputed.contains(&width.segment_of(at.partition, at.offset))
             }),
-            MessageSegments::Key(_) => slips.differing(threads, false, |_| true),
+            MessageSegments::Key(_) => slips.differing(threads, |_| true),
         };
         Ok(tokio::task::spawn_blocking(compare).await??)
     }

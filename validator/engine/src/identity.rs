@@ -9,8 +9,8 @@ use validator_core::encode::{Domain, EncodeError};
 use validator_core::judge::ModeKind;
 
 use crate::binding::{BoundColumn, BoundIdentity, LeafPath, leaf_field};
+use crate::digester::{DigestSpec, Digester};
 use crate::leaves::{Rest, leaf_array};
-use crate::row_digest::{DigestSpec, Digester};
 
 /// The compiled digests of one binding.
 pub struct IdentityDigests {

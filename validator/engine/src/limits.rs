@@ -43,8 +43,8 @@ pub const APART_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Bytes read at a time of each spilled part of them, of which there may be hundreds.
 pub const GROUPS_READ_BYTES: usize = 64 * 1024;
 
-/// Entries that are judged apart at a time: their drafts and the identities of missing ones are held.
-pub const PART_ENTRIES_MAX: usize = 524_288;
+/// Entries that are judged apart at a time: their drafts and the identities of missing ones are held, of two parts at once.
+pub const PART_ENTRIES_MAX: usize = 262_144;
 
 /// Findings in memory, about a kilobyte each; the rest is spilled.
 pub const FINDINGS_AT_HAND_MAX: usize = 100_000;

@@ -22,15 +22,12 @@ use validator_core::judge::MessageState;
 use validator_core::segment::SegmentKey;
 use validator_tap::Wanted;
 
+use crate::bag_exec::{slip_column, slip_field};
 use crate::limits::QUEUE_BATCHES_MAX;
 use crate::message_batch::MessageBatch;
 use crate::message_reader::MessageSide;
 use crate::observations::Observations;
-use crate::slip_exec::{slip_column, slip_field};
 use crate::slips::{Name, Side, Slip, Slips};
-
-/// Columns before the bound ones: the two numbers of a segment key, the offset and the slip.
-pub const MESSAGE_PREFIX: usize = 4;
 
 /// Looks at every batch before it is reduced to judged messages; called on the reading threads.
 pub type Witness = Arc<dyn Fn(&MessageBatch) + Send + Sync>;

@@ -117,7 +117,7 @@ impl Run {
         let exec =
             MessageExec::new(self.messages.clone(), shares, Arc::clone(&observations), witness, Arc::clone(&slips));
         let spec = row_spec(&self.messages.binding.columns);
-        let bags = message_bags(exec, &spec, &self.key, &slips, Arc::clone(&self.context)).await?;
+        let bags = message_bags(exec, spec, &self.key, &slips, Arc::clone(&self.context)).await?;
         let seen = std::mem::take(&mut *observations.lock().unwrap_or_else(PoisonError::into_inner));
         Ok(MessagePass::new(bags, seen, &noted, slips))
     }
@@ -125,9 +125,10 @@ impl Run {
     /// Modes `offset` and `key` keep slips; in the others a name does not say which message a row is of.
     fn slips(&self) -> Arc<Slips> {
         let runtime = self.context.runtime_env();
-        let has_names = matches!(self.messages.binding.identity.mode(), ModeKind::Offset | ModeKind::Key);
+        let by_offset = self.messages.binding.identity.is_offset();
+        let has_names = by_offset || self.messages.binding.identity.mode() == ModeKind::Key;
         Arc::new(match has_names && !self.is_upsert() {
-            true => Slips::new(SLIP_BYTES_MAX, SLIP_DISK_BYTES_MAX, runtime),
+            true => Slips::new(by_offset, SLIP_BYTES_MAX, SLIP_DISK_BYTES_MAX, runtime),
             false => Slips::none(runtime),
         })
     }
@@ -183,7 +184,9 @@ impl Run {
     pub async fn row_pass(&self, scoping: &Scoping, slips: &Arc<Slips>) -> Result<RowPass, RunError> {
         let fields: Arc<[Field]> = self.messages.binding.read_fields().into();
         let routing = Routing::new(&self.pinned, Arc::clone(&fields));
-        let spec = row_spec(&self.messages.binding.columns);
+        // Without windows a segment has rows in most files.
+        let identity = &self.messages.binding.identity;
+        let by_file = identity.is_offset() || identity.window().is_some();
         let mut lost: BTreeMap<FileIndex, RowGroups> = BTreeMap::new();
         let mut faults: Vec<(FileIndex, FileFault)> = Vec::new();
         loop {
@@ -207,7 +210,8 @@ impl Run {
             let tasks = scan_tasks(&rows, &all_files(&self.pinned), &lost);
             let scan = IcebergScanExec::new(Arc::clone(&self.pinned), &fields, tasks, self.threads, Arc::clone(&log));
             let segments = SegmentExec::new(Arc::new(scan), Arc::clone(&cut));
-            let bags = row_bags(segments, &spec, &self.key, slips, Arc::clone(&self.context)).await?;
+            let (spec, context) = (row_spec(&self.messages.binding.columns), Arc::clone(&self.context));
+            let bags = row_bags(segments, spec, &self.key, slips, by_file, context).await?;
             let state = log.state();
             scoping::note_lost(&mut lost, &state.faults);
             faults.extend(state.faults);

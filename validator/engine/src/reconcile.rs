@@ -229,7 +229,9 @@ impl Run {
             keys_spanning: messages.tally.keys_spanning,
             segments,
             accounts,
-            suspect: telling.suspects.suspect(messages.seen.first_judged),
+            suspect: telling
+                .suspects
+                .suspect(messages.seen.first_judged.saturating_sub(messages.tally.first_superseded)),
             seen: messages.seen,
             holes,
             findings: telling.findings,

@@ -22,17 +22,13 @@ use validator_core::judge::RowStanding;
 use validator_core::position::{PartitionIndex, RowAt};
 use validator_core::schema::Field;
 
+use crate::bag_exec::{slip_column, slip_field};
 use crate::binding::Binding;
 use crate::late::LateRule;
 use crate::misrouted::{MisroutedRow, Routing};
 use crate::scan_exec::rows_at;
 use crate::segments::{RowPlace, RowSegments};
-use crate::slip_exec::{slip_column, slip_field};
 use crate::tolerate::{Tolerated, tolerate};
-
-/// Columns that the node puts before those of the scan: the two numbers of a segment key, whether the row is late, and
-/// its slip.
-pub const ROW_PREFIX: usize = 4;
 
 /// Counts over all rows of a pass.
 #[derive(Debug, Default, Clone)]

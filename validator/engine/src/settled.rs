@@ -69,6 +69,7 @@ mod tests {
     use validator_core::position::FileIndex;
 
     use super::*;
+    use crate::bag_plan::RowFiles;
 
     const SEGMENT: SegmentKey = SegmentKey::Offsets { partition: PartitionIndex(1), index: 0 };
 
@@ -85,7 +86,7 @@ mod tests {
         books.debit(SEGMENT, &bag(found.0));
         books.credit(SEGMENT, &bag(found.1));
         let found = Found { books, late: [(SEGMENT, 1)].into() };
-        let rows = [RowBag { segment: SEGMENT, file: FileIndex(0), bag: bag(rows), late: 2 }];
+        let rows = [RowBag { segment: SEGMENT, files: RowFiles::One(FileIndex(0)), bag: bag(rows), late: 2 }];
         let differing = Differing { settled_max: [(PartitionIndex(1), 17)].into(), ..Differing::default() };
         settled(&disputed, &found, &rows, &differing)
     }

@@ -9,20 +9,19 @@
 //! nothing rests on a part of a digest. Slips that find no room end the keeping, never the run.
 
 use std::collections::{BTreeMap, HashSet};
-use std::fs::File;
 use std::hash::BuildHasherDefault;
-use std::io::{BufReader, BufWriter, Read, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use datafusion::error::Result;
-use datafusion::execution::disk_manager::RefCountedTempFile;
 use datafusion::execution::runtime_env::RuntimeEnv;
+use validator_core::clock::note_paired;
 use validator_core::digest::IdentityHash;
 use validator_core::position::{MessageAt, PartitionIndex};
 
 use crate::limits::{DIFFERING_NAMES_MAX, SLIP_BUCKETS};
 use crate::place_hasher::PlaceHasher;
+use crate::slip_bucket::Bucket;
 
 /// What a message and its row have in common without a look at their values: 12 bytes of position or identity hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -48,13 +47,39 @@ impl Slip {
         Self { name, mark: beginning & !1 | u64::from(settles) }
     }
 
-    fn settles(self) -> bool {
+    /// Its name.
+    pub fn name(self) -> Name {
+        self.name
+    }
+
+    /// The beginning of the digest and whether it settles.
+    pub fn mark(self) -> u64 {
+        self.mark
+    }
+
+    /// Whether an equal one of the other side settles it.
+    pub fn settles(self) -> bool {
         self.mark & 1 == 1
+    }
+
+    /// Twenty bytes.
+    pub fn to_bytes(self) -> [u8; SLIP_BYTES] {
+        let mut bytes = [0; SLIP_BYTES];
+        bytes[..12].copy_from_slice(&self.name.to_bytes());
+        bytes[12..].copy_from_slice(&self.mark().to_le_bytes());
+        bytes
+    }
+
+    /// The slip of such bytes.
+    pub fn from_bytes(bytes: [u8; SLIP_BYTES]) -> Self {
+        let (name, mark) = bytes.split_first_chunk().expect("20 bytes hold twelve");
+        let mark = mark.try_into().expect("eight are left");
+        Self { name: Name::from_bytes(*name), mark: u64::from_le_bytes(mark) }
     }
 }
 
 /// Bytes of a slip in memory and in a file.
-const SLIP_BYTES: usize = size_of::<Slip>();
+pub const SLIP_BYTES: usize = size_of::<Slip>();
 
 /// Which side a slip is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +93,8 @@ pub enum Side {
 /// Slips of both sides, by bucket.
 #[derive(Debug)]
 pub struct Slips {
+    /// Whether names are offsets.
+    by_offset: bool,
     buckets: Vec<Mutex<Bucket>>,
     in_memory: AtomicUsize,
     in_memory_max: usize,
@@ -85,21 +112,8 @@ pub type Names = HashSet<Name, BuildHasherDefault<PlaceHasher>>;
 pub struct Differing {
     /// Names on which the two sides differ.
     pub names: Names,
-    /// Mode `offset`: the largest settled offset of each partition in disputed segments.
+    /// Mode `offset`: the largest settled offset of each partition in disputed segments, and some of others.
     pub settled_max: BTreeMap<PartitionIndex, i64>,
-}
-
-#[derive(Debug, Default)]
-struct Bucket {
-    messages: Pile,
-    rows: Pile,
-}
-
-/// The slips of one side.
-#[derive(Debug, Default)]
-struct Pile {
-    slips: Vec<Slip>,
-    spilled: Vec<(RefCountedTempFile, usize)>,
 }
 
 impl Name {
@@ -143,9 +157,11 @@ impl Name {
 }
 
 impl Slips {
-    /// Keeps up to `in_memory_max` bytes in memory and `on_disk_max` in temporary files of `runtime`.
-    pub fn new(in_memory_max: usize, on_disk_max: u64, runtime: Arc<RuntimeEnv>) -> Self {
+    /// Keeps up to `in_memory_max` bytes in memory and `on_disk_max` in temporary files of `runtime`. `by_offset`: names
+    /// are those of offsets.
+    pub fn new(by_offset: bool, in_memory_max: usize, on_disk_max: u64, runtime: Arc<RuntimeEnv>) -> Self {
         Self {
+            by_offset,
             buckets: (0..SLIP_BUCKETS).map(|_| Mutex::default()).collect(),
             in_memory: AtomicUsize::new(0),
             in_memory_max,
@@ -158,7 +174,7 @@ impl Slips {
 
     /// Keeps nothing.
     pub fn none(runtime: Arc<RuntimeEnv>) -> Self {
-        Self { ended: AtomicBool::new(true), ..Self::new(0, 0, runtime) }
+        Self { ended: AtomicBool::new(true), ..Self::new(false, 0, 0, runtime) }
     }
 
     /// Whether slips are still kept.
@@ -179,19 +195,12 @@ impl Slips {
         }
         let bytes = count * SLIP_BYTES;
         let held = self.in_memory.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        let fair = self.in_memory_max / SLIP_BUCKETS / 2;
         for (bucket, slips) in self.buckets.iter().zip(by_bucket).filter(|(_, slips)| !slips.is_empty()) {
             let mut bucket = bucket.lock().unwrap_or_else(PoisonError::into_inner);
-            let pile = bucket.pile(side);
-            pile.slips.extend(slips);
-            if held > self.in_memory_max && pile.bytes() > fair / 2 {
-                let freed = pile.bytes();
-                let written = self.on_disk.fetch_add((pile.slips.len() * SLIP_BYTES) as u64, Ordering::Relaxed);
-                if written > self.on_disk_max || pile.spill(&self.runtime).is_err() {
-                    self.ended.store(true, Ordering::Relaxed);
-                    break;
-                }
-                self.in_memory.fetch_sub(freed, Ordering::Relaxed);
+            bucket.add(side, slips);
+            if held > self.in_memory_max && bucket.bytes_of(side) > self.fair() && !self.make_room(&mut bucket, side) {
+                self.ended.store(true, Ordering::Relaxed);
+                break;
             }
         }
         if !self.is_kept() {
@@ -199,15 +208,40 @@ impl Slips {
         }
     }
 
+    /// Takes out what is settled already; what is left of the side goes to disk where it is too much still. False without
+    /// room there.
+    fn make_room(&self, bucket: &mut Bucket, side: Side) -> bool {
+        let before = bucket.bytes();
+        if side == Side::Row {
+            bucket.settle(self.by_offset);
+        }
+        let left = bucket.bytes_of(side);
+        if left > self.fair() {
+            let on_disk = self.on_disk.fetch_add(left as u64, Ordering::Relaxed) + left as u64;
+            if on_disk > self.on_disk_max || bucket.spill(side, &self.runtime).is_err() {
+                return false;
+            }
+        }
+        self.in_memory.fetch_sub(before - bucket.bytes(), Ordering::Relaxed);
+        true
+    }
+
+    /// Bytes that a side of a bucket may have whatever the others do.
+    fn fair(&self) -> usize {
+        self.in_memory_max / SLIP_BUCKETS / 4
+    }
+
     fn clear(bucket: &Mutex<Bucket>) {
         *bucket.lock().unwrap_or_else(PoisonError::into_inner) = Bucket::default();
     }
 
-    /// Forgets the rows: their pass is made again.
+    /// Forgets the rows: their pass is made again. Messages that were settled by them are gone: their names differ then,
+    /// which costs a look at them.
     pub fn forget_rows(&self) {
         for bucket in &self.buckets {
-            let rows = std::mem::take(&mut bucket.lock().unwrap_or_else(PoisonError::into_inner).rows);
-            self.in_memory.fetch_sub(rows.bytes(), Ordering::Relaxed);
+            let mut bucket = bucket.lock().unwrap_or_else(PoisonError::into_inner);
+            self.in_memory.fetch_sub(bucket.bytes_of(Side::Row), Ordering::Relaxed);
+            bucket.forget_rows();
         }
     }
 
@@ -216,12 +250,7 @@ impl Slips {
     ///
     /// # Errors
     /// A spilled bucket cannot be read back.
-    pub fn differing(
-        &self,
-        threads: usize,
-        by_offset: bool,
-        asked: impl Fn(Name) -> bool + Sync,
-    ) -> Result<Option<Differing>> {
+    pub fn differing(&self, threads: usize, asked: impl Fn(Name) -> bool + Sync) -> Result<Option<Differing>> {
         if !self.is_kept() {
             return Ok(None);
         }
@@ -232,7 +261,7 @@ impl Slips {
                 let bucket = std::mem::take(&mut *bucket.lock().unwrap_or_else(PoisonError::into_inner));
                 let before = differing.names.len();
                 if found.load(Ordering::Relaxed) <= DIFFERING_NAMES_MAX {
-                    bucket.compare(&mut differing, by_offset, &asked)?;
+                    bucket.compare(&mut differing, self.by_offset, &asked)?;
                     found.fetch_add(differing.names.len() - before, Ordering::Relaxed);
                 }
             }
@@ -253,86 +282,6 @@ impl Slips {
     }
 }
 
-impl Bucket {
-    fn pile(&mut self, side: Side) -> &mut Pile {
-        match side {
-            Side::Message => &mut self.messages,
-            Side::Row => &mut self.rows,
-        }
-    }
-
-    fn compare(self, into: &mut Differing, by_offset: bool, asked: &impl Fn(Name) -> bool) -> Result<()> {
-        let (messages, rows) = (self.messages.sorted(asked)?, self.rows.sorted(asked)?);
-        let (mut messages, mut rows) = (messages.as_slice(), rows.as_slice());
-        loop {
-            let name = match (messages.first(), rows.first()) {
-                (None, None) => return Ok(()),
-                (Some(slip), None) | (None, Some(slip)) => slip.name,
-                (Some(one), Some(other)) => one.name.min(other.name),
-            };
-            let of_messages = messages.iter().take_while(|slip| slip.name == name).count();
-            let of_rows = rows.iter().take_while(|slip| slip.name == name).count();
-            let pair = (&messages[..of_messages], &rows[..of_rows]);
-            (messages, rows) = (&messages[of_messages..], &rows[of_rows..]);
-            if is_settled(pair.0, pair.1) {
-                if by_offset {
-                    let at = name.offset();
-                    let largest = into.settled_max.entry(at.partition).or_insert(at.offset);
-                    *largest = at.offset.max(*largest);
-                }
-            } else if !pair.1.is_empty() || pair.0.iter().any(|slip| slip.settles()) {
-                into.names.insert(name);
-            }
-        }
-    }
-}
-
-/// Whether each message has its one equal row, and each row its message.
-fn is_settled(messages: &[Slip], rows: &[Slip]) -> bool {
-    let equal = |(message, row): (&Slip, &Slip)| message.settles() && message.mark == { row.mark };
-    messages.len() == rows.len() && messages.iter().zip(rows).all(equal)
-}
-
-impl Pile {
-    fn bytes(&self) -> usize {
-        self.slips.len() * SLIP_BYTES
-    }
-
-    fn spill(&mut self, runtime: &RuntimeEnv) -> Result<()> {
-        let file = runtime.disk_manager.create_tmp_file("slips of messages and rows")?;
-        let mut out = BufWriter::new(File::create(file.path())?);
-        for slip in &self.slips {
-            out.write_all(&slip.name.to_bytes())?;
-            out.write_all(&slip.mark.to_le_bytes())?;
-        }
-        out.flush()?;
-        self.spilled.push((file, self.slips.len()));
-        self.slips = Vec::new();
-        Ok(())
-    }
-
-    /// Those that are asked for, by name and beginning; what was spilled too.
-    fn sorted(mut self, asked: &impl Fn(Name) -> bool) -> Result<Vec<Slip>> {
-        self.slips.retain(|slip| asked(slip.name));
-        for (file, slips) in self.spilled {
-            let mut input = BufReader::new(File::open(file.path())?);
-            for _ in 0..slips {
-                let mut bytes = [0; SLIP_BYTES];
-                input.read_exact(&mut bytes)?;
-                let (name, mark) = bytes.split_first_chunk().expect("20 bytes hold twelve");
-                let (name, mark) =
-                    (Name::from_bytes(*name), u64::from_le_bytes(mark.try_into().expect("eight are left")));
-                if asked(name) {
-                    self.slips.push(Slip { name, mark });
-                }
-            }
-        }
-        // Slips come in runs of ascending offsets, which this sort takes as they are.
-        self.slips.sort();
-        Ok(self.slips)
-    }
-}
-
 impl Differing {
     fn merge(&mut self, other: Self) {
         if self.names.is_empty() {
@@ -340,9 +289,13 @@ impl Differing {
         } else {
             self.names.extend(other.names);
         }
-        for (partition, offset) in other.settled_max {
-            let largest = self.settled_max.entry(partition).or_insert(offset);
-            *largest = offset.max(*largest);
+        self.note_settled_max(other.settled_max);
+    }
+
+    /// Raises the largest settled offsets.
+    pub fn note_settled_max(&mut self, settled_max: BTreeMap<PartitionIndex, i64>) {
+        for (partition, offset) in settled_max {
+            note_paired(&mut self.settled_max, MessageAt { partition, offset });
         }
     }
 }
@@ -356,7 +309,7 @@ mod tests {
     use super::*;
 
     fn slips(in_memory_max: usize, on_disk_max: u64) -> Slips {
-        Slips::new(in_memory_max, on_disk_max, RuntimeEnvBuilder::new().build_arc().expect("a runtime"))
+        Slips::new(true, in_memory_max, on_disk_max, RuntimeEnvBuilder::new().build_arc().expect("a runtime"))
     }
 
     fn slip(offset: i64, beginning: u64) -> Slip {
@@ -364,7 +317,7 @@ mod tests {
     }
 
     fn differing(slips: &Slips) -> Option<Vec<i64>> {
-        let found = slips.differing(2, true, |_| true).expect("buckets can be read")?;
+        let found = slips.differing(2, |_| true).expect("buckets can be read")?;
         let mut offsets: Vec<i64> = found.names.iter().map(|name| name.offset().offset).collect();
         offsets.sort_unstable();
         Some(offsets)
@@ -393,7 +346,7 @@ mod tests {
         let both = [slip(8, 1), slip(5_000, 2), slip(70, 3)];
         slips.add(Side::Message, both.into_iter().chain([slip(9_000, 4)]));
         slips.add(Side::Row, both.into_iter());
-        let found = slips.differing(1, true, |_| true).expect("in memory").expect("kept");
+        let found = slips.differing(1, |_| true).expect("in memory").expect("kept");
         assert_eq!(found.settled_max, BTreeMap::from([(PartitionIndex(3), 5_000)]));
     }
 
@@ -420,6 +373,29 @@ mod tests {
         expected.sort_unstable();
         assert_eq!(differing(&small).as_ref(), Some(&expected));
         assert_eq!(differing(&large), Some(expected));
+    }
+
+    #[test]
+    fn rows_that_come_in_the_order_of_their_messages_need_no_disk() {
+        let slips = slips(1 << 20, 0);
+        let messages: Vec<Slip> = (0..40_000).map(|offset| slip(offset, 1)).collect();
+        slips.add(Side::Message, messages.iter().copied());
+        for (batch, rows) in (0_usize..).zip(messages.chunks(500)) {
+            // Of each batch one row is damaged, one is lost and one comes twice, its copy two batches later.
+            let mut rows = rows.to_vec();
+            let copy = batch.checked_sub(2).map(|batch| messages[batch * 500 + 20]);
+            rows[3] = slip(rows[3].name.offset().offset, 2);
+            rows.remove(7);
+            rows.extend(copy);
+            slips.add(Side::Row, rows.into_iter());
+        }
+        let found = slips.differing(2, |_| true).expect("in memory").expect("kept without a disk");
+        let mut offsets: Vec<i64> = found.names.iter().map(|name| name.offset().offset).collect();
+        offsets.sort_unstable();
+        let copied = |batch: i64| (batch < 78).then_some(batch * 500 + 20);
+        let wrong = |batch: i64| [batch * 500 + 3, batch * 500 + 7].into_iter().chain(copied(batch));
+        assert_eq!(offsets, (0..80).flat_map(wrong).collect::<Vec<i64>>());
+        assert_eq!(found.settled_max, BTreeMap::from([(PartitionIndex(3), 39_999)]));
     }
 
     #[test]

@@ -143,3 +143,49 @@ impl Tap for FirstMessages {
         self.inner.rows()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use validator_core::position::TopicPartition;
+
+    use super::*;
+
+    fn range(partition: i32, from: i64, to: i64) -> PartitionRange {
+        PartitionRange {
+            tp: TopicPartition { topic: "trades".to_owned(), partition },
+            log_start: 0,
+            high_watermark: to,
+            last_stable: to,
+            from,
+            to,
+            start: None,
+            starts_at_first: false,
+            ends_at_now: true,
+            listed: true,
+        }
+    }
+
+    fn suspect(differing: u64, judged: u64) -> Option<Suspect> {
+        let by_column = [("price".to_owned(), differing), ("side".to_owned(), 1)].into();
+        Suspects { heads: BTreeMap::new(), by_column }.suspect(judged)
+    }
+
+    #[test]
+    fn the_first_messages_are_shared_among_the_partitions_that_are_read() {
+        assert_eq!(heads(&[range(0, 0, 1_000_000)]), [10_000]);
+        assert_eq!(heads(&[range(0, 500, 1_000_000), range(1, 7, 7), range(2, 0, 90)]), [5_500, 7, 90]);
+        let trimmed = PartitionRange { log_start: 600, ..range(0, 500, 1_000_000) };
+        assert_eq!(heads(&[trimmed]), [10_600], "what is gone is none of the first");
+        let declared = PartitionRange { start: Some(2_000), ..range(0, 500, 1_000_000) };
+        assert_eq!(heads(&[declared]), [12_000], "what is excluded is none of the first");
+    }
+
+    #[test]
+    fn nearly_all_is_95_of_100_and_20_at_least() {
+        let found = suspect(9_500, 10_000).map(|suspect| (suspect.column, suspect.differing, suspect.of));
+        assert_eq!(found, Some(("price".to_owned(), 9_500, 10_000)));
+        assert_eq!(suspect(9_499, 10_000), None);
+        assert_eq!(suspect(20, 20).map(|suspect| suspect.of), Some(20));
+        assert_eq!(suspect(19, 19), None);
+    }
+}

@@ -4,7 +4,8 @@
 //! case ────▶ judge ▶ drafts ───────────────┐
 //! groups ▶ part ▶ judge ▶ drafts ▶ (merged in order) ▶ values ▶ findings
 //! ```
-//! Contract: a part's drafts are gone before the next part is read, so that memory does not grow with what differs.
+//! Contract: one part is told while the next one is judged, and no more are held, so that memory does not grow with what
+//! differs.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -38,6 +39,9 @@ pub struct Telling {
     /// Missing messages and phantom rows that were too many to be linked.
     pub unlinked: u64,
 }
+
+/// A part that is judged, and those behind it.
+type Judged = (Parts, Judgement, Removals);
 
 /// What is judged apart from a case.
 pub struct Parts {
@@ -117,24 +121,34 @@ impl Run {
         &self,
         telling: &mut Telling,
         (judgement, mut removed): (&mut Judgement, Removals),
-        mut parts: Option<Parts>,
+        parts: Option<Parts>,
         lookup: impl Fn() -> Lookup,
     ) -> Result<(), RunError> {
         let mut rest = std::mem::take(&mut judgement.drafts).into_iter().peekable();
-        while let Some(some) = parts.take() {
-            let Some((left, part)) = tokio::task::spawn_blocking(move || some.next()).await?? else { break };
-            parts = Some(left);
-            let (mut judged, mut removed_there) = self.judged(part, lookup()).await?;
+        let mut next = match parts {
+            Some(parts) => self.next_part(parts, lookup()).await?,
+            None => None,
+        };
+        while let Some((parts, mut judged, mut removed_there)) = next {
             let mut drafts = std::mem::take(&mut judged.drafts);
             judgement.add(judged);
-            let Some(last) = drafts.last().map(Draft::place) else { continue };
-            while let Some(draft) = rest.next_if(|draft| draft.place() <= last) {
-                removed_there.extend(draft.message.and_then(|at| removed.remove_entry(&at)));
-                drafts.push(draft);
+            if let Some(last) = drafts.last().map(Draft::place) {
+                while let Some(draft) = rest.next_if(|draft| draft.place() <= last) {
+                    removed_there.extend(draft.message.and_then(|at| removed.remove_entry(&at)));
+                    drafts.push(draft);
+                }
+                drafts.sort_by_key(Draft::place);
             }
-            drafts.sort_by_key(Draft::place);
-            telling.tell(drafts, removed_there).await?;
+            let told = telling.tell(drafts, removed_there);
+            ((), next) = tokio::try_join!(told, self.next_part(parts, lookup()))?;
         }
         telling.tell(rest.collect(), removed).await
+    }
+
+    /// Judges the next of the parts; none at the end.
+    async fn next_part(&self, parts: Parts, lookup: Lookup) -> Result<Option<Judged>, RunError> {
+        let Some((left, part)) = tokio::task::spawn_blocking(move || parts.next()).await?? else { return Ok(None) };
+        let (judged, removed) = self.judged(part, lookup).await?;
+        Ok(Some((left, judged, removed)))
     }
 }

@@ -35,6 +35,7 @@ use crate::passes::{MessagePass, ranges};
 use crate::reconcile::{Run, RunError};
 use crate::row_reader::external;
 use crate::segments::MessageSegments;
+use crate::suspect::heads;
 use crate::versions::{Does, NameFilter, Tally, Version, Versions, segment_of};
 
 /// The last message of a key whose row is proven: its digest and its timestamp.
@@ -76,7 +77,11 @@ impl Run {
     /// # Errors
     /// [`RunError`]; a partition that cannot be read to its end: the last version of no key is known then.
     pub async fn versions_pass(&self, witness: Witness) -> Result<VersionsPass, RunError> {
-        let versions = Arc::new(Versions::new(VERSIONS_BYTES_MAX, self.context.runtime_env()));
+        let versions = Arc::new(Versions::new(
+            VERSIONS_BYTES_MAX,
+            heads(self.messages.tap.partitions()),
+            self.context.runtime_env(),
+        ));
         let mut seen = Observations::new(self.messages.tap.partitions().len());
         let tasks: Vec<_> = share(ranges(&self.messages), self.threads)
             .into_iter()

@@ -55,6 +55,8 @@ pub struct Version {
 pub struct Tally {
     /// Superseded versions by partition; deletions are none.
     pub superseded: BTreeMap<PartitionIndex, u64>,
+    /// Of them, those that set something and are among the first messages of the run (`suspect.rs`).
+    pub first_superseded: u64,
     /// Keys that have versions in several partitions.
     pub keys_spanning: u64,
 }
@@ -64,6 +66,7 @@ impl Tally {
         for (partition, versions) in &other.superseded {
             *self.superseded.entry(*partition).or_default() += versions;
         }
+        self.first_superseded += other.first_superseded;
         self.keys_spanning += other.keys_spanning;
     }
 }
@@ -74,6 +77,8 @@ pub struct Versions {
     /// Bytes of all buckets in memory.
     in_memory: AtomicUsize,
     in_memory_max: usize,
+    /// One past the first offsets of each partition.
+    heads: Vec<i64>,
     spill: Mutex<Option<Spill>>,
     runtime: Arc<RuntimeEnv>,
 }
@@ -102,10 +107,11 @@ impl std::fmt::Debug for Versions {
 }
 
 impl Versions {
-    /// Keeps up to about `in_memory_max` bytes in memory, the rest in a temporary file of `runtime`.
-    pub fn new(in_memory_max: usize, runtime: Arc<RuntimeEnv>) -> Self {
+    /// Keeps up to about `in_memory_max` bytes in memory, the rest in a temporary file of `runtime`. `heads`: one past the
+    /// first offsets of each partition.
+    pub fn new(in_memory_max: usize, heads: Vec<i64>, runtime: Arc<RuntimeEnv>) -> Self {
         let buckets = (0..VERSION_BUCKETS).map(|_| Mutex::default()).collect();
-        Self { buckets, in_memory: AtomicUsize::new(0), in_memory_max, spill: Mutex::default(), runtime }
+        Self { buckets, in_memory: AtomicUsize::new(0), in_memory_max, heads, spill: Mutex::default(), runtime }
     }
 
     /// Adds versions, in any order.
@@ -135,7 +141,7 @@ impl Versions {
     /// Only the last version of each key stays; where that frees less than half, they go to the file.
     fn make_room(&self, bucket: &mut Bucket) -> Result<()> {
         let before = bucket.versions.len();
-        let tally = keep_last(&mut bucket.versions);
+        let tally = keep_last(&mut bucket.versions, &self.heads);
         bucket.tally.add(&tally);
         // A key's partitions are counted once, when all of its versions are seen.
         bucket.tally.keys_spanning = 0;
@@ -228,7 +234,7 @@ impl Versions {
         versions.extend_from_slice(&bucket.versions);
         tally.add(&bucket.tally);
         drop(bucket);
-        tally.add(&keep_last(&mut versions));
+        tally.add(&keep_last(&mut versions, &self.heads));
         Ok(versions)
     }
 }
@@ -240,7 +246,7 @@ fn bucket_of(identity: &IdentityHash) -> u8 {
 }
 
 /// Leaves only the last version of each key, in the order of the keys.
-fn keep_last(versions: &mut Vec<Version>) -> Tally {
+fn keep_last(versions: &mut Vec<Version>, heads: &[i64]) -> Tally {
     versions.sort_unstable_by_key(|version| (version.identity, version.at));
     let mut tally = Tally::default();
     let mut kept = 0;
@@ -255,6 +261,8 @@ fn keep_last(versions: &mut Vec<Version>) -> Tally {
             if before.does != Does::Deletes {
                 *tally.superseded.entry(before.at.partition).or_default() += 1;
             }
+            let is_first = heads.get(before.at.partition.0 as usize).is_some_and(|head| before.at.offset < *head);
+            tally.first_superseded += u64::from(is_first && before.does == Does::Sets);
         }
         versions[kept - 1] = version;
     }
@@ -402,7 +410,7 @@ mod tests {
 
     #[test]
     fn the_last_of_each_key_stays_and_what_it_supersedes_is_counted() {
-        let versions = Versions::new(1 << 20, Arc::default());
+        let versions = Versions::new(1 << 20, vec![2], Arc::default());
         let (sets, deletes) = (Does::Sets, Does::Deletes);
         versions.add(&[version(1, 0, 5, sets), version(2, 0, 1, sets), version(1, 0, 9, deletes)]).expect("room");
         versions
@@ -413,11 +421,13 @@ mod tests {
         assert_eq!(offsets, [(1, 0, true), (0, 1, false)]);
         assert_eq!(tally.superseded, BTreeMap::from([(PartitionIndex(0), 3)]));
         assert_eq!(tally.keys_spanning, 1);
+        assert_eq!(tally.first_superseded, 1, "of key 2, below offset 2 of partition 0");
     }
 
     #[test]
     fn what_is_spilled_gives_the_same_as_what_fits_into_memory() {
-        let (roomy, tight) = (Versions::new(1 << 30, Arc::default()), Versions::new(40_000, Arc::default()));
+        let (roomy, tight) =
+            (Versions::new(1 << 30, Vec::new(), Arc::default()), Versions::new(40_000, Vec::new(), Arc::default()));
         for round in 0..40 {
             let does = if round % 7 == 3 { Does::Deletes } else { Does::Sets };
             let some: Vec<_> = (0..2_000)
@@ -434,7 +444,7 @@ mod tests {
 
     #[test]
     fn versions_of_one_busy_key_take_no_room() {
-        let versions = Versions::new(50_000, Arc::default());
+        let versions = Versions::new(50_000, Vec::new(), Arc::default());
         for offset in 0..20_000 {
             versions.add(&[version(3, 0, offset, Does::Sets)]).expect("room");
         }
@@ -449,7 +459,7 @@ mod tests {
         let given = std::env::var("VALIDATOR_KEYS").ok();
         let keys: u64 = given.map_or(300_000, |text| text.parse().expect("VALIDATOR_KEYS is a number"));
         let bound = if keys > 1_000_000 { crate::limits::VERSIONS_BYTES_MAX } else { 4 << 20 };
-        let versions = Versions::new(bound, Arc::default());
+        let versions = Versions::new(bound, Vec::new(), Arc::default());
         let started = std::time::Instant::now();
         // Keys as a digest spreads them; each comes twice.
         let spread = |key: u64| key.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(31);

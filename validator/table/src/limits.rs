@@ -81,6 +81,13 @@ pub const STORE_PAUSE_MILLIS_MAX: u64 = 2_000;
 /// a file becomes a verdict.
 pub const NOT_FOUND_ASKED: u32 = 3;
 
+/// Pages of one folder that a store may list, a thousand names each: a metadata folder of a million files. A listing
+/// that goes on has no end.
+pub const LIST_PAGES_MAX: usize = 1_000;
+
+/// Bytes of one such page: a thousand keys have 1 KiB each at most.
+pub const LIST_PAGE_BYTES_MAX: usize = 16 << 20;
+
 /// Bytes of a store's refusal that are looked at: its code stands at the front.
 pub const REFUSAL_BYTES_MAX: usize = 16 << 10;
 

@@ -63,7 +63,7 @@ fn columns() -> Vec<Column> {
 
 /// The frames, or none where there is no capture.
 fn frames() -> Option<Vec<Frame>> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(CAPTURE);
+    let path = PathBuf::from(CAPTURE);
     let Ok(file) = std::fs::File::open(&path) else {
         println!("skipped: no capture at {}", path.display());
         return None;

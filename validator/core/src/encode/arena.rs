@@ -7,7 +7,7 @@
 use super::Domain;
 use super::VERSION;
 use super::column::{Column, tag};
-use super::fill::{Sink, cells, put};
+use super::fill::{SLACK_BYTES, Sink, cells, put};
 use crate::limits::{ARENA_KEPT_BYTES_MAX, TILE_ROWS};
 
 /// The length of a BLAKE3 block, to which rows are padded.
@@ -65,9 +65,9 @@ impl Arena {
 
     /// Appends rows of these columns, which are by ascending field id.
     pub(super) fn append(&mut self, domain: Domain, rows: usize, columns: &[Column<'_>]) {
-        const HEADER: usize = 2;
         // The end mark is the first byte of a block of zeros that is stored as a whole.
-        let mut sink = self.rows.open(rows, HEADER + BLOCK_BYTES, columns);
+        const HEADER_AND_END: usize = 2 + BLOCK_BYTES;
+        let mut sink = self.rows.open(rows, HEADER_AND_END, columns);
         let mut start = 0;
         while start < rows {
             let tile = start..rows.min(start + TILE_ROWS);
@@ -121,7 +121,7 @@ impl Rows {
         // The ends hold the room of each row until its start is known.
         self.ends.resize(first + rows, 0);
         let ends = &mut self.ends[first..];
-        let every = columns.iter().map(|column| column.room(ends)).sum::<usize>() + extra;
+        let every = columns.iter().map(|column| column.room(ends)).sum::<usize>() + extra + SLACK_BYTES;
         self.starts.reserve(rows);
         for end in ends.iter_mut() {
             let room = (*end + every).next_multiple_of(BLOCK_BYTES);

@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use arrow_buffer::NullBuffer;
 
+use super::arena::BLOCK_BYTES;
 use super::column::{Column, Entries, Prefix, Values, tag};
 use super::number;
 
@@ -16,6 +17,8 @@ pub(super) struct Sink<'a> {
     pub ends: &'a mut [usize],
 }
 
+/// Room behind the longest bytes of a row: a store may be this much wider than its value.
+pub(super) const SLACK_BYTES: usize = BLOCK_BYTES;
 /// Room for a prefix (at most 6 bytes, stored as 8).
 const PREFIX_ROOM: usize = 8;
 /// Room for the length before bytes.
@@ -37,7 +40,7 @@ impl Column<'_> {
                 for (room, ends) in room.iter_mut().zip(offsets.windows(2)) {
                     *room += (ends[1] - ends[0]) as usize;
                 }
-                PREFIX_ROOM + LENGTH_ROOM + COPY_BYTES
+                PREFIX_ROOM + LENGTH_ROOM
             }
             Values::Struct(fields) => PREFIX_ROOM + 1 + fields.iter().map(|field| field.room(room)).sum::<usize>(),
             Values::Entries(entries) => {
@@ -79,13 +82,11 @@ impl Column<'_> {
             Values::Nanos(values) => fill_instants::<1_000_000_000>(nulls, rows, sink, prefix, values),
             Values::Bytes { offsets, data } => cells(nulls, rows, sink, |row, bytes, at| {
                 let value = offsets[row] as usize..offsets[row + 1] as usize;
-                let at = put_prefix(bytes, at, prefix);
-                let at = put(bytes, at, length(value.len()));
+                let at = put_prefix_and_length(bytes, at, prefix, value.len());
                 put_bytes(bytes, at, data, value)
             }),
             Values::Fixed { width, data } => cells(nulls, rows, sink, |row, bytes, at| {
-                let at = put_prefix(bytes, at, prefix);
-                let at = put(bytes, at, length(*width));
+                let at = put_prefix_and_length(bytes, at, prefix, *width);
                 bytes[at..at + width].copy_from_slice(&data[row * width..][..*width]);
                 at + width
             }),
@@ -133,14 +134,31 @@ fn put_prefix(bytes: &mut [u8], at: usize, prefix: Prefix) -> usize {
     at + prefix.len
 }
 
-/// Bytes that are copied at once when there are as many in the source: the common short text costs one load and store.
-const COPY_BYTES: usize = 16;
+/// One store where the prefix leaves room for the length: that of a field id below 2^21.
+#[inline(always)]
+fn put_prefix_and_length(bytes: &mut [u8], at: usize, prefix: Prefix, len: usize) -> usize {
+    if prefix.len <= 4 {
+        put(bytes, at, (prefix.word | (len as u64) << (8 * prefix.len)).to_le_bytes());
+        return at + prefix.len + LENGTH_ROOM;
+    }
+    let at = put_prefix(bytes, at, prefix);
+    put(bytes, at, length(len))
+}
+
+/// Bytes that are copied at once when there are as many in the source: a code or a name costs one load and store, an
+/// identifier three.
+const SHORT_BYTES: usize = 16;
+const LONG_BYTES: usize = 48;
+const _: () = assert!(LONG_BYTES <= SLACK_BYTES, "what is copied too much stays in the row's room");
 
 #[inline(always)]
 fn put_bytes(bytes: &mut [u8], at: usize, data: &[u8], value: Range<usize>) -> usize {
-    let end = at + value.len();
-    match data[value.start..].first_chunk::<COPY_BYTES>() {
-        Some(chunk) if value.len() <= COPY_BYTES => {
+    let (end, source) = (at + value.len(), &data[value.start..]);
+    match (source.first_chunk::<SHORT_BYTES>(), source.first_chunk::<LONG_BYTES>()) {
+        (Some(chunk), _) if value.len() <= SHORT_BYTES => {
+            put(bytes, at, *chunk);
+        }
+        (_, Some(chunk)) if value.len() <= LONG_BYTES => {
             put(bytes, at, *chunk);
         }
         _ => bytes[at..end].copy_from_slice(&data[value]),

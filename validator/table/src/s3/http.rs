@@ -19,7 +19,7 @@ use reqwest::StatusCode;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderMap, RANGE};
 
 use super::config::Pem;
-use crate::limits::{REFUSAL_BYTES_MAX, REFUSAL_CHARS_SHOWN, STORE_ANSWER_SECONDS_MAX};
+use crate::limits::{LIST_PAGE_BYTES_MAX, REFUSAL_BYTES_MAX, REFUSAL_CHARS_SHOWN, STORE_ANSWER_SECONDS_MAX};
 
 /// Makes the clients of a store.
 #[derive(Debug)]
@@ -58,6 +58,7 @@ struct Guarded(reqwest::Client);
 impl HttpService for Guarded {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let asked = request.headers().get(RANGE).and_then(|range| Asked::parse(range.to_str().ok()?));
+        let is_list = request.uri().query().is_some_and(|query| query.contains("list-type="));
         let answer = HttpService::call(&self.0, request).await?;
         let status = answer.status();
         if status.is_success() {
@@ -68,7 +69,8 @@ impl HttpService for Guarded {
                 }
                 None => Ok(()),
             };
-            return held.map(|()| answer).map_err(|lie| HttpError::new(HttpErrorKind::Interrupted, lie));
+            held.map_err(|lie| HttpError::new(HttpErrorKind::Interrupted, lie))?;
+            return if is_list { page(answer).await } else { Ok(answer) };
         }
         let (parts, body) = answer.into_parts();
         let said = read_refusal(body).await;
@@ -78,6 +80,32 @@ impl HttpService for Guarded {
         Ok(HttpResponse::from_parts(parts, HttpResponseBody::from(said.0)))
     }
 }
+
+/// A page of a listing, which is held whole.
+async fn page(answer: HttpResponse) -> Result<HttpResponse, HttpError> {
+    let (parts, body) = answer.into_parts();
+    let mut bytes = Vec::new();
+    let mut body = body.bytes_stream();
+    while let Some(part) = body.next().await {
+        bytes.extend_from_slice(&part?);
+        if bytes.len() > LIST_PAGE_BYTES_MAX {
+            return Err(HttpError::new(HttpErrorKind::Unknown, LongPage));
+        }
+    }
+    Ok(HttpResponse::from_parts(parts, HttpResponseBody::from(bytes)))
+}
+
+/// A page of a listing that is longer than any.
+#[derive(Debug)]
+struct LongPage;
+
+impl fmt::Display for LongPage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a page of a listing is longer than {} MiB", LIST_PAGE_BYTES_MAX >> 20)
+    }
+}
+
+impl std::error::Error for LongPage {}
 
 /// The bytes that a request asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use object_store::aws::AmazonS3;
-use object_store::path::Path;
+use object_store::list::{PaginatedListOptions, PaginatedListResult, PaginatedListStore};
+use object_store::path::{DELIMITER, Path};
 use object_store::{
     CopyOptions, Error, GetOptions, GetResult, GetResultPayload, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
@@ -15,6 +16,7 @@ use object_store::{
 use thiserror::Error as ThisError;
 
 use super::key::ServedKey;
+use crate::limits::LIST_PAGES_MAX;
 
 /// A bucket.
 #[derive(Debug)]
@@ -31,6 +33,11 @@ struct WrongLength {
     sent: u64,
     promised: u64,
 }
+
+/// Pages that never end.
+#[derive(Debug, ThisError)]
+#[error("the store's listing of a folder has no end")]
+struct Endless;
 
 impl fmt::Display for Bucket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -56,8 +63,30 @@ impl ObjectStore for Bucket {
         self.inner.list(prefix)
     }
 
+    /// Page by page, since a store may list without end.
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
-        self.inner.list_with_delimiter(prefix).await
+        let prefix = prefix.filter(|prefix| !prefix.as_ref().is_empty()).map(|prefix| format!("{prefix}/"));
+        let mut all = ListResult { common_prefixes: Vec::new(), objects: Vec::new() };
+        let mut token: Option<String> = None;
+        for _ in 0..LIST_PAGES_MAX {
+            let delimiter = Some(DELIMITER.into());
+            let options = PaginatedListOptions { delimiter, page_token: token.clone(), ..Default::default() };
+            let PaginatedListResult { result, page_token } =
+                self.inner.list_paginated(prefix.as_deref(), options).await?;
+            all.common_prefixes.extend(result.common_prefixes);
+            all.objects.extend(result.objects);
+            match page_token.filter(|next| !next.is_empty()) {
+                None => {
+                    // A folder may be named by more than one page.
+                    all.common_prefixes.sort();
+                    all.common_prefixes.dedup();
+                    return Ok(all);
+                }
+                Some(next) if token.as_ref() == Some(&next) => break,
+                next => token = next,
+            }
+        }
+        Err(Error::Generic { store: "S3", source: Box::new(Endless) })
     }
 
     async fn put_opts(&self, _: &Path, _: PutPayload, _: PutOptions) -> Result<PutResult> {

@@ -107,7 +107,7 @@ async fn every_flipped_byte_of_a_deletion_vector_s_file_deletes_the_same_rows_or
 async fn a_bit_flipped_under_a_page_checksum_of_a_delete_file_is_noticed() {
     // Its rows are of a file that is not live: the entry names no data file, so that every one of the partition is read
     // with it.
-    let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/data/parquet/position_deletes_crc.parquet");
+    let fixture = "../../fixtures/data/parquet/position_deletes_crc.parquet";
     let lake = table(2, |lake, _| {
         std::fs::copy(fixture, lake.path("data/d.parquet")).unwrap();
         let size = std::fs::metadata(fixture).unwrap().len();

@@ -37,7 +37,7 @@ fn lake_with_checksums() -> (Lake, DataFile, PathBuf) {
     let lake =
         Lake::new(vec![column(1, "id", "long"), column(2, "symbol", "string"), column(3, "price", "decimal(18, 8)")]);
     let path = lake.path("data").join("f.parquet");
-    let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/data/parquet/page_crc.parquet");
+    let fixture = "../../fixtures/data/parquet/page_crc.parquet";
     std::fs::copy(fixture, &path).unwrap();
     let file = lake.describe("f.parquet", 200);
     (lake, file, path)

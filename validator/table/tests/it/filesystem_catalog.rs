@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use fixtures_harness::{Reply, S3Server};
 use flate2::Compression;
@@ -154,6 +155,52 @@ async fn a_listing_that_lies_does_not_decide() {
             serving(warehouse.dir.path(), move |asked, _| asked.path.contains("list-type=2").then(|| list_of(&inside)));
         let table = warehouse.at("s3://lake", store_of(&stub.url())).await.unwrap();
         assert_eq!(name_of(&table), "v2.metadata.json", "{what}");
+    }
+}
+
+/// A page of a listing and what the next one is asked with.
+fn page_of(inside: &str, next: &str) -> Reply {
+    let next = format!("<NextContinuationToken>{next}</NextContinuationToken>");
+    Reply::new(200, format!("<ListBucketResult><IsTruncated>true</IsTruncated>{next}{inside}</ListBucketResult>"))
+        .header("Content-Type", "application/xml")
+}
+
+#[tokio::test]
+async fn a_listing_of_several_pages_is_read_to_its_end() {
+    let warehouse = Warehouse::new();
+    for version in 1..=5 {
+        warehouse.version(&format!("v{version}.metadata.json"), version);
+    }
+    // What is probed ends at version 3: only the third page knows of version 5.
+    std::fs::remove_file(warehouse.dir.path().join("md/eu/trades/metadata/v4.metadata.json")).unwrap();
+    let stub = serving(warehouse.dir.path(), |asked, _| {
+        let key = |version: u32| listed(&format!("md/eu/trades/metadata/v{version}.metadata.json"));
+        asked.path.contains("list-type=2").then(|| match asked.path.split("continuation-token=").nth(1) {
+            None => page_of(&key(1), "one"),
+            Some(token) if token.starts_with("one") => page_of(&key(2), "two"),
+            Some(_) => list_of(&key(5)),
+        })
+    });
+    let table = warehouse.at("s3://lake", store_of(&stub.url())).await.unwrap();
+    assert_eq!(name_of(&table), "v5.metadata.json");
+}
+
+#[tokio::test]
+async fn a_listing_without_an_end_is_a_failure_of_the_store() {
+    let warehouse = Warehouse::new();
+    warehouse.version("v1.metadata.json", 1);
+    let pages = AtomicU32::new(0);
+    let other = move || page_of("", &pages.fetch_add(1, Ordering::Relaxed).to_string());
+    let padded = || list_of(&" ".repeat(17 << 20));
+    let replies: [(&str, Box<dyn Fn() -> Reply + Send + Sync>, &str); 3] = [
+        ("the same page", Box::new(|| page_of("", "again")), "has no end"),
+        ("always another", Box::new(other), "has no end"),
+        ("a page too long", Box::new(padded), "longer than 16 MiB"),
+    ];
+    for (what, reply, told) in replies {
+        let stub = serving(warehouse.dir.path(), move |asked, _| asked.path.contains("list-type=2").then(&reply));
+        let error = warehouse.at("s3://lake", store_of(&stub.url())).await.unwrap_err();
+        assert!(error_chain(&error).contains(told) && !error.is_usage(), "{what}: {}", error_chain(&error));
     }
 }
 

@@ -1,0 +1,294 @@
+//! The node that turns messages and rows into bags: digests each, keeps its slip, and sums neighbours of one segment.
+//!
+//! Contract: a batch of the input gives a batch of bags, one for each run of neighbours that share a segment (and file),
+//! so that what comes behind groups a few bags and not each digest. The columns before the digested ones are
+//! [`SEGMENT_FIELDS`]; the column [`SLIP_COLUMN`] holds the name and whether the message or row settles, 13 bytes.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int64Type, UInt32Type, UInt64Type};
+use arrow_array::{Array, ArrayRef, BinaryArray, FixedSizeBinaryArray, Int64Array, RecordBatch, UInt64Array};
+use arrow_buffer::Buffer;
+use arrow_schema::{DataType, Field as ArrowField, Schema as ArrowSchema, SchemaRef};
+use datafusion::common::exec_datafusion_err;
+use datafusion::error::{DataFusionError, Result};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::EquivalenceProperties;
+use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties};
+use futures::StreamExt;
+use validator_core::bag::{BAG_BYTES, Bag};
+use validator_core::digest::{Digest, DigestKey};
+use validator_core::encode::EncodeError;
+
+use crate::digester::{DigestSpec, Digester};
+use crate::slips::{Name, Side, Slip, Slips};
+
+/// The column of names.
+const SLIP_COLUMN: &str = "slip";
+
+/// Bytes of that column: a name, and whether it settles.
+const SLIP_COLUMN_BYTES: i32 = 13;
+
+/// Columns of the input before those that are digested: the two numbers of a segment key, the offset of a message or
+/// whether a row is late, and the slip.
+pub const SEGMENT_FIELDS: usize = 4;
+
+/// What is digested, and what is kept beside the bags.
+#[derive(Debug, Clone)]
+pub struct BagSpec {
+    /// The columns, which come behind [`SEGMENT_FIELDS`].
+    pub digest: DigestSpec,
+    /// The column of inexact values of messages.
+    pub inexact: Option<usize>,
+    /// Where bags are kept by file, or files by bag.
+    pub files: Files,
+}
+
+/// What is known of the files that a segment's rows lie in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Files {
+    /// Nothing: messages lie in none.
+    None,
+    /// A bag for each segment and file, whose index is in this column.
+    Each(usize),
+    /// One bag for each segment: the classes of its files ([`file_class`]), whose index is in this column. For segments
+    /// with rows in most files.
+    Classes(usize),
+}
+
+/// One bit of 64 for a file; up to as many files have one of their own.
+pub fn file_class(file: u32) -> u64 {
+    1 << (file % 64)
+}
+
+/// The node.
+#[derive(Debug)]
+pub struct BagExec {
+    input: Arc<dyn ExecutionPlan>,
+    side: Side,
+    spec: BagSpec,
+    digester: Arc<Digester>,
+    slips: Arc<Slips>,
+    properties: Arc<PlanProperties>,
+}
+
+impl BagExec {
+    /// The node over messages or rows.
+    ///
+    /// # Errors
+    /// A column type that has no canonical bytes.
+    pub fn new(
+        input: Arc<dyn ExecutionPlan>,
+        side: Side,
+        spec: BagSpec,
+        key: &DigestKey,
+        slips: Arc<Slips>,
+    ) -> Result<Self, EncodeError> {
+        let digester = Arc::new(Digester::new(&spec.digest, key)?);
+        Ok(Self::of(input, side, spec, digester, slips))
+    }
+
+    fn of(
+        input: Arc<dyn ExecutionPlan>,
+        side: Side,
+        spec: BagSpec,
+        digester: Arc<Digester>,
+        slips: Arc<Slips>,
+    ) -> Self {
+        let fields = vec![
+            ArrowField::new("segment_kind", DataType::UInt64, false),
+            ArrowField::new("segment_number", DataType::Int64, false),
+            ArrowField::new("files", DataType::UInt64, false),
+            ArrowField::new("bag", DataType::FixedSizeBinary(BAG_BYTES as i32), false),
+            ArrowField::new("note", DataType::Int64, false),
+        ];
+        let properties = Arc::new(PlanProperties::new(
+            EquivalenceProperties::new(Arc::new(ArrowSchema::new(fields))),
+            input.output_partitioning().clone(),
+            EmissionType::Incremental,
+            Boundedness::Bounded,
+        ));
+        Self { input, side, spec, digester, slips, properties }
+    }
+}
+
+/// The field of the column of slips.
+pub fn slip_field() -> ArrowField {
+    ArrowField::new(SLIP_COLUMN, DataType::FixedSizeBinary(SLIP_COLUMN_BYTES), false)
+}
+
+/// The column of these names. What has no name settles nothing and differs from everything.
+pub fn slip_column(names: impl ExactSizeIterator<Item = Option<(Name, bool)>>) -> Result<ArrayRef> {
+    let mut bytes = Vec::with_capacity(names.len() * SLIP_COLUMN_BYTES as usize);
+    for name in names {
+        let (name, settles) = name.unwrap_or((Name::NONE, false));
+        bytes.extend(name.to_bytes());
+        bytes.push(u8::from(settles));
+    }
+    Ok(Arc::new(FixedSizeBinaryArray::try_new(SLIP_COLUMN_BYTES, Buffer::from_vec(bytes), None)?))
+}
+
+/// What the node does with a batch; each partition of the plan has one.
+struct Summing {
+    side: Side,
+    spec: BagSpec,
+    digester: Arc<Digester>,
+    slips: Arc<Slips>,
+    schema: SchemaRef,
+}
+
+/// Bags of runs, column by column.
+#[derive(Default)]
+struct Runs {
+    kinds: Vec<u64>,
+    numbers: Vec<i64>,
+    files: Vec<u64>,
+    bags: Vec<Bag>,
+    notes: Vec<i64>,
+}
+
+impl Summing {
+    fn bags(&self, batch: &RecordBatch) -> Result<RecordBatch> {
+        let digested = SEGMENT_FIELDS..SEGMENT_FIELDS + self.spec.digest.fields.len();
+        let inexact = self.spec.inexact.map(|column| batch.column(column).as_binary::<i32>());
+        let inexact = inexact.filter(|marks: &&BinaryArray| marks.null_count() < marks.len());
+        let runs = self
+            .digester
+            .digest(batch.num_rows(), &batch.columns()[digested], inexact, |digests| {
+                self.keep(batch, digests)?;
+                Ok(self.runs(batch, digests))
+            })
+            .map_err(|error| DataFusionError::External(Box::new(error)))?;
+        runs.and_then(|runs: Runs| runs.batch(&self.schema))
+    }
+
+    /// Keeps the slips.
+    fn keep(&self, batch: &RecordBatch, digests: &[Digest]) -> Result<()> {
+        if !self.slips.is_kept() {
+            return Ok(());
+        }
+        let names = batch.column_by_name(SLIP_COLUMN).and_then(|column| column.as_any().downcast_ref());
+        let names: &FixedSizeBinaryArray = names.ok_or_else(|| exec_datafusion_err!("slips want names"))?;
+        let (names, _) = names.value_data().as_chunks::<{ SLIP_COLUMN_BYTES as usize }>();
+        let slip = |(name, digest): (&[u8; SLIP_COLUMN_BYTES as usize], &Digest)| {
+            let [name @ .., settles] = name;
+            let (beginning, _) = digest.0.split_first_chunk().expect("32 bytes hold eight");
+            Slip::new(Name::from_bytes(*name), u64::from_le_bytes(*beginning), *settles == 1)
+        };
+        self.slips.add(self.side, names.iter().zip(digests).map(slip));
+        Ok(())
+    }
+
+    fn runs(&self, batch: &RecordBatch, digests: &[Digest]) -> Runs {
+        let kinds = batch.column(0).as_primitive::<UInt64Type>().values();
+        let numbers = batch.column(1).as_primitive::<Int64Type>().values();
+        let notes = batch.column(2).as_primitive::<Int64Type>().values();
+        let files = |column: usize| batch.column(column).as_primitive::<UInt32Type>().values();
+        let files: Option<Vec<u64>> = match self.spec.files {
+            Files::None => None,
+            Files::Each(column) => Some(files(column).iter().map(|file| u64::from(*file)).collect()),
+            Files::Classes(column) => Some(files(column).iter().map(|file| file_class(*file)).collect()),
+        };
+        let mut runs = Runs::default();
+        for (row, digest) in digests.iter().enumerate() {
+            let file = files.as_ref().map_or(0, |files| files[row]);
+            let group = (kinds[row], numbers[row], file);
+            match runs.last(group) {
+                Some((bag, note)) => {
+                    bag.add(digest);
+                    match self.side {
+                        Side::Message => *note = notes[row].max(*note),
+                        Side::Row => *note += notes[row],
+                    }
+                }
+                None => runs.begin(group, digest, notes[row]),
+            }
+        }
+        runs
+    }
+}
+
+impl Runs {
+    /// The bag and note of the last run, where it is of this group.
+    #[inline]
+    fn last(&mut self, group: (u64, i64, u64)) -> Option<(&mut Bag, &mut i64)> {
+        let last = (*self.kinds.last()?, *self.numbers.last()?, *self.files.last()?);
+        if last != group {
+            return None;
+        }
+        Some((self.bags.last_mut()?, self.notes.last_mut()?))
+    }
+
+    fn begin(&mut self, (kind, number, file): (u64, i64, u64), digest: &Digest, note: i64) {
+        self.kinds.push(kind);
+        self.numbers.push(number);
+        self.files.push(file);
+        self.bags.push(std::iter::once(digest).collect());
+        self.notes.push(note);
+    }
+
+    fn batch(self, schema: &SchemaRef) -> Result<RecordBatch> {
+        let bags: Vec<u8> = self.bags.iter().flat_map(Bag::to_bytes).collect();
+        let bags = FixedSizeBinaryArray::try_new(BAG_BYTES as i32, Buffer::from_vec(bags), None)?;
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(UInt64Array::from(self.kinds)),
+            Arc::new(Int64Array::from(self.numbers)),
+            Arc::new(UInt64Array::from(self.files)),
+            Arc::new(bags),
+            Arc::new(Int64Array::from(self.notes)),
+        ];
+        Ok(RecordBatch::try_new(Arc::clone(schema), columns)?)
+    }
+}
+
+impl DisplayAs for BagExec {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "BagExec: side={:?}, files={:?}", self.side, self.spec.files)
+    }
+}
+
+impl ExecutionPlan for BagExec {
+    fn name(&self) -> &str {
+        "BagExec"
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![&self.input]
+    }
+
+    fn with_new_children(self: Arc<Self>, mut children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        match (children.pop(), children.is_empty()) {
+            (Some(input), true) => {
+                let (digester, slips) = (Arc::clone(&self.digester), Arc::clone(&self.slips));
+                Ok(Arc::new(Self::of(input, self.side, self.spec.clone(), digester, slips)))
+            }
+            _ => Err(DataFusionError::Internal("bags are made of one input".to_owned())),
+        }
+    }
+
+    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let summing = Summing {
+            side: self.side,
+            spec: self.spec.clone(),
+            digester: Arc::clone(&self.digester),
+            slips: Arc::clone(&self.slips),
+            schema: self.schema(),
+        };
+        let input = self.input.execute(partition, context)?;
+        let bags = input.map(move |batch| summing.bags(&batch?));
+        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), bags)))
+    }
+}
