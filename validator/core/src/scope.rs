@@ -48,10 +48,17 @@ pub struct OffsetScope {
     topics: BTreeMap<String, Vec<Known>>,
 }
 
+/// What is known of a partition that a row names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Known {
+pub enum Known {
+    /// There is none.
     Absent,
-    Unlisted { high_watermark: Option<i64> },
+    /// It is not read.
+    Unlisted {
+        /// The first offset that no message has yet, where it was asked.
+        high_watermark: Option<i64>,
+    },
+    /// It is read.
     Listed(PartitionIndex),
 }
 
@@ -100,12 +107,20 @@ impl OffsetScope {
 
     /// The standing of a row with these identity values; `None` is NULL.
     pub fn place(&self, topic: Option<&str>, partition: Option<i64>, offset: Option<i64>) -> Place {
+        self.place_in(self.known(topic, partition), offset)
+    }
+
+    /// What is known of the partition that a row names.
+    pub fn known(&self, topic: Option<&str>, partition: Option<i64>) -> Known {
+        let number = partition.and_then(|partition| usize::try_from(partition).ok());
+        let known = number.and_then(|number| self.topics.get(topic?)?.get(number).copied());
+        known.unwrap_or(Known::Absent)
+    }
+
+    /// The standing of a row with this offset in a partition.
+    pub fn place_in(&self, known: Known, offset: Option<i64>) -> Place {
         let alone = |standing| Place { standing, partition: None, hole: None };
-        let (Some(topic), Some(partition), Some(offset)) = (topic, partition, offset) else {
-            return alone(RowStanding::Impossible);
-        };
-        let number = usize::try_from(partition).ok();
-        let known = number.and_then(|number| self.topics.get(topic)?.get(number).copied()).unwrap_or(Known::Absent);
+        let Some(offset) = offset else { return alone(RowStanding::Impossible) };
         match known {
             Known::Absent => alone(RowStanding::Impossible),
             _ if offset < 0 => alone(RowStanding::Impossible),

@@ -10,10 +10,10 @@ use crate::selection::Selection;
 /// The rows of a batch that are asked for; none if there is none.
 pub fn of_asked(batch: RowBatch, asked: &dyn Fn(MessageAt) -> bool) -> Option<RowBatch> {
     let is_asked = |row: &usize| asked(MessageAt { partition: batch.partition, offset: batch.offsets[*row] });
-    let rows: Vec<usize> = (0..batch.offsets.len()).filter(is_asked).collect();
-    if rows.len() == batch.offsets.len() {
+    if (0..batch.offsets.len()).all(|row| is_asked(&row)) {
         return Some(batch);
     }
+    let rows: Vec<usize> = (0..batch.offsets.len()).filter(is_asked).collect();
     let place: HashMap<usize, usize> = rows.iter().copied().zip(0..).collect();
     let decoded = Decoded {
         rows: rows.len(),

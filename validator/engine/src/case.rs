@@ -17,7 +17,8 @@ use validator_core::segment::SegmentKey;
 
 use crate::bag_plan::{MessageBag, RowBag, files_of};
 use crate::captured::{Captured, CapturedValues};
-use crate::drill::{Disputed, Drill, Sieve};
+use crate::disputed::{Disputed, Sieve};
+use crate::drill::Drill;
 use crate::groups::Groups;
 use crate::kept::{Agreed, Kept, Reduced};
 use crate::limits::KEPT_BYTES_MAX;
@@ -172,11 +173,21 @@ impl Run {
             (Arc::clone(&messages.slips), Arc::clone(&self.messages.segments), self.threads);
         let disputed: HashSet<SegmentKey, BuildHasherDefault<PlaceHasher>> = disputed.iter().copied().collect();
         let compare = move || match *segments {
-            MessageSegments::Offset(width) => slips.differing(threads, |name: Name| {
-                let at = name.offset();
-                disputed.contains(&width.segment_of(at.partition, at.offset))
+            MessageSegments::Offset(width) => slips.differing(threads, || {
+                // Neighbours are of one segment, which is looked up once.
+                let (mut last, disputed) = (None, &disputed);
+                move |name: Name| {
+                    let at = name.offset();
+                    let segment = width.segment_of(at.partition, at.offset);
+                    let is_disputed = match last {
+                        Some((before, is_disputed)) if before == segment => is_disputed,
+                        _ => disputed.contains(&segment),
+                    };
+                    last = Some((segment, is_disputed));
+                    is_disputed
+                }
             }),
-            MessageSegments::Key(_) => slips.differing(threads, |_| true),
+            MessageSegments::Key(_) => slips.differing(threads, || |_| true),
         };
         Ok(tokio::task::spawn_blocking(compare).await??)
     }

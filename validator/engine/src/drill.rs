@@ -9,18 +9,19 @@ use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
 use datafusion::error::DataFusionError;
-use validator_core::books::Books;
 use validator_core::digest::IdentityHash;
 use validator_core::judge::{MessageEntry, MessageState, ModeKind, RowEntry, RowStanding};
 use validator_core::position::{FileIndex, MessageAt, PartitionIndex};
 use validator_core::segment::SegmentKey;
-use validator_table::RowGroups;
+use validator_table::{FileFault, RowGroups};
 use validator_tap::Wanted;
 
-use crate::captured::{Captured, near};
+use crate::captured::near;
+use crate::disputed::{Disputed, Found, Sieve};
 use crate::entries;
 use crate::identity::IdentityDigests;
 use crate::kept::{Kept, KeptRow};
+use crate::limits::SPARSE_ROWS;
 pub use crate::lookup::Lookup;
 use crate::losses::Losses;
 use crate::message_batch::MessageBatch;
@@ -40,9 +41,16 @@ pub enum DrillError {
     /// The rows could not be read again.
     #[error("read disputed rows")]
     Rows(#[source] DataFusionError),
+    /// Parts of the table could be read before, and cannot be read again.
+    #[error("read rows again: {}", first_of(.0))]
+    Unread(Vec<(FileIndex, FileFault)>),
     /// A worker of this process ended.
     #[error("a reading task ended")]
     Task(#[source] tokio::task::JoinError),
+}
+
+fn first_of(faults: &[(FileIndex, FileFault)]) -> String {
+    faults.first().map_or_else(String::new, |(_, fault)| format!("{}: {}", fault.path, fault.detail))
 }
 
 /// Everything a drill reads from.
@@ -64,51 +72,6 @@ pub struct Drill {
     pub threads: usize,
     /// Upsert tables: keys whose last version may set nothing; rows of theirs are always put before the judge.
     pub gone: Option<Arc<NameFilter>>,
-}
-
-/// The disputed segments, and where their messages and rows are.
-#[derive(Debug, Clone)]
-pub struct Disputed {
-    /// The segments.
-    pub segments: Arc<BTreeSet<SegmentKey>>,
-    /// Files that have rows in them.
-    pub files: BTreeSet<FileIndex>,
-    /// The books of the run.
-    pub books: Arc<Books>,
-}
-
-/// Lets pass only what both sides differ on, and captures its values.
-#[derive(Debug, Clone)]
-pub struct Sieve {
-    /// The names.
-    pub names: Arc<Names>,
-    /// Where values go.
-    pub captured: Arc<Captured>,
-}
-
-/// What a drill has found in disputed segments.
-#[derive(Debug, Default)]
-pub struct Found {
-    /// The bags of judged messages and of rows.
-    pub books: Books,
-    /// Late rows by segment.
-    pub late: BTreeMap<SegmentKey, u64>,
-}
-
-impl Found {
-    fn sum(parts: Vec<Self>) -> Self {
-        parts.into_iter().fold(Self::default(), |mut all, part| {
-            all.merge(part);
-            all
-        })
-    }
-
-    fn merge(&mut self, other: Self) {
-        self.books.merge(&other.books);
-        for (segment, late) in other.late {
-            *self.late.entry(segment).or_default() += late;
-        }
-    }
 }
 
 impl Drill {
@@ -187,15 +150,20 @@ impl Drill {
         let (kept, sieve, gone) = (Arc::clone(kept), only.cloned(), self.gone.clone());
         let is_key = !matches!(*self.messages.segments, MessageSegments::Offset(_));
         let (segments, books) = (Arc::clone(&disputed.segments), Arc::clone(&disputed.books));
+        let names = only.map(|sieve| Arc::clone(&sieve.names));
+        let asked = move |place: &RowPlace| {
+            (place.standing != RowStanding::InScope
+                || names.as_ref().is_none_or(|names| place.name.is_none_or(|name| names.contains(&name))))
+                && (is_key || place.standing != RowStanding::OutOfScope)
+                && segments.contains(&place.segment)
+        };
+        let tasks = self.tasks(&disputed.files);
+        let tasks = match only {
+            Some(sieve) => self.narrowed(tasks, sieve.names.len(), asked.clone()).await?,
+            None => tasks,
+        };
         let each = move |batch: RowBatch| {
-            let asked = |row: &usize| {
-                let place = &batch.places[*row];
-                (place.standing != RowStanding::InScope
-                    || sieve.as_ref().is_none_or(|s| place.name.is_none_or(|name| s.names.contains(&name))))
-                    && (is_key || place.standing != RowStanding::OutOfScope)
-                    && segments.contains(&place.segment)
-            };
-            let rows: Vec<usize> = (0..batch.at.len()).filter(asked).collect();
+            let rows: Vec<usize> = (0..batch.at.len()).filter(|row| asked(&batch.places[*row])).collect();
             let batch = batch.select(&rows);
             let entries = entries::of_rows(&batch, &digests).map_err(external)?;
             let beside = |entry: &RowEntry, place: &RowPlace| {
@@ -216,8 +184,26 @@ impl Drill {
             }
             Ok(found)
         };
-        let (found, _) = self.rows.read(self.tasks(&disputed.files), each).await.map_err(DrillError::Rows)?;
-        Ok(Found::sum(found))
+        Ok(Found::sum(self.rows.read(tasks, each).await?))
+    }
+
+    /// Tasks of exactly the rows that `asked` holds of where it is asked for few names; else these tasks.
+    async fn narrowed(
+        &self,
+        tasks: Vec<ScanTask>,
+        names: usize,
+        asked: impl Fn(&RowPlace) -> bool + Send + Sync + Clone + 'static,
+    ) -> Result<Vec<ScanTask>, DrillError> {
+        let rows: u64 = tasks.iter().map(|task| task.file.record_count).sum();
+        if names as u64 > rows / SPARSE_ROWS {
+            return Ok(tasks);
+        }
+        let found = self.rows.locate(tasks.clone(), asked).await?;
+        let narrowed = |task: ScanTask| {
+            let positions = Some(found.get(&task.index)?.iter().copied().collect());
+            Some(ScanTask { positions, ..task })
+        };
+        Ok(tasks.into_iter().filter_map(narrowed).collect())
     }
 
     /// Mode `key`: excluded messages of other segments that have the identity of a row here: a damaged window takes a
@@ -265,15 +251,14 @@ impl Drill {
     /// [`DrillError`].
     pub async fn segments_of(&self, names: HashSet<IdentityHash>) -> Result<BTreeSet<SegmentKey>, DrillError> {
         let (digests, names) = (Arc::clone(&self.digests), Arc::new(names));
-        let (found, _) = self
+        let found = self
             .rows
             .read(self.tasks(&self.all_files()), move |batch| {
                 let identities = digests.identities(batch.at.len(), &batch.columns, None).map_err(external)?;
                 let hits = identities.iter().zip(&batch.places).filter(|(identity, _)| names.contains(identity));
                 Ok(hits.map(|(_, place)| place.segment).collect::<BTreeSet<_>>())
             })
-            .await
-            .map_err(DrillError::Rows)?;
+            .await?;
         Ok(found.into_iter().flatten().collect())
     }
 
@@ -378,7 +363,8 @@ pub fn scan_tasks(rows: &RowSide, files: &BTreeSet<FileIndex>, lost: &BTreeMap<F
             continue;
         }
         for _ in 0..file.entries.max(1) {
-            tasks.push(ScanTask { index: *index, file: file.clone(), row_groups: row_groups.clone() });
+            let row_groups = row_groups.clone();
+            tasks.push(ScanTask { index: *index, file: file.clone(), row_groups, positions: None });
         }
     }
     tasks

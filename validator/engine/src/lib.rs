@@ -15,6 +15,7 @@ mod captured;
 pub mod case;
 mod context;
 mod digester;
+pub mod disputed;
 pub mod drill;
 mod entries;
 mod exact_cast;

@@ -37,6 +37,14 @@ pub const SLIP_DISK_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
 /// so much that reading all of its disputed segments costs little more.
 pub const DIFFERING_NAMES_MAX: usize = 4_000_000;
 
+/// Parts of a table that may turn out lost when they are read again: for each read of them the run is made once more, and
+/// beyond this the store is not one to judge by.
+pub const LOST_LATE_MAX: usize = 16;
+
+/// Rows of the files in question for each name that differs, from which on the drill first looks where those names are,
+/// by the columns that name rows, and then reads the other columns of these rows alone.
+pub const SPARSE_ROWS: u64 = 16;
+
 /// Bytes of entries that are judged apart in memory, and as many of those of which it is not known yet.
 pub const APART_BYTES_MAX: usize = 64 * 1024 * 1024;
 

@@ -105,7 +105,7 @@ impl Lookup {
     ) -> Result<HashMap<IdentityHash, (RowAt, bool)>, DrillError> {
         let (digests, disputed) = (Arc::clone(&self.drill.digests), Arc::clone(&self.disputed));
         let tasks = self.drill.tasks(&self.drill.all_files());
-        let (found, _) = self
+        let found = self
             .drill
             .rows
             .read(tasks, move |batch| {
@@ -114,8 +114,7 @@ impl Lookup {
                 let rows = entries::of_rows(&batch.select(&balanced), &digests).map_err(external)?;
                 Ok(rows.into_iter().filter(|row| pairs.contains(&(row.identity, row.digest))).collect::<Vec<_>>())
             })
-            .await
-            .map_err(DrillError::Rows)?;
+            .await?;
         let mut last: HashMap<IdentityHash, (RowAt, bool)> = HashMap::new();
         for row in found.into_iter().flatten() {
             let so_far = last.entry(row.identity).or_insert((row.at, row.late));

@@ -177,18 +177,24 @@ impl Run {
         Ok(runs.into_iter().map(Holes::new).collect())
     }
 
-    /// Reads all rows into bags and `slips`, by the scope that the messages gave.
+    /// Reads all rows into bags and `slips`, by the scope that the messages gave, but for parts that are `known` to be lost.
     ///
     /// # Errors
     /// [`RunError`]; what cannot be read of the table is in the pass.
-    pub async fn row_pass(&self, scoping: &Scoping, slips: &Arc<Slips>) -> Result<RowPass, RunError> {
+    pub async fn row_pass(
+        &self,
+        scoping: &Scoping,
+        slips: &Arc<Slips>,
+        known: &[(FileIndex, FileFault)],
+    ) -> Result<RowPass, RunError> {
         let fields: Arc<[Field]> = self.messages.binding.read_fields().into();
         let routing = Routing::new(&self.pinned, Arc::clone(&fields));
         // Without windows a segment has rows in most files.
         let identity = &self.messages.binding.identity;
         let by_file = identity.is_offset() || identity.window().is_some();
         let mut lost: BTreeMap<FileIndex, RowGroups> = BTreeMap::new();
-        let mut faults: Vec<(FileIndex, FileFault)> = Vec::new();
+        scoping::note_lost(&mut lost, known);
+        let mut faults: Vec<(FileIndex, FileFault)> = known.to_vec();
         loop {
             slips.forget_rows();
             let cut = Arc::new(RowCut {

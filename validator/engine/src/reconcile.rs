@@ -33,6 +33,7 @@ use crate::drill::{Drill, DrillError};
 use crate::findings::Evidence;
 use crate::found::{Findings, Keep};
 use crate::identity::IdentityDigests;
+use crate::limits::LOST_LATE_MAX;
 use crate::lookup::Lookup;
 use crate::message_reader::{MessageSide, ReadError};
 use crate::misrouted::{self, MisroutedRow};
@@ -191,11 +192,23 @@ impl Run {
     /// # Errors
     /// [`RunError`].
     pub async fn reconcile(self) -> Result<Reconciled, RunError> {
+        let mut lost = Vec::new();
+        loop {
+            match self.without_lost(&lost).await {
+                // What cannot be read again cannot be drilled: the run is made again without it, and says so.
+                Err(RunError::Drill(DrillError::Unread(more))) if lost.len() < LOST_LATE_MAX => lost.extend(more),
+                reconciled => return reconciled,
+            }
+        }
+    }
+
+    /// The run without parts of the table that are known to be lost.
+    async fn without_lost(&self, lost: &[(FileIndex, FileFault)]) -> Result<Reconciled, RunError> {
         let mut messages = self.message_pass().await?;
         let holes = self.holes(&messages.seen).await?;
-        let scoping = Scoping::new(&self, &messages.seen, &holes);
-        let mut rows = self.row_pass(&scoping, &messages.slips).await?;
-        scoping::check_offsets(&self, &rows.census).map_err(RunError::NotOffsets)?;
+        let scoping = Scoping::new(self, &messages.seen, &holes);
+        let mut rows = self.row_pass(&scoping, &messages.slips, lost).await?;
+        scoping::check_offsets(self, &rows.census).map_err(RunError::NotOffsets)?;
         let books = Arc::new(bag_plan::books(&messages.bags, &rows.bags));
         let balanced = Balanced::of(&books, &rows.bags);
         let drill = self.drill(&messages, &rows);

@@ -1,17 +1,19 @@
 //! Reading rows batch by batch outside a plan: for the drill and for look-ups by identity.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use arrow_array::ArrayRef;
+use arrow_array::{ArrayRef, NullArray, RecordBatch};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::TaskContext;
 use datafusion::physical_plan::ExecutionPlan;
 use futures::StreamExt;
 use futures::future::try_join_all;
-use validator_core::position::RowAt;
+use validator_core::position::{FileIndex, RowAt};
 use validator_core::schema::Field;
 use validator_table::Pinned;
 
+use crate::drill::DrillError;
 use crate::scan_exec::{IcebergScanExec, ScanLog, ScanTask, rows_at};
 use crate::segment_exec::RowCut;
 use crate::segments::RowPlace;
@@ -71,40 +73,88 @@ impl RowBatch {
 }
 
 impl RowSide {
-    /// Reads `tasks` and gives each batch to `each`; returns what it returned, in no order.
+    /// Reads `tasks` again and gives each batch to `each`; returns what it returned, in no order.
     ///
     /// # Errors
-    /// What `each` fails with; files that cannot be read are in the log that is returned.
-    pub async fn read<R, F>(&self, tasks: Vec<ScanTask>, each: F) -> Result<(Vec<R>, Arc<ScanLog>)>
+    /// What `each` fails with; a part that could be read before and cannot now.
+    pub async fn read<R, F>(&self, tasks: Vec<ScanTask>, each: F) -> Result<Vec<R>, DrillError>
     where
         R: Send + 'static,
         F: Fn(RowBatch) -> Result<R> + Send + Sync + Clone + 'static,
     {
+        let (cut, compared) = (Arc::clone(&self.cut), self.compared);
+        let of_batch = move |batch: RecordBatch| {
+            let mut columns = batch.columns()[..batch.num_columns() - 2].to_vec();
+            let at = rows_at(&batch);
+            let places = cut.segments.places(at.len(), &columns).map_err(external)?;
+            let late = cut.late.as_ref().map_or_else(|| vec![None; at.len()], |rule| rule.late(&columns, &at));
+            columns.truncate(compared);
+            let originals = cut.tolerate(&mut columns).originals;
+            each(RowBatch { columns, originals, at, places, late })
+        };
+        self.batches(&self.fields, tasks, of_batch).await
+    }
+
+    /// Where the rows lie whose place `asked` holds of: positions by file, ascending. Only the columns that name a row and
+    /// its segment are read.
+    ///
+    /// # Errors
+    /// As [`RowSide::read`].
+    pub async fn locate<F>(
+        &self,
+        tasks: Vec<ScanTask>,
+        asked: F,
+    ) -> Result<BTreeMap<FileIndex, BTreeSet<u64>>, DrillError>
+    where
+        F: Fn(&RowPlace) -> bool + Send + Sync + Clone + 'static,
+    {
+        let identity = &self.cut.binding.identity;
+        let leaves = identity.leaves();
+        let naming: BTreeSet<usize> = leaves.iter().chain(identity.window()).map(|leaf| leaf[0]).collect();
+        let fields: Vec<Field> = naming.iter().map(|column| self.fields[*column].clone()).collect();
+        let (cut, columns) = (Arc::clone(&self.cut), self.fields.len());
+        let of_batch = move |batch: RecordBatch| {
+            let at = rows_at(&batch);
+            // What does not name a row is not there.
+            let nothing: ArrayRef = Arc::new(NullArray::new(at.len()));
+            let mut all = vec![nothing; columns];
+            naming.iter().zip(batch.columns()).for_each(|(column, array)| all[*column] = Arc::clone(array));
+            let places = cut.segments.places(at.len(), &all).map_err(external)?;
+            Ok(at.into_iter().zip(places).filter(|(_, place)| asked(place)).map(|(at, _)| at).collect::<Vec<_>>())
+        };
+        let found = self.batches(&fields, tasks, of_batch).await?;
+        let mut by_file: BTreeMap<FileIndex, BTreeSet<u64>> = BTreeMap::new();
+        for at in found.into_iter().flatten() {
+            by_file.entry(at.file).or_default().insert(at.position);
+        }
+        Ok(by_file)
+    }
+
+    /// Reads these fields of `tasks` and gives each batch to `each`; returns what it returned, in no order. What is left
+    /// out of the tasks as lost is known; what cannot be read of them is news, and nothing is judged without it.
+    async fn batches<R, F>(&self, fields: &[Field], tasks: Vec<ScanTask>, each: F) -> Result<Vec<R>, DrillError>
+    where
+        R: Send + 'static,
+        F: Fn(RecordBatch) -> Result<R> + Send + Sync + Clone + 'static,
+    {
         let log = Arc::new(ScanLog::default());
-        let scan =
-            IcebergScanExec::new(Arc::clone(&self.pinned), &self.fields, tasks, self.partitions, Arc::clone(&log));
+        let scan = IcebergScanExec::new(Arc::clone(&self.pinned), fields, tasks, self.partitions, Arc::clone(&log));
         let scan = Arc::new(scan);
         let streams = (0..scan.properties().output_partitioning().partition_count()).map(|partition| {
-            let (scan, cut, each, compared) = (Arc::clone(&scan), Arc::clone(&self.cut), each.clone(), self.compared);
+            let (scan, each) = (Arc::clone(&scan), each.clone());
             let task = tokio::spawn(async move {
                 let mut results = Vec::new();
                 let mut batches = scan.execute(partition, Arc::new(TaskContext::default()))?;
                 while let Some(batch) = batches.next().await {
-                    let batch = batch?;
-                    let mut columns = batch.columns()[..batch.num_columns() - 2].to_vec();
-                    let at = rows_at(&batch);
-                    let places = cut.segments.places(at.len(), &columns).map_err(external)?;
-                    let late = cut.late.as_ref().map_or_else(|| vec![None; at.len()], |rule| rule.late(&columns, &at));
-                    columns.truncate(compared);
-                    let originals = cut.tolerate(&mut columns).originals;
-                    results.push(each(RowBatch { columns, originals, at, places, late })?);
+                    results.push(each(batch?)?);
                 }
                 Ok::<_, DataFusionError>(results)
             });
             async move { task.await.map_err(external)? }
         });
-        let results = try_join_all(streams).await?.into_iter().flatten().collect();
-        Ok((results, log))
+        let results = try_join_all(streams).await.map_err(DrillError::Rows)?.into_iter().flatten().collect();
+        let faults = log.state().faults;
+        if faults.is_empty() { Ok(results) } else { Err(DrillError::Unread(faults)) }
     }
 }
 

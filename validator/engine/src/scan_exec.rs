@@ -36,6 +36,8 @@ pub struct ScanTask {
     pub file: DataFile,
     /// Its row groups that are read.
     pub row_groups: RowGroups,
+    /// Only these of its rows, ascending; none: all of the row groups.
+    pub positions: Option<Arc<[u64]>>,
 }
 
 /// What went wrong while scanning; shared by all partitions of a scan.
@@ -126,7 +128,12 @@ async fn open(
         }
     };
     log.note(|state| state.findings.extend(reader.findings().iter().cloned()));
-    let rows = reader.scan(&task.row_groups).filter_map(move |item| {
+    let items = match &task.positions {
+        // A file that is not what it was a moment ago is read whole.
+        Some(positions) if positions.last().is_none_or(|last| *last < reader.rows()) => reader.rows_at(positions),
+        _ => reader.scan(&task.row_groups),
+    };
+    let rows = items.filter_map(move |item| {
         let rows = match item {
             ScanItem::Rows(rows) => Some((index, rows)),
             ScanItem::End(end) => {

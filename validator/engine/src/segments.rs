@@ -204,13 +204,20 @@ impl RowSegments {
                 let topics = topics.as_ref().map(|array| array.as_string::<i32>());
                 let partitions = partition.as_ref().map(|leaf| integers(&leaf_array(columns, leaf)));
                 let offsets = integers(&leaf_array(columns, offset));
+                // Neighbours are mostly of one partition, which is looked up once.
+                let mut last = None;
                 let place = |row: usize| {
                     let topic = match topics {
                         Some(topics) => topics.is_valid(row).then(|| topics.value(row)),
                         None => only_topic.as_deref(),
                     };
-                    let partition = partitions.as_ref().map_or(Some(0), |partitions| partitions[row]);
-                    row_place(scope.place(topic, partition, offsets[row]), offsets[row], *width)
+                    let named = (topic, partitions.as_ref().map_or(Some(0), |partitions| partitions[row]));
+                    let known = match last {
+                        Some((before, known)) if before == named => known,
+                        _ => scope.known(named.0, named.1),
+                    };
+                    last = Some((named, known));
+                    row_place(scope.place_in(known, offsets[row]), offsets[row], *width)
                 };
                 Ok((0..rows).map(place).collect())
             }

@@ -10,7 +10,7 @@ use validator_core::position::PartitionIndex;
 use validator_core::segment::SegmentKey;
 
 use crate::bag_plan::RowBag;
-use crate::drill::{Disputed, Found};
+use crate::disputed::{Disputed, Found};
 use crate::kept::Agreed;
 use crate::slips::Differing;
 

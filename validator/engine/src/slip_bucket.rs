@@ -37,8 +37,8 @@ impl Bucket {
     }
 
     /// Adds slips of one side.
-    pub fn add(&mut self, side: Side, slips: Vec<Slip>) {
-        self.pile(side).slips.extend(slips);
+    pub fn add(&mut self, side: Side, slips: &[Slip]) {
+        self.pile(side).slips.extend_from_slice(slips);
     }
 
     /// Bytes in memory.
@@ -90,7 +90,7 @@ impl Bucket {
     ///
     /// # Errors
     /// What was spilled cannot be read back.
-    pub fn compare(self, into: &mut Differing, by_offset: bool, asked: &impl Fn(Name) -> bool) -> Result<()> {
+    pub fn compare(self, into: &mut Differing, by_offset: bool, asked: &mut impl FnMut(Name) -> bool) -> Result<()> {
         into.note_settled_max(self.settled_max);
         let (messages, rows) = (self.messages.sorted(asked)?, self.rows.sorted(asked)?);
         for (name, of_messages, of_rows) in by_name(&messages, &rows) {
@@ -150,7 +150,7 @@ impl Pile {
     }
 
     /// Those that are asked for, by name and beginning; what was spilled too.
-    fn sorted(mut self, asked: &impl Fn(Name) -> bool) -> Result<Vec<Slip>> {
+    fn sorted(mut self, asked: &mut impl FnMut(Name) -> bool) -> Result<Vec<Slip>> {
         self.slips.retain(|slip| asked(slip.name()));
         for (file, slips) in self.spilled {
             let mut input = BufReader::new(File::open(file.path())?);

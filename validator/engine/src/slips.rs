@@ -187,16 +187,17 @@ impl Slips {
         if !self.is_kept() {
             return;
         }
-        let mut by_bucket: Vec<Vec<Slip>> = vec![Vec::new(); SLIP_BUCKETS];
-        let mut count = 0;
-        for slip in slips {
-            by_bucket[slip.name.bucket()].push(slip);
-            count += 1;
+        let mut slips: Vec<Slip> = slips.collect();
+        if !self.by_offset {
+            let mut by_bucket: Vec<Vec<Slip>> = vec![Vec::new(); SLIP_BUCKETS];
+            slips.iter().for_each(|slip| by_bucket[slip.name.bucket()].push(*slip));
+            slips = by_bucket.concat();
         }
-        let bytes = count * SLIP_BYTES;
+        let bytes = size_of_val(slips.as_slice());
         let held = self.in_memory.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        for (bucket, slips) in self.buckets.iter().zip(by_bucket).filter(|(_, slips)| !slips.is_empty()) {
-            let mut bucket = bucket.lock().unwrap_or_else(PoisonError::into_inner);
+        // Neighbouring offsets share a bucket.
+        for slips in slips.chunk_by(|one, other| one.name.bucket() == other.name.bucket()) {
+            let mut bucket = self.buckets[slips[0].name.bucket()].lock().unwrap_or_else(PoisonError::into_inner);
             bucket.add(side, slips);
             if held > self.in_memory_max && bucket.bytes_of(side) > self.fair() && !self.make_room(&mut bucket, side) {
                 self.ended.store(true, Ordering::Relaxed);
@@ -245,23 +246,27 @@ impl Slips {
         }
     }
 
-    /// The names on which the sides differ, of all that `asked` holds of; `None` where the keeping ended, or where
+    /// The names on which the sides differ, of all that `asked` holds of (made for each thread); `None` where the keeping ended, or where
     /// so much differs that all may as well be read. Empties the slips. Blocking.
     ///
     /// # Errors
     /// A spilled bucket cannot be read back.
-    pub fn differing(&self, threads: usize, asked: impl Fn(Name) -> bool + Sync) -> Result<Option<Differing>> {
+    pub fn differing<A: FnMut(Name) -> bool>(
+        &self,
+        threads: usize,
+        asked: impl Fn() -> A + Sync,
+    ) -> Result<Option<Differing>> {
         if !self.is_kept() {
             return Ok(None);
         }
         let (next, found) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let work = || {
-            let mut differing = Differing::default();
+            let (mut differing, mut asked) = (Differing::default(), asked());
             while let Some(bucket) = self.buckets.get(next.fetch_add(1, Ordering::Relaxed)) {
                 let bucket = std::mem::take(&mut *bucket.lock().unwrap_or_else(PoisonError::into_inner));
                 let before = differing.names.len();
                 if found.load(Ordering::Relaxed) <= DIFFERING_NAMES_MAX {
-                    bucket.compare(&mut differing, self.by_offset, &asked)?;
+                    bucket.compare(&mut differing, self.by_offset, &mut asked)?;
                     found.fetch_add(differing.names.len() - before, Ordering::Relaxed);
                 }
             }
@@ -317,7 +322,7 @@ mod tests {
     }
 
     fn differing(slips: &Slips) -> Option<Vec<i64>> {
-        let found = slips.differing(2, |_| true).expect("buckets can be read")?;
+        let found = slips.differing(2, || |_| true).expect("buckets can be read")?;
         let mut offsets: Vec<i64> = found.names.iter().map(|name| name.offset().offset).collect();
         offsets.sort_unstable();
         Some(offsets)
@@ -346,7 +351,7 @@ mod tests {
         let both = [slip(8, 1), slip(5_000, 2), slip(70, 3)];
         slips.add(Side::Message, both.into_iter().chain([slip(9_000, 4)]));
         slips.add(Side::Row, both.into_iter());
-        let found = slips.differing(1, |_| true).expect("in memory").expect("kept");
+        let found = slips.differing(1, || |_| true).expect("in memory").expect("kept");
         assert_eq!(found.settled_max, BTreeMap::from([(PartitionIndex(3), 5_000)]));
     }
 
@@ -389,7 +394,7 @@ mod tests {
             rows.extend(copy);
             slips.add(Side::Row, rows.into_iter());
         }
-        let found = slips.differing(2, |_| true).expect("in memory").expect("kept without a disk");
+        let found = slips.differing(2, || |_| true).expect("in memory").expect("kept without a disk");
         let mut offsets: Vec<i64> = found.names.iter().map(|name| name.offset().offset).collect();
         offsets.sort_unstable();
         let copied = |batch: i64| (batch < 78).then_some(batch * 500 + 20);

@@ -22,7 +22,8 @@ use validator_core::segment::SegmentKey;
 use validator_core::verdict::{Cause, ExcludedCause};
 
 use crate::bag_plan::MessageBag;
-use crate::drill::{Disputed, Drill, DrillError, share};
+use crate::disputed::Disputed;
+use crate::drill::{Drill, DrillError, share};
 use crate::entries;
 use crate::identity::IdentityDigests;
 use crate::kept::{Kept, Reduced};

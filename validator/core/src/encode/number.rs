@@ -73,7 +73,8 @@ macro_rules! strip {
             if number == 0 {
                 return (0, 0);
             }
-            $({
+            // The first steps are beyond most scales, which a branch on the scale alone tells once for a column.
+            $(if $step < 16 || scale >= $step {
                 const INVERSE: $word = inverse_of_power_of_5($step);
                 const LIMIT: $word = $word::MAX / (10 as $word).pow($step);
                 let quotient = number.wrapping_mul(INVERSE).rotate_right($step);

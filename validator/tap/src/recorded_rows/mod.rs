@@ -7,6 +7,7 @@
 mod conform;
 mod types;
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::ops::{ControlFlow, Range};
 use std::path::PathBuf;
@@ -211,11 +212,11 @@ impl RowFile {
             let total = within(rows.end);
             builder = builder.with_row_selection(RowSelection::from_consecutive_ranges(local, total));
         }
-        let mut offsets = ranges.iter().flat_map(Clone::clone);
+        let mut left = VecDeque::from(ranges.to_vec());
         let reader = builder.build().map_err(|source| self.failed(source))?;
         for batch in reader {
             let batch = batch.map_err(|source| self.failed(source.into()))?;
-            let of_batch: Vec<i64> = offsets.by_ref().take(batch.num_rows()).collect();
+            let of_batch = take_offsets(&mut left, batch.num_rows());
             if of_batch.len() != batch.num_rows() {
                 return Err(self.refuse(format!("row group {number} holds more rows than its footer says")));
             }
@@ -224,9 +225,9 @@ impl RowFile {
                 return Ok(ControlFlow::Break(()));
             }
         }
-        match offsets.next() {
-            None => Ok(ControlFlow::Continue(())),
-            Some(_) => Err(self.refuse(format!("row group {number} holds fewer rows than its footer says"))),
+        match left.is_empty() {
+            true => Ok(ControlFlow::Continue(())),
+            false => Err(self.refuse(format!("row group {number} holds fewer rows than its footer says"))),
         }
     }
 
@@ -235,7 +236,10 @@ impl RowFile {
             let (name, ty, _) = self.columns.iter().find(|(name, ..)| name == wanted)?;
             Some(conform(batch.column_by_name(name)?, ty, &mut Vec::new()))
         });
-        (0..batch.num_rows()).map(|row| whole(column.as_ref(), row)).collect()
+        match column {
+            Some(column) => (0..batch.num_rows()).map(|row| whole(Some(&column), row)).collect(),
+            None => vec![None; batch.num_rows()],
+        }
     }
 
     /// The root columns to read.
@@ -282,6 +286,22 @@ impl RowFile {
             decoded.unknown_fields.insert(name.clone(), there);
         }
     }
+}
+
+/// The next so many offsets of ranges that are not empty, as far as there are any.
+fn take_offsets(ranges: &mut VecDeque<Range<i64>>, count: usize) -> Vec<i64> {
+    let mut taken = Vec::with_capacity(count);
+    while taken.len() < count
+        && let Some(range) = ranges.front_mut()
+    {
+        let end = range.end.min(range.start.saturating_add((count - taken.len()) as i64));
+        taken.extend(range.start..end);
+        range.start = end;
+        if range.is_empty() {
+            ranges.pop_front();
+        }
+    }
+    taken
 }
 
 /// A column of a file in the type of its field, and the rows whose value that cannot hold.

@@ -10,6 +10,7 @@ mod keys;
 mod messages;
 mod metadata;
 mod servers;
+mod stores;
 mod unbuilt;
 
 use crate::scene::{Folder, Scene};
