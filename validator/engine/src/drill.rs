@@ -21,7 +21,7 @@ use crate::disputed::{Disputed, Found, Sieve};
 use crate::entries;
 use crate::identity::IdentityDigests;
 use crate::kept::{Kept, KeptRow};
-use crate::limits::SPARSE_ROWS;
+use crate::limits::{LOCATED_ROWS_MAX, SPARSE_ROWS};
 pub use crate::lookup::Lookup;
 use crate::losses::Losses;
 use crate::message_batch::MessageBatch;
@@ -194,11 +194,17 @@ impl Drill {
         names: usize,
         asked: impl Fn(&RowPlace) -> bool + Send + Sync + Clone + 'static,
     ) -> Result<Vec<ScanTask>, DrillError> {
-        let rows: u64 = tasks.iter().map(|task| task.file.record_count).sum();
-        if names as u64 > rows / SPARSE_ROWS {
+        let rows = tasks.iter().fold(0_u64, |rows, task| rows.saturating_add(task.file.record_count));
+        let most = (rows / SPARSE_ROWS).min(LOCATED_ROWS_MAX);
+        if names as u64 > most {
             return Ok(tasks);
         }
-        let found = self.rows.locate(tasks.clone(), asked).await?;
+        // What cannot be read here may not be among what is asked for.
+        let found = match self.rows.locate(tasks.clone(), asked, most).await {
+            Ok(Some(found)) => found,
+            Ok(None) | Err(DrillError::Unread(_)) => return Ok(tasks),
+            Err(error) => return Err(error),
+        };
         let narrowed = |task: ScanTask| {
             let positions = Some(found.get(&task.index)?.iter().copied().collect());
             Some(ScanTask { positions, ..task })

@@ -209,6 +209,7 @@ impl Evidence {
             finding.snapshot_id = Some(removal.snapshot_id);
             finding.operation.clone_from(&removal.operation);
         }
+        self.binding().mask.hide_keys(&mut finding);
         finding.detail = self.sentence(draft, &finding);
         if let Some(equals) = &draft.equals {
             finding.candidates = equals.candidates.iter().map(|at| self.candidate(*at)).collect();

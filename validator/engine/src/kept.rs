@@ -8,14 +8,11 @@
 //! of them and no other step meets any. What is agreed is counted, not kept. Nothing is dropped without a count.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{BufReader, BufWriter, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use datafusion::error::Result;
-use datafusion::execution::disk_manager::RefCountedTempFile;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use validator_core::digest::IdentityHash;
 use validator_core::judge::{MessageEntry, MessageState, ModeKind, RowEntry, RowStanding};
@@ -23,8 +20,9 @@ use validator_core::position::PartitionIndex;
 
 use crate::apart::Sorting;
 use crate::groups::{Group, Groups};
-use crate::kept_codec::{next_message, next_row, write_message, write_row};
+use crate::kept_codec::{MESSAGE_BYTES, ROW_BYTES, next_message, next_row, write_message, write_row};
 use crate::limits::{APART_BYTES_MAX, KEPT_BUCKETS};
+use crate::spill::Spill;
 
 /// Entries of both sides, by bucket.
 #[derive(Debug)]
@@ -35,6 +33,7 @@ pub struct Kept {
     /// Bytes of all buckets in memory.
     in_memory: AtomicUsize,
     in_memory_max: usize,
+    spill: Spill,
     runtime: Arc<RuntimeEnv>,
 }
 
@@ -42,7 +41,7 @@ pub struct Kept {
 struct Bucket {
     messages: Vec<MessageEntry>,
     rows: Vec<KeptRow>,
-    spilled: Vec<Spill>,
+    spilled: Vec<Spilled>,
 }
 
 /// A row, and whether only a message of its own identity can bring it before the judge.
@@ -54,9 +53,10 @@ pub struct KeptRow {
     pub beside: bool,
 }
 
+/// A part of the file: messages, then rows.
 #[derive(Debug)]
-struct Spill {
-    file: RefCountedTempFile,
+struct Spilled {
+    at: u64,
     messages: usize,
     rows: usize,
 }
@@ -93,7 +93,8 @@ impl Kept {
     /// Keeps up to `in_memory_max` bytes in memory, the rest in temporary files of `runtime`.
     pub fn new(in_memory_max: usize, runtime: Arc<RuntimeEnv>) -> Self {
         let buckets = (0..KEPT_BUCKETS).map(|_| Mutex::default()).collect();
-        Self { buckets, nameless: Mutex::default(), in_memory: AtomicUsize::new(0), in_memory_max, runtime }
+        let spill = Spill::new("entries for the judge", Arc::clone(&runtime));
+        Self { buckets, nameless: Mutex::default(), in_memory: AtomicUsize::new(0), in_memory_max, spill, runtime }
     }
 
     /// Keeps messages.
@@ -137,7 +138,7 @@ impl Kept {
             let mut bucket = bucket.lock().unwrap_or_else(PoisonError::into_inner);
             entries.into_iter().for_each(|entry| push(&mut bucket, entry));
             if held > self.in_memory_max && bucket.bytes() > fair / 2 {
-                let freed = bucket.spill(&self.runtime)?;
+                let freed = bucket.spill(&self.spill)?;
                 self.in_memory.fetch_sub(freed, Ordering::Relaxed);
             }
         }
@@ -155,7 +156,7 @@ impl Kept {
             let mut sorting = Sorting::new(mode, held_max, &self.runtime);
             while let Some(bucket) = self.buckets.get(next.fetch_add(1, Ordering::Relaxed)) {
                 let bucket = std::mem::take(&mut *bucket.lock().unwrap_or_else(PoisonError::into_inner));
-                bucket.reduce(&mut sorting)?;
+                bucket.reduce(&self.spill, &mut sorting)?;
             }
             Ok(sorting)
         };
@@ -184,34 +185,34 @@ impl Bucket {
         self.messages.len() * size_of::<MessageEntry>() + self.rows.len() * size_of::<KeptRow>()
     }
 
-    /// Writes what is in memory to a file; the bytes freed.
-    fn spill(&mut self, runtime: &RuntimeEnv) -> Result<usize> {
+    /// Writes what is in memory to the file; the bytes freed.
+    fn spill(&mut self, file: &Spill) -> Result<usize> {
         let freed = self.bytes();
-        let file = runtime.disk_manager.create_tmp_file("entries for the judge")?;
-        let mut out = BufWriter::new(File::create(file.path())?);
-        self.messages.iter().try_for_each(|entry| out.write_all(&write_message(entry)))?;
-        self.rows.iter().try_for_each(|row| out.write_all(&write_row(row)))?;
-        out.flush()?;
-        self.spilled.push(Spill { file, messages: self.messages.len(), rows: self.rows.len() });
+        let mut bytes = Vec::with_capacity(self.messages.len() * MESSAGE_BYTES + self.rows.len() * ROW_BYTES);
+        self.messages.iter().for_each(|entry| bytes.extend(write_message(entry)));
+        self.rows.iter().for_each(|row| bytes.extend(write_row(row)));
+        let at = file.append(&bytes)?;
+        self.spilled.push(Spilled { at, messages: self.messages.len(), rows: self.rows.len() });
         (self.messages, self.rows) = (Vec::new(), Vec::new());
         Ok(freed)
     }
 
-    fn read_back(&mut self) -> Result<()> {
-        for spill in std::mem::take(&mut self.spilled) {
-            let mut file = BufReader::new(File::open(spill.file.path())?);
-            for _ in 0..spill.messages {
-                self.messages.push(next_message(&mut file)?);
+    fn read_back(&mut self, file: &Spill) -> Result<()> {
+        for Spilled { at, messages, rows } in std::mem::take(&mut self.spilled) {
+            let bytes = file.read(at, messages * MESSAGE_BYTES + rows * ROW_BYTES)?;
+            let mut bytes = bytes.as_slice();
+            for _ in 0..messages {
+                self.messages.push(next_message(&mut bytes)?);
             }
-            for _ in 0..spill.rows {
-                self.rows.push(next_row(&mut file)?);
+            for _ in 0..rows {
+                self.rows.push(next_row(&mut bytes)?);
             }
         }
         Ok(())
     }
 
-    fn reduce(mut self, into: &mut Sorting) -> Result<()> {
-        self.read_back()?;
+    fn reduce(mut self, file: &Spill, into: &mut Sorting) -> Result<()> {
+        self.read_back(file)?;
         let messages = sorted(self.messages.iter().map(|entry| entry.identity.unwrap_or(IdentityHash([0; 16]))));
         let rows = sorted(self.rows.iter().map(|row| row.entry.identity));
         let (mut messages, mut rows) = (messages.as_slice(), rows.as_slice());

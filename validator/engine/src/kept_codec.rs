@@ -11,9 +11,9 @@ use validator_core::verdict::{ExcludedCause, UndecodableCause};
 use crate::kept::KeptRow;
 
 /// Bytes of a message: position 12, timestamp 9, identity 17, two digests of 33, state 2, loss 5.
-const MESSAGE_BYTES: usize = 111;
+pub const MESSAGE_BYTES: usize = 111;
 /// Bytes of a row: position 12, identity 16, two digests of 32, standing, hole, late and beside.
-const ROW_BYTES: usize = 96;
+pub const ROW_BYTES: usize = 96;
 
 const STANDINGS: [RowStanding; 4] =
     [RowStanding::InScope, RowStanding::OutOfScope, RowStanding::Impossible, RowStanding::Unobservable];

@@ -14,6 +14,7 @@ use validator_tap::{Decoder, Message, TapError};
 use crate::binding::{Binding, BoundUpsert};
 use crate::leaves::leaf_array;
 use crate::mapping::Mapped;
+use crate::mask::MASKED;
 
 /// Reads the Kafka keys of the messages of a batch whose payload says nothing.
 pub struct KeyNames {
@@ -104,7 +105,9 @@ impl KeyNames {
         let appended: Vec<usize> = taken.iter().map(|(row, _)| *row).collect();
         let fields = decoder.fields().to_vec();
         for (row, field, text) in &decoded.inexact {
-            unread[appended[*row]] = Some(format!("field {} of the key cannot hold {text}", fields[*field].name));
+            let column = &binding.columns[binding.identity.leaves()[*field][0]].field.name;
+            let shown = if binding.mask.hides(column) { MASKED } else { text.as_str() };
+            unread[appended[*row]] = Some(format!("field {} of the key cannot hold {shown}", fields[*field].name));
         }
         for (index, leaf) in binding.identity.leaves().iter().enumerate() {
             let column = leaf[0];

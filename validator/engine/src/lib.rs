@@ -61,6 +61,7 @@ mod sentence;
 mod settled;
 mod slip_bucket;
 pub mod slips;
+mod spill;
 pub mod suspect;
 mod swaps;
 mod telling;

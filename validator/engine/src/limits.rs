@@ -37,9 +37,12 @@ pub const SLIP_DISK_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
 /// so much that reading all of its disputed segments costs little more.
 pub const DIFFERING_NAMES_MAX: usize = 4_000_000;
 
-/// Parts of a table that may turn out lost when they are read again: for each read of them the run is made once more, and
-/// beyond this the store is not one to judge by.
-pub const LOST_LATE_MAX: usize = 16;
+/// Rows that are located before they are read, about 60 bytes each. More are read with all others.
+pub const LOCATED_ROWS_MAX: u64 = 1_000_000;
+
+/// Times that a run is made again because parts of the table cannot be read again; beyond it the store is not one to
+/// judge by.
+pub const RUNS_MADE_AGAIN_MAX: usize = 16;
 
 /// Rows of the files in question for each name that differs, from which on the drill first looks where those names are,
 /// by the columns that name rows, and then reads the other columns of these rows alone.
@@ -97,8 +100,8 @@ pub const FIRST_MESSAGES_LEAST: u64 = 20;
 /// are: 20 million keys make 6 MB of each. A byte of the identity.
 pub const VERSION_BUCKETS: usize = 256;
 
-/// Bytes of versions in memory; what goes beyond is spilled: 1.6 million keys fit.
-pub const VERSIONS_BYTES_MAX: usize = 128 * 1024 * 1024;
+/// Bytes of versions in memory; what goes beyond is spilled: 1.2 million keys fit.
+pub const VERSIONS_BYTES_MAX: usize = 96 * 1024 * 1024;
 
 /// Bytes of the entries of disputed segments of an upsert table in memory, beside the versions; what goes beyond is spilled.
 pub const UPSERT_KEPT_BYTES_MAX: usize = 128 * 1024 * 1024;

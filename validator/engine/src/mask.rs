@@ -51,7 +51,9 @@ impl Mask {
 
     /// Whether an expression reads a field whose values are hidden.
     pub fn reads_hidden(&self, sql: &str) -> bool {
-        !self.is_empty() && referenced_names(sql).is_ok_and(|names| names.iter().any(|name| self.fields.contains(name)))
+        // Key and payload as a whole hold every field.
+        let is_hidden = |name: &String| self.fields.contains(name) || ["_key", "_value"].contains(&name.as_str());
+        !self.is_empty() && referenced_names(sql).is_ok_and(|names| names.iter().any(is_hidden))
     }
 
     /// Takes the hidden values out of a finding.
@@ -61,16 +63,30 @@ impl Mask {
                 *value = Json::from(MASKED);
             }
         };
+        self.hide_keys(finding);
         for column in finding.columns.iter_mut().filter(|column| self.hides(&column.name)) {
-            // The path of a map's entry holds its key.
-            if let Some(masked) = self.columns.iter().find(|masked| is_in(&without_indexes(&column.name), masked)) {
-                column.name.clone_from(masked);
-            }
             hide(&mut column.message);
             hide(&mut column.row);
         }
         let identity = finding.identity.iter_mut().flat_map(|named| &mut named.0);
         identity.filter(|(name, _)| self.hides(name)).for_each(|(_, value)| hide(value));
+    }
+
+    /// Takes the keys of hidden maps out of the paths of its columns: before anything is said of them.
+    pub fn hide_keys(&self, finding: &mut Finding) {
+        for column in &mut finding.columns {
+            if let Some(masked) = self.columns.iter().find(|masked| is_in(&without_indexes(&column.name), masked)) {
+                column.name.clone_from(masked);
+            }
+        }
+    }
+
+    /// The sentence on what a Kafka key does not name, without a value of it where one of `identity` is hidden.
+    pub fn naming(&self, why: &str, mut identity: impl Iterator<Item = String>) -> String {
+        match why.split_once(": ").filter(|_| identity.any(|column| self.hides(&column))) {
+            Some((what, _)) => format!("{what}: {MASKED}"),
+            None => why.to_owned(),
+        }
     }
 
     /// The sentence on a payload that cannot be decoded, without what a hidden field may have put into it.

@@ -378,7 +378,9 @@ impl<'a> Reader<'a> {
         let tombstones: BTreeSet<usize> = self.tombstones.iter().copied().collect();
         for (row, why) in named.unknown.iter().filter(|(row, _)| tombstones.contains(row)) {
             states[*row] = unknown;
-            details.push((*row, why.clone()));
+            let columns = &self.side.binding.columns;
+            let identity = leaves.iter().map(|leaf| columns[leaf[0]].field.name.clone());
+            details.push((*row, self.side.binding.mask.naming(why, identity)));
         }
     }
 }

@@ -33,7 +33,7 @@ use crate::drill::{Drill, DrillError};
 use crate::findings::Evidence;
 use crate::found::{Findings, Keep};
 use crate::identity::IdentityDigests;
-use crate::limits::LOST_LATE_MAX;
+use crate::limits::RUNS_MADE_AGAIN_MAX;
 use crate::lookup::Lookup;
 use crate::message_reader::{MessageSide, ReadError};
 use crate::misrouted::{self, MisroutedRow};
@@ -193,13 +193,14 @@ impl Run {
     /// [`RunError`].
     pub async fn reconcile(self) -> Result<Reconciled, RunError> {
         let mut lost = Vec::new();
-        loop {
+        for _ in 0..RUNS_MADE_AGAIN_MAX {
             match self.without_lost(&lost).await {
                 // What cannot be read again cannot be drilled: the run is made again without it, and says so.
-                Err(RunError::Drill(DrillError::Unread(more))) if lost.len() < LOST_LATE_MAX => lost.extend(more),
+                Err(RunError::Drill(DrillError::Unread(more))) => lost.extend(more),
                 reconciled => return reconciled,
             }
         }
+        self.without_lost(&lost).await
     }
 
     /// The run without parts of the table that are known to be lost.

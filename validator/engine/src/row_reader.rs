@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow_array::{ArrayRef, NullArray, RecordBatch};
 use datafusion::error::{DataFusionError, Result};
@@ -86,17 +87,17 @@ impl RowSide {
         let of_batch = move |batch: RecordBatch| {
             let mut columns = batch.columns()[..batch.num_columns() - 2].to_vec();
             let at = rows_at(&batch);
-            let places = cut.segments.places(at.len(), &columns).map_err(external)?;
             let late = cut.late.as_ref().map_or_else(|| vec![None; at.len()], |rule| rule.late(&columns, &at));
             columns.truncate(compared);
             let originals = cut.tolerate(&mut columns).originals;
+            let places = cut.segments.places(at.len(), &columns).map_err(external)?;
             each(RowBatch { columns, originals, at, places, late })
         };
         self.batches(&self.fields, tasks, of_batch).await
     }
 
-    /// Where the rows lie whose place `asked` holds of: positions by file, ascending. Only the columns that name a row and
-    /// its segment are read.
+    /// Where the rows lie whose place `asked` holds of: positions by file, ascending; none where there are more than `most`.
+    /// Only the columns that name a row and its segment are read.
     ///
     /// # Errors
     /// As [`RowSide::read`].
@@ -104,7 +105,8 @@ impl RowSide {
         &self,
         tasks: Vec<ScanTask>,
         asked: F,
-    ) -> Result<BTreeMap<FileIndex, BTreeSet<u64>>, DrillError>
+        most: u64,
+    ) -> Result<Option<BTreeMap<FileIndex, BTreeSet<u64>>>, DrillError>
     where
         F: Fn(&RowPlace) -> bool + Send + Sync + Clone + 'static,
     {
@@ -113,6 +115,8 @@ impl RowSide {
         let naming: BTreeSet<usize> = leaves.iter().chain(identity.window()).map(|leaf| leaf[0]).collect();
         let fields: Vec<Field> = naming.iter().map(|column| self.fields[*column].clone()).collect();
         let (cut, columns) = (Arc::clone(&self.cut), self.fields.len());
+        let located = Arc::new(AtomicU64::new(0));
+        let so_far = Arc::clone(&located);
         let of_batch = move |batch: RecordBatch| {
             let at = rows_at(&batch);
             // What does not name a row is not there.
@@ -120,14 +124,21 @@ impl RowSide {
             let mut all = vec![nothing; columns];
             naming.iter().zip(batch.columns()).for_each(|(column, array)| all[*column] = Arc::clone(array));
             let places = cut.segments.places(at.len(), &all).map_err(external)?;
-            Ok(at.into_iter().zip(places).filter(|(_, place)| asked(place)).map(|(at, _)| at).collect::<Vec<_>>())
+            let found = at.into_iter().zip(places).filter(|(_, place)| asked(place)).map(|(at, _)| at);
+            let found: Vec<RowAt> = found.collect();
+            let count = found.len() as u64;
+            let is_few = so_far.fetch_add(count, Ordering::Relaxed) + count <= most;
+            Ok(if is_few { found } else { Vec::new() })
         };
         let found = self.batches(&fields, tasks, of_batch).await?;
+        if located.load(Ordering::Relaxed) > most {
+            return Ok(None);
+        }
         let mut by_file: BTreeMap<FileIndex, BTreeSet<u64>> = BTreeMap::new();
         for at in found.into_iter().flatten() {
             by_file.entry(at.file).or_default().insert(at.position);
         }
-        Ok(by_file)
+        Ok(Some(by_file))
     }
 
     /// Reads these fields of `tasks` and gives each batch to `each`; returns what it returned, in no order. What is left

@@ -112,9 +112,12 @@ impl RowCut {
     fn cut(&self, schema: &SchemaRef, batch: RecordBatch) -> Result<RecordBatch> {
         (self.progress)(batch.num_rows() as u64);
         let columns = &batch.columns()[..batch.num_columns() - 2];
+        // The cut is that of the messages: by the form that is digested. Lateness and partition are of the values as they
+        // were.
+        let (canonical, changed) = self.canonical(batch.columns());
         let places = self
             .segments
-            .places(batch.num_rows(), columns)
+            .places(batch.num_rows(), &canonical[..columns.len()])
             .map_err(|error| DataFusionError::External(Box::new(error)))?;
         let at = rows_at(&batch);
         let late = match &self.late {
@@ -124,7 +127,7 @@ impl RowCut {
         let drops = |place: &RowPlace| place.standing == RowStanding::OutOfScope && !self.is_key();
         self.count(&places, &late, drops);
         self.note_misrouted(columns, &at, &places, drops);
-        let columns = self.canonical(batch.columns(), &places);
+        self.count_tolerated(&changed, &places);
         let keep = places.iter().any(drops).then(|| places.iter().map(|p| Some(!drops(p))).collect::<BooleanArray>());
         let pairs: Vec<(u64, i64)> = places.iter().map(|place| place.segment.to_pair()).collect();
         let mut arrays: Vec<ArrayRef> = vec![
@@ -133,7 +136,7 @@ impl RowCut {
             Arc::new(Int64Array::from_iter_values(late.iter().map(|late| i64::from(*late == Some(true))))),
             slip_column(places.iter().map(|place| Some((place.name?, place.standing == RowStanding::InScope))))?,
         ];
-        arrays.extend(columns);
+        arrays.extend(canonical);
         let batch = RecordBatch::try_new(Arc::clone(schema), arrays)?;
         Ok(match keep {
             Some(keep) => filter_record_batch(&batch, &keep)?,
@@ -141,21 +144,24 @@ impl RowCut {
         })
     }
 
-    /// The columns in the form that is digested; counts the rows in scope that this changed.
-    fn canonical(&self, columns: &[ArrayRef], places: &[RowPlace]) -> Vec<ArrayRef> {
+    /// The columns in the form that is digested, and what that changed.
+    fn canonical(&self, columns: &[ArrayRef]) -> (Vec<ArrayRef>, Tolerated) {
         let mut columns = columns.to_vec();
-        let tolerances = &self.binding.tolerances;
-        if tolerances.is_empty() {
-            return columns;
-        }
-        let tolerated = self.tolerate(&mut columns);
+        let tolerated = match self.binding.tolerances.is_empty() {
+            true => Tolerated::default(),
+            false => self.tolerate(&mut columns),
+        };
+        (columns, tolerated)
+    }
+
+    /// Counts the rows in scope that were changed.
+    fn count_tolerated(&self, tolerated: &Tolerated, places: &[RowPlace]) {
         let in_scope = |row: &&usize| places[**row].standing != RowStanding::OutOfScope;
         let mut census = self.census.lock().unwrap_or_else(PoisonError::into_inner);
-        census.tolerated.resize(tolerances.len(), 0);
+        census.tolerated.resize(self.binding.tolerances.len(), 0);
         for (count, rows) in census.tolerated.iter_mut().zip(&tolerated.rows) {
             *count += rows.iter().filter(in_scope).count() as u64;
         }
-        columns
     }
 
     /// Brings the bound columns, which come first, into the form that is digested.

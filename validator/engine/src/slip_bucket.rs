@@ -1,16 +1,13 @@
 //! The slips of some names, of both sides: in memory, else on disk, and compared name by name.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{BufReader, BufWriter, Read, Write};
 
 use datafusion::error::Result;
-use datafusion::execution::disk_manager::RefCountedTempFile;
-use datafusion::execution::runtime_env::RuntimeEnv;
 use validator_core::clock::note_paired;
 use validator_core::position::PartitionIndex;
 
 use crate::slips::{Differing, Name, SLIP_BYTES, Side, Slip};
+use crate::spill::Spill;
 
 /// The slips of the names of one bucket.
 #[derive(Debug, Default)]
@@ -25,7 +22,8 @@ pub struct Bucket {
 #[derive(Debug, Default)]
 struct Pile {
     slips: Vec<Slip>,
-    spilled: Vec<(RefCountedTempFile, usize)>,
+    /// Where parts of them lie in the file: first byte, slips.
+    spilled: Vec<(u64, usize)>,
 }
 
 impl Bucket {
@@ -78,21 +76,27 @@ impl Bucket {
         (self.messages.slips, self.rows.slips) = (messages, rows);
     }
 
-    /// Writes what is in memory of one side to a file.
+    /// Writes what is in memory of one side to the file.
     ///
     /// # Errors
     /// There is no room.
-    pub fn spill(&mut self, side: Side, runtime: &RuntimeEnv) -> Result<()> {
-        self.pile(side).spill(runtime)
+    pub fn spill(&mut self, side: Side, file: &Spill) -> Result<()> {
+        self.pile(side).spill(file)
     }
 
     /// The names on which the sides differ, of all that `asked` holds of.
     ///
     /// # Errors
     /// What was spilled cannot be read back.
-    pub fn compare(self, into: &mut Differing, by_offset: bool, asked: &mut impl FnMut(Name) -> bool) -> Result<()> {
+    pub fn compare(
+        self,
+        into: &mut Differing,
+        by_offset: bool,
+        file: &Spill,
+        asked: &mut impl FnMut(Name) -> bool,
+    ) -> Result<()> {
         into.note_settled_max(self.settled_max);
-        let (messages, rows) = (self.messages.sorted(asked)?, self.rows.sorted(asked)?);
+        let (messages, rows) = (self.messages.sorted(file, asked)?, self.rows.sorted(file, asked)?);
         for (name, of_messages, of_rows) in by_name(&messages, &rows) {
             if is_settled(of_messages, of_rows) {
                 note_settled(&mut into.settled_max, name, by_offset);
@@ -137,31 +141,20 @@ impl Pile {
         self.slips.len() * SLIP_BYTES
     }
 
-    fn spill(&mut self, runtime: &RuntimeEnv) -> Result<()> {
-        let file = runtime.disk_manager.create_tmp_file("slips of messages and rows")?;
-        let mut out = BufWriter::new(File::create(file.path())?);
-        for slip in &self.slips {
-            out.write_all(&slip.to_bytes())?;
-        }
-        out.flush()?;
-        self.spilled.push((file, self.slips.len()));
+    fn spill(&mut self, file: &Spill) -> Result<()> {
+        let at = file.append(&self.slips.iter().flat_map(|slip| slip.to_bytes()).collect::<Vec<u8>>())?;
+        self.spilled.push((at, self.slips.len()));
         self.slips = Vec::new();
         Ok(())
     }
 
     /// Those that are asked for, by name and beginning; what was spilled too.
-    fn sorted(mut self, asked: &mut impl FnMut(Name) -> bool) -> Result<Vec<Slip>> {
+    fn sorted(mut self, file: &Spill, asked: &mut impl FnMut(Name) -> bool) -> Result<Vec<Slip>> {
         self.slips.retain(|slip| asked(slip.name()));
-        for (file, slips) in self.spilled {
-            let mut input = BufReader::new(File::open(file.path())?);
-            for _ in 0..slips {
-                let mut bytes = [0; SLIP_BYTES];
-                input.read_exact(&mut bytes)?;
-                let slip = Slip::from_bytes(bytes);
-                if asked(slip.name()) {
-                    self.slips.push(slip);
-                }
-            }
+        for (at, count) in self.spilled {
+            let bytes = file.read(at, count * SLIP_BYTES)?;
+            let slips = bytes.as_chunks().0.iter().map(|bytes| Slip::from_bytes(*bytes));
+            self.slips.extend(slips.filter(|slip| asked(slip.name())));
         }
         // Slips come in runs of ascending offsets, which this sort takes as they are.
         self.slips.sort();

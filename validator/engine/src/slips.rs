@@ -22,6 +22,7 @@ use validator_core::position::{MessageAt, PartitionIndex};
 use crate::limits::{DIFFERING_NAMES_MAX, SLIP_BUCKETS};
 use crate::place_hasher::PlaceHasher;
 use crate::slip_bucket::Bucket;
+use crate::spill::Spill;
 
 /// What a message and its row have in common without a look at their values: 12 bytes of position or identity hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -101,7 +102,7 @@ pub struct Slips {
     on_disk: AtomicU64,
     on_disk_max: u64,
     ended: AtomicBool,
-    runtime: Arc<RuntimeEnv>,
+    spill: Spill,
 }
 
 /// A set of names.
@@ -168,7 +169,7 @@ impl Slips {
             on_disk: AtomicU64::new(0),
             on_disk_max,
             ended: AtomicBool::new(false),
-            runtime,
+            spill: Spill::new("slips of messages and rows", runtime),
         }
     }
 
@@ -206,6 +207,7 @@ impl Slips {
         }
         if !self.is_kept() {
             self.buckets.iter().for_each(Self::clear);
+            self.spill.clear();
         }
     }
 
@@ -219,7 +221,7 @@ impl Slips {
         let left = bucket.bytes_of(side);
         if left > self.fair() {
             let on_disk = self.on_disk.fetch_add(left as u64, Ordering::Relaxed) + left as u64;
-            if on_disk > self.on_disk_max || bucket.spill(side, &self.runtime).is_err() {
+            if on_disk > self.on_disk_max || bucket.spill(side, &self.spill).is_err() {
                 return false;
             }
         }
@@ -236,8 +238,8 @@ impl Slips {
         *bucket.lock().unwrap_or_else(PoisonError::into_inner) = Bucket::default();
     }
 
-    /// Forgets the rows: their pass is made again. Messages that were settled by them are gone: their names differ then,
-    /// which costs a look at them.
+    /// Forgets the rows: their pass is made again. Messages that were settled by them are gone: where their rows do not come
+    /// again, the books do not balance, and all is drilled.
     pub fn forget_rows(&self) {
         for bucket in &self.buckets {
             let mut bucket = bucket.lock().unwrap_or_else(PoisonError::into_inner);
@@ -266,7 +268,7 @@ impl Slips {
                 let bucket = std::mem::take(&mut *bucket.lock().unwrap_or_else(PoisonError::into_inner));
                 let before = differing.names.len();
                 if found.load(Ordering::Relaxed) <= DIFFERING_NAMES_MAX {
-                    bucket.compare(&mut differing, self.by_offset, &mut asked)?;
+                    bucket.compare(&mut differing, self.by_offset, &self.spill, &mut asked)?;
                     found.fetch_add(differing.names.len() - before, Ordering::Relaxed);
                 }
             }

@@ -7,20 +7,18 @@
 //! ([`MessageAt`]). What a later version takes the place of is counted, never kept. Blocking.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Write};
-use std::os::unix::fs::FileExt;
+use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use datafusion::error::{DataFusionError, Result};
-use datafusion::execution::disk_manager::RefCountedTempFile;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use validator_core::digest::{Digest, IdentityHash};
 use validator_core::position::{MessageAt, PartitionIndex};
 use validator_core::segment::SegmentKey;
 
 use crate::limits::VERSION_BUCKETS;
+use crate::spill::Spill;
 
 /// What a version does to its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,8 +77,7 @@ pub struct Versions {
     in_memory_max: usize,
     /// One past the first offsets of each partition.
     heads: Vec<i64>,
-    spill: Mutex<Option<Spill>>,
-    runtime: Arc<RuntimeEnv>,
+    spill: Spill,
 }
 
 #[derive(Debug, Default)]
@@ -90,14 +87,6 @@ struct Bucket {
     spilled: Vec<(u64, usize)>,
     /// What was superseded while it stood in memory.
     tally: Tally,
-}
-
-/// One file for all buckets: they are many.
-#[derive(Debug)]
-struct Spill {
-    file: Arc<File>,
-    end: u64,
-    _kept: RefCountedTempFile,
 }
 
 impl std::fmt::Debug for Versions {
@@ -111,7 +100,13 @@ impl Versions {
     /// first offsets of each partition.
     pub fn new(in_memory_max: usize, heads: Vec<i64>, runtime: Arc<RuntimeEnv>) -> Self {
         let buckets = (0..VERSION_BUCKETS).map(|_| Mutex::default()).collect();
-        Self { buckets, in_memory: AtomicUsize::new(0), in_memory_max, heads, spill: Mutex::default(), runtime }
+        Self {
+            buckets,
+            in_memory: AtomicUsize::new(0),
+            in_memory_max,
+            heads,
+            spill: Spill::new("versions of keys", runtime),
+        }
     }
 
     /// Adds versions, in any order.
@@ -157,23 +152,12 @@ impl Versions {
 
     /// Appends to the file; where.
     fn write(&self, versions: &[Version]) -> Result<u64> {
-        let bytes: Vec<u8> = versions.iter().flat_map(to_bytes).collect();
-        let mut spill = self.spill.lock().unwrap_or_else(PoisonError::into_inner);
-        if spill.is_none() {
-            let kept = self.runtime.disk_manager.create_tmp_file("versions of keys")?;
-            let file = File::options().read(true).write(true).open(kept.path())?;
-            *spill = Some(Spill { file: Arc::new(file), end: 0, _kept: kept });
-        }
-        let spill = spill.as_mut().expect("made above");
-        let at = spill.end;
-        (&*spill.file).write_all(&bytes)?;
-        spill.end += bytes.len() as u64;
-        Ok(at)
+        self.spill.append(&versions.iter().flat_map(to_bytes).collect::<Vec<u8>>())
     }
 
     /// Bytes that lie in the file.
     pub fn spilled_bytes(&self) -> u64 {
-        self.spill.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map_or(0, |spill| spill.end)
+        self.spill.bytes()
     }
 
     /// Gives the last version of each key, bucket by bucket, to `each`, on `threads` threads; the versions stay. `part` makes
@@ -219,16 +203,11 @@ impl Versions {
         let bucket = self.lock(bucket);
         let spilled: usize = bucket.spilled.iter().map(|(_, versions)| versions).sum();
         let mut versions = Vec::with_capacity(spilled + bucket.versions.len());
-        if spilled > 0 {
-            let file = self.spill.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|s| Arc::clone(&s.file));
-            let file = file.expect("what is spilled lies in the file");
-            for (at, count) in &bucket.spilled {
-                let mut bytes = vec![0; count * VERSION_BYTES];
-                file.read_exact_at(&mut bytes, *at)?;
-                let (whole, _) = bytes.as_chunks::<VERSION_BYTES>();
-                for version in whole {
-                    versions.push(from_bytes(version).ok_or_else(damaged)?);
-                }
+        for (at, count) in &bucket.spilled {
+            let bytes = self.spill.read(*at, count * VERSION_BYTES)?;
+            let (whole, _) = bytes.as_chunks::<VERSION_BYTES>();
+            for version in whole {
+                versions.push(from_bytes(version).ok_or_else(damaged)?);
             }
         }
         versions.extend_from_slice(&bucket.versions);

@@ -14,6 +14,7 @@ pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a s
         .filter(|(distance, _)| *distance <= limit)
         .collect();
     near.sort_unstable();
+    near.dedup();
     near.into_iter().take(NAMES_OFFERED_MAX).map(|(_, candidate)| candidate.to_owned()).collect()
 }
 

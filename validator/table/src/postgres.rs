@@ -3,13 +3,14 @@
 //!
 //! Contract: statements are not named and settings are local to the transaction, so that a pool between us and the
 //! server is no obstacle; the whole look-up has a bound in time. Whether the connection is encrypted is for the URI's
-//! `sslmode` to say, as everywhere with PostgreSQL.
+//! `sslmode` to say, as everywhere with PostgreSQL; `verify-ca` is refused, since the client library takes it for
+//! `verify-full` (transact-rs/sqlx#3793).
 
 use std::str::FromStr;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use sqlx::{ConnectOptions, Connection, Executor, Row};
 use validator_core::secret::Secret;
 
@@ -59,6 +60,9 @@ fn options(config: &PostgresConfig) -> Result<PgConnectOptions, String> {
         return Err("it starts with postgres://".to_owned());
     }
     let options = PgConnectOptions::from_str(&format!("postgres://{rest}")).map_err(|error| error.to_string())?;
+    if matches!(options.get_ssl_mode(), PgSslMode::VerifyCa) {
+        return Err("sslmode=verify-ca is not built: verify-full asks for the server's name too".to_owned());
+    }
     let options = options.application_name("validator").extra_float_digits(None).disable_statement_logging();
     Ok(match &config.password {
         Some(password) => options.password(password.expose()),

@@ -6,7 +6,7 @@
 
 use super::Domain;
 use super::VERSION;
-use super::column::{Column, tag};
+use super::column::{Column, Values, tag};
 use super::fill::{SLACK_BYTES, Sink, cells, put};
 use crate::limits::{ARENA_KEPT_BYTES_MAX, TILE_ROWS};
 
@@ -67,7 +67,7 @@ impl Arena {
     pub(super) fn append(&mut self, domain: Domain, rows: usize, columns: &[Column<'_>]) {
         // The end mark is the first byte of a block of zeros that is stored as a whole.
         const HEADER_AND_END: usize = 2 + BLOCK_BYTES;
-        let mut sink = self.rows.open(rows, HEADER_AND_END, columns);
+        let mut sink = self.rows.open(rows, HEADER_AND_END + SLACK_BYTES, BLOCK_BYTES, columns);
         let mut start = 0;
         while start < rows {
             let tile = start..rows.min(start + TILE_ROWS);
@@ -96,7 +96,10 @@ impl Rows {
     /// The values of one column as a row each: elements of a list, keys or values of a map.
     pub fn of_values(column: &Column<'_>, count: usize) -> Self {
         let mut rows = Self::default();
-        let mut sink = rows.open(count, 1, std::slice::from_ref(column));
+        // One column after the other in ascending rows: what is stored too wide is written over, but for that of a struct,
+        // whose columns come one after the other.
+        let slack = if matches!(column.values, Values::Struct(_)) { SLACK_BYTES } else { 0 };
+        let mut sink = rows.open(count, 1 + slack, 1, std::slice::from_ref(column));
         column.fill(0..count, &mut sink);
         if column.nulls.is_some() {
             cells(
@@ -115,22 +118,22 @@ impl Rows {
         &self.bytes[self.starts[row]..self.ends[row]]
     }
 
-    /// Makes room for rows of these columns and `extra` bytes each.
-    fn open(&mut self, rows: usize, extra: usize, columns: &[Column<'_>]) -> Sink<'_> {
+    /// Makes room for rows of these columns and `extra` bytes each, in multiples of `unit`.
+    fn open(&mut self, rows: usize, extra: usize, unit: usize, columns: &[Column<'_>]) -> Sink<'_> {
         let first = self.starts.len();
         // The ends hold the room of each row until its start is known.
         self.ends.resize(first + rows, 0);
         let ends = &mut self.ends[first..];
-        let every = columns.iter().map(|column| column.room(ends)).sum::<usize>() + extra + SLACK_BYTES;
+        let every = columns.iter().map(|column| column.room(ends)).sum::<usize>() + extra;
         self.starts.reserve(rows);
         for end in ends.iter_mut() {
-            let room = (*end + every).next_multiple_of(BLOCK_BYTES);
+            let room = (*end + every).next_multiple_of(unit);
             self.starts.push(self.used);
             *end = self.used;
             self.used += room;
         }
-        if self.bytes.len() < self.used {
-            self.bytes.resize(self.used, 0);
+        if self.bytes.len() < self.used + SLACK_BYTES {
+            self.bytes.resize(self.used + SLACK_BYTES, 0);
         }
         Sink { bytes: &mut self.bytes, ends }
     }

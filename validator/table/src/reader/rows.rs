@@ -3,7 +3,9 @@
 use arrow_array::{RecordBatch, RecordBatchOptions};
 use arrow_schema::ArrowError;
 use arrow_select::filter::filter_record_batch;
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection};
+use parquet::arrow::arrow_reader::{
+    ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection, RowSelectionPolicy,
+};
 use std::sync::Arc;
 
 use crate::contain::contained;
@@ -79,7 +81,9 @@ impl Decoding {
                 .with_projection(file.mask.clone())
                 .with_batch_size(file.batch_rows(task.group.index));
             if let Some(selection) = task.selection() {
-                builder = builder.with_row_selection(selection);
+                // Masks would decode far more rows at once than a batch has.
+                builder =
+                    builder.with_row_selection(selection).with_row_selection_policy(RowSelectionPolicy::Selectors);
             }
             builder.build()
         });

@@ -89,23 +89,53 @@ async fn page(answer: HttpResponse) -> Result<HttpResponse, HttpError> {
     while let Some(part) = body.next().await {
         bytes.extend_from_slice(&part?);
         if bytes.len() > LIST_PAGE_BYTES_MAX {
-            return Err(HttpError::new(HttpErrorKind::Unknown, LongPage));
+            return Err(HttpError::new(HttpErrorKind::Unknown, WrongPage::Long));
         }
     }
-    Ok(HttpResponse::from_parts(parts, HttpResponseBody::from(bytes)))
-}
-
-/// A page of a listing that is longer than any.
-#[derive(Debug)]
-struct LongPage;
-
-impl fmt::Display for LongPage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a page of a listing is longer than {} MiB", LIST_PAGE_BYTES_MAX >> 20)
+    match not_a_page(&String::from_utf8_lossy(&bytes)) {
+        Some(wrong) => Err(HttpError::new(HttpErrorKind::Unknown, wrong)),
+        None => Ok(HttpResponse::from_parts(parts, HttpResponseBody::from(bytes))),
     }
 }
 
-impl std::error::Error for LongPage {}
+/// Why a text is no page of a listing: what reads it takes every element for optional.
+fn not_a_page(text: &str) -> Option<WrongPage> {
+    if !text.contains("<ListBucketResult") {
+        return Some(WrongPage::Other);
+    }
+    let goes_on = element(text, "IsTruncated").is_some_and(|truncated| truncated.trim() == "true");
+    let where_to = element(text, "NextContinuationToken").is_some_and(|token| !token.is_empty());
+    (goes_on && !where_to).then_some(WrongPage::Endless)
+}
+
+/// The text of the first element of this name.
+fn element<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    let (_, rest) = text.split_once(&format!("<{name}>"))?;
+    Some(rest.split_once('<')?.0)
+}
+
+/// A page that cannot be taken for one of a listing.
+#[derive(Debug)]
+enum WrongPage {
+    /// Longer than any.
+    Long,
+    /// No listing.
+    Other,
+    /// It goes on, and does not say where.
+    Endless,
+}
+
+impl fmt::Display for WrongPage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Long => write!(f, "a page of a listing is longer than {} MiB", LIST_PAGE_BYTES_MAX >> 20),
+            Self::Other => f.write_str("the answer to a request for a listing is none"),
+            Self::Endless => f.write_str("a page of a listing says that it goes on, and not where"),
+        }
+    }
+}
+
+impl std::error::Error for WrongPage {}
 
 /// The bytes that a request asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -210,13 +240,9 @@ async fn read_refusal(body: HttpResponseBody) -> Refusal {
         }
     }
     let text = String::from_utf8_lossy(&bytes);
-    let element = |name: &str| {
-        let (_, rest) = text.split_once(&format!("<{name}>"))?;
-        Some(rest.split_once('<')?.0.to_owned())
-    };
-    Refusal(match element("Code") {
+    Refusal(match element(&text, "Code") {
         Some(code) => {
-            let message = element("Message").map(|message| format!(": {message}")).unwrap_or_default();
+            let message = element(&text, "Message").map(|message| format!(": {message}")).unwrap_or_default();
             format!("{code}{message}").chars().take(REFUSAL_CHARS_SHOWN).collect()
         }
         None if text.trim().is_empty() => String::new(),

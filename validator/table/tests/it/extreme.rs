@@ -48,6 +48,17 @@ async fn a_value_of_ten_megabytes_that_a_dictionary_holds_once_is_read_in_short_
     }
     assert_eq!(rows, ROWS);
     assert!(longest * long.len() <= 128 << 20, "{longest} rows in one batch");
+    // Of scattered rows only these become text, and not all that lie between.
+    let positions: Vec<u64> = (0..ROWS as u64).step_by(30).collect();
+    let items: Vec<ScanItem> = reader.rows_at(&positions).collect().await;
+    let read = items.iter().map(|item| match item {
+        ScanItem::Rows(read) => read.batch.num_rows(),
+        ScanItem::End(end) => {
+            assert_eq!(end.fault, None);
+            0
+        }
+    });
+    assert_eq!(read.sum::<usize>(), positions.len());
 }
 
 #[tokio::test]

@@ -192,7 +192,8 @@ async fn a_listing_without_an_end_is_a_failure_of_the_store() {
     let pages = AtomicU32::new(0);
     let other = move || page_of("", &pages.fetch_add(1, Ordering::Relaxed).to_string());
     let padded = || list_of(&" ".repeat(17 << 20));
-    let replies: [(&str, Box<dyn Fn() -> Reply + Send + Sync>, &str); 3] = [
+    type Answer = Box<dyn Fn() -> Reply + Send + Sync>;
+    let replies: [(&str, Answer, &str); 3] = [
         ("the same page", Box::new(|| page_of("", "again")), "has no end"),
         ("always another", Box::new(other), "has no end"),
         ("a page too long", Box::new(padded), "longer than 16 MiB"),

@@ -15,31 +15,31 @@ use validator_table::{
 use crate::lake::{Lake, column};
 use crate::s3_stub::{config_of, serving, store_of, table_at};
 
-const TABLE: &str = "/v1/namespaces/md/tables/trades";
+pub const TABLE: &str = "/v1/namespaces/md/tables/trades";
 
-fn config(url: &str) -> RestConfig {
+pub fn config(url: &str) -> RestConfig {
     RestConfig { uri: url.to_owned(), timeout: Some(Duration::from_millis(500)), vended: true, ..RestConfig::default() }
 }
 
-async fn load_in(config: RestConfig, storage: Storage) -> Result<Table, TableError> {
+pub async fn load_in(config: RestConfig, storage: Storage) -> Result<Table, TableError> {
     let name = TableName::parse("lake.md.trades").unwrap();
     load_with(&CatalogConfig::Rest(config), &name, storage).await
 }
 
-async fn load(config: RestConfig) -> Result<Table, TableError> {
+pub async fn load(config: RestConfig) -> Result<Table, TableError> {
     load_in(config, Storage::local().with_s3(config_of("http://127.0.0.1:1"))).await
 }
 
-fn json(body: Json) -> Reply {
+pub fn json(body: Json) -> Reply {
     Reply::new(200, body.to_string())
 }
 
-fn error(status: u16, kind: &str) -> Reply {
+pub fn error(status: u16, kind: &str) -> Reply {
     Reply::new(status, json!({ "error": { "message": "said so", "type": kind, "code": status } }).to_string())
 }
 
 /// What a sound catalog answers for one table.
-fn sound(asked: &Asked, table: &Json) -> Reply {
+pub fn sound(asked: &Asked, table: &Json) -> Reply {
     match asked.path.split('?').next().unwrap_or_default() {
         "/v1/config" => json(json!({ "defaults": {}, "overrides": {} })),
         TABLE => json(table.clone()),
@@ -50,7 +50,7 @@ fn sound(asked: &Asked, table: &Json) -> Reply {
 }
 
 /// The metadata of a table on the disk, and an answer that names it.
-fn on_disk() -> (Lake, Json) {
+pub fn on_disk() -> (Lake, Json) {
     let lake = Lake::new(vec![column(1, "a", "long")]);
     let location = lake.save();
     let answer = json!({ "metadata-location": location, "metadata": lake.metadata });
@@ -307,7 +307,7 @@ fn guarded(answer: Json, lasts: u64, forgets_after: usize) -> (HttpStub, Arc<Ato
     (stub, given)
 }
 
-fn client(secret: &str) -> RestAccess {
+pub fn client(secret: &str) -> RestAccess {
     RestAccess::Client { id: Some("me".into()), secret: Secret::new(secret), server_uri: None, parameters: Vec::new() }
 }
 

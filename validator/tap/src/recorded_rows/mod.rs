@@ -16,7 +16,7 @@ use std::sync::Arc;
 use arrow_array::{Array, ArrayRef, RecordBatch, new_null_array};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection,
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection, RowSelectionPolicy,
 };
 use validator_core::convert;
 use validator_core::hole::{Hole, HoleReason};
@@ -210,7 +210,10 @@ impl RowFile {
             let within = |row: i64| usize::try_from(row - rows.start).expect("inside the row group");
             let local = ranges.iter().map(|range| within(range.start)..within(range.end));
             let total = within(rows.end);
-            builder = builder.with_row_selection(RowSelection::from_consecutive_ranges(local, total));
+            // Masks would decode far more rows at once than a batch has.
+            builder = builder
+                .with_row_selection(RowSelection::from_consecutive_ranges(local, total))
+                .with_row_selection_policy(RowSelectionPolicy::Selectors);
         }
         let mut left = VecDeque::from(ranges.to_vec());
         let reader = builder.build().map_err(|source| self.failed(source))?;

@@ -9,10 +9,10 @@ use serde_json::json;
 use crate::scene::Scene;
 
 /// 2024-08-08, the day of every row without a time of its own, in days since the epoch.
-const DAY: i32 = 19_943;
+pub(super) const DAY: i32 = 19_943;
 
 /// The scene's table, partitioned by the day of its time; every file stands in the partition of `day`.
-fn by_day(mut scene: Scene, day: i32) -> Scene {
+pub(super) fn by_day(mut scene: Scene, day: i32) -> Scene {
     let column = scene.table.columns.iter().position(|column| column.kind == ColumnType::Timestamptz);
     let column = column.expect("scenes have a time");
     scene.table.partitioning = vec![PartitionField { column, transform: Transform::Day }];

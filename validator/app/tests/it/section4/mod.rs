@@ -2,6 +2,7 @@
 //! them, the same however the run is cut into segments.
 
 mod clock;
+mod compressed;
 mod content;
 mod deletes;
 mod holes;
@@ -9,9 +10,11 @@ mod late_removed;
 mod mapped;
 mod masked;
 mod misrouted;
+mod nested;
 mod outcome;
 mod pairing;
 mod recorded;
+mod recorded_rows;
 mod scope;
 mod storage;
 mod suspect;

@@ -9,7 +9,7 @@ use insta::assert_snapshot;
 use crate::scene::{EPOCH_MS, Folder, Scene};
 use crate::transcript::validator;
 
-fn written(scene: &Scene, format: &str) -> Folder {
+pub(super) fn written(scene: &Scene, format: &str) -> Folder {
     let runtime = tokio::runtime::Runtime::new().expect("the system gives threads");
     let folder = runtime.block_on(scene.write());
     folder.edit("pipeline.toml", "format = \"json\"", &format!("format = \"{format}\""));

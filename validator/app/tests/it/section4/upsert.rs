@@ -315,3 +315,66 @@ fn a_range_from_later_on_says_nothing_of_keys_without_a_version_in_it() {
     corrupted other trades[0]@2 f1:1 price 3 → 1 other at 2024-08-08T12:10:00Z → 2024-08-08T12:00:00Z truncated
     ");
 }
+
+const SPANNING: &str = "warning: 1 key has versions in several partitions; their order is topic, partition, offset, and not that of time\n";
+
+#[test]
+fn versions_in_several_topics_stand_in_the_order_of_the_topics_names() {
+    let topic = "q:0@0 a 2 | p:0@0/+50 a 1 | p:0@1 b 5 | q:0@1 c 7";
+    assert_snapshot!(Scene::upsert().topic(topic).file("a 2 | b 5 | c 7").verdicts(), @"
+    messages 4: 1 excluded, 3 intact
+    rows 3: 3 intact
+    holds, fidelity 1.0
+    warning: 1 key has versions in several partitions; their order is topic, partition, offset, and not that of time
+    ");
+    assert_snapshot!(Scene::upsert().topic(topic).file("a 1 | b 5 | c 7").verdicts(), @"
+    messages 4: 1 corrupted, 1 excluded, 2 intact
+    rows 3: 1 corrupted, 2 intact, 1 stale
+    breached, fidelity 0.6666666666666666
+    corrupted stale_value q[0]@0 f1:0 price 2 → 1 stale_value
+    warning: 1 key has versions in several partitions; their order is topic, partition, offset, and not that of time
+    ");
+}
+
+#[test]
+fn the_order_in_which_the_contract_names_topics_says_nothing() {
+    let scene = Scene::upsert().topic("q:0@0 a 2 | p:0@0 a 1 | p:0@1 b 5").file("a 1 | b 6");
+    let folder = crate::bad_input::written(&scene);
+    let said = || crate::bad_input::reconcile(&folder);
+    let first = said();
+    assert!(first.contains("q[0]@0") && first.contains("p[0]@1"), "{first}");
+    folder.edit("pipeline.toml", "topics = [\"p\", \"q\"]", "topics = [\"q\", \"p\"]");
+    assert_eq!(said(), first);
+}
+
+#[test]
+fn a_deletion_in_a_later_topic_deletes_what_an_earlier_one_set_and_not_the_other_way() {
+    let topic = "p:0@0 a 1 | p:0@1 b 2 | q:0@0 null {\"id\": \"a\"}";
+    let said = Scene::upsert().topic(topic).file("a 1 | b 2").verdicts();
+    assert_eq!(
+        said.strip_suffix(SPANNING),
+        Some(
+            "messages 3: 2 excluded, 1 intact\nrows 2: 1 intact, 1 phantom\nbreached, fidelity 0.5\n\
+             phantom resurrected f1:0\n"
+        ),
+        "{said}"
+    );
+    let said = Scene::upsert().topic("p:0@0 null {\"id\": \"a\"} | q:0@0 a 1").file("a 1").verdicts();
+    assert_eq!(
+        said.strip_suffix(SPANNING),
+        Some("messages 2: 1 excluded, 1 intact\nrows 1: 1 intact\nholds, fidelity 1.0\n"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_deletion_of_an_unknown_key_may_be_of_a_message_of_an_earlier_topic_only() {
+    let said = Scene::upsert().topic("p:0@0 a 1 | p:0@1 b 2 | q:0@0 null").file("b 2").verdicts();
+    let counts = "messages 3: 1 intact, 1 undecodable, 1 unobservable\nrows 1: 1 intact\nunjudged, fidelity 1.0\n\
+                  unobservable p[0]@0\nundecodable key_unknown q[0]@0 (";
+    assert!(said.starts_with(counts), "{said}");
+    let said = Scene::upsert().topic("p:0@0 null | q:0@0 a 1 | q:0@1 b 2").file("b 2").verdicts();
+    let counts = "messages 3: 1 intact, 1 missing, 1 undecodable\nrows 1: 1 intact\nbreached, fidelity 0.5\n\
+                  undecodable key_unknown p[0]@0 (";
+    assert!(said.starts_with(counts) && said.ends_with("missing lost q[0]@0\n"), "{said}");
+}
