@@ -24,14 +24,8 @@ impl Bag {
     /// Puts one digest in.
     #[inline]
     pub fn add(&mut self, digest: &Digest) {
-        self.add_bytes(&digest.0);
-    }
-
-    /// Puts one digest in, given as its bytes.
-    #[inline]
-    pub fn add_bytes(&mut self, digest: &[u8; 32]) {
         self.count = self.count.wrapping_add(1);
-        self.sum = plus(&self.sum, &words(digest));
+        self.sum = plus(&self.sum, &words(&digest.0));
     }
 
     /// Takes one digest out: the exact inverse of [`Bag::add`].

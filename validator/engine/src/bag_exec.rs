@@ -70,10 +70,7 @@ pub fn file_class(file: u32) -> u64 {
 #[derive(Debug)]
 pub struct BagExec {
     input: Arc<dyn ExecutionPlan>,
-    side: Side,
-    spec: BagSpec,
-    digester: Arc<Digester>,
-    slips: Arc<Slips>,
+    summing: Arc<Summing>,
     properties: Arc<PlanProperties>,
 }
 
@@ -89,17 +86,6 @@ impl BagExec {
         key: &DigestKey,
         slips: Arc<Slips>,
     ) -> Result<Self, EncodeError> {
-        let digester = Arc::new(Digester::new(&spec.digest, key)?);
-        Ok(Self::of(input, side, spec, digester, slips))
-    }
-
-    fn of(
-        input: Arc<dyn ExecutionPlan>,
-        side: Side,
-        spec: BagSpec,
-        digester: Arc<Digester>,
-        slips: Arc<Slips>,
-    ) -> Self {
         let fields = vec![
             ArrowField::new("segment_kind", DataType::UInt64, false),
             ArrowField::new("segment_number", DataType::Int64, false),
@@ -107,13 +93,18 @@ impl BagExec {
             ArrowField::new("bag", DataType::FixedSizeBinary(BAG_BYTES as i32), false),
             ArrowField::new("note", DataType::Int64, false),
         ];
+        let (digester, schema) = (Digester::new(&spec.digest, key)?, Arc::new(ArrowSchema::new(fields)));
+        Ok(Self::of(input, Arc::new(Summing { side, spec, digester, slips, schema })))
+    }
+
+    fn of(input: Arc<dyn ExecutionPlan>, summing: Arc<Summing>) -> Self {
         let properties = Arc::new(PlanProperties::new(
-            EquivalenceProperties::new(Arc::new(ArrowSchema::new(fields))),
+            EquivalenceProperties::new(Arc::clone(&summing.schema)),
             input.output_partitioning().clone(),
             EmissionType::Incremental,
             Boundedness::Bounded,
         ));
-        Self { input, side, spec, digester, slips, properties }
+        Self { input, summing, properties }
     }
 }
 
@@ -133,11 +124,12 @@ pub fn slip_column(names: impl ExactSizeIterator<Item = Option<(Name, bool)>>) -
     Ok(Arc::new(FixedSizeBinaryArray::try_new(SLIP_COLUMN_BYTES, Buffer::from_vec(bytes), None)?))
 }
 
-/// What the node does with a batch; each partition of the plan has one.
+/// What the node does with a batch, the same in all partitions of the plan.
+#[derive(Debug)]
 struct Summing {
     side: Side,
     spec: BagSpec,
-    digester: Arc<Digester>,
+    digester: Digester,
     slips: Arc<Slips>,
     schema: SchemaRef,
 }
@@ -248,7 +240,7 @@ impl Runs {
 
 impl DisplayAs for BagExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "BagExec: side={:?}, files={:?}", self.side, self.spec.files)
+        write!(f, "BagExec: side={:?}, files={:?}", self.summing.side, self.summing.spec.files)
     }
 }
 
@@ -271,22 +263,13 @@ impl ExecutionPlan for BagExec {
 
     fn with_new_children(self: Arc<Self>, mut children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
         match (children.pop(), children.is_empty()) {
-            (Some(input), true) => {
-                let (digester, slips) = (Arc::clone(&self.digester), Arc::clone(&self.slips));
-                Ok(Arc::new(Self::of(input, self.side, self.spec.clone(), digester, slips)))
-            }
+            (Some(input), true) => Ok(Arc::new(Self::of(input, Arc::clone(&self.summing)))),
             _ => Err(DataFusionError::Internal("bags are made of one input".to_owned())),
         }
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let summing = Summing {
-            side: self.side,
-            spec: self.spec.clone(),
-            digester: Arc::clone(&self.digester),
-            slips: Arc::clone(&self.slips),
-            schema: self.schema(),
-        };
+        let summing = Arc::clone(&self.summing);
         let input = self.input.execute(partition, context)?;
         let bags = input.map(move |batch| summing.bags(&batch?));
         Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), bags)))

@@ -9,6 +9,7 @@ use validator_core::position::{FileIndex, MessageAt, PartitionIndex, RowAt};
 use validator_core::verdict::{ExcludedCause, UndecodableCause};
 
 use crate::kept::KeptRow;
+use crate::spill::damaged;
 
 /// Bytes of a message: position 12, timestamp 9, identity 17, two digests of 33, state 2, loss 5.
 pub const MESSAGE_BYTES: usize = 111;
@@ -121,10 +122,6 @@ pub fn next_row(input: &mut impl Read) -> io::Result<KeptRow> {
     let mut bytes = [0; ROW_BYTES];
     input.read_exact(&mut bytes)?;
     read_row(&bytes).ok_or_else(damaged)
-}
-
-fn damaged() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "a temporary file is not as it was written")
 }
 
 /// The place of one of few values.

@@ -30,7 +30,7 @@ use crate::positions::Positions;
 pub use crate::read_error::ReadError;
 use crate::segments::MessageSegments;
 use crate::suspect::heads;
-use crate::tolerate::{Tolerated, tolerate};
+use crate::tolerate::Tolerated;
 
 /// Makes one decoder per reading thread.
 pub trait DecoderFactory: Send + Sync + fmt::Debug {
@@ -284,8 +284,7 @@ impl<'a> Reader<'a> {
         if binding.tolerances.is_empty() {
             return Tolerated::default();
         }
-        let fields: Vec<&Field> = binding.columns.iter().map(|column| &column.field).collect();
-        let tolerated = tolerate(&binding.tolerances, &fields, columns, marks);
+        let tolerated = binding.tolerate(columns, marks);
         for (bound, rows) in binding.tolerances.iter().zip(&tolerated.rows) {
             let judged = rows.iter().filter(|row| states[**row] == MessageState::Judged).count() as u64;
             let key = (bound.name.clone(), bound.tolerance.word());

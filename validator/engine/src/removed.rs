@@ -11,7 +11,6 @@ use validator_core::verdict::{Cause, MessageVerdict, Verdict};
 use validator_table::{DataFile, FileFault, FileReader, RemovedRows, RowGroups, ScanItem, SnapshotInfo};
 
 use crate::reconcile::{Run, RunError};
-use crate::tolerate::tolerate;
 
 /// The commit that took a row away.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -154,9 +153,7 @@ async fn counts_in(
     while let Some(item) = items.next().await {
         if let ScanItem::Rows(rows) = item {
             let (count, mut columns) = (rows.batch.num_rows(), rows.batch.columns().to_vec());
-            let binding = &run.messages.binding;
-            let fields: Vec<&Field> = binding.columns.iter().map(|column| &column.field).collect();
-            tolerate(&binding.tolerances, &fields, &mut columns, &mut Vec::new());
+            run.messages.binding.tolerate(&mut columns, &mut Vec::new());
             let identities: Vec<IdentityHash> = match run.is_upsert() {
                 true => run.digests.rows(count, &columns, None)?.iter().map(Digest::identity).collect(),
                 false => run.digests.identities(count, &columns, None)?,

@@ -89,7 +89,7 @@ impl RowSide {
             let at = rows_at(&batch);
             let late = cut.late.as_ref().map_or_else(|| vec![None; at.len()], |rule| rule.late(&columns, &at));
             columns.truncate(compared);
-            let originals = cut.tolerate(&mut columns).originals;
+            let originals = cut.binding.tolerate(&mut columns, &mut Vec::new()).originals;
             let places = cut.segments.places(at.len(), &columns).map_err(external)?;
             each(RowBatch { columns, originals, at, places, late })
         };

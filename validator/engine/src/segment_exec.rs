@@ -20,7 +20,6 @@ use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Exe
 use futures::StreamExt;
 use validator_core::judge::RowStanding;
 use validator_core::position::{PartitionIndex, RowAt};
-use validator_core::schema::Field;
 
 use crate::bag_exec::{slip_column, slip_field};
 use crate::binding::Binding;
@@ -28,7 +27,7 @@ use crate::late::LateRule;
 use crate::misrouted::{MisroutedRow, Routing};
 use crate::scan_exec::rows_at;
 use crate::segments::{RowPlace, RowSegments};
-use crate::tolerate::{Tolerated, tolerate};
+use crate::tolerate::Tolerated;
 
 /// Counts over all rows of a pass.
 #[derive(Debug, Default, Clone)]
@@ -149,7 +148,7 @@ impl RowCut {
         let mut columns = columns.to_vec();
         let tolerated = match self.binding.tolerances.is_empty() {
             true => Tolerated::default(),
-            false => self.tolerate(&mut columns),
+            false => self.binding.tolerate(&mut columns, &mut Vec::new()),
         };
         (columns, tolerated)
     }
@@ -162,12 +161,6 @@ impl RowCut {
         for (count, rows) in census.tolerated.iter_mut().zip(&tolerated.rows) {
             *count += rows.iter().filter(in_scope).count() as u64;
         }
-    }
-
-    /// Brings the bound columns, which come first, into the form that is digested.
-    pub fn tolerate(&self, columns: &mut [ArrayRef]) -> Tolerated {
-        let fields: Vec<&Field> = self.binding.columns.iter().map(|column| &column.field).collect();
-        tolerate(&self.binding.tolerances, &fields, columns, &mut Vec::new())
     }
 
     fn note_misrouted(

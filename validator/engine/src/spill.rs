@@ -1,6 +1,7 @@
 //! One temporary file for many parts: a file for each would use up the descriptors of the process.
 
 use std::fs::File;
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -66,7 +67,7 @@ impl Spill {
         match file {
             Some(file) => file.read_exact_at(&mut part, at)?,
             None if bytes == 0 => {}
-            None => return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into()),
+            None => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
         }
         Ok(part)
     }
@@ -80,6 +81,11 @@ impl Spill {
     pub fn bytes(&self) -> u64 {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map_or(0, |open| open.end)
     }
+}
+
+/// What was read back is not what was written.
+pub fn damaged() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "a temporary file is not as it was written")
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use validator_core::schema::{Field, Type};
 use validator_core::tolerance::{Tolerance, canonical};
 use validator_core::value::Value;
 
+use crate::binding::Binding;
 use crate::mapping::Mark;
 
 /// A tolerance of a column, or of a leaf of one.
@@ -40,6 +41,14 @@ pub struct Tolerated {
     pub rows: Vec<Vec<usize>>,
     /// Marks that are none any more.
     pub settled: Vec<Mark>,
+}
+
+impl Binding {
+    /// Brings columns, of which the bound ones come first, into the form that is digested; see [`tolerate`].
+    pub fn tolerate(&self, columns: &mut [ArrayRef], marks: &mut Vec<Mark>) -> Tolerated {
+        let fields: Vec<&Field> = self.columns.iter().map(|column| &column.field).collect();
+        tolerate(&self.tolerances, &fields, columns, marks)
+    }
 }
 
 /// Brings `columns` into canonical form and takes out of `marks` what is settled by it. `fields` are those of the columns.

@@ -7,18 +7,17 @@
 //! ([`MessageAt`]). What a later version takes the place of is counted, never kept. Blocking.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use datafusion::error::{DataFusionError, Result};
+use datafusion::error::Result;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use validator_core::digest::{Digest, IdentityHash};
 use validator_core::position::{MessageAt, PartitionIndex};
 use validator_core::segment::SegmentKey;
 
 use crate::limits::VERSION_BUCKETS;
-use crate::spill::Spill;
+use crate::spill::{Spill, damaged};
 
 /// What a version does to its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -300,10 +299,6 @@ fn from_bytes(bytes: &[u8; VERSION_BYTES]) -> Option<Version> {
         does,
         spans: flags & 0x80 != 0,
     })
-}
-
-fn damaged() -> DataFusionError {
-    DataFusionError::IoError(io::Error::new(io::ErrorKind::InvalidData, "a temporary file is not as it was written"))
 }
 
 /// Names of keys in few bits: `may_hold` is never false of a name that was put.
