@@ -96,7 +96,8 @@ impl Evidence {
                 let chunk = from..(from + PAIRS_AT_ONCE_MAX).min(drafts.len());
                 let sides = evidence.sides(&drafts[chunk.clone()], &related).await?;
                 let made = tokio::task::spawn_blocking(move || {
-                    let prints = related.prints(from, &drafts[chunk.clone()], &sides.messages, &sides.rows);
+                    let prints =
+                        related.prints(evidence.binding(), from, &drafts[chunk.clone()], &sides.messages, &sides.rows);
                     (evidence.chunk(&drafts[chunk], &sides, &removed, whole.saturating_sub(from)), prints)
                 });
                 made.await.map_err(lost)

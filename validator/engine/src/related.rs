@@ -57,10 +57,11 @@ impl Related {
         self.is_asked && (is_missing(draft) || is_unexplained(draft))
     }
 
-    /// The fingerprints of these drafts, the first of which stands at `first`; values that could no longer be read link
-    /// nothing.
+    /// The fingerprints of these drafts, the first of which stands at `first`, in the form that is digested; values that
+    /// could no longer be read link nothing.
     pub fn prints(
         &self,
+        binding: &Binding,
         first: usize,
         drafts: &[Draft],
         messages: &HashMap<MessageAt, Values>,
@@ -75,7 +76,7 @@ impl Related {
                 Some(at) => (messages.get(&at), &mut prints.messages),
                 None => (draft.rows.first().and_then(|at| rows.get(at)), &mut prints.rows),
             };
-            side.extend(values.map(|values| (place, Print::of(values))));
+            side.extend(values.map(|values| (place, Print::of(&binding.canonical(values)))));
         }
         prints
     }

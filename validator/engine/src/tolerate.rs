@@ -49,6 +49,21 @@ impl Binding {
         let fields: Vec<&Field> = self.columns.iter().map(|column| &column.field).collect();
         tolerate(&self.tolerances, &fields, columns, marks)
     }
+
+    /// The values of one message or row in the form that is digested.
+    pub fn canonical(&self, values: &[Value]) -> Vec<Value> {
+        let mut canonical = values.to_vec();
+        for bound in &self.tolerances {
+            let ty = type_at(&self.columns[bound.column].field.ty, &bound.path);
+            let (Some(ty), Some(value)) = (ty, value_at_mut(&mut canonical[bound.column], &bound.path)) else {
+                continue;
+            };
+            if bound.settles || !matches!(value, Value::Inexact(_)) {
+                *value = bound.tolerance.of_value(value, ty);
+            }
+        }
+        canonical
+    }
 }
 
 /// Brings `columns` into canonical form and takes out of `marks` what is settled by it. `fields` are those of the columns.

@@ -208,6 +208,27 @@ const FEW_OF_MANY: &str = "messages 1000: 1 duplicated, 997 intact, 2 missing\nr
     breached, fidelity 0.9960079840319361\nmissing lost trades[0]@100\n";
 
 #[test]
+fn the_halves_of_a_damaged_row_are_linked_also_where_another_column_is_equal_under_its_tolerance_only() {
+    let both = [Scene::content(), Scene::content_plain()].map(|scene| {
+        // The price of both is damaged, one by a value that its column cannot hold; the names are equal under the tolerance.
+        let scene = scene.topic("0@0 a 1 | 0@1 b 2 | 0@2 c 3.000000004").file("a 1 | B 9 | C 3");
+        scene.section("[compare]\ntolerate = { id = \"case\" }")
+    });
+    assert_snapshot!(alike(&both[0], &both[1]), @"
+    messages 3: 1 intact, 2 missing
+    rows 3: 1 intact, 2 phantom
+    breached, fidelity 0.2
+    missing lost trades[0]@1 (no row, and the table has moved past it; one phantom row differs from it in price alone)
+    missing lost trades[0]@2 (no row, and the table has moved past it; one phantom row differs from it in price alone)
+    phantom unexplained f1:1 (no message explains this row; one missing message differs from it in price alone)
+    phantom unexplained f1:2 (no message explains this row; one missing message differs from it in price alone)
+    ");
+    // Without the tolerance two columns differ.
+    let scene = Scene::content().topic("0@0 a 1 | 0@1 b 2").file("a 1 | B 9");
+    assert!(!scene.verdicts().contains("differs from it"), "{}", scene.verdicts());
+}
+
+#[test]
 fn few_that_differ_among_many_in_mode_content_are_found() {
     let says = few_of_many(|n| format!("m{n}"), "m300").verdicts();
     assert!(
