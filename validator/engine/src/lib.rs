@@ -53,6 +53,7 @@ mod round;
 mod row_reader;
 pub mod sample;
 pub mod scan_exec;
+mod scan_queue;
 pub mod scoping;
 pub mod segment_exec;
 pub mod segments;

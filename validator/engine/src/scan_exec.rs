@@ -1,8 +1,8 @@
 //! The scan node: live data files of a pinned snapshot as batches of the wanted columns, with `_file` and `_pos`.
 //!
-//! Contract: every live entry of every file is read once, in file order within a partition; a row group or
-//! file that cannot be read is noted in the [`ScanLog`] and the rest goes on. Nothing is pruned and no
-//! statistic is published, so no answer can come from metadata.
+//! Contract: every live entry of every file is read once, each row group by one partition and in file order; partitions share
+//! the files ([`ScanQueue`]). A row group or file that cannot be read is noted in the [`ScanLog`] and the rest goes on.
+//! Nothing is pruned and no statistic is published, so no answer can come from metadata.
 
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,10 +17,13 @@ use datafusion::physical_expr::EquivalenceProperties;
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties};
+use futures::stream::BoxStream;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use validator_core::position::{FileIndex, RowAt};
 use validator_core::schema::Field;
-use validator_table::{DataFile, FileFault, Pinned, RowGroupBatch, RowGroups, ScanItem, TableFinding};
+use validator_table::{DataFile, FileFault, Pinned, RowGroupBatch, RowGroups, ScanItem, TableFinding, Unread};
+
+use crate::scan_queue::{Next, Opening, ScanQueue};
 
 /// Name of the column that holds the index of a row's file.
 pub const FILE_COLUMN: &str = "_file";
@@ -73,13 +76,14 @@ impl ScanLog {
 pub struct IcebergScanExec {
     pinned: Arc<Pinned>,
     wanted: Arc<[Field]>,
-    partitions: Vec<Vec<ScanTask>>,
+    tasks: Vec<ScanTask>,
+    queue: Arc<ScanQueue>,
     log: Arc<ScanLog>,
     properties: Arc<PlanProperties>,
 }
 
 impl IcebergScanExec {
-    /// A scan of `tasks`, spread over `partitions` by size.
+    /// A scan of `tasks` by `partitions` streams.
     pub fn new(
         pinned: Arc<Pinned>,
         wanted: &[Field],
@@ -91,49 +95,63 @@ impl IcebergScanExec {
         fields.push(ArrowField::new(FILE_COLUMN, DataType::UInt32, false));
         fields.push(ArrowField::new(POSITION_COLUMN, DataType::UInt64, false));
         let schema = Arc::new(ArrowSchema::new(fields));
-        let partitions = spread(tasks, partitions);
         let properties = Arc::new(PlanProperties::new(
             EquivalenceProperties::new(schema),
-            Partitioning::UnknownPartitioning(partitions.len()),
+            Partitioning::UnknownPartitioning(partitions.max(1)),
             EmissionType::Incremental,
             Boundedness::Bounded,
         ));
-        Self { pinned, wanted: wanted.into(), partitions, log, properties }
+        let queue = Arc::new(ScanQueue::new(tasks.clone()));
+        Self { pinned, wanted: wanted.into(), tasks, queue, log, properties }
     }
 
-    fn rows(&self, partition: usize) -> impl Stream<Item = Result<RecordBatch>> + use<> {
+    /// The rows that one partition comes to read.
+    fn rows(&self) -> impl Stream<Item = Result<RecordBatch>> + use<> {
         let (pinned, wanted, log) = (Arc::clone(&self.pinned), Arc::clone(&self.wanted), Arc::clone(&self.log));
         let schema = self.schema();
-        let tasks = self.partitions[partition].clone();
-        stream::iter(tasks)
-            .then(move |task| open(Arc::clone(&pinned), Arc::clone(&wanted), Arc::clone(&log), task))
+        stream::unfold(Arc::clone(&self.queue), |queue| async move { Some((queue.next().await?, queue)) })
+            .then(move |next| taken(Arc::clone(&pinned), Arc::clone(&wanted), Arc::clone(&log), next))
             .flatten_unordered(1)
             .map(move |(index, rows)| batch(&schema, index, rows))
     }
 }
 
-/// The rows of one task; what cannot be read is noted.
-async fn open(
+/// The rows of what a partition took; what cannot be read is noted.
+async fn taken(
     pinned: Arc<Pinned>,
     wanted: Arc<[Field]>,
     log: Arc<ScanLog>,
-    task: ScanTask,
-) -> stream::BoxStream<'static, (FileIndex, RowGroupBatch)> {
-    let index = task.index;
-    let reader = match pinned.open(&task.file, &wanted).await {
+    next: Next,
+) -> BoxStream<'static, (FileIndex, RowGroupBatch)> {
+    match next {
+        Next::Open(task, opening) => match open(&pinned, &wanted, &log, &task, opening).await {
+            Some(unread) => rows(log, task.index, &unread),
+            None => stream::empty().boxed(),
+        },
+        Next::Help(index, unread) => rows(log, index, &unread),
+    }
+}
+
+async fn open(pinned: &Pinned, wanted: &[Field], log: &ScanLog, task: &ScanTask, opening: Opening) -> Option<Unread> {
+    let reader = match pinned.open(&task.file, wanted).await {
         Ok(reader) => reader,
         Err(fault) => {
-            log.note(|state| state.faults.push((index, fault)));
-            return stream::empty().boxed();
+            log.note(|state| state.faults.push((task.index, fault)));
+            return None;
         }
     };
     log.note(|state| state.findings.extend(reader.findings().iter().cloned()));
-    let items = match &task.positions {
+    let unread = match &task.positions {
         // A file that is not what it was a moment ago is read whole.
-        Some(positions) if positions.last().is_none_or(|last| *last < reader.rows()) => reader.rows_at(positions),
-        _ => reader.scan(&task.row_groups),
+        Some(positions) if positions.last().is_none_or(|last| *last < reader.rows()) => reader.unread_at(positions),
+        _ => reader.unread(&task.row_groups),
     };
-    let rows = items.filter_map(move |item| {
+    opening.opened(task.index, &unread);
+    Some(unread)
+}
+
+fn rows(log: Arc<ScanLog>, index: FileIndex, unread: &Unread) -> BoxStream<'static, (FileIndex, RowGroupBatch)> {
+    let rows = unread.stream().filter_map(move |item| {
         let rows = match item {
             ScanItem::Rows(rows) => Some((index, rows)),
             ScanItem::End(end) => {
@@ -171,22 +189,9 @@ pub fn rows_at(batch: &RecordBatch) -> Vec<RowAt> {
     files.iter().zip(positions).map(|(file, position)| RowAt { file: FileIndex(*file), position: *position }).collect()
 }
 
-/// Largest first, each to the partition that has least so far.
-fn spread(mut tasks: Vec<ScanTask>, partitions: usize) -> Vec<Vec<ScanTask>> {
-    tasks.sort_by_key(|task| std::cmp::Reverse(task.file.size));
-    let mut spread = vec![(0u64, Vec::new()); partitions.max(1)];
-    for task in tasks {
-        let least = spread.iter_mut().min_by_key(|(bytes, _)| *bytes).expect("at least one partition");
-        least.0 += task.file.size.max(1);
-        least.1.push(task);
-    }
-    spread.into_iter().map(|(_, tasks)| tasks).collect()
-}
-
 impl DisplayAs for IcebergScanExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let files: usize = self.partitions.iter().map(Vec::len).sum();
-        write!(f, "IcebergScanExec: table={}, files={files}", self.pinned.name)
+        write!(f, "IcebergScanExec: table={}, files={}", self.pinned.name, self.tasks.len())
     }
 }
 
@@ -209,13 +214,21 @@ impl ExecutionPlan for IcebergScanExec {
 
     fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
         match children.is_empty() {
-            true => Ok(self),
+            // What one execution has taken is there for the next one.
+            true => Ok(Arc::new(Self {
+                pinned: Arc::clone(&self.pinned),
+                wanted: Arc::clone(&self.wanted),
+                tasks: self.tasks.clone(),
+                queue: Arc::new(ScanQueue::new(self.tasks.clone())),
+                log: Arc::clone(&self.log),
+                properties: Arc::clone(&self.properties),
+            })),
             false => Err(DataFusionError::Internal("a scan has no children".to_owned())),
         }
     }
 
-    fn execute(&self, partition: usize, _: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let rows = self.rows(partition).into_stream();
+    fn execute(&self, _: usize, _: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let rows = self.rows().into_stream();
         Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), Box::pin(rows))))
     }
 }

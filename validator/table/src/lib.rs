@@ -41,7 +41,7 @@ pub use file::{AddedBy, DataFile, FileFormat};
 pub use partition::PartitionCheck;
 pub use pin::Pinned;
 pub use postgres::PostgresConfig;
-pub use reader::{FileReader, Positions, RowGroupBatch, RowGroupEnd, RowGroupInfo, RowGroups, ScanItem};
+pub use reader::{FileReader, Positions, RowGroupBatch, RowGroupEnd, RowGroupInfo, RowGroups, ScanItem, Unread};
 pub use removed::{Removed, RemovedRows};
 pub use rest::{RestAccess, RestConfig};
 pub use s3::{Pem, PropertyError, S3Config};

@@ -27,6 +27,7 @@ use crate::{DataFile, FileFault, Storage, TableFinding};
 
 use open::Opened;
 use rows::Task;
+pub use scan::Unread;
 
 /// An opened data file: footer read, columns resolved. Cheap to clone; each scan is independent.
 #[derive(Debug, Clone)]
@@ -165,8 +166,13 @@ impl FileReader {
     /// Reads row groups in file order, without the rows that the table's deletes take away. A row group that cannot be read ends with its fault and the next one follows.
     /// Dropping the stream ends the reading. Decoding happens as the stream is polled.
     pub fn scan(&self, row_groups: &RowGroups) -> BoxStream<'static, ScanItem> {
+        self.unread(row_groups).stream()
+    }
+
+    /// The same for several streams that share the row groups.
+    pub fn unread(&self, row_groups: &RowGroups) -> Unread {
         let wanted = self.row_groups().iter().filter(|group| row_groups.contains(group.index));
-        scan::stream(Arc::clone(&self.opened), wanted.map(|group| Task { group: *group, positions: None }).collect())
+        Unread::new(Arc::clone(&self.opened), wanted.map(|group| Task { group: *group, positions: None }).collect())
     }
 
     /// Reads exactly the rows at these positions (ascending, unique, each below [`FileReader::rows`]), in their order, as
@@ -176,6 +182,14 @@ impl FileReader {
     /// # Panics
     /// When the positions are not ascending and unique or one lies behind the last row.
     pub fn rows_at(&self, positions: &[u64]) -> BoxStream<'static, ScanItem> {
+        self.unread_at(positions).stream()
+    }
+
+    /// The same for several streams that share the row groups.
+    ///
+    /// # Panics
+    /// As [`FileReader::rows_at`].
+    pub fn unread_at(&self, positions: &[u64]) -> Unread {
         assert!(positions.is_sorted_by(|a, b| a < b), "positions must be ascending and unique");
         assert!(positions.last().is_none_or(|last| *last < self.rows()), "a position lies behind the last row");
         let mut rest = positions;
@@ -190,6 +204,6 @@ impl FileReader {
                 tasks.push(Task { group: *group, positions: Some(here) });
             }
         }
-        scan::stream(Arc::clone(&self.opened), tasks)
+        Unread::new(Arc::clone(&self.opened), tasks)
     }
 }

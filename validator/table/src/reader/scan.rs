@@ -1,7 +1,9 @@
-//! The stream of a scan: fetches row groups one ahead, decodes as it is polled.
+//! What is left to read of a file, and the streams that read it: each fetches row groups one ahead and decodes as it is polled.
+//!
+//! Contract: a row group is read by one stream, whole; streams that share a file take its row groups in file order.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
@@ -18,15 +20,38 @@ use super::footer::store_failure;
 use super::open::Opened;
 use super::rows::{Decoding, Task};
 
-pub(crate) fn stream(file: Arc<Opened>, tasks: Vec<Task>) -> BoxStream<'static, ScanItem> {
-    let scan = Scan { file, todo: tasks.into(), ahead: None, current: None };
-    stream::unfold(scan, Scan::next).boxed()
+/// Row groups of one file that no stream has taken. Clones share them.
+#[derive(Debug, Clone)]
+pub struct Unread {
+    file: Arc<Opened>,
+    todo: Arc<Mutex<VecDeque<Task>>>,
+}
+
+impl Unread {
+    pub(crate) fn new(file: Arc<Opened>, tasks: Vec<Task>) -> Self {
+        Self { file, todo: Arc::new(Mutex::new(tasks.into())) }
+    }
+
+    /// Compressed bytes of the columns that are read, in the row groups that no stream has taken.
+    pub fn bytes(&self) -> u64 {
+        self.todo().iter().map(|task| task.group.bytes.max(1)).sum()
+    }
+
+    /// Takes row groups until there is none left. A row group that cannot be read ends with its fault and the next one
+    /// follows. Dropping the stream ends its reading: what it has taken is read by nobody else.
+    pub fn stream(&self) -> BoxStream<'static, ScanItem> {
+        let scan = Scan { unread: self.clone(), ahead: None, current: None };
+        stream::unfold(scan, Scan::next).boxed()
+    }
+
+    fn todo(&self) -> MutexGuard<'_, VecDeque<Task>> {
+        self.todo.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 struct Scan {
-    file: Arc<Opened>,
-    todo: VecDeque<Task>,
-    /// The fetch of the front of `todo`.
+    unread: Unread,
+    /// The next row group, which this stream has taken.
     ahead: Option<Ahead>,
     current: Option<Current>,
 }
@@ -37,6 +62,7 @@ enum Current {
 }
 
 struct Ahead {
+    task: Task,
     fetch: JoinHandle<Result<Chunks, FileFault>>,
     /// Given back once the row group is the current one.
     _permit: OwnedSemaphorePermit,
@@ -63,7 +89,7 @@ impl Scan {
                     }
                     None => {
                         let detail = "the decoding thread ended early".to_owned();
-                        let fault = task.fault(&self.file, FaultKind::Unreadable, detail);
+                        let fault = task.fault(&self.unread.file, FaultKind::Unreadable, detail);
                         Some(task.end(*yielded, Some(fault)))
                     }
                 },
@@ -74,11 +100,15 @@ impl Scan {
                 }
                 return Some((item, self));
             }
-            let task = self.todo.pop_front()?;
+            let ahead = self.ahead.take();
+            let task = match &ahead {
+                Some(ahead) => ahead.task.clone(),
+                None => self.unread.todo().pop_front()?,
+            };
             if self.is_dead(&task) {
                 return Some((task.end(0, None), self));
             }
-            match self.begin(task.clone()).await {
+            match self.begin(task.clone(), ahead).await {
                 Ok(current) => self.current = Some(current),
                 Err(fault) => return Some((task.end(0, Some(fault)), self)),
             }
@@ -86,39 +116,41 @@ impl Scan {
         }
     }
 
-    async fn begin(&mut self, task: Task) -> Result<Current, FileFault> {
+    async fn begin(&mut self, task: Task, ahead: Option<Ahead>) -> Result<Current, FileFault> {
+        let file = &self.unread.file;
         if let (true, Ok(handle)) = (self.is_large(&task), Handle::try_current()) {
-            return windowed(&self.file, task, handle);
+            return windowed(file, task, handle);
         }
-        let chunks = match self.ahead.take() {
+        let chunks = match ahead {
             Some(mut ahead) => match (&mut ahead.fetch).await {
                 Ok(fetched) => fetched?,
-                Err(_) => fetch(&self.file, &task).await?,
+                Err(_) => fetch(file, &task).await?,
             },
-            None => fetch(&self.file, &task).await?,
+            None => fetch(file, &task).await?,
         };
-        Ok(Current::Inline(Box::new(Decoding::new(Arc::clone(&self.file), chunks, task)?)))
+        Ok(Current::Inline(Box::new(Decoding::new(Arc::clone(file), chunks, task)?)))
     }
 
     /// All rows of the row group are deleted: nothing of it is in the table, so that nothing of it is read.
     fn is_dead(&self, task: &Task) -> bool {
-        task.positions.is_none() && task.group.rows > 0 && task.shown(&self.file) == 0
+        task.positions.is_none() && task.group.rows > 0 && task.shown(&self.unread.file) == 0
     }
 
     fn is_large(&self, task: &Task) -> bool {
-        task.group.bytes > self.file.storage.limits().row_group_bytes
+        task.group.bytes > self.unread.file.storage.limits().row_group_bytes
     }
 
-    /// Starts on the next row group while this one is decoded, if there is leave to hold its bytes.
+    /// Takes the next row group and starts to fetch it while this one is decoded, if there is leave to hold its bytes.
     fn fetch_ahead(&mut self) {
-        let (Some(task), Ok(handle)) = (self.todo.front(), Handle::try_current()) else { return };
-        if self.is_large(task) || self.is_dead(task) {
-            return;
-        }
-        let Some(permit) = self.file.storage.read_ahead(task.group.bytes) else { return };
-        let (file, task) = (Arc::clone(&self.file), task.clone());
-        let fetch = handle.spawn(async move { fetch(&file, &task).await });
-        self.ahead = Some(Ahead { fetch, _permit: permit });
+        let Ok(handle) = Handle::try_current() else { return };
+        let mut todo = self.unread.todo();
+        let Some(task) = todo.front().filter(|task| !self.is_large(task) && !self.is_dead(task)) else { return };
+        let Some(permit) = self.unread.file.storage.read_ahead(task.group.bytes) else { return };
+        let Some(task) = todo.pop_front() else { return };
+        drop(todo);
+        let (file, fetched) = (Arc::clone(&self.unread.file), task.clone());
+        let fetch = handle.spawn(async move { fetch(&file, &fetched).await });
+        self.ahead = Some(Ahead { task, fetch, _permit: permit });
     }
 }
 

@@ -72,6 +72,46 @@ async fn batches_come_in_file_order_with_their_positions() {
 }
 
 #[tokio::test]
+async fn streams_that_share_a_file_read_each_row_group_once_and_one_that_ends_early_leaves_the_rest() {
+    let lake = lake(2_000, 100).await;
+    for limits in [ReadLimits::default(), WINDOWS] {
+        let (pinned, reader) = open(&lake, limits).await;
+        let unread = reader.unread(&RowGroups::All);
+        let whole = unread.bytes();
+        let mut streams = [unread.stream(), unread.stream(), unread.stream()];
+        let mut items: Vec<Vec<ScanItem>> = vec![Vec::new(); 3];
+        // Each takes one while the others have theirs.
+        for (stream, items) in streams.iter_mut().zip(&mut items) {
+            items.push(stream.next().await.unwrap());
+        }
+        assert!(items.iter().all(|items| matches!(items[0], ScanItem::Rows(_))));
+        assert!(unread.bytes() < whole);
+        for (stream, items) in streams.iter_mut().zip(&mut items) {
+            while let Some(item) = stream.next().await {
+                items.push(item);
+            }
+        }
+        assert_eq!(unread.bytes(), 0);
+        let mut groups: Vec<u32> = Vec::new();
+        for items in &items {
+            let ends: Vec<u32> = shown(items.clone(), &pinned).1.iter().map(|end| end.row_group).collect();
+            assert!(ends.is_sorted(), "in file order: {ends:?}");
+            groups.extend(ends);
+        }
+        groups.sort_unstable();
+        assert_eq!(groups, (0..20).collect::<Vec<_>>());
+        let mut rows: Vec<u64> = items.iter().flatten().flat_map(listed_positions).collect();
+        rows.sort_unstable();
+        assert_eq!(rows, (0..2_000).collect::<Vec<_>>());
+        let unread = reader.unread(&RowGroups::All);
+        drop(unread.stream().next().await);
+        let (_, ends) = shown(unread.stream().collect().await, &pinned);
+        let rest: Vec<u32> = ends.iter().map(|end| end.row_group).collect();
+        assert!(rest == (1..20).collect::<Vec<_>>() || rest == (2..20).collect::<Vec<_>>(), "{rest:?}");
+    }
+}
+
+#[tokio::test]
 async fn only_the_asked_row_groups_are_read() {
     let lake = lake(1_000, 100).await;
     let (pinned, reader) = open(&lake, ReadLimits::default()).await;
