@@ -7,6 +7,7 @@ mod extreme;
 mod foreign_tables;
 mod real_kafka;
 mod registry_stub;
+mod reports;
 mod scene;
 mod section4;
 mod spark_tables;
