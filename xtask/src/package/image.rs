@@ -4,7 +4,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use super::{Binary, cannot, commit, empty_folder, joined, make_folder, try_out};
 use crate::command::{Done, Failure, output, root, run};
@@ -16,6 +16,9 @@ const FILES: [(&str, &str); 3] = [
     // The C library asks DNS and this file; what else it could ask is not in the image.
     ("etc/nsswitch.conf", "hosts: files dns\n"),
 ];
+
+/// Whose terms are in the image too: the C library's, and of what comes with it.
+const TERMS: [&str; 2] = ["usr/share/doc/libc6/copyright", "usr/share/doc/libgcc-s1/copyright"];
 
 /// Builds the image, keeps it as `validator.oci.tar` and runs a demo in it.
 pub fn make(binary: &Binary) -> Done {
@@ -41,6 +44,11 @@ pub fn make(binary: &Binary) -> Done {
     let mut from = store.buildah("from");
     from.arg("--pull-never").arg(&name);
     let container = output(from)?.trim().to_owned();
+    let mut shell = store.buildah("run");
+    shell.args(["--isolation", "chroot", &container, "--", "/bin/sh", "-c", "true"]).stderr(Stdio::null());
+    if shell.status().is_ok_and(|status| status.success()) {
+        return Err(Failure::Check("the image has a shell".into()));
+    }
     try_out(
         || {
             let mut command = store.buildah("run");
@@ -66,6 +74,13 @@ fn lay_out(binary: &Binary, root: &Path) -> Done {
     }
     copy(&binary.path, &root.join("usr/bin/validator"))?;
     copy(Path::new(AUTHORITIES), &root.join(AUTHORITIES.trim_start_matches('/')))?;
+    make_folder(&root.join("licenses"))?;
+    copy(&crate::command::root().join("LICENSE"), &root.join("licenses/LICENSE"))?;
+    for name in TERMS.iter().filter(|name| Path::new("/").join(name).exists()) {
+        let to = root.join(name);
+        make_folder(to.parent().unwrap_or(root))?;
+        copy(&Path::new("/").join(name), &to)?;
+    }
     for (name, text) in FILES {
         let path = root.join(name);
         fs::write(&path, text).map_err(|error| cannot("write", &path, &error))?;

@@ -10,7 +10,7 @@ use std::process::{Command, ExitCode};
 
 use serde_json::{Value, json};
 
-use super::{Binary, Profile, cannot, empty_folder, joined, try_out};
+use super::{Binary, Profile, cannot, empty_folder, try_out};
 use crate::command::{Done, Failure, built, output, root, run};
 
 /// Makes this program a cargo: the binary that it says it has built.
