@@ -13,6 +13,8 @@ use validator_core::report::{
     FidelityReport, MessageCounts, PartitionReport, PolicyCount, REPORT_SCHEMA, Report, RowCounts, SegmentCounts,
     TableReport,
 };
+use validator_core::spread::Slices;
+use validator_core::timeline::Timeline;
 use validator_core::verdict::{TableVerdict, Verdict};
 use validator_engine::case::Drilling;
 use validator_engine::found::Findings;
@@ -33,6 +35,12 @@ pub struct Answer {
     pub findings: Findings,
     /// The outcome and its reasons.
     pub decision: Decision,
+    /// What the outcome was decided by.
+    pub asked: OutcomeInput,
+    /// All messages over their time.
+    pub times: Timeline,
+    /// Of the report's partitions, in their order: where findings lie.
+    pub slices: Vec<Slices>,
     /// How the disputed segments were read again; no part of any output.
     pub drilling: Drilling,
 }
@@ -75,7 +83,7 @@ impl Frame<'_> {
         messages.late = run.late.unwrap_or(0);
         let figures = Figures::of(&messages, &run.accounts.rows);
         let failed_to_look = failed_to_look(&run);
-        let decision = decide(&OutcomeInput {
+        let asked = OutcomeInput {
             messages,
             figures,
             target: self.fidelity.target,
@@ -85,7 +93,8 @@ impl Frame<'_> {
             unknown_field_messages: run.seen.unknown_fields.values().copied().max().unwrap_or(0),
             findings: counts.by_verdict(),
             failed_to_look,
-        });
+        };
+        let decision = decide(&asked);
         if decision.is_vacuous {
             warnings.push("there was nothing to judge: no message was due and no row was found".to_owned());
         }
@@ -121,7 +130,16 @@ impl Frame<'_> {
             warnings,
         };
         report.assert_balanced(&run.accounts);
-        Ok(Answer { report, findings: run.findings, decision, drilling: run.drilling })
+        let listed = self.tap.partitions().iter().zip(std::mem::take(&mut run.findings.spread.partitions));
+        Ok(Answer {
+            report,
+            decision,
+            asked,
+            slices: listed.filter(|(range, _)| range.listed).map(|(_, slices)| slices).collect(),
+            times: run.seen.times,
+            findings: run.findings,
+            drilling: run.drilling,
+        })
     }
 
     /// They stand behind all others.

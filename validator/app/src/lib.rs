@@ -12,8 +12,10 @@ mod demo;
 mod failure;
 mod messages;
 mod open;
+mod outputs;
 mod reconcile;
 pub mod render;
+pub mod report;
 mod table_findings;
 mod terminal;
 

@@ -1,12 +1,10 @@
 //! `validator reconcile`: open both sides, bind the contract, run, answer.
 
-use std::fs;
-use std::io::{self, Write};
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use validator_core::clock::Clock;
-use validator_core::contract::{Bound, Identity};
+use validator_core::contract::{Bound, Envelope, Identity};
 use validator_engine::found::Keep;
 use validator_engine::reconcile::{Judge, Run};
 use validator_engine::suspect::{FirstMessages, Suspect};
@@ -17,7 +15,9 @@ use crate::cli::{Exit, ReconcileArgs, ReportTarget};
 use crate::config::{Loader, Pipeline, Problem, Service, SnapshotSelector};
 use crate::failure::Failure;
 use crate::open::{self, Sides};
+use crate::outputs::Outputs;
 use crate::render::{self, Progress};
+use crate::report::Again;
 use crate::terminal::Terminal;
 
 /// Runs the command.
@@ -35,6 +35,7 @@ pub fn reconcile(args: &ReconcileArgs, terminal: &Terminal) -> Result<Exit, Fail
     }
     let request = Request::of(args, started_ms);
     request.check_order()?;
+    outputs(args).check()?;
     let runtime = open::runtime()?;
     if args.dry_run {
         let sides = runtime.block_on(open::sides(&pipeline, &service, &request))?;
@@ -43,7 +44,7 @@ pub fn reconcile(args: &ReconcileArgs, terminal: &Terminal) -> Result<Exit, Fail
     }
     let progress = Progress::new(!args.quiet, terminal.is_interactive());
     let mut answer = runtime.block_on(judge(&pipeline, &service, &request, &progress))?;
-    write(&mut answer, args, terminal)?;
+    write(&mut answer, args, &again(args, &pipeline), terminal)?;
     Ok(match answer.report.outcome.exit_code() {
         0 => Exit::Holds,
         1 => Exit::Breached,
@@ -222,21 +223,58 @@ fn clock(pipeline: &Pipeline, request: &Request, sides: &Sides) -> Clock {
     }
 }
 
-/// Writes report and findings where they were asked for; without `--report` a text report on stdout.
-fn write(answer: &mut Answer, args: &ReconcileArgs, terminal: &Terminal) -> Result<(), Failure> {
-    if let Some(file) = &args.findings {
-        let written = fs::File::create(&file.0).and_then(|out| {
-            let mut out = io::BufWriter::new(out);
-            answer.findings.write(&mut out)?;
-            out.flush()
-        });
-        written.map_err(|source| Failure::Write { path: file.0.clone(), source })?;
+/// Where the answers go.
+fn outputs(args: &ReconcileArgs) -> Outputs<'_> {
+    Outputs {
+        report: args.report.as_ref(),
+        findings: args.findings.as_ref(),
+        html: args.html.as_deref(),
+        junit: args.junit.as_deref(),
+        markdown: args.markdown.as_deref(),
+        beside: None,
     }
-    match &args.report {
-        Some(ReportTarget::File(path)) => {
-            let json = render::report_json(&answer.report);
-            fs::write(path, json).map_err(|source| Failure::Write { path: path.clone(), source })
+}
+
+/// How the run is made again.
+fn again(args: &ReconcileArgs, pipeline: &Pipeline) -> Again {
+    let mut what = vec!["validator".to_owned(), "reconcile".to_owned()];
+    if let Some(config) = &args.config {
+        what.extend(["-c".to_owned(), config.display().to_string()]);
+    }
+    what.push(args.pipeline.clone());
+    if !args.source.is_empty() {
+        what.push("--source".to_owned());
+        what.extend(args.source.iter().cloned());
+    }
+    if let Some(envelope) = &args.envelope {
+        let word = match envelope {
+            Envelope::None => "none",
+            Envelope::Kcat => "kcat",
+            Envelope::Table => "table",
+        };
+        what.extend(["--envelope".to_owned(), word.to_owned()]);
+    }
+    Again::of_run(what, given_bounds(std::env::args()), &pipeline.contract.identity)
+}
+
+/// `--from` and `--to` as they were written.
+fn given_bounds(words: impl Iterator<Item = String>) -> Vec<String> {
+    let (mut bounds, mut words) = (Vec::new(), words);
+    while let Some(word) = words.next() {
+        if ["--from", "--to"].contains(&word.as_str()) {
+            bounds.extend([Some(word), words.next()].into_iter().flatten());
+        } else if word.starts_with("--from=") || word.starts_with("--to=") {
+            bounds.push(word);
         }
+    }
+    bounds
+}
+
+/// Writes the answers where they were asked for; without `--report` a text report on stdout.
+fn write(answer: &mut Answer, args: &ReconcileArgs, again: &Again, terminal: &Terminal) -> Result<(), Failure> {
+    outputs(args).write(answer, again)?;
+    match &args.report {
+        Some(ReportTarget::File(_)) => Ok(()),
         Some(ReportTarget::Stdout) => terminal.answer(&render::report_json(&answer.report)),
         None => {
             let findings_file = args.findings.as_ref().map(|file| file.0.display().to_string());

@@ -58,6 +58,32 @@ impl Figures {
 }
 
 /// The correctly rounded quotient (counts stay below 2^53), so that 9,999 / 10,000 is the very number that `0.9999` parses to.
+/// How many unfaithful messages and surplus rows the target of fidelity allows in a range, and how many there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    /// What fidelity is measured over: due messages, phantom rows and surplus copies.
+    pub whole: u64,
+    /// The most of them that may be unfaithful at that target.
+    pub allowed: u64,
+    /// Those that are.
+    pub used: u64,
+}
+
+impl Figures {
+    /// The budget at this target; `used` is above `allowed` exactly where fidelity is below the target.
+    pub fn budget(&self, target: f64) -> Budget {
+        let whole = self.due + self.phantom + self.surplus;
+        let keeps = |unfaithful: u64| ratio(whole - unfaithful, whole).is_none_or(|value| value >= target);
+        // Fidelity falls with each unfaithful one: the largest number that keeps the target, by halving.
+        let (mut allowed, mut too_many) = (0, whole + 1);
+        while too_many - allowed > 1 {
+            let middle = allowed + (too_many - allowed) / 2;
+            if keeps(middle) { allowed = middle } else { too_many = middle }
+        }
+        Budget { whole, allowed, used: whole - self.faithful }
+    }
+}
+
 fn ratio(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
 }
@@ -227,6 +253,31 @@ fn doubts(input: &OutcomeInput) -> Vec<Reason> {
 mod tests {
     use super::*;
     use crate::verdict::{MessageVerdict, RowVerdict, TableVerdict};
+
+    #[test]
+    fn the_budget_is_used_up_exactly_where_the_target_is_missed() {
+        let budget = |intact, missing, target| {
+            let messages = MessageTally { intact, missing, ..Default::default() };
+            let rows = RowTally { intact, ..Default::default() };
+            Figures::of(&messages, &rows).budget(target)
+        };
+        assert_eq!(budget(9_999, 1, 0.9999), Budget { whole: 10_000, allowed: 1, used: 1 });
+        assert_eq!(budget(10, 0, 1.0), Budget { whole: 10, allowed: 0, used: 0 });
+        assert_eq!(budget(0, 7, 0.0), Budget { whole: 7, allowed: 7, used: 7 });
+        assert_eq!(budget(0, 0, 0.9999), Budget { whole: 0, allowed: 0, used: 0 });
+        for whole in 1..400u64 {
+            for target in [0.0, 0.5, 0.9, 0.99, 0.999, 0.9999, 1.0, 1.0 / 3.0] {
+                for missing in 0..=whole.min(9) {
+                    let Budget { allowed, used, .. } = budget(whole - missing, missing, target);
+                    assert_eq!(
+                        used > allowed,
+                        ((whole - missing) as f64 / whole as f64) < target,
+                        "{whole} {missing} {target}"
+                    );
+                }
+            }
+        }
+    }
 
     fn input(messages: MessageTally, rows: RowTally) -> OutcomeInput {
         OutcomeInput {

@@ -25,6 +25,8 @@ pub mod schema;
 pub mod scope;
 pub mod secret;
 pub mod segment;
+pub mod spread;
+pub mod timeline;
 pub mod tolerance;
 pub mod type_syntax;
 pub mod value;

@@ -25,3 +25,10 @@ pub const TILE_ROWS: usize = 512;
 /// Equal messages that a finding lists as candidates. A table without identity may hold one content a million times, and
 /// each of its findings lists them; beyond this the detail says how many there are.
 pub const CANDIDATES_MAX: usize = 100;
+
+/// Steps of a timeline: as many bars as a chart of a page's width shows apart from each other.
+pub const TIMELINE_STEPS_MAX: usize = 120;
+
+/// Slices of a partition's range of offsets in which findings are counted: columns of a heat map that a page holds. It has
+/// many divisors, so that slices can be joined evenly.
+pub const SPREAD_SLICES_MAX: usize = 24;

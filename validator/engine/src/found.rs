@@ -5,12 +5,13 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::sync::Arc;
 
 use datafusion::execution::disk_manager::RefCountedTempFile;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use validator_core::finding::{Finding, FindingCounts};
+use validator_core::spread::Spread;
 use validator_core::verdict::{Cause, Verdict};
 
 use crate::limits::{FINDINGS_AT_HAND_MAX, FINDINGS_OF_A_CAUSE_SHOWN, FINDINGS_OF_A_REPORT_MAX, FINDINGS_TOLD_MAX};
@@ -57,6 +58,8 @@ pub struct Findings {
     alike: HashMap<(Verdict, Option<Cause>, String), u64>,
     keep: Keep,
     runtime: Arc<RuntimeEnv>,
+    /// Where and when those about messages lie, all of them.
+    pub spread: Spread,
 }
 
 #[derive(Debug)]
@@ -78,6 +81,7 @@ impl Findings {
             alike: HashMap::new(),
             keep,
             runtime,
+            spread: Spread::default(),
         }
     }
 
@@ -178,6 +182,36 @@ impl Findings {
         }
         Ok(())
     }
+
+    /// Gives each of them as its line of JSON, if all were asked for; one line is held at a time.
+    ///
+    /// # Errors
+    /// Those of `each`; the temporary file cannot be read back.
+    pub fn each_line(&mut self, each: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+        let mut line = Vec::new();
+        for finding in &self.at_hand {
+            line.clear();
+            write_line(finding, &mut line)?;
+            each(&line)?;
+        }
+        match &mut self.spilled {
+            None => Ok(()),
+            Some(spilled) => {
+                spilled.out.flush()?;
+                each_line(File::open(spilled.file.path())?, each)
+            }
+        }
+    }
+}
+
+/// The lines that a reader gives, one after the other.
+fn each_line(reader: impl Read, each: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+    let (mut reader, mut line) = (BufReader::new(reader), Vec::new());
+    while reader.read_until(b'\n', &mut line)? > 0 {
+        each(&line)?;
+        line.clear();
+    }
+    Ok(())
 }
 
 fn write_line(finding: &Finding, out: &mut impl Write) -> io::Result<()> {
@@ -239,6 +273,13 @@ mod tests {
         assert_eq!(small.at_hand.len(), 3);
         assert_eq!(lines(&mut small), lines(&mut large));
         assert_eq!((small.counts().total(), lines(&mut small).len()), (50, 50));
+        let mut one_by_one = Vec::new();
+        let each = &mut |line: &[u8]| {
+            one_by_one.push(serde_json::from_slice::<serde_json::Value>(line)?);
+            Ok(())
+        };
+        small.each_line(each).expect("the file is there");
+        assert_eq!(one_by_one, lines(&mut large));
     }
 
     #[test]
@@ -262,11 +303,13 @@ mod tests {
         for offset in 0..20 {
             findings.push(corrupted(offset, "c")).expect("there is room");
         }
-        (0..9).for_each(|position| findings.push(phantom(position)).expect("there is room"));
+        (0..19).for_each(|position| findings.push(phantom(position)).expect("there is room"));
         let shown: Vec<_> = findings.shown().map(|finding| (finding.offset, finding.rows.len())).collect();
-        let corrupted = (0..4).map(|offset| (Some(offset), 0));
-        assert_eq!(shown, corrupted.chain(std::iter::repeat_n((None, 1), 3)).collect::<Vec<_>>());
-        assert_eq!((findings.counts().total(), lines(&mut findings).len()), (29, 4));
+        // Of a cause whose findings are all at hand or beyond it, as many as a report shows.
+        let corrupted = (0..FINDINGS_OF_A_CAUSE_SHOWN as i64).map(|offset| (Some(offset), 0));
+        let phantom = std::iter::repeat_n((None, 1), FINDINGS_OF_A_CAUSE_SHOWN);
+        assert_eq!(shown, corrupted.chain(phantom).collect::<Vec<_>>());
+        assert_eq!((findings.counts().total(), lines(&mut findings).len()), (20 + 19, 4));
     }
 
     #[test]

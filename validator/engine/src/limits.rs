@@ -67,7 +67,7 @@ pub const FINDINGS_OF_A_REPORT_MAX: usize = 1_000;
 pub const FINDINGS_TOLD_MAX: u64 = 1_000_000;
 
 /// Findings of one cause that are at hand however many there are of others: as many as a report shows.
-pub const FINDINGS_OF_A_CAUSE_SHOWN: usize = 3;
+pub const FINDINGS_OF_A_CAUSE_SHOWN: usize = 10;
 
 /// Bytes of values that the drill keeps for the findings: those of half a million pairs.
 pub const CAPTURED_BYTES_MAX: usize = 192 * 1024 * 1024;

@@ -214,6 +214,7 @@ impl<'a> Reader<'a> {
     }
 
     fn flush(&mut self, decoded: &Decoded, each: &mut dyn FnMut(MessageBatch) -> ControlFlow<()>) -> ControlFlow<()> {
+        self.positions.timestamp_ms.iter().for_each(|at| self.observations.times.note(*at));
         let batch = self.batch(decoded);
         for (row, state) in batch.states.iter().enumerate() {
             if *state != MessageState::Judged {

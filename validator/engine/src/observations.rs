@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use validator_core::judge::MessageState;
 use validator_core::position::PartitionIndex;
+use validator_core::timeline::Timeline;
 use validator_core::verdict::{ExcludedCause, UndecodableCause};
 use validator_tap::PartitionEnd;
 
@@ -19,6 +20,8 @@ pub struct Observations {
     pub partitions: Vec<PartitionSeen>,
     /// Non-null fields that are neither used nor dropped → messages.
     pub unknown_fields: BTreeMap<String, u64>,
+    /// Messages over their Kafka timestamps.
+    pub times: Timeline,
     /// Messages that name a key of an object twice.
     pub duplicate_keys: u64,
     /// Fields that expressions refer to → whether any message has a value there.
@@ -116,6 +119,7 @@ impl Observations {
         }
         self.first_judged += other.first_judged;
         self.duplicate_keys += other.duplicate_keys;
+        self.times.add(&other.times);
         self.policy.add(&other.policy);
     }
 }

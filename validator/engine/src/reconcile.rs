@@ -22,6 +22,7 @@ use validator_core::hole::Holes;
 use validator_core::judge::{Case, Judgement};
 use validator_core::position::{FileIndex, MessageAt};
 use validator_core::segment::SegmentKey;
+use validator_core::spread::Spread;
 use validator_table::{FileFault, Pinned, TableFinding};
 use validator_tap::TapError;
 
@@ -282,10 +283,13 @@ impl Run {
             captured,
             heads: heads(self.messages.tap.partitions()),
         };
+        let ranges = self.messages.tap.partitions().iter();
+        let mut findings = Findings::new(self.keep, self.context.runtime_env());
+        findings.spread = Spread::new(ranges.map(|range| if range.listed { range.from..range.to } else { 0..0 }));
         Telling {
             evidence: Arc::new(evidence),
             threads: self.threads,
-            findings: Findings::new(self.keep, self.context.runtime_env()),
+            findings,
             suspects: Suspects::new(self.messages.tap.partitions()),
             unlinked: 0,
         }

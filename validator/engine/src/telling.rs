@@ -79,6 +79,11 @@ impl Telling {
         let (evidence, findings, suspects) = (&self.evidence, &mut self.findings, &mut self.suspects);
         let mask = &evidence.messages.binding.mask;
         let amount = (self.threads, findings.room());
+        for draft in &drafts {
+            if let Some(at) = draft.message {
+                findings.spread.note(at, draft.timestamp_ms);
+            }
+        }
         let each = |told| {
             match told {
                 Told::Whole(mut finding) => {

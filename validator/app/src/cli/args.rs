@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use validator_core::contract::Envelope;
 
 use super::color::ColorChoice;
-use super::files::{FindingsFile, ReportTarget};
+use super::files::{self, FindingsFile, ReportTarget};
 use crate::config::{BoundError, Edge, Instant, SnapshotSelector};
 
 const EXIT_CODES: &str = "\
@@ -26,6 +26,7 @@ Examples:
   validator reconcile trades --from -2h --to now
   validator reconcile trades --from 0:1000,1:2500 --to 0:9000,1:8000 --findings findings.jsonl
   validator reconcile trades --snapshot 2024-08-08T12:00:00Z --report report.json
+  validator reconcile trades --html report.html --junit report.xml --findings findings.parquet
   validator reconcile trades.toml --source 'capture/*.jsonl.gz' --envelope kcat";
 
 const CHECK_EXAMPLES: &str = "\
@@ -42,6 +43,7 @@ Exit codes:
 const DEMO_EXAMPLES: &str = "\
 Examples:
   validator demo
+  validator demo --html report.html
   validator demo --seed 7 --findings findings.jsonl --truth truth.jsonl
 
 Nothing needs to be installed or running: Kafka runs inside this process, catalog and warehouse lie in
@@ -119,8 +121,20 @@ pub struct ReconcileArgs {
     #[arg(long, value_name = "FILE.json")]
     pub report: Option<ReportTarget>,
 
-    /// Write every finding, one JSON object a line
-    #[arg(long, value_name = "FILE.jsonl")]
+    /// Write a report that can be handed on: one HTML page that needs nothing else
+    #[arg(long, value_name = "FILE.html", value_parser = files::html)]
+    pub html: Option<PathBuf>,
+
+    /// Write JUnit XML for a CI server: a test case for each promise
+    #[arg(long, value_name = "FILE.xml", value_parser = files::junit)]
+    pub junit: Option<PathBuf>,
+
+    /// Write a summary in Markdown, for the job page of a CI server
+    #[arg(long, value_name = "FILE.md", value_parser = files::markdown)]
+    pub markdown: Option<PathBuf>,
+
+    /// Write every finding: one JSON object a line, or rows of Parquet
+    #[arg(long, value_name = "FILE.jsonl|FILE.parquet")]
     pub findings: Option<FindingsFile>,
 
     /// Threads that read and digest [default: one for each core]
@@ -183,12 +197,16 @@ pub struct DemoArgs {
     #[arg(long, value_name = "FILE")]
     pub report: Option<ReportTarget>,
 
-    /// Write every finding, one JSON object a line
+    /// Write a report that can be handed on: one HTML page that needs nothing else
+    #[arg(long, value_name = "FILE.html", value_parser = files::html)]
+    pub html: Option<PathBuf>,
+
+    /// Write every finding: one JSON object a line, or rows of Parquet where the name ends in .parquet
     #[arg(long, value_name = "FILE")]
     pub findings: Option<FindingsFile>,
 
     /// Write what was injected as the findings it must give, made without the validator
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = files::jsonl)]
     pub truth: Option<FindingsFile>,
 }
 

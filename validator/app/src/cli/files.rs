@@ -1,6 +1,7 @@
-//! Where answers go: `--report FILE.json` or `-`, `--findings FILE.jsonl`.
+//! Where answers go: `--report FILE.json` or `-`, `--findings FILE.jsonl|FILE.parquet`, `--html`, `--junit`, `--markdown`.
 //!
-//! Contract: a file that cannot be written for want of its folder is refused before a run, not after it.
+//! Contract: a file that cannot be written for want of its folder is refused before a run, not after it; so is one whose
+//! ending names another format.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -14,9 +15,28 @@ pub enum ReportTarget {
     File(PathBuf),
 }
 
-/// Where findings are written, one JSON object a line.
+/// Where findings are written: one JSON object a line, or rows of Parquet where the name ends so.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FindingsFile(pub PathBuf);
+
+/// How findings are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FindingsFormat {
+    /// One JSON object a line.
+    Jsonl,
+    /// Columns.
+    Parquet,
+}
+
+impl FindingsFile {
+    /// By the ending of the name.
+    pub fn format(&self) -> FindingsFormat {
+        match ending(&self.0) {
+            Some("parquet") => FindingsFormat::Parquet,
+            _ => FindingsFormat::Jsonl,
+        }
+    }
+}
 
 impl FromStr for ReportTarget {
     type Err = String;
@@ -36,16 +56,64 @@ impl FromStr for FindingsFile {
     /// The ending names the format, so the ending of another format is refused; any other name (`/dev/stdout`, what
     /// `mktemp` gives) is JSONL.
     fn from_str(text: &str) -> Result<Self, String> {
-        let path = Path::new(text);
-        match path.extension().and_then(|extension| extension.to_str()) {
+        match ending(Path::new(text)) {
             _ if text.is_empty() => Err("expected a file".to_owned()),
-            Some("parquet") => Err("findings as Parquet are not built yet; name a FILE.jsonl".to_owned()),
-            Some(other @ ("json" | "csv" | "html" | "xml")) => {
-                Err(format!("findings are written as JSON lines: name a FILE.jsonl, not .{other}"))
-            }
-            _ => in_a_folder(path).map(Self),
+            Some(other @ ("json" | "csv" | "html" | "xml" | "md")) => Err(format!(
+                "findings are written as JSON lines or Parquet: name a FILE.jsonl or FILE.parquet, not .{other}"
+            )),
+            _ => in_a_folder(Path::new(text)).map(Self),
         }
     }
+}
+
+/// Endings of the formats that answers are written in.
+const ENDINGS: [&str; 8] = ["json", "jsonl", "parquet", "csv", "html", "htm", "xml", "md"];
+
+/// A file of JSON lines.
+///
+/// # Errors
+/// The ending names another format; the folder is not there.
+pub fn jsonl(text: &str) -> Result<FindingsFile, String> {
+    of_format(text, "JSON lines", &["jsonl"]).map(FindingsFile)
+}
+
+/// `--html`
+///
+/// # Errors
+/// As [`jsonl`].
+pub fn html(text: &str) -> Result<PathBuf, String> {
+    of_format(text, "HTML", &["html", "htm"])
+}
+
+/// `--junit`
+///
+/// # Errors
+/// As [`jsonl`].
+pub fn junit(text: &str) -> Result<PathBuf, String> {
+    of_format(text, "JUnit XML", &["xml"])
+}
+
+/// `--markdown`
+///
+/// # Errors
+/// As [`jsonl`].
+pub fn markdown(text: &str) -> Result<PathBuf, String> {
+    of_format(text, "Markdown", &["md"])
+}
+
+/// A file of that format; a name without an ending of any is as good (`/dev/stdout`, what a CI server gives).
+fn of_format(text: &str, format: &str, endings: &[&str]) -> Result<PathBuf, String> {
+    match ending(Path::new(text)) {
+        _ if text.is_empty() => Err("expected a file".to_owned()),
+        Some(other) if ENDINGS.contains(&other) && !endings.contains(&other) => {
+            Err(format!("this is written as {format}: name a FILE.{}, not .{other}", endings[0]))
+        }
+        _ => in_a_folder(Path::new(text)),
+    }
+}
+
+fn ending(path: &Path) -> Option<&str> {
+    path.extension().and_then(|extension| extension.to_str())
 }
 
 fn in_a_folder(path: &Path) -> Result<PathBuf, String> {
@@ -66,9 +134,24 @@ mod tests {
         for name in ["f.jsonl", "f", "/dev/stdout", "/tmp/tmp.X7aB2c"] {
             assert_eq!(name.parse(), Ok(FindingsFile(name.into())));
         }
-        for name in ["f.parquet", "f.json", "f.csv", "", "/tmp", "no/such/folder/f.jsonl"] {
+        for name in ["f.json", "f.csv", "f.md", "", "/tmp", "no/such/folder/f.jsonl"] {
             assert!(name.parse::<FindingsFile>().is_err(), "{name}");
         }
+        assert_eq!(FindingsFile("f.parquet".into()).format(), FindingsFormat::Parquet);
+        assert_eq!(FindingsFile("f".into()).format(), FindingsFormat::Jsonl);
+    }
+
+    #[test]
+    fn an_ending_of_another_format_is_refused() {
+        for (of, good, bad) in [
+            (html as fn(&str) -> _, ["r.html", "r.htm", "/dev/stdout"], "r.md"),
+            (junit, ["r.xml", "r", "/tmp/step_summary_9"], "r.html"),
+            (markdown, ["r.md", "r.txt", "/tmp/step_summary_9"], "r.xml"),
+        ] {
+            assert!(good.iter().all(|name| of(name).is_ok()));
+            assert!([bad, "", "/tmp", "no/such/folder/r"].iter().all(|name| of(name).is_err()));
+        }
+        assert!(jsonl("t.parquet").is_err() && jsonl("t.jsonl").is_ok());
     }
 
     #[test]

@@ -11,7 +11,7 @@ mod files;
 pub use args::{CheckArgs, Cli, Command, DemoArgs, ReconcileArgs};
 pub use color::ColorChoice;
 pub use exit::Exit;
-pub use files::{FindingsFile, ReportTarget};
+pub use files::{FindingsFile, FindingsFormat, ReportTarget};
 
 #[cfg(test)]
 mod tests;

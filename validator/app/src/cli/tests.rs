@@ -111,8 +111,8 @@ fn wrong_values_say_what_was_expected() {
 
     For more information, try '--help'.
     ");
-    insta::assert_snapshot!(refused("validator reconcile trades --findings f.parquet"), @r"
-    error: invalid value 'f.parquet' for '--findings <FILE.jsonl>': findings as Parquet are not built yet; name a FILE.jsonl
+    insta::assert_snapshot!(refused("validator reconcile trades --findings f.csv"), @r"
+    error: invalid value 'f.csv' for '--findings <FILE.jsonl|FILE.parquet>': findings are written as JSON lines or Parquet: name a FILE.jsonl or FILE.parquet, not .csv
 
     For more information, try '--help'.
     ");
@@ -174,8 +174,6 @@ fn what_later_releases_bring_is_not_there() {
         "validator init --topic t --table a.b.c",
         "validator sql x",
         "validator audit a.b.c",
-        "validator reconcile trades --html x.html",
-        "validator reconcile trades --junit x.xml",
         "validator demo --serve",
     ] {
         refused(line);
@@ -247,8 +245,17 @@ fn help_names_every_flag_with_examples_and_exit_codes() {
           --report <FILE.json>
               Write the report as JSON; - is stdout [default: a text report on stdout]
 
-          --findings <FILE.jsonl>
-              Write every finding, one JSON object a line
+          --html <FILE.html>
+              Write a report that can be handed on: one HTML page that needs nothing else
+
+          --junit <FILE.xml>
+              Write JUnit XML for a CI server: a test case for each promise
+
+          --markdown <FILE.md>
+              Write a summary in Markdown, for the job page of a CI server
+
+          --findings <FILE.jsonl|FILE.parquet>
+              Write every finding: one JSON object a line, or rows of Parquet
 
           --threads <N>
               Threads that read and digest [default: one for each core]
@@ -275,6 +282,7 @@ fn help_names_every_flag_with_examples_and_exit_codes() {
       validator reconcile trades --from -2h --to now
       validator reconcile trades --from 0:1000,1:2500 --to 0:9000,1:8000 --findings findings.jsonl
       validator reconcile trades --snapshot 2024-08-08T12:00:00Z --report report.json
+      validator reconcile trades --html report.html --junit report.xml --findings findings.parquet
       validator reconcile trades.toml --source 'capture/*.jsonl.gz' --envelope kcat
 
     Exit codes:
@@ -327,8 +335,12 @@ fn help_names_every_flag_with_examples_and_exit_codes() {
           --report <FILE>
               Write the report as JSON; - is stdout
 
+          --html <FILE.html>
+              Write a report that can be handed on: one HTML page that needs nothing else
+
           --findings <FILE>
-              Write every finding, one JSON object a line
+              Write every finding: one JSON object a line, or rows of Parquet where the name ends in
+              .parquet
 
           --truth <FILE>
               Write what was injected as the findings it must give, made without the validator
@@ -338,6 +350,7 @@ fn help_names_every_flag_with_examples_and_exit_codes() {
 
     Examples:
       validator demo
+      validator demo --html report.html
       validator demo --seed 7 --findings findings.jsonl --truth truth.jsonl
 
     Nothing needs to be installed or running: Kafka runs inside this process, catalog and warehouse lie

@@ -8,7 +8,7 @@ mod compare;
 mod stage;
 mod story;
 
-use std::fs;
+use std::io::Write;
 
 use fixtures_kit::{Options, Truth, World};
 
@@ -16,7 +16,9 @@ use crate::answer::Answer;
 use crate::cli::{DemoArgs, Exit, FindingsFile, ReportTarget};
 use crate::failure::Failure;
 use crate::open;
+use crate::outputs::Outputs;
 use crate::render;
+use crate::report::{Again, WrittenFile, write_whole};
 use crate::terminal::Terminal;
 use stage::Stage;
 use story::Story;
@@ -31,6 +33,7 @@ const MESSAGES_DEFAULT: usize = 2_000;
 pub fn demo(args: &DemoArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     let seed = args.seed.unwrap_or_else(|| chrono::Utc::now().timestamp_micros().unsigned_abs() % 1_000_000);
     let messages = args.messages.map_or(MESSAGES_DEFAULT, |messages| usize::try_from(messages).unwrap_or(usize::MAX));
+    outputs(args).check()?;
     let runtime = open::runtime()?;
     let options = Options::demo(seed, messages);
     let story = Story::new(terminal, args.report == Some(ReportTarget::Stdout));
@@ -47,7 +50,7 @@ pub fn demo(args: &DemoArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     let difference = compare::compare(&truth, &answer.findings.at_hand);
     story.damaged_pass(&damaged, &answer)?;
     story.ends(&truth, &difference)?;
-    write(args, &mut answer, &truth, terminal)?;
+    write(args, &mut answer, &again(seed, messages), &truth, terminal)?;
     Ok(if clean_holds && difference.is_none() { Exit::Holds } else { Exit::Breached })
 }
 
@@ -56,22 +59,36 @@ async fn perform(world: &World) -> Result<Answer, Failure> {
     Stage::set(world).await?.judge(world).await
 }
 
-fn write(args: &DemoArgs, answer: &mut Answer, truth: &Truth, terminal: &Terminal) -> Result<(), Failure> {
-    let save = |file: &FindingsFile, text: String| {
-        fs::write(&file.0, text).map_err(|source| Failure::Write { path: file.0.clone(), source })
-    };
-    if let Some(file) = &args.findings {
-        let mut text = Vec::new();
-        answer.findings.write(&mut text).map_err(Failure::Stdout)?;
-        save(file, String::from_utf8_lossy(&text).into_owned())?;
+fn outputs(args: &DemoArgs) -> Outputs<'_> {
+    Outputs {
+        report: args.report.as_ref(),
+        findings: args.findings.as_ref(),
+        html: args.html.as_deref(),
+        beside: args.truth.as_ref().map(|file| ("--truth", file.0.as_path())),
+        ..Outputs::default()
     }
-    if let Some(file) = &args.truth {
-        save(file, truth.findings_jsonl())?;
+}
+
+/// The demo with the same messages and faults.
+fn again(seed: u64, messages: usize) -> Again {
+    let words = ["validator", "demo", "--seed", &seed.to_string(), "--messages", &messages.to_string()];
+    Again::of_words(words.map(str::to_owned).to_vec())
+}
+
+fn write(
+    args: &DemoArgs,
+    answer: &mut Answer,
+    again: &Again,
+    truth: &Truth,
+    terminal: &Terminal,
+) -> Result<(), Failure> {
+    outputs(args).write(answer, again)?;
+    if let Some(FindingsFile(path)) = &args.truth {
+        let written = write_whole(path, |out| out.write_all(truth.findings_jsonl().as_bytes()));
+        written.and_then(WrittenFile::keep).map_err(|source| Failure::Write { path: path.clone(), source })?;
     }
     match &args.report {
-        Some(ReportTarget::File(path)) => fs::write(path, render::report_json(&answer.report))
-            .map_err(|source| Failure::Write { path: path.clone(), source }),
         Some(ReportTarget::Stdout) => terminal.answer(&render::report_json(&answer.report)),
-        None => Ok(()),
+        Some(ReportTarget::File(_)) | None => Ok(()),
     }
 }

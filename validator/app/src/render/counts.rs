@@ -1,7 +1,7 @@
 //! The counts of a report: messages, rows, partitions and tolerances; only what is not zero.
 
-use validator_core::report::{MessageCounts, Report};
-use validator_core::verdict::{MessageVerdict, Verdict};
+use validator_core::report::{MessageCounts, Report, RowCounts};
+use validator_core::verdict::{MessageVerdict, RowVerdict, Verdict};
 
 use super::escape::escape;
 use super::number::{count, counted};
@@ -42,7 +42,8 @@ pub fn write_messages(page: &mut Page, report: &Report) {
     write_counts(page, &counts);
 }
 
-fn by_verdict(messages: &MessageCounts) -> [(MessageVerdict, u64); 11] {
+/// Messages by verdict, what people look for first in front.
+pub(crate) fn by_verdict(messages: &MessageCounts) -> [(MessageVerdict, u64); 11] {
     [
         (MessageVerdict::Intact, messages.intact),
         (MessageVerdict::Missing, messages.missing),
@@ -58,7 +59,8 @@ fn by_verdict(messages: &MessageCounts) -> [(MessageVerdict, u64); 11] {
     ]
 }
 
-fn role_of(verdict: MessageVerdict) -> Role {
+/// The colour of a verdict.
+pub(crate) fn role_of(verdict: MessageVerdict) -> Role {
     match verdict {
         MessageVerdict::Intact => Role::Good,
         MessageVerdict::Missing
@@ -70,7 +72,8 @@ fn role_of(verdict: MessageVerdict) -> Role {
     }
 }
 
-fn excluded_causes(report: &Report) -> String {
+/// `filter 10, tombstone 2`
+pub(crate) fn excluded_causes(report: &Report) -> String {
     let excluded = Verdict::Message(MessageVerdict::Excluded);
     let causes: Vec<String> = report
         .findings
@@ -86,18 +89,22 @@ pub fn write_rows(page: &mut Page, report: &Report) {
     let rows = &report.rows;
     page.blank();
     page.heading(Role::Strong, "rows", &format!("{} in scope", count(rows.total)));
-    let counts = [
-        ("intact", Role::Good, rows.intact),
-        ("corrupted", Role::Bad, rows.corrupted),
-        ("copies", Role::Bad, rows.copies),
-        ("phantom", Role::Bad, rows.phantom),
-        ("unjudged", Role::Doubt, rows.unjudged),
-        ("unobservable", Role::Doubt, rows.unobservable),
-        ("of them misrouted", Role::Bad, rows.misrouted.unwrap_or(0)),
-        ("of them stale", Role::Bad, rows.stale.unwrap_or(0)),
-        ("out of scope", Role::Faint, rows.out_of_scope),
-    ];
-    write_counts(page, &counts.map(|(name, role, number)| (name, role, number, String::new())));
+    write_counts(page, &rows_by_verdict(rows).map(|(name, role, number, _)| (name, role, number, String::new())));
+}
+
+/// Rows by verdict: name, colour, number, and the verdict; the last three are also, or only, counted beside the others.
+pub(crate) fn rows_by_verdict(rows: &RowCounts) -> [(&'static str, Role, u64, RowVerdict); 9] {
+    [
+        ("intact", Role::Good, rows.intact, RowVerdict::Intact),
+        ("corrupted", Role::Bad, rows.corrupted, RowVerdict::Corrupted),
+        ("copies", Role::Bad, rows.copies, RowVerdict::Copies),
+        ("phantom", Role::Bad, rows.phantom, RowVerdict::Phantom),
+        ("unjudged", Role::Doubt, rows.unjudged, RowVerdict::Unjudged),
+        ("unobservable", Role::Doubt, rows.unobservable, RowVerdict::Unobservable),
+        ("of them misrouted", Role::Bad, rows.misrouted.unwrap_or(0), RowVerdict::Misrouted),
+        ("of them stale", Role::Bad, rows.stale.unwrap_or(0), RowVerdict::Stale),
+        ("out of scope", Role::Faint, rows.out_of_scope, RowVerdict::OutOfScope),
+    ]
 }
 
 /// The partitions in which something is not intact, the worst first.

@@ -14,6 +14,8 @@ fn is_hostile(c: char) -> bool {
             '\u{00ad}' | '\u{034f}' | '\u{061c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
             | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
             | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}'
+            // No characters, and not allowed in XML.
+            | '\u{fffe}' | '\u{ffff}'
             | '\u{e0000}'..='\u{e0fff}')
 }
 
@@ -81,7 +83,8 @@ mod tests {
 
     #[test]
     fn nothing_of_a_terminal_gets_through() {
-        let hostile = "\u{1b}[2J\u{1b}]0;owned\u{7}\r\n\u{9b}31m\u{202e}gpj.exe\u{200b}\u{2028}\u{feff}\u{e0041}\0";
+        let hostile =
+            "\u{1b}[2J\u{1b}]0;owned\u{7}\r\n\u{9b}31m\u{202e}gpj.exe\u{200b}\u{2028}\u{feff}\u{e0041}\u{ffff}\0";
         for shown in [escape(hostile), quoted(hostile)] {
             assert!(!shown.chars().any(is_hostile), "{shown:?}");
         }

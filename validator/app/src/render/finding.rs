@@ -45,7 +45,7 @@ pub fn write_finding(page: &mut Page, finding: &Finding) {
 }
 
 /// The message, or what else the finding is about, and the message's time.
-fn head(finding: &Finding) -> (String, String) {
+pub(crate) fn head(finding: &Finding) -> (String, String) {
     let when = finding.timestamp.map(|at| at.to_string()).unwrap_or_default();
     match (&finding.topic, finding.partition, finding.offset) {
         (Some(topic), Some(partition), Some(offset)) => (format!("{}[{partition}]@{offset}", escape(topic)), when),
@@ -53,7 +53,8 @@ fn head(finding: &Finding) -> (String, String) {
     }
 }
 
-fn place(row: &RowPlace) -> String {
+/// A row of a file, or a file.
+pub(crate) fn place(row: &RowPlace) -> String {
     match row.position {
         Some(position) => format!("{} row {position}", escape(&row.file)),
         None => escape(&row.file).into_owned(),
@@ -78,32 +79,44 @@ fn write_rows(page: &mut Page, finding: &Finding) {
         page.line(4, None, &place(row));
     }
     more(page, rows.len(), "row", "rows");
-    let operation = finding.operation.as_deref().map(escape);
-    let done = if finding.cause == Some(Cause::Removed) { "taken away" } else { "written" };
-    match (finding.snapshot_id, operation) {
-        (Some(id), Some(operation)) => page.line(4, None, &format!("{done} by snapshot {id} ({operation})")),
-        // The line of snapshots was rolled back: the last one that had the row is known, no commit removed it.
-        (Some(id), None) if done != "written" => page.line(4, None, &format!("stood in snapshot {id}")),
-        (Some(id), None) => page.line(4, None, &format!("written by snapshot {id}")),
-        (None, Some(operation)) => page.line(4, None, &format!("{done} by a commit of operation {operation}")),
-        (None, None) => {}
+    if let Some(commit) = commit(finding) {
+        page.line(4, None, &commit);
     }
     if finding.copies > 0 {
         page.line(4, None, &counted(finding.copies, "row in all", "rows in all"));
     }
 }
 
+/// Which commit wrote the row or took it away, as far as it is known.
+pub(crate) fn commit(finding: &Finding) -> Option<String> {
+    let operation = finding.operation.as_deref().map(escape);
+    let done = if finding.cause == Some(Cause::Removed) { "taken away" } else { "written" };
+    Some(match (finding.snapshot_id, operation) {
+        (Some(id), Some(operation)) => format!("{done} by snapshot {id} ({operation})"),
+        // The line of snapshots was rolled back: the last one that had the row is known, no commit removed it.
+        (Some(id), None) if done != "written" => format!("stood in snapshot {id}"),
+        (Some(id), None) => format!("written by snapshot {id}"),
+        (None, Some(operation)) => format!("{done} by a commit of operation {operation}"),
+        (None, None) => return None,
+    })
+}
+
 /// The other messages that may be meant; the finding's own stands in the heading.
 fn write_candidates(page: &mut Page, finding: &Finding) {
-    let is_own = |candidate: &&Candidate| {
-        (finding.topic.as_ref(), finding.partition, finding.offset)
-            == (Some(&candidate.topic), Some(candidate.partition), Some(candidate.offset))
-    };
-    let others: Vec<&Candidate> = finding.candidates.iter().filter(|candidate| !is_own(candidate)).collect();
+    let others = other_candidates(finding);
     for candidate in others.iter().take(PARTS_MAX) {
         page.line(4, None, &format!("or {}[{}]@{}", escape(&candidate.topic), candidate.partition, candidate.offset));
     }
     more(page, others.len(), "candidate", "candidates");
+}
+
+/// The messages equal to the finding's own.
+pub(crate) fn other_candidates(finding: &Finding) -> Vec<&Candidate> {
+    let is_own = |candidate: &&Candidate| {
+        (finding.topic.as_ref(), finding.partition, finding.offset)
+            == (Some(&candidate.topic), Some(candidate.partition), Some(candidate.offset))
+    };
+    finding.candidates.iter().filter(|candidate| !is_own(candidate)).collect()
 }
 
 fn more(page: &mut Page, all: usize, one: &str, many: &str) {

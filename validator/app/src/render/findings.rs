@@ -22,17 +22,24 @@ const ALL_MAX: usize = 20;
 /// Columns of the names of causes.
 const NAME_COLUMNS: usize = 28;
 
-/// A cause, how many findings it has, and those that are at hand.
-struct Group<'a> {
-    verdict: Verdict,
-    cause: Option<Cause>,
-    number: u64,
-    findings: Vec<&'a Finding>,
+/// A cause, how many findings it has, and the first of those that are at hand.
+pub(crate) struct Group<'a> {
+    pub(crate) verdict: Verdict,
+    pub(crate) cause: Option<Cause>,
+    pub(crate) number: u64,
+    pub(crate) findings: Vec<&'a Finding>,
+}
+
+impl Group<'_> {
+    /// `missing lost`, `overdue`
+    pub(crate) fn name(&self) -> String {
+        self.cause.map_or_else(|| self.verdict.to_string(), |cause| format!("{} {cause}", self.verdict))
+    }
 }
 
 /// Writes the table of causes and the worst findings.
 pub fn write_findings(page: &mut Page, report: &Report, findings: &[&Finding], file: Option<&str>) {
-    let groups = groups(report, findings);
+    let groups = groups(report, findings, EACH_MAX);
     if groups.is_empty() {
         return;
     }
@@ -40,7 +47,7 @@ pub fn write_findings(page: &mut Page, report: &Report, findings: &[&Finding], f
     page.heading(Role::Strong, "findings", &count(report.findings.total()));
     let digits = groups.iter().map(|group| count(group.number).len()).max().unwrap_or(0);
     for group in &groups {
-        let name = group.cause.map_or_else(|| group.verdict.to_string(), |cause| format!("{} {cause}", group.verdict));
+        let name = group.name();
         let number = count(group.number);
         page.pair(2, words::role(group.verdict), &name, NAME_COLUMNS + digits - number.len(), &number);
     }
@@ -62,12 +69,12 @@ pub fn write_findings(page: &mut Page, report: &Report, findings: &[&Finding], f
     }
 }
 
-/// The groups, the most urgent first, within one verdict the most frequent.
-fn groups<'a>(report: &Report, findings: &[&'a Finding]) -> Vec<Group<'a>> {
+/// The groups, the most urgent first, within one verdict the most frequent; of each the first `each_max` findings.
+pub(crate) fn groups<'a>(report: &Report, findings: &[&'a Finding], each_max: usize) -> Vec<Group<'a>> {
     let mut at_hand: BTreeMap<(Verdict, Option<Cause>), Vec<&Finding>> = BTreeMap::new();
     for finding in findings {
         let of_cause = at_hand.entry((finding.verdict, finding.cause)).or_default();
-        if of_cause.len() < EACH_MAX {
+        if of_cause.len() < each_max {
             of_cause.push(finding);
         }
     }

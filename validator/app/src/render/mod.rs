@@ -4,12 +4,12 @@
 //! anything, the numbers are those of the report.
 
 mod command;
-mod counts;
+pub(crate) mod counts;
 mod dry_run;
 mod escape;
 mod failure;
-mod finding;
-mod findings;
+pub(crate) mod finding;
+pub(crate) mod findings;
 mod holes;
 mod json;
 mod number;
@@ -17,9 +17,9 @@ mod page;
 mod paint;
 mod problem;
 mod progress;
-mod report;
-mod value;
-mod words;
+pub(crate) mod report;
+pub(crate) mod value;
+pub(crate) mod words;
 mod wrap;
 
 pub use command::command_line;

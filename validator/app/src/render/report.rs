@@ -167,7 +167,7 @@ fn findings(total: u64) -> String {
 }
 
 /// A reason with its figures cut for a person.
-fn sentence(reason: &Reason) -> String {
+pub(crate) fn sentence(reason: &Reason) -> String {
     match reason {
         Reason::Fidelity { value, target } => format!("fidelity {} is below its target {target}", figure(*value)),
         Reason::UnknownFields { messages } => format!(

@@ -29,7 +29,8 @@ pub fn pair(message: &Value, row: &Value) -> (String, String) {
     (short(&message, from), short(&row, from))
 }
 
-fn plain(value: &Value) -> String {
+/// The whole of a value, unambiguous and harmless to a terminal.
+pub(crate) fn plain(value: &Value) -> String {
     match value {
         Value::Null => "NULL".to_owned(),
         Value::String(text) => quoted(text).into_owned(),

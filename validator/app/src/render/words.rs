@@ -60,6 +60,38 @@ pub fn cause(verdict: Verdict, cause: Option<Cause>) -> Option<String> {
     Some(text.to_owned())
 }
 
+/// What became of a message, one short sentence without a period.
+pub fn message(verdict: MessageVerdict) -> &'static str {
+    match verdict {
+        MessageVerdict::Pending => "not yet due: it may still be on its way",
+        MessageVerdict::Intact => "exactly one row in the table, equal in every compared column",
+        MessageVerdict::Corrupted => "its row differs",
+        MessageVerdict::Duplicated => "more than one row in the table",
+        MessageVerdict::Missing => "due, no row, and the table has moved past it: lost",
+        MessageVerdict::Overdue => "due, no row yet, and the table has not moved past it: lag, not loss",
+        MessageVerdict::Withdrawn => "was in the table in an earlier look, and is gone",
+        MessageVerdict::Diverted => "found in the dead letters",
+        MessageVerdict::Excluded => "no row is asked for: filter, tombstone, older version, before the start",
+        MessageVerdict::Undecodable => "its payload or values cannot be read as the contract says",
+        MessageVerdict::Unobservable => "the part of the table that may hold it cannot be looked at",
+    }
+}
+
+/// What a row is, one short sentence without a period.
+pub fn row(verdict: RowVerdict) -> &'static str {
+    match verdict {
+        RowVerdict::Intact => "the one row of a message, equal to it",
+        RowVerdict::Corrupted => "the row of a message, and it differs",
+        RowVerdict::Copies => "one of the rows of a duplicated message",
+        RowVerdict::Phantom => "no message explains it",
+        RowVerdict::Unjudged => "belongs, or may belong, to a message that cannot be decoded",
+        RowVerdict::Unobservable => "the message that it may come from is no longer in the topic",
+        RowVerdict::OutOfScope => "the run does not ask about it",
+        RowVerdict::Misrouted => "its values give another partition than the one its file stands in",
+        RowVerdict::Stale => "it shows an older version of its key",
+    }
+}
+
 fn verdict_alone(verdict: Verdict) -> Option<&'static str> {
     match verdict {
         Verdict::Message(MessageVerdict::Overdue) => {

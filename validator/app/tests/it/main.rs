@@ -8,6 +8,7 @@ mod foreign_tables;
 mod newcomer;
 mod real_kafka;
 mod registry_stub;
+mod reports;
 mod scene;
 mod section4;
 mod spark_tables;

@@ -63,27 +63,14 @@ fn dead_letters_are_refused_by_name() {
 #[test]
 fn flags_and_commands_that_are_not_built_yet_are_no_flags_and_commands() {
     let folder = written(&sound());
-    for words in
-        ["reconcile pipeline.toml --html r.html", "audit lake.market.trades", "reconcile --findings f.parquet p"]
-    {
+    for words in ["scrub lake.market.trades", "audit lake.market.trades", "reconcile --findings f.csv p"] {
         let ran = validator(folder.path(), words);
         assert_eq!((ran.exit, ran.stdout.as_str()), (2, ""), "{words}: {}", ran.all());
     }
-    assert_snapshot!(validator(folder.path(), "reconcile pipeline.toml --html r.html").all(), @"
+    assert_snapshot!(validator(folder.path(), "reconcile pipeline.toml --findings f.csv").all(), @"
     exit 2
     --- stderr
-    error: unexpected argument '--html' found
-
-      tip: to pass '--html' as a value, use '-- --html'
-
-    Usage: validator reconcile <PIPELINE.toml|NAME>
-
-    For more information, try '--help'.
-    ");
-    assert_snapshot!(validator(folder.path(), "reconcile pipeline.toml --findings f.parquet").all(), @"
-    exit 2
-    --- stderr
-    error: invalid value 'f.parquet' for '--findings <FILE.jsonl>': findings as Parquet are not built yet; name a FILE.jsonl
+    error: invalid value 'f.csv' for '--findings <FILE.jsonl|FILE.parquet>': findings are written as JSON lines or Parquet: name a FILE.jsonl or FILE.parquet, not .csv
 
     For more information, try '--help'.
     ");

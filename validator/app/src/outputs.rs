@@ -1,0 +1,100 @@
+//! The files of an answer: report.json, findings, HTML, JUnit, Markdown; as many at once as are asked for.
+//!
+//! Contract: no two go to one file; all of them are whole before the first is put in its place.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use crate::answer::Answer;
+use crate::cli::{FindingsFile, FindingsFormat, ReportTarget};
+use crate::config::Problem;
+use crate::failure::Failure;
+use crate::render;
+use crate::report::{self, Again, Shown, WrittenFile, named_twice, write_whole};
+
+/// Where answers go beside stdout.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Outputs<'a> {
+    /// `--report`
+    pub report: Option<&'a ReportTarget>,
+    /// `--findings`
+    pub findings: Option<&'a FindingsFile>,
+    /// `--html`
+    pub html: Option<&'a Path>,
+    /// `--junit`
+    pub junit: Option<&'a Path>,
+    /// `--markdown`
+    pub markdown: Option<&'a Path>,
+    /// A file of the caller's own, and its flag.
+    pub beside: Option<(&'static str, &'a Path)>,
+}
+
+impl Outputs<'_> {
+    /// Refuses two answers in one file, before anything is read.
+    ///
+    /// # Errors
+    /// [`Failure::Problems`].
+    pub fn check(&self) -> Result<(), Failure> {
+        let report = self.report.and_then(|target| match target {
+            ReportTarget::File(path) => Some(path.as_path()),
+            ReportTarget::Stdout => None,
+        });
+        let findings = self.findings.map(|file| file.0.as_path());
+        let flags = [
+            ("--report", report),
+            ("--findings", findings),
+            ("--html", self.html),
+            ("--junit", self.junit),
+            ("--markdown", self.markdown),
+        ];
+        let named = flags.into_iter().filter_map(|(flag, path)| Some((flag, path?))).chain(self.beside);
+        let Some((one, other)) = named_twice(named) else { return Ok(()) };
+        let problem = Problem::new(format!("{one} and {other} name the same file"));
+        Err(vec![problem.hint("give each a file of its own")].into())
+    }
+
+    /// Writes all files.
+    ///
+    /// # Errors
+    /// [`Failure::Write`] with the file.
+    pub fn write(&self, answer: &mut Answer, again: &Again) -> Result<(), Failure> {
+        let mut written: Vec<WrittenFile> = Vec::new();
+        if let Some(FindingsFile(path)) = self.findings {
+            let findings = &mut answer.findings;
+            written.push(whole(path, |out| match self.findings.map(FindingsFile::format) {
+                Some(FindingsFormat::Parquet) => report::write_findings(findings, out),
+                _ => findings.write(out),
+            })?);
+        }
+        if let Some(ReportTarget::File(path)) = self.report {
+            written.push(text(path, || Ok(render::report_json(&answer.report)))?);
+        }
+        let findings_file = self.findings.map(|file| file.0.display().to_string());
+        let shown = Shown { answer, again, findings_file: findings_file.as_deref() };
+        if let Some(path) = self.html {
+            written.push(text(path, || report::html(&shown).map_err(io::Error::other))?);
+        }
+        if let Some(path) = self.junit {
+            written.push(text(path, || report::junit(&shown).map_err(io::Error::other))?);
+        }
+        if let Some(path) = self.markdown {
+            written.push(text(path, || Ok(report::markdown(&shown)))?);
+        }
+        for file in written {
+            let path = file.path().to_owned();
+            file.keep().map_err(|source| Failure::Write { path, source })?;
+        }
+        Ok(())
+    }
+}
+
+fn text(path: &Path, made: impl FnOnce() -> io::Result<String>) -> Result<WrittenFile, Failure> {
+    whole(path, |out| out.write_all(made()?.as_bytes()))
+}
+
+fn whole(
+    path: &Path,
+    write: impl FnOnce(&mut io::BufWriter<std::fs::File>) -> io::Result<()>,
+) -> Result<WrittenFile, Failure> {
+    write_whole(path, write).map_err(|source| Failure::Write { path: path.to_owned(), source })
+}

@@ -1,0 +1,163 @@
+//! Answers in files: each is whole or not there, and no two go to the same file.
+//!
+//! Contract: a file is written beside its place under another name and put there when it is whole, so that a run that ends
+//! early never leaves half of one, and no reader sees one. What is no regular file (a pipe, `/dev/stdout`) is written
+//! directly; where a file may be written but nothing beside it, it is written elsewhere first, and then copied.
+
+use std::fs;
+use std::io::{self, BufWriter, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+/// A file that is written and not yet in its place.
+#[must_use = "it is put in its place by `keep`"]
+#[derive(Debug)]
+pub struct WrittenFile {
+    path: PathBuf,
+    /// None where it was written directly.
+    temporary: Option<NamedTempFile>,
+}
+
+/// Writes a file; nothing is in its place until it is kept.
+///
+/// # Errors
+/// Those of the file and of `write`.
+pub fn write_whole(
+    path: &Path,
+    write: impl FnOnce(&mut BufWriter<fs::File>) -> io::Result<()>,
+) -> io::Result<WrittenFile> {
+    let there = fs::metadata(path).ok();
+    if let Some(direct) = direct(path, there.as_ref())? {
+        let mut out = BufWriter::new(direct);
+        write(&mut out)?;
+        out.flush()?;
+        return Ok(WrittenFile { path: path.to_owned(), temporary: None });
+    }
+    // A link stays one: the file that it leads to is replaced.
+    let path = if there.is_some() { fs::canonicalize(path)? } else { path.to_owned() };
+    if there.is_some() {
+        // One that must not be changed is not replaced either.
+        fs::OpenOptions::new().write(true).open(&path)?;
+    }
+    let mut builder = tempfile::Builder::new();
+    // As a file that is made by its name: the mask of the process applies.
+    let mode = there.as_ref().map_or(0o666, |there| there.permissions().mode() & 0o777);
+    builder.prefix(".validator-").suffix(".partial").permissions(fs::Permissions::from_mode(mode));
+    let temporary = match builder.tempfile_in(folder_of(&path)) {
+        Err(_) if there.is_some() => builder.tempfile()?,
+        beside => beside?,
+    };
+    let mut out = BufWriter::new(temporary.as_file().try_clone()?);
+    write(&mut out)?;
+    out.flush()?;
+    Ok(WrittenFile { path, temporary: Some(temporary) })
+}
+
+/// What is written directly: the streams of this process, devices and pipes.
+fn direct(path: &Path, there: Option<&fs::Metadata>) -> io::Result<Option<fs::File>> {
+    // Opened by its name, a stream that leads to a file would begin at its start once more.
+    match path.to_str() {
+        Some("/dev/stdout") => return io::stdout().as_fd().try_clone_to_owned().map(fs::File::from).map(Some),
+        Some("/dev/stderr") => return io::stderr().as_fd().try_clone_to_owned().map(fs::File::from).map(Some),
+        _ => {}
+    }
+    let is_direct = path.starts_with("/dev") || there.is_some_and(|there| !there.is_file());
+    if is_direct { fs::OpenOptions::new().append(true).open(path).map(Some) } else { Ok(None) }
+}
+
+impl WrittenFile {
+    /// Where it goes.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Puts it in its place.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn keep(self) -> io::Result<()> {
+        match self.temporary {
+            Some(temporary) => match temporary.persist(&self.path) {
+                Ok(_) => Ok(()),
+                // Another file system, or a place that only its content can be changed of.
+                Err(error) if self.path.is_file() => fs::copy(error.file.path(), &self.path).map(drop),
+                Err(error) => Err(error.error),
+            },
+            None => Ok(()),
+        }
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// The first file that is named twice, whatever it is called.
+pub fn named_twice<'a>(paths: impl IntoIterator<Item = (&'a str, &'a Path)>) -> Option<(&'a str, &'a str)> {
+    let mut seen: Vec<(&str, PathBuf)> = Vec::new();
+    for (flag, path) in paths {
+        let one = place_of(path);
+        if let Some((other, _)) = seen.iter().find(|(_, seen)| *seen == one) {
+            return Some((other, flag));
+        }
+        seen.push((flag, one));
+    }
+    None
+}
+
+/// A path without links and detours; of a file that is not there, that of its folder and its name.
+fn place_of(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| {
+        let folder = fs::canonicalize(folder_of(path)).unwrap_or_else(|_| folder_of(path).to_owned());
+        path.file_name().map_or(folder.clone(), |name| folder.join(name))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_not_there_until_it_is_whole() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.html");
+        fs::write(&path, "before").expect("the folder takes files");
+        let failed = write_whole(&path, |out| {
+            out.write_all(b"half")?;
+            Err(io::Error::other("no room"))
+        });
+        assert!(failed.is_err());
+        assert_eq!(fs::read_to_string(&path).expect("it is there"), "before");
+        let written = write_whole(&path, |out| out.write_all(b"whole")).expect("there is room");
+        assert_eq!(fs::read_to_string(&path).expect("it is there"), "before");
+        written.keep().expect("it can be replaced");
+        assert_eq!(fs::read_to_string(&path).expect("it is there"), "whole");
+        assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1, "nothing is left beside it");
+    }
+
+    #[test]
+    fn a_link_stays_a_link_and_a_file_keeps_who_may_read_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (real, link) = (folder.path().join("real"), folder.path().join("link"));
+        fs::write(&real, "before").expect("the folder takes files");
+        fs::set_permissions(&real, fs::Permissions::from_mode(0o640)).expect("it is ours");
+        std::os::unix::fs::symlink(&real, &link).expect("the folder takes links");
+        write_whole(&link, |out| out.write_all(b"after")).and_then(WrittenFile::keep).expect("there is room");
+        assert_eq!(fs::read_to_string(&real).expect("it is there"), "after");
+        assert!(fs::symlink_metadata(&link).expect("it is there").is_symlink());
+        assert_eq!(fs::metadata(&real).expect("it is there").permissions().mode() & 0o777, 0o640);
+    }
+
+    #[test]
+    fn a_file_is_named_twice_however_it_is_called() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| folder.path().join(name);
+        let (plain, detour, other) =
+            (path("a.html"), path("../").join(folder.path().file_name().expect("a name")).join("a.html"), path("b"));
+        assert_eq!(named_twice([("--html", plain.as_path()), ("--junit", &other)]), None);
+        assert_eq!(named_twice([("--html", plain.as_path()), ("--junit", &detour)]), Some(("--html", "--junit")));
+    }
+}

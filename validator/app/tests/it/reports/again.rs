@@ -1,0 +1,51 @@
+//! The commands of a report show again what they say.
+
+use std::fs;
+
+use scraper::{Html, Selector};
+
+use super::damaged;
+use crate::scene::{Folder, Scene};
+use crate::transcript::validator;
+
+/// The page of a run, its findings' ids with the commands that show them, and the command of the whole.
+fn commands(folder: &Folder, flags: &str) -> (Vec<(String, String)>, String) {
+    validator(folder.path(), &format!("reconcile pipeline.toml {flags} --html r.html --quiet")).assert_no_panic();
+    let html = Html::parse_document(&fs::read_to_string(folder.join("r.html")).expect("the page was written"));
+    let select = |what: &str| Selector::parse(what).expect("a selector");
+    let text = |element: scraper::ElementRef<'_>| element.text().collect::<String>();
+    let of_article = |article: scraper::ElementRef<'_>| {
+        let id = article.attr("id").and_then(|id| id.strip_prefix("f-")).expect("an article has its id").to_owned();
+        Some((id, text(article.select(&select(".command")).next()?)))
+    };
+    let each = html.select(&select("article.finding")).filter_map(of_article).collect();
+    (each, text(html.select(&select("#judged .command")).next().expect("the whole has its command")))
+}
+
+fn ids(folder: &Folder, command: &str) -> Vec<String> {
+    let words = command.strip_prefix("validator ").expect("it is ours");
+    validator(folder.path(), &format!("{words} --findings again.jsonl --quiet")).assert_no_panic();
+    let findings = fs::read_to_string(folder.join("again.jsonl")).expect("the findings were written");
+    let id =
+        |line: &str| serde_json::from_str::<serde_json::Value>(line).expect("JSON")["id"].as_str().map(str::to_owned);
+    findings.lines().filter_map(id).collect()
+}
+
+fn written(scene: &Scene) -> Folder {
+    tokio::runtime::Runtime::new().expect("the system gives threads").block_on(scene.write())
+}
+
+#[test]
+fn each_command_shows_its_finding_again_and_the_whole_shows_all() {
+    // A lost message, whose loss only later ones show, stands between two that are there.
+    for scene in [damaged(), Scene::key().topic("0@0 a 1 | 0@1 b 2 | 0@2 c 3").file("a 1 | b 9 | c 3")] {
+        let folder = written(&scene);
+        let (each, whole) = commands(&folder, "--as-of 2024-08-08T14:00:00Z");
+        assert!(!each.is_empty());
+        for (id, command) in &each {
+            assert!(ids(&folder, command).contains(id), "{command} does not show {id}");
+        }
+        let all = ids(&folder, &whole);
+        assert!(each.iter().all(|(id, _)| all.contains(id)), "{whole}");
+    }
+}

@@ -1,0 +1,96 @@
+//! Where answers go: all at once, each whole, no two in one file; of the demo too.
+
+use std::fs;
+
+use insta::assert_snapshot;
+
+use super::damaged;
+use crate::scene::Folder;
+use crate::transcript::{Ran, validator};
+
+fn written() -> Folder {
+    tokio::runtime::Runtime::new().expect("the system gives threads").block_on(damaged().write())
+}
+
+fn reconcile(folder: &Folder, flags: &str) -> Ran {
+    let words = format!("reconcile pipeline.toml --as-of 2024-08-08T14:00:00Z --quiet {flags}");
+    validator(folder.path(), &words).assert_no_panic()
+}
+
+#[test]
+fn all_answers_are_written_at_once_and_nothing_is_left_beside_them() {
+    let folder = written();
+    let before = fs::read_dir(folder.path()).expect("a folder").count();
+    let flags = "--report r.json --html r.html --junit r.xml --markdown r.md --findings f.parquet";
+    assert_snapshot!(reconcile(&folder, flags).all(), @"exit 1");
+    assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), before + 5);
+    let read = |name: &str| fs::read(folder.join(name)).expect("it was written");
+    assert!(read("r.json").starts_with(b"{\n"));
+    assert!(read("r.html").starts_with(b"<!DOCTYPE html>"));
+    assert!(read("r.xml").starts_with(b"<?xml"));
+    assert!(read("r.md").starts_with("## ❌ breached".as_bytes()));
+    assert!(read("f.parquet").starts_with(b"PAR1") && read("f.parquet").ends_with(b"PAR1"));
+    let page = String::from_utf8(read("r.html")).expect("text");
+    assert!(page.contains("are in <code>f.parquet</code>"), "the page says where all findings are");
+}
+
+#[test]
+fn two_answers_in_one_file_are_refused_before_anything_is_read() {
+    let folder = written();
+    assert_snapshot!(reconcile(&folder, "--html out --junit ./out").all(), @"
+    exit 2
+    --- stderr
+    error: --html and --junit name the same file
+      = hint: give each a file of its own
+    ");
+    assert!(!folder.join("out").exists());
+    assert_snapshot!(validator(folder.path(), "demo --findings f --truth f").all(), @"
+    exit 2
+    --- stderr
+    error: --findings and --truth name the same file
+      = hint: give each a file of its own
+    ");
+}
+
+#[test]
+fn an_ending_of_another_format_is_refused() {
+    let folder = written();
+    assert_snapshot!(reconcile(&folder, "--html report.md").all(), @"
+    exit 2
+    --- stderr
+    error: invalid value 'report.md' for '--html <FILE.html>': this is written as HTML: name a FILE.html, not .md
+
+    For more information, try '--help'.
+    ");
+}
+
+#[test]
+fn two_runs_write_the_same_but_for_their_times() {
+    let folder = written();
+    let flags = "--html r.html --junit r.xml --markdown r.md --findings f.parquet";
+    let runs = [(), ()].map(|()| {
+        reconcile(&folder, flags);
+        let text = |name: &str| fs::read_to_string(folder.join(name)).expect("it was written");
+        let timeless = |text: String, sign: &str| {
+            text.lines().filter(|line| !line.contains(sign)).map(|line| format!("{line}\n")).collect::<String>()
+        };
+        let xml = timeless(text("r.xml"), "<testsuite");
+        (
+            timeless(text("r.html"), "<dt>Run</dt>"),
+            xml,
+            text("r.md"),
+            fs::read(folder.join("f.parquet")).expect("it was"),
+        )
+    });
+    assert!(runs[0] == runs[1]);
+}
+
+#[test]
+fn the_demo_writes_its_page() {
+    let folder = written();
+    let ran = validator(folder.path(), "demo --seed 7 --messages 500 --html demo.html --findings demo.parquet");
+    assert_eq!(ran.assert_no_panic().exit, 0);
+    let page = fs::read_to_string(folder.join("demo.html")).expect("it was written");
+    assert!(page.contains("validator demo --seed 7 --messages 500"), "the page says how it is made again");
+    assert!(page.contains("<article class=\"finding\""));
+}

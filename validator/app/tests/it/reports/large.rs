@@ -1,0 +1,109 @@
+//! A million findings, a thousand partitions, values of a megabyte: bounded, and counted exactly.
+
+use std::time::Instant;
+
+use scraper::{Html, Selector};
+use validator_app::Answer;
+use validator_app::report::{junit, markdown};
+use validator_core::position::{MessageAt, PartitionIndex};
+use validator_core::spread::Slices;
+use validator_core::verdict::{Cause, Damage};
+
+use super::{add, again, corrupted, damaged, page, shown};
+
+const MILLION: u64 = 1_000_000;
+
+/// A million corrupted messages of every kind of damage in a thousand partitions, as a run tells them: the first whole, of the
+/// rest the number and the place.
+fn million() -> Answer {
+    let mut answer = damaged().answer();
+    let partition = answer.report.partitions[0].clone();
+    answer.report.partitions = (0..1_000)
+        .map(|number| validator_core::report::PartitionReport { partition: number, to: 5_000, ..partition.clone() })
+        .collect();
+    answer.slices = vec![Slices::new(0..5_000); 1_000];
+    for number in 0..MILLION {
+        let (index, offset) = (number % 1_000, i64::try_from(number / 1_000).expect("small"));
+        let damage = Damage::ALL[usize::try_from(number).expect("small") % Damage::ALL.len()];
+        let at = MessageAt { partition: PartitionIndex(u32::try_from(index).expect("small")), offset };
+        answer.findings.spread.note(at, Some(1_723_118_400_000 + offset * 1_000));
+        answer.slices[usize::try_from(index).expect("small")].note(offset);
+        if number < 1_000 {
+            let mut finding = corrupted(offset, &"<b>&\"".repeat(200));
+            finding.cause = Some(Cause::Damage(damage));
+            answer.findings.push(finding).expect("there is room");
+        } else {
+            let kind = validator_core::verdict::MessageVerdict::Corrupted.into();
+            answer.findings.count(kind, Some(Cause::Damage(damage)), Some("price".to_owned()));
+        }
+    }
+    answer.report.findings = answer.findings.counts().clone();
+    answer
+}
+
+#[test]
+fn a_million_findings_are_counted_exactly_on_a_page_below_two_megabytes() {
+    let answer = million();
+    let total = answer.report.findings.total();
+    let began = Instant::now();
+    let text = page(&answer);
+    assert!(began.elapsed().as_secs() < 20, "a page took {:?}", began.elapsed());
+    assert!(text.len() < 2_000_000, "{} bytes", text.len());
+    let html = Html::parse_document(&text);
+    let select = |what: &str| html.select(&Selector::parse(what).expect("a selector")).collect::<Vec<_>>();
+    let number = |text: String| text.replace(',', "").trim().parse::<u64>().expect("a number");
+    let numbers = |what: &str| select(what).iter().map(|one| number(one.text().collect())).collect::<Vec<_>>();
+    assert_eq!(numbers("#findings > h2 .tally"), [total]);
+    assert_eq!(numbers("#findings > .scroll td.num").iter().sum::<u64>(), total);
+    // What is shown and what is said not to be shown add up, cause by cause.
+    for cause in select(".cause") {
+        let shown = cause.select(&Selector::parse("article").expect("a selector")).count() as u64;
+        let said = |what: &str| cause.select(&Selector::parse(what).expect("a selector")).next();
+        let more = said(".more").map_or(0, |more| {
+            let first: String =
+                more.text().collect::<String>().split_whitespace().next().unwrap_or_default().to_owned();
+            number(first)
+        });
+        let all = said("h3 .tally").map(|tally| number(tally.text().collect())).expect("a cause has its number");
+        assert_eq!(shown + more, all);
+    }
+    // A thousand partitions in few rows, which add up as well.
+    assert!(select(".heat tbody tr").len() <= 24);
+    assert_eq!(numbers(".heat tbody td.num").iter().sum::<u64>(), MILLION);
+    let caption: String = select("#partitions figcaption")[0].text().collect();
+    assert!(caption.contains("There are 1,000 partitions, more than fit: 42 neighbours share a row."), "{caption}");
+}
+
+#[test]
+fn junit_and_markdown_of_a_million_findings_are_short_and_count_all() {
+    let answer = million();
+    let again = again();
+    let xml = junit(&shown(&answer, &again)).expect("memory takes it");
+    let text = markdown(&shown(&answer, &again));
+    // GitHub takes a summary of up to a megabyte.
+    assert!(xml.len() < 2_000_000 && text.len() < 200_000, "{} and {} bytes", xml.len(), text.len());
+    let count = |n: u64| validator_app::render::count(n);
+    assert!(text.contains(&format!("### {} findings", count(answer.report.findings.total()))));
+    assert!(xml.contains("and 49,9") && text.contains("more of corrupted"), "{text}");
+}
+
+#[test]
+fn a_value_of_a_megabyte_is_cut_with_its_length_or_whole() {
+    let mut answer = damaged().answer();
+    let long = "x".repeat(1_000_000);
+    // One with a long value, and one in which every name is long too.
+    let mut finding = corrupted(76, "short");
+    finding.columns[0].message = long.as_str().into();
+    add(&mut answer, corrupted(77, &long));
+    add(&mut answer, finding);
+    answer.findings.at_hand.reverse();
+    let again = again();
+    let (html, xml) = (page(&answer), junit(&shown(&answer, &again)).expect("memory takes it"));
+    let text = markdown(&shown(&answer, &again));
+    for (form, most) in [(&html, 200_000), (&xml, 100_000), (&text, 50_000)] {
+        assert!(form.len() < most && form.contains("1,000,000 characters"), "{} bytes", form.len());
+    }
+    let mut lines = Vec::new();
+    answer.findings.write(&mut lines).expect("memory takes it");
+    assert!(String::from_utf8(lines).expect("JSON is text").contains(&long));
+}
