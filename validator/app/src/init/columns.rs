@@ -9,7 +9,7 @@ use validator_core::value::Value;
 use super::evidence::Evidence;
 use super::limits::CASES_MAX;
 use super::reading::Reading;
-use super::ties::{Correspondence, Tie, Ties, equal};
+use super::ties::{Correspondence, Tie, Ties, equal, met, values_of};
 
 /// What is proposed for one column.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,14 +43,20 @@ pub fn explain(evidence: &Evidence, ties: &Ties) -> Vec<Explanation> {
 
 fn of_leaf(evidence: &Evidence, ties: &Ties, leaf: usize) -> Explanation {
     let mut found: Vec<(Correspondence, usize, usize)> = Vec::new();
+    let values = values_of(evidence, leaf);
     let mut readings = Reading::plain();
     readings.push(Reading::Prefix(String::new()));
     readings.push(Reading::Cases(Vec::new()));
     for field in 0..evidence.messages.fields.len() {
         for reading in &readings {
             let Some(reading) = learned(evidence, &ties.ties, leaf, field, reading) else { continue };
-            let correspondence = Correspondence { leaf, field, reading, met: 0, distinct: 0 };
+            let mut correspondence = Correspondence { leaf, field, reading, met: 0, distinct: 0 };
             let (equal, of) = equal(evidence, &ties.ties, &correspondence);
+            if equal * RULE.1 >= of * RULE.0 {
+                let ty = &evidence.rows.leaves[leaf].field.ty;
+                let met = met(evidence, field, &correspondence.reading, ty, &values);
+                (correspondence.met, correspondence.distinct) = met.unwrap_or_default();
+            }
             if of > 0 && equal > 0 {
                 found.push((correspondence, equal, of));
             }
@@ -58,13 +64,18 @@ fn of_leaf(evidence: &Evidence, ties: &Ties, leaf: usize) -> Explanation {
     }
     let name = &evidence.rows.leaves[leaf].field.name;
     let is_namesake = |found: &Correspondence| evidence.messages.fields[found.field].name == *name;
-    let is_rule = |(_, equal, of): &&(Correspondence, usize, usize)| equal * RULE.1 >= of * RULE.0;
-    let by_value =
-        found.iter().filter(is_rule).filter(|(found, ..)| is_namesake(found) || tells(evidence, ties, found));
-    let best = by_value.min_by_key(|(found, equal, of)| {
+    let rules = found.iter().filter(|(_, equal, of)| equal * RULE.1 >= of * RULE.0);
+    let mut rules: Vec<&(Correspondence, usize, usize)> =
+        rules.filter(|(found, ..)| is_namesake(found) || tells(evidence, ties, found)).collect();
+    // Ties were found by some reading and may be of rows alone that it fits: the rows without a tie have a say too.
+    let most = rules.iter().map(|(found, ..)| found.met).max().unwrap_or(0);
+    rules.retain(|(found, ..)| found.met * RULE.1 >= most * RULE.0);
+    let is_of_kafka = name.to_lowercase().contains("kafka");
+    let best = rules.into_iter().min_by_key(|(found, equal, of)| {
         let field = &evidence.messages.fields[found.field];
         let near = 1_000 - (strsim::jaro_winkler(&field.name.to_lowercase(), &name.to_lowercase()) * 1_000.0) as usize;
-        (!is_namesake(found), 1_000 - equal * 1_000 / of, found.reading.rank(), field.is_meta, near, found.field)
+        let is_far = field.is_meta != is_of_kafka;
+        (!is_namesake(found), 1_000 - equal * 1_000 / of, is_far, found.reading.rank(), near, found.field)
     });
     // Of its own name, and of the same values often enough to say that it is damage and no other rule.
     let damaged = || {
@@ -226,8 +237,8 @@ pub fn dropped(evidence: &Evidence, used: &BTreeSet<usize>, ignored: &BTreeSet<S
     left.map(|(at, field)| {
         let there = evidence.messages.values.iter().filter(|values| !values[at].is_null()).count();
         let reason = match there {
-            0 => "null in every message sampled, and no column keeps it".to_owned(),
-            _ => "no column has its values".to_owned(),
+            0 => "null in every message sampled, and kept by no column".to_owned(),
+            _ => "kept by no column".to_owned(),
         };
         (field.name.clone(), reason)
     })

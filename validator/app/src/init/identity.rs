@@ -374,7 +374,30 @@ fn is_name(evidence: &Evidence, explained: &[Explanation], leaf: usize) -> bool 
         other => other.is_null(),
     };
     let ty = &evidence.rows.leaves[leaf].field.ty;
-    is_rule && matches!(ty, Type::String | Type::Int | Type::Long | Type::Uuid) && !evidence.rows.of(leaf).any(measures)
+    !is_time(evidence, leaf)
+        && is_rule
+        && matches!(ty, Type::String | Type::Int | Type::Long | Type::Uuid)
+        && !evidence.rows.of(leaf).any(measures)
+}
+
+/// Whether whole numbers are times: so named, or within a year of the topic's own times in some unit. Two messages of one
+/// moment are always to come.
+fn is_time(evidence: &Evidence, leaf: usize) -> bool {
+    const YEAR_MS: i128 = 366 * 86_400_000;
+    let name = evidence.rows.leaves[leaf].path.to_lowercase();
+    let is_named = ["time", "date", "millis", "micros", "_ms", "_at"].iter().any(|word| name.contains(word));
+    let of_messages = evidence.messages.field("_timestamp").map(|field| {
+        let times = evidence.messages.values.iter().filter_map(move |values| values[field].epoch_nanos());
+        times.map(|nanos| nanos / 1_000_000).max().unwrap_or(0)
+    });
+    let near = of_messages.filter(|ms| *ms > YEAR_MS).is_some_and(|ms| {
+        let is_near = |per_ms: i128| {
+            let numbers = || evidence.rows.of(leaf).filter_map(Value::as_integer);
+            numbers().count() > 0 && numbers().all(|number| (number / per_ms - ms).abs() < YEAR_MS)
+        };
+        [1, 1_000, 1_000_000].into_iter().any(is_near)
+    });
+    is_named || near
 }
 
 /// 0: named like an id; 1: like a number in a sequence; 2: like nothing.

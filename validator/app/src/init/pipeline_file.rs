@@ -63,16 +63,16 @@ fn section(file: &mut String, name: &str, what: &str, lines: &[Line]) {
         return;
     }
     let head = format!("[{name}]");
-    let _ = write!(file, "\n{head:<32}# {what}\n");
+    let _ = write!(file, "\n{head:<31} # {what}\n");
     for line in lines {
         let text = format!("{} = {}", key(&line.key), string(&line.value));
-        let _ = writeln!(file, "{text:<32}# {}", one_line(&line.seen));
+        let _ = writeln!(file, "{text:<31} # {}", one_line(&line.seen));
     }
 }
 
 fn identity(file: &mut String, choice: &Choice) {
     let head = "[identity]";
-    let _ = write!(file, "\n{head:<32}# how a row finds its message\n");
+    let _ = write!(file, "\n{head:<31} # how a row finds its message\n");
     choice.evidence.iter().for_each(|seen| comment(file, seen));
     let of_window = |file: &mut String, window: &Option<String>| {
         if let Some(window) = window {
@@ -110,7 +110,7 @@ fn reasons(file: &mut String, proposal: &Proposal) {
             continue;
         }
         let head = format!("[{name}]");
-        let _ = write!(file, "\n{head:<32}# {what}\n");
+        let _ = write!(file, "\n{head:<31} # {what}\n");
         reasons.iter().for_each(|(name, reason)| entry(file, name, &one_line(reason)));
     }
 }

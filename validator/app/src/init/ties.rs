@@ -82,8 +82,7 @@ fn explained(evidence: &Evidence, tried: &[Correspondence], ties: &Ties) -> usiz
             *known = (*known).max(weight * 1_000 * equal / of.max(1));
         }
     }
-    // Between equals the one with more ties.
-    by_leaf.values().sum::<usize>() * 100 + ties.ties.len().min(99)
+    by_leaf.values().sum::<usize>() * ties.ties.len()
 }
 
 /// How many ties are equal under a correspondence, and of how many: those in which either side has a value.
@@ -107,10 +106,7 @@ fn correspondences(evidence: &Evidence) -> Vec<Correspondence> {
     let readings = Reading::plain();
     let mut found = Vec::new();
     for (leaf, described) in evidence.rows.leaves.iter().enumerate() {
-        let mut rows: HashMap<String, usize> = HashMap::new();
-        evidence.rows.of(leaf).filter(|value| !value.is_null()).for_each(|value| {
-            *rows.entry(value.to_string()).or_default() += 1;
-        });
+        let rows = values_of(evidence, leaf);
         let all: usize = rows.values().sum();
         if all == 0 {
             continue;
@@ -132,8 +128,17 @@ fn correspondences(evidence: &Evidence) -> Vec<Correspondence> {
     found
 }
 
+/// The values of a leaf that are there, and in how many rows.
+pub fn values_of(evidence: &Evidence, leaf: usize) -> HashMap<String, usize> {
+    let mut values: HashMap<String, usize> = HashMap::new();
+    evidence.rows.of(leaf).filter(|value| !value.is_null()).for_each(|value| {
+        *values.entry(value.to_string()).or_default() += 1;
+    });
+    values
+}
+
 /// Rows whose value a message has under the reading, and how many different ones; none where the reading does not apply.
-fn met(
+pub fn met(
     evidence: &Evidence,
     field: usize,
     reading: &Reading,
