@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::command::{Done, Failure, built, cargo, run as run_command, run_as_ci};
-use crate::{demos, packages, prerequisites, tidy};
+use crate::{demos, package, packages, prerequisites, tidy};
 
 /// Demo seeds in CI; `cargo xtask demos` runs more.
 const DEMO_SEEDS: u64 = 5;
@@ -13,7 +13,7 @@ const DEMO_SEEDS: u64 = 5;
 type Stage = (&'static str, fn() -> Done);
 
 /// Cheap checks first, so that a slip costs seconds; what needs the whole build last.
-const STAGES: [Stage; 8] = [
+const STAGES: [Stage; 9] = [
     ("format", || run_command(cargo(&["fmt", "--all", "--check"]))),
     ("tidy", tidy::run),
     ("packages", packages::check),
@@ -21,6 +21,7 @@ const STAGES: [Stage; 8] = [
     ("clippy", || run_command(cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))),
     ("docs", docs),
     ("demos", || demos::run(&demos::Demos::first(DEMO_SEEDS))),
+    ("package", package::check),
     ("tests", tests),
 ];
 

@@ -8,6 +8,7 @@ mod demos;
 mod flame;
 mod fuzz;
 mod licences;
+mod package;
 mod packages;
 mod prerequisites;
 mod tidy;
@@ -32,6 +33,8 @@ enum Task {
     Test,
     /// The house rules that compilers do not check
     Tidy,
+    /// Makes what people install, a wheel or an image, and tries it
+    Package(package::Package),
     /// Counts the binary's packages, checks licences and bans
     Packages,
     /// Measures release builds over real parts and prints each figure beside its bound
@@ -50,10 +53,14 @@ fn main() -> ExitCode {
     if let Some(exit) = fuzz::as_rustc() {
         return exit;
     }
+    if let Some(exit) = package::as_cargo() {
+        return exit;
+    }
     let done = match Arguments::parse().command {
         Task::Ci => ci::run(true),
         Task::Test => ci::run(false),
         Task::Tidy => tidy::run(),
+        Task::Package(package) => package::run_task(&package),
         Task::Packages => packages::check(),
         Task::Bench(bench) => bench::run(&bench),
         Task::Flame(flame) => flame::run(&flame),

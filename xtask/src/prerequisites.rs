@@ -1,6 +1,6 @@
-//! What the tests need of the machine: a JDK, mvn, python3, openssl, PostgreSQL, and Go, which they can do without: tests over MinIO
-//! then say that they are skipped. As root on Debian what is missing is installed, and said; elsewhere the command to run is
-//! printed and the exit code is 2.
+//! What the tests need of the machine: a JDK, mvn, python3, openssl, PostgreSQL, buildah. And what they can do without: Go,
+//! Chromium and Node, without which tests over MinIO and in a browser say that they are skipped. As root on Debian what is
+//! missing is installed, and said; elsewhere the command to run is printed and the exit code is 2.
 
 use std::path::Path;
 use std::process::Command;
@@ -13,6 +13,8 @@ const JAVA_MIN: u32 = 17;
 const PYTHON_MIN: (u32, u32) = (3, 10);
 /// From this version on Go fetches the toolchain that a module asks for.
 const GO_MIN: (u32, u32) = (1, 21);
+/// What drives the browser runs on 18 and later.
+const NODE_MIN: u32 = 18;
 
 struct Need {
     what: &'static str,
@@ -21,25 +23,35 @@ struct Need {
     is_there: fn() -> bool,
 }
 
-const NEEDS: [Need; 5] = [
+const NEEDS: [Need; 6] = [
     Need { what: "a JDK 17 or later", packages: &["default-jdk-headless"], is_there: has_java },
     Need { what: "mvn", packages: &["maven"], is_there: || said("mvn", &["--version"]).is_some() },
     Need { what: "python3 3.10 or later with venv", packages: &["python3", "python3-venv"], is_there: has_python },
     Need { what: "openssl", packages: &["openssl"], is_there: || said("openssl", &["version"]).is_some() },
     Need { what: "PostgreSQL", packages: &["postgresql"], is_there: has_postgres },
+    Need {
+        what: "buildah",
+        packages: &["buildah", "crun", "fuse-overlayfs", "ca-certificates"],
+        is_there: || said("buildah", &["--version"]).is_some(),
+    },
 ];
 
-/// Without it some tests are skipped, which they say.
-const GO: Need = Need { what: "go 1.21 or later", packages: &["golang-go"], is_there: has_go };
+/// Without these some tests are skipped, which they say.
+const OPTIONAL: [(Need, &str); 3] = [
+    (Need { what: "go 1.21 or later", packages: &["golang-go"], is_there: has_go }, "over MinIO"),
+    (Need { what: "chromium", packages: &["chromium"], is_there: has_chromium }, "in a browser"),
+    (Need { what: "node 18 or later with npm", packages: &["nodejs", "npm"], is_there: has_node }, "in a browser"),
+];
 
 /// Returns when everything is there.
 pub fn ensure() -> Done {
     let mut lacking = missing();
-    if !(GO.is_there)() {
-        if lacking.is_empty() && !can_install() {
-            println!("without {} the tests over MinIO are skipped", GO.what);
+    let install = !lacking.is_empty() || can_install();
+    for (need, tests) in OPTIONAL.iter().filter(|(need, _)| !(need.is_there)()) {
+        if install {
+            lacking.push(need);
         } else {
-            lacking.push(&GO);
+            println!("without {} the tests {tests} are skipped", need.what);
         }
     }
     if lacking.is_empty() {
@@ -58,8 +70,8 @@ pub fn ensure() -> Done {
     arguments.extend(packages);
     run(apt(&arguments))?;
     trust_like_the_system()?;
-    if !(GO.is_there)() {
-        println!("apt-get did not bring {}: the tests over MinIO are skipped", GO.what);
+    for (need, tests) in OPTIONAL.iter().filter(|(need, _)| !(need.is_there)()) {
+        println!("apt-get did not bring {}: the tests {tests} are skipped", need.what);
     }
     match missing() {
         lacking if lacking.is_empty() => Ok(()),
@@ -117,6 +129,17 @@ fn has_go() -> bool {
     said("go", &["version"]).and_then(|text| go_version(&text)).is_some_and(|version| version >= GO_MIN)
 }
 
+fn has_chromium() -> bool {
+    ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]
+        .iter()
+        .any(|name| said(name, &["--version"]).is_some())
+}
+
+fn has_node() -> bool {
+    said("node", &["--version"]).and_then(|text| node_major(&text)).is_some_and(|major| major >= NODE_MIN)
+        && said("npm", &["--version"]).is_some()
+}
+
 /// Debian's programs, of any version; they are on no path.
 fn has_postgres() -> bool {
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
@@ -132,6 +155,11 @@ fn java_major(text: &str) -> Option<u32> {
 fn python_version(text: &str) -> Option<(u32, u32)> {
     let mut parts = text.trim().strip_prefix("Python ")?.split('.');
     Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+}
+
+/// `v20.20.2`.
+fn node_major(text: &str) -> Option<u32> {
+    text.trim().strip_prefix('v')?.split('.').next()?.parse().ok()
 }
 
 /// `go version go1.26.8 linux/amd64`.
@@ -152,13 +180,18 @@ mod tests {
         assert_eq!(python_version("Python 3.11.2\n"), Some((3, 11)));
         assert_eq!(go_version("go version go1.26.8 linux/amd64"), Some((1, 26)));
         assert_eq!(go_version("go version go1.27rc1 linux/arm64"), Some((1, 27)));
+        assert_eq!((node_major("v20.20.2\n"), node_major("v8.0.0")), (Some(20), Some(8)));
         assert_eq!(python_version("Python 3.9.2\n").filter(|version| *version >= PYTHON_MIN), None);
     }
 
     #[test]
     fn what_is_lacking_is_named_with_its_packages() {
         let needs: Vec<&Need> = NEEDS.iter().collect();
-        assert_eq!(names(&needs), "a JDK 17 or later, mvn, python3 3.10 or later with venv, openssl, PostgreSQL");
-        assert!(NEEDS.iter().all(|need| !need.packages.is_empty()));
+        assert_eq!(
+            names(&needs),
+            "a JDK 17 or later, mvn, python3 3.10 or later with venv, openssl, PostgreSQL, buildah"
+        );
+        let all = NEEDS.iter().chain(OPTIONAL.iter().map(|(need, _)| need));
+        assert!(all.into_iter().all(|need| !need.packages.is_empty()));
     }
 }

@@ -82,12 +82,12 @@ fn names(args: &CheckArgs, loader: &Loader<'_>, service: &Service) -> Result<Vec
 }
 
 /// What a check of one pipeline found.
-struct Checked {
-    problems: Vec<Problem>,
-    sample: Option<Sample>,
+pub(crate) struct Checked {
+    pub(crate) problems: Vec<Problem>,
+    pub(crate) sample: Option<Sample>,
 }
 
-fn problems_of(
+pub(crate) fn problems_of(
     pipeline: &Pipeline,
     service: &Service,
     offline: bool,

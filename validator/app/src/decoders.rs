@@ -148,6 +148,12 @@ fn schemas(contract: &Contract, service: &Service) -> Result<Schemas, Failure> {
     }
 }
 
+/// The schemas of the service's registry; none where it has no registry.
+pub(crate) fn registry_schemas(service: &Service) -> Option<Result<Schemas, Failure>> {
+    let registry = service.schema_registry.as_ref()?;
+    Some(Schemas::registry(registry_config(registry)).map_err(Failure::from))
+}
+
 fn registry_config(registry: &SchemaRegistry) -> RegistryConfig {
     RegistryConfig {
         url: registry.url.clone(),

@@ -14,6 +14,7 @@ use validator_tap::TapError;
 
 use crate::cli::Exit;
 use crate::config::{ConfigError, Problem, in_order};
+use crate::init::InitError;
 
 /// A command's failure.
 #[derive(Debug, Error)]
@@ -39,6 +40,9 @@ pub enum Failure {
     /// The segments cannot be cut.
     #[error("cut segments")]
     Segments(#[from] SegmentError),
+    /// `init` found nothing to propose.
+    #[error(transparent)]
+    Init(#[from] InitError),
     /// The run.
     #[error("reconcile")]
     Run(#[from] RunError),
@@ -108,6 +112,7 @@ impl Failure {
             Self::Run(RunError::NotOffsets(_) | RunError::Messages(ReadError::Map { .. })) => Exit::Usage,
             Self::Tap(error) if !is_failing_source(error) => Exit::Usage,
             Self::Table(error) if error.is_usage() => Exit::Usage,
+            Self::Init(error) => error.exit(),
             _ => Exit::Unjudged,
         }
     }

@@ -10,6 +10,7 @@ pub mod config;
 mod decoders;
 mod demo;
 mod failure;
+mod init;
 mod messages;
 mod open;
 mod outputs;
@@ -52,6 +53,10 @@ pub fn main_of(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Check(args) => {
             let terminal = Terminal::new(cli::ColorChoice::Auto);
             (terminal, failure::contained(|| check::check(args, &terminal)))
+        }
+        Command::Init(args) => {
+            let terminal = Terminal::new(cli::ColorChoice::Auto);
+            (terminal, failure::contained(|| init::init(args, &terminal)))
         }
         Command::Demo(args) => {
             let terminal = Terminal::new(cli::ColorChoice::Auto);

@@ -195,7 +195,7 @@ pub fn bound(pipeline: &Pipeline, sides: &Sides) -> Result<Binding, Vec<Problem>
 }
 
 /// The columns that files are partitioned by.
-fn partitioning(pinned: &Pinned) -> BTreeSet<String> {
+pub(crate) fn partitioning(pinned: &Pinned) -> BTreeSet<String> {
     let by_spec: BTreeMap<i32, usize> =
         pinned.files.iter().zip(0..).map(|(file, index)| (file.spec_id, index)).collect();
     let checks = by_spec.values().filter_map(|index| pinned.partition_check(&pinned.files[*index]));

@@ -214,7 +214,7 @@ pub async fn prepare(pipeline: &Pipeline, service: &Service, request: &Request) 
 }
 
 /// judged_at = `--as-of`, else the commit time of a snapshot asked for, else the start of the run.
-fn clock(pipeline: &Pipeline, request: &Request, sides: &Sides) -> Clock {
+pub(crate) fn clock(pipeline: &Pipeline, request: &Request, sides: &Sides) -> Clock {
     let of_snapshot = request.snapshot.as_ref().and(sides.pinned.commit_ms);
     Clock {
         judged_at_ms: request.as_of_ms.or(of_snapshot).unwrap_or(request.started_ms),

@@ -11,6 +11,7 @@ use validator_core::contract::Envelope;
 
 use super::color::ColorChoice;
 use super::files::{self, FindingsFile, ReportTarget};
+use super::init::{INIT_EXAMPLES, InitArgs};
 use crate::config::{BoundError, Edge, Instant, SnapshotSelector};
 
 const EXIT_CODES: &str = "\
@@ -75,6 +76,9 @@ pub enum Command {
     /// Lint the configuration and pipelines against the live topic and table
     #[command(after_help = CHECK_EXAMPLES)]
     Check(CheckArgs),
+    /// Write a pipeline file from what a topic and a table show, and prove it on a sample
+    #[command(after_help = INIT_EXAMPLES)]
+    Init(InitArgs),
     /// Watch the validator at work on market data with injected faults; needs nothing installed
     #[command(after_help = DEMO_EXAMPLES)]
     Demo(DemoArgs),

@@ -7,11 +7,13 @@ mod args;
 mod color;
 mod exit;
 mod files;
+mod init;
 
 pub use args::{CheckArgs, Cli, Command, DemoArgs, ReconcileArgs};
 pub use color::ColorChoice;
 pub use exit::Exit;
 pub use files::{FindingsFile, FindingsFormat, ReportTarget};
+pub use init::InitArgs;
 
 #[cfg(test)]
 mod tests;

@@ -59,6 +59,7 @@ fn hint(failure: &Failure) -> Option<String> {
         ) if !matches!(source, StorageError::NotFound { .. }) => {
             "`[catalogs.NAME.storage]` in validator.toml says how the store of the table is reached"
         }
+        Failure::Init(error) => return error.hint().map(str::to_owned),
         Failure::Write { path, .. } => {
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
             return Some(format!("ls -ld {}", folder.unwrap_or(Path::new(".")).display()));

@@ -29,6 +29,7 @@ pub use failure::{error_chain, failure};
 pub use finding::finding_text;
 pub use json::report_json;
 pub use number::{bytes, count, counted, elapsed, figure};
+pub use page::Page;
 pub use paint::{Palette, Role};
 pub use problem::problems;
 pub use progress::{Phase, Progress};

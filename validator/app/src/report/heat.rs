@@ -75,9 +75,11 @@ pub fn heat(partitions: &[PartitionReport], slices: &[Slices], findings: u64) ->
         ));
     }
     if findings > located {
-        let elsewhere = counted(findings - located, "finding is", "findings are");
-        sentences
-            .push(format!("{elsewhere} about rows alone, files or the table, and have no offset: not in this map."));
+        let elsewhere = match findings - located {
+            1 => "1 finding is about a row alone, a file or the table, and has no offset".to_owned(),
+            many => format!("{} findings are about rows alone, files or the table, and have no offset", count(many)),
+        };
+        sentences.push(format!("{elsewhere}: not in this map."));
     }
     HeatView { columns: (1..=columns).map(|nth| nth.to_string()).collect(), rows, sentences }
 }

@@ -8,12 +8,13 @@ use std::fmt::Write as _;
 use super::Shown;
 use super::budget::{budget, figures};
 use super::counts;
+use super::difference::Marked;
 use super::finding::{ColumnView, FindingView};
 use super::page::{headline, topics};
 use super::short::{name, short};
-use crate::render::count;
 use crate::render::findings::{Group, groups};
 use crate::render::report::sentence;
+use crate::render::{count, counted};
 
 /// Findings shown of one cause, and in all.
 const EACH_MAX: usize = 3;
@@ -74,15 +75,17 @@ fn write_figures(out: &mut String, shown: &Shown<'_>) {
 
 fn write_counts(out: &mut String, shown: &Shown<'_>) {
     let report = &shown.answer.report;
-    line(out, &format!("| of {} messages | | share |\n|---|--:|--:|", count(report.messages.consumed)));
-    for row in counts::messages(report).iter().filter(|row| !row.is_zero) {
-        line(out, &format!("| {} | {} | {} |", row.name, row.number, row.share));
+    let messages = counted(report.messages.consumed, "message", "messages");
+    let rows = counted(report.rows.total, "row", "rows");
+    for (title, counts) in [(messages, counts::messages(report)), (rows, counts::rows(report))] {
+        let mut counts = counts.iter().filter(|row| !row.is_zero).peekable();
+        if counts.peek().is_none() {
+            continue;
+        }
+        line(out, &format!("| {title} | | share |\n|---|--:|--:|"));
+        counts.for_each(|row| line(out, &format!("| {} | {} | {} |", row.name, row.number, row.share)));
+        out.push('\n');
     }
-    line(out, &format!("\n| of {} rows | | share |\n|---|--:|--:|", count(report.rows.total)));
-    for row in counts::rows(report).iter().filter(|row| !row.is_zero) {
-        line(out, &format!("| {} | {} | {} |", row.name, row.number, row.share));
-    }
-    out.push('\n');
 }
 
 fn write_findings(out: &mut String, shown: &Shown<'_>) {
@@ -94,7 +97,10 @@ fn write_findings(out: &mut String, shown: &Shown<'_>) {
     }
     line(
         out,
-        &format!("### {} findings\n\n| verdict | cause | findings |\n|---|---|--:|", count(report.findings.total())),
+        &format!(
+            "### {}\n\n| verdict | cause | findings |\n|---|---|--:|",
+            counted(report.findings.total(), "finding", "findings")
+        ),
     );
     for group in &groups {
         let cause = group.cause.map_or("", |cause| cause.as_str());
@@ -119,24 +125,37 @@ fn write_group(out: &mut String, shown: &Shown<'_>, group: &Group<'_>, left: &mu
         return;
     }
     line(out, &format!("#### {}\n", group.name()));
+    let findings: Vec<FindingView> =
+        group.findings[..showing].iter().map(|finding| FindingView::of(shown, finding)).collect();
+    match findings.iter().any(|finding| !finding.columns.is_empty()) {
+        true => write_columns(out, &findings),
+        false => {
+            line(out, "| where | what |\n|---|---|");
+            findings.iter().for_each(|one| line(out, &format!("| {} | {} |", cell(&one.place), cell(&one.detail))));
+        }
+    }
+    let more = if rest > 0 { format!("\nand {} more of {}\n", count(rest), group.name()) } else { String::new() };
+    line(out, &more);
+}
+
+/// Findings with both values of each column.
+fn write_columns(out: &mut String, findings: &[FindingView]) {
     line(out, "| where | column | message holds | row holds |\n|---|---|---|---|");
-    for finding in &group.findings[..showing] {
-        let finding = FindingView::of(shown, finding);
+    for finding in findings {
         let place = cell(&finding.place);
         if finding.columns.is_empty() {
-            line(out, &format!("| {place} | | {} | |", cell(&finding.detail)));
+            line(out, &format!("| {place} | {} | | |", cell(&finding.detail)));
         }
         for (nth, column) in finding.columns.iter().enumerate() {
             let ColumnView { name, message, row, .. } = column;
             let place = if nth == 0 { place.as_str() } else { "" };
-            line(out, &format!("| {place} | {} | {} | {} |", cell(name), cell(&message.line()), cell(&row.line())));
+            let (name, message, row) = (cell(name), value(message), value(row));
+            line(out, &format!("| {place} | {name} | {message} | {row} |"));
         }
         if !finding.more.is_empty() {
             line(out, &format!("| | {} | | |", finding.more.join(", ")));
         }
     }
-    let more = if rest > 0 { format!("\nand {} more of {}\n", count(rest), group.name()) } else { String::new() };
-    line(out, &more);
 }
 
 fn write_warnings(out: &mut String, warnings: &[String]) {
@@ -152,6 +171,11 @@ fn write_warnings(out: &mut String, warnings: &[String]) {
         line(out, &format!("- and {} more", count(rest as u64)));
     }
     out.push('\n');
+}
+
+/// A value in a cell.
+fn value(of: &Marked) -> String {
+    code(&of.line(CELL_CHARS_MAX))
 }
 
 /// Text from outside in a cell.

@@ -157,10 +157,13 @@ pub fn headline(shown: &Shown<'_>) -> String {
     let (asked, report) = (&shown.answer.asked, &shown.answer.report);
     let faithful = asked.figures.faithful;
     let judged = asked.figures.due;
-    let carried = counted(report.messages.consumed, "message", "messages");
     let figure = report.fidelity.value.map(figure);
     match (report.outcome, figure) {
-        (_, None) => format!("{carried} were read, and none of them was due: there is nothing to measure."),
+        (_, None) if report.messages.consumed == 0 => "No message was read: there is nothing to measure.".to_owned(),
+        (_, None) => {
+            let read = counted(report.messages.consumed, "message was read", "messages were read");
+            format!("{read}, and nothing could be judged: there is no fidelity to measure.")
+        }
         (outcome, Some(figure)) => {
             let of = counted(judged, "due message", "due messages");
             let end = match outcome {

@@ -1,10 +1,13 @@
 //! Answers in files: each is whole or not there, and no two go to the same file.
 //!
-//! Contract: a file is written beside its place under another name and put there when it is whole, so that a reader, or a
-//! run that ends early, never leaves half of one. What is no regular file (a pipe, `/dev/stdout`) is written directly.
+//! Contract: a file is written beside its place under another name and put there when it is whole, so that a run that ends
+//! early never leaves half of one, and no reader sees one. What is no regular file (a pipe, `/dev/stdout`) is written
+//! directly; where a file may be written but nothing beside it, it is written elsewhere first, and then copied.
 
 use std::fs;
 use std::io::{self, BufWriter, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -27,29 +30,42 @@ pub fn write_whole(
     write: impl FnOnce(&mut BufWriter<fs::File>) -> io::Result<()>,
 ) -> io::Result<WrittenFile> {
     let there = fs::metadata(path).ok();
-    if there.as_ref().is_some_and(|there| !there.is_file()) {
-        let mut out = BufWriter::new(fs::OpenOptions::new().write(true).open(path)?);
+    if let Some(direct) = direct(path, there.as_ref())? {
+        let mut out = BufWriter::new(direct);
         write(&mut out)?;
         out.flush()?;
         return Ok(WrittenFile { path: path.to_owned(), temporary: None });
     }
     // A link stays one: the file that it leads to is replaced.
     let path = if there.is_some() { fs::canonicalize(path)? } else { path.to_owned() };
+    if there.is_some() {
+        // One that must not be changed is not replaced either.
+        fs::OpenOptions::new().write(true).open(&path)?;
+    }
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".validator-").suffix(".partial");
-    #[cfg(unix)]
-    let mode = {
-        use std::os::unix::fs::PermissionsExt;
-        // As a file that is made by its name: the mask of the process applies.
-        there.as_ref().map_or(0o666, |there| there.permissions().mode() & 0o777)
+    // As a file that is made by its name: the mask of the process applies.
+    let mode = there.as_ref().map_or(0o666, |there| there.permissions().mode() & 0o777);
+    builder.prefix(".validator-").suffix(".partial").permissions(fs::Permissions::from_mode(mode));
+    let temporary = match builder.tempfile_in(folder_of(&path)) {
+        Err(_) if there.is_some() => builder.tempfile()?,
+        beside => beside?,
     };
-    #[cfg(unix)]
-    builder.permissions(<fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(mode));
-    let temporary = builder.tempfile_in(folder_of(&path))?;
     let mut out = BufWriter::new(temporary.as_file().try_clone()?);
     write(&mut out)?;
     out.flush()?;
     Ok(WrittenFile { path, temporary: Some(temporary) })
+}
+
+/// What is written directly: the streams of this process, devices and pipes.
+fn direct(path: &Path, there: Option<&fs::Metadata>) -> io::Result<Option<fs::File>> {
+    // Opened by its name, a stream that leads to a file would begin at its start once more.
+    match path.to_str() {
+        Some("/dev/stdout") => return io::stdout().as_fd().try_clone_to_owned().map(fs::File::from).map(Some),
+        Some("/dev/stderr") => return io::stderr().as_fd().try_clone_to_owned().map(fs::File::from).map(Some),
+        _ => {}
+    }
+    let is_direct = path.starts_with("/dev") || there.is_some_and(|there| !there.is_file());
+    if is_direct { fs::OpenOptions::new().append(true).open(path).map(Some) } else { Ok(None) }
 }
 
 impl WrittenFile {
@@ -64,7 +80,12 @@ impl WrittenFile {
     /// Those of the file system.
     pub fn keep(self) -> io::Result<()> {
         match self.temporary {
-            Some(temporary) => temporary.persist(&self.path).map(drop).map_err(|error| error.error),
+            Some(temporary) => match temporary.persist(&self.path) {
+                Ok(_) => Ok(()),
+                // Another file system, or a place that only its content can be changed of.
+                Err(error) if self.path.is_file() => fs::copy(error.file.path(), &self.path).map(drop),
+                Err(error) => Err(error.error),
+            },
             None => Ok(()),
         }
     }
@@ -117,10 +138,8 @@ mod tests {
         assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1, "nothing is left beside it");
     }
 
-    #[cfg(unix)]
     #[test]
     fn a_link_stays_a_link_and_a_file_keeps_who_may_read_it() {
-        use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().expect("a folder");
         let (real, link) = (folder.path().join("real"), folder.path().join("link"));
         fs::write(&real, "before").expect("the folder takes files");

@@ -5,6 +5,8 @@ mod capture;
 mod cli;
 mod extreme;
 mod foreign_tables;
+mod init;
+mod newcomer;
 mod real_kafka;
 mod registry_stub;
 mod reports;

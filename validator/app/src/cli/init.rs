@@ -1,0 +1,53 @@
+//! `validator init`: its flags.
+
+// The help texts name sections of files as people write them: [map].
+#![allow(rustdoc::broken_intra_doc_links)]
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// Shown below the help of the command.
+pub const INIT_EXAMPLES: &str = "\
+Examples:
+  validator init --topic market.trades --table lake.market.trades --output trades.toml
+  validator init -c validator.toml --topic orders --table lake.shop.orders > orders.toml
+
+Exit codes:
+  0  the file is written, sound, and holds on the sample
+  1  the file is written; the sample of the table differs from what the file says
+  2  the command line or validator.toml is wrong; nothing is written unless stderr says so
+  3  the sides do not show enough, and stderr says what was seen; or the file could not be proven";
+
+/// `validator init`
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// The service's file [default: ./validator.toml where there is one]
+    #[arg(short = 'c', value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// The topic
+    #[arg(long, value_name = "TOPIC")]
+    pub topic: String,
+
+    /// The table that a sink writes the topic to
+    #[arg(long, value_name = "CATALOG.NAMESPACE.TABLE")]
+    pub table: String,
+
+    /// Write the pipeline file there; a file that is there stays [default: to stdout]
+    #[arg(long, value_name = "FILE.toml")]
+    pub output: Option<PathBuf>,
+
+    /// Overwrite the file of --output
+    #[arg(long, requires = "output")]
+    pub force: bool,
+
+    /// About how many messages to look at [default: 2000]
+    #[arg(long, value_name = "N", value_parser = sample)]
+    pub sample: Option<NonZeroUsize>,
+}
+
+fn sample(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| "expected a whole number of messages, at least 1".to_owned())
+}

@@ -1,0 +1,310 @@
+//! From what a sample shows to a pipeline: a pure function.
+//!
+//! Contract: what it proposes rests on ties of the sample, or on nothing and then says so; where nothing ties the two sides
+//! there is no proposal but a reason.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use validator_core::contract::Format;
+use validator_core::value::Value;
+
+use super::columns::{Explanation, dropped, explain, short};
+use super::evidence::Evidence;
+use super::identity::{Choice, Mode, choose};
+use super::reading::Reading;
+use super::rhythm::Rhythm;
+use super::ties::{Ties, tie};
+
+/// One line of `[fields]` or `[map]`, with what was seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// The key.
+    pub key: String,
+    /// The value.
+    pub value: String,
+    /// The comment behind it.
+    pub seen: String,
+}
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub struct Proposal {
+    /// The format.
+    pub format: Format,
+    /// `[fields]`.
+    pub fields: Vec<Line>,
+    /// `[map]`.
+    pub map: Vec<Line>,
+    /// `[identity]`.
+    pub choice: Choice,
+    /// `ignore`, with reasons.
+    pub ignore: Vec<(String, String)>,
+    /// `drop`, with reasons.
+    pub drop: Vec<(String, String)>,
+    /// What `settle` rests on.
+    pub rhythm: Option<Rhythm>,
+    /// Pairs of a message and a row that it rests on.
+    pub ties: usize,
+    /// By which columns they are tied.
+    pub tied_by: Vec<String>,
+    /// The tied messages: index into the evidence.
+    pub tied_messages: Vec<usize>,
+    /// What explains each leaf of the evidence.
+    pub explained: Vec<Explanation>,
+    /// What the sample could not decide.
+    pub undecided: Vec<String>,
+}
+
+/// Why there is no proposal: what was tried, and what was seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unpaired {
+    /// Sentence by sentence.
+    pub seen: Vec<String>,
+}
+
+/// Proposes.
+///
+/// # Errors
+/// Nothing ties the sides.
+pub fn propose(evidence: &Evidence) -> Result<Proposal, Unpaired> {
+    let ties = tie(evidence);
+    if ties.ties.is_empty() {
+        return Err(unpaired(evidence, &ties));
+    }
+    let explained = explain(evidence, &ties);
+    let says = |(at, explanation): (usize, &Explanation)| {
+        let leaf = &evidence.rows.leaves[at];
+        !leaf.is_child && matches!(explanation, Explanation::Field { .. })
+    };
+    if !explained.iter().enumerate().any(says) && !ties.by.iter().any(|by| evidence.messages.fields[by.field].is_meta) {
+        return Err(unpaired(evidence, &ties));
+    }
+    let choice = choose(evidence, &ties, &explained);
+    let build = Build { evidence, explained: &explained };
+    let (fields, map, ignore) = build.lines(&choice);
+    let ignored: BTreeSet<String> = ignore.iter().map(|(name, _)| name.clone()).collect();
+    let drop = dropped(evidence, &build.used(&ignored), &ignored);
+    let undecided = build.undecided(&choice);
+    Ok(Proposal {
+        format: evidence.format,
+        fields,
+        map,
+        choice,
+        ignore,
+        drop,
+        rhythm: Rhythm::of(&evidence.commits_ms),
+        ties: ties.ties.len(),
+        tied_by: ties.by.iter().map(|by| evidence.rows.leaves[by.leaf].path.clone()).collect(),
+        tied_messages: ties.ties.iter().map(|tie| tie.message).collect(),
+        explained,
+        undecided,
+    })
+}
+
+fn unpaired(evidence: &Evidence, ties: &Ties) -> Unpaired {
+    let (messages, rows) = (evidence.messages.values.len(), evidence.rows.values.len());
+    let mut seen = vec![format!("{messages} messages and {rows} rows were held against each other, value by value")];
+    let tried = ties.tried.iter().take(3).map(|tried| {
+        let (leaf, field) = (&evidence.rows.leaves[tried.leaf].path, &evidence.messages.fields[tried.field].name);
+        format!(
+            "column {} has {} values of field {}, and they tie no row to one message",
+            short(leaf),
+            tried.distinct,
+            short(field)
+        )
+    });
+    seen.extend(tried);
+    if ties.tried.is_empty() {
+        seen.push("no column has the values of any field, under any conversion that is known here".to_owned());
+    }
+    Unpaired { seen }
+}
+
+/// The lines of a file, and what was left open on the way.
+struct Build<'a> {
+    evidence: &'a Evidence,
+    explained: &'a [Explanation],
+}
+
+impl Build<'_> {
+    /// `[fields]`, `[map]` and `ignore`.
+    fn lines(&self, choice: &Choice) -> (Vec<Line>, Vec<Line>, Vec<(String, String)>) {
+        let by_position: &[String] = match &choice.mode {
+            Mode::Offset { explained, .. } => explained,
+            _ => &[],
+        };
+        let mut declared: BTreeMap<String, (String, String)> = BTreeMap::new();
+        let (mut map, mut ignore) = (Vec::new(), Vec::new());
+        let columns = self.evidence.rows.leaves.iter().enumerate().filter(|(_, leaf)| !leaf.is_child);
+        // Columns of their field's name have the first word on its type.
+        let mut columns: Vec<usize> =
+            columns.filter(|(_, leaf)| !by_position.contains(&leaf.path)).map(|(at, _)| at).collect();
+        columns.sort_by_key(|leaf| !self.is_namesake(*leaf));
+        for leaf in columns {
+            match self.line(leaf, &mut declared) {
+                Ok(Some(line)) => map.push((leaf, line)),
+                Ok(None) => {}
+                Err(reason) => ignore.push((leaf, reason)),
+            }
+        }
+        map.sort_by_key(|(leaf, _)| *leaf);
+        ignore.sort_by_key(|(leaf, _)| *leaf);
+        let path = |leaf: usize| self.evidence.rows.leaves[leaf].path.clone();
+        let ignore = ignore.into_iter().map(|(leaf, reason)| (path(leaf), reason)).collect();
+        let fields = declared.into_iter().filter(|(_, (ty, _))| !ty.is_empty());
+        let fields = fields.map(|(key, (value, seen))| Line { key, value, seen }).collect();
+        (fields, map.into_iter().map(|(_, line)| line).collect(), ignore)
+    }
+
+    /// The line of a column in `[map]`, if it needs one; the reason to ignore it where nothing explains it.
+    fn line(&self, leaf: usize, declared: &mut BTreeMap<String, (String, String)>) -> Result<Option<Line>, String> {
+        let described = &self.evidence.rows.leaves[leaf];
+        let (field, reading, equal, of) = match &self.explained[leaf] {
+            Explanation::Ignored { reason } => return Err(reason.clone()),
+            Explanation::Field { field, reading, equal, of } => (*field, reading, *equal, *of),
+        };
+        let message = &self.evidence.messages.fields[field];
+        let (is_namesake, ty) = (message.name == described.path, &described.field.ty);
+        let value = self.example(field);
+        let seen = format!("equal in {equal} of {of} tied rows");
+        let sql = reading.sql(&identifier(&message.name), &value, ty);
+        if self.evidence.format == Format::Json && !message.is_meta {
+            // A text that no column is named after needs no type.
+            let is_named = self.evidence.schema.field(&message.name).is_some();
+            let wanted = reading.declared(&value, ty).filter(|wanted| wanted != "string" || is_named);
+            let wanted = wanted.filter(|_| !(is_namesake && sql.is_none() && *reading == Reading::Same));
+            let wanted = wanted.unwrap_or_default();
+            match declared.get(&message.name) {
+                Some((known, _)) if *known != wanted => {
+                    let name = short(&message.name);
+                    return Err(format!("made of field {name}, which another column reads as another type"));
+                }
+                Some(_) => {}
+                None => drop(declared.insert(message.name.clone(), (wanted, seen.clone()))),
+            }
+        } else if is_epoch(reading) {
+            let wanted = reading.declared(&value, ty).unwrap_or_default();
+            match declared.get(&message.name) {
+                Some((known, _)) if *known != wanted => {
+                    return Err(format!(
+                        "read otherwise than its field {} is for another column",
+                        short(&message.name)
+                    ));
+                }
+                _ => drop(declared.insert(message.name.clone(), (wanted, seen.clone()))),
+            }
+        }
+        let sql = sql.or_else(|| (!is_namesake).then(|| identifier(&message.name)));
+        Ok(sql.map(|sql| Line { key: described.path.clone(), value: sql, seen }))
+    }
+
+    /// A value of a field that is there.
+    fn example(&self, field: usize) -> Value {
+        let there = self.evidence.messages.values.iter().map(|values| &values[field]).find(|value| !value.is_null());
+        there.cloned().unwrap_or(Value::Null)
+    }
+
+    fn is_namesake(&self, leaf: usize) -> bool {
+        match &self.explained[leaf] {
+            Explanation::Field { field, .. } => {
+                self.evidence.messages.fields[*field].name == self.evidence.rows.leaves[leaf].path
+            }
+            Explanation::Ignored { .. } => false,
+        }
+    }
+
+    /// Fields that a column which is not ignored keeps.
+    fn used(&self, ignored: &BTreeSet<String>) -> BTreeSet<usize> {
+        let leaves = self.evidence.rows.leaves.iter().zip(self.explained);
+        leaves
+            .filter(|(leaf, _)| !leaf.is_child && !ignored.contains(&leaf.path))
+            .filter_map(|(_, explained)| match explained {
+                Explanation::Field { field, .. } => Some(*field),
+                Explanation::Ignored { .. } => None,
+            })
+            .collect()
+    }
+
+    fn undecided(&self, choice: &Choice) -> Vec<String> {
+        let mut open = choice.refused.clone();
+        for (leaf, explained) in self.evidence.rows.leaves.iter().zip(self.explained).filter(|(leaf, _)| !leaf.is_child)
+        {
+            if let Explanation::Field { field, equal, of, .. } = explained
+                && equal < of
+            {
+                let field = short(&self.evidence.messages.fields[*field].name);
+                let (name, differ) = (short(&leaf.path), of - equal);
+                open.push(format!("column {name} differs from field {field} in {differ} of {of} tied rows: damage, or a rule that the sample does not show"));
+            }
+        }
+        if self.evidence.messages.undecodable > 0 {
+            open.push(format!("{} messages sampled cannot be decoded", self.evidence.messages.undecodable));
+        }
+        if matches!(choice.mode, Mode::Key { .. }) && !self.evidence.is_whole {
+            open.push(
+                "the key is unique in the sample; whether it is so everywhere, only a whole run tells".to_owned(),
+            );
+        }
+        if Rhythm::of(&self.evidence.commits_ms).is_none() {
+            open.push("settle: fewer than three commits added rows, so there is no rhythm to take it from".to_owned());
+        }
+        open
+    }
+}
+
+fn is_epoch(reading: &Reading) -> bool {
+    matches!(reading, Reading::Epoch(_))
+        || matches!(reading, Reading::Cut(_, inner) if matches!(**inner, Reading::Epoch(_)))
+}
+
+/// Words that SQL takes for its own at the beginning of an expression.
+const SQL_WORDS: [&str; 40] = [
+    "all",
+    "and",
+    "any",
+    "array",
+    "as",
+    "between",
+    "by",
+    "case",
+    "cast",
+    "current_date",
+    "current_time",
+    "current_timestamp",
+    "date",
+    "distinct",
+    "else",
+    "end",
+    "exists",
+    "extract",
+    "false",
+    "from",
+    "group",
+    "in",
+    "interval",
+    "is",
+    "left",
+    "like",
+    "not",
+    "null",
+    "or",
+    "order",
+    "position",
+    "right",
+    "select",
+    "table",
+    "then",
+    "time",
+    "timestamp",
+    "true",
+    "when",
+    "where",
+];
+
+/// A field's name in SQL: in quotes where it is no plain word.
+pub fn identifier(name: &str) -> String {
+    let is_plain = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        && !SQL_WORDS.contains(&name.to_lowercase().as_str());
+    if is_plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
+}

@@ -1,0 +1,159 @@
+//! Sampling a table: rows of few files, those that may hold rows of the sampled messages first.
+//!
+//! Contract: at most the asked number of rows and `FILES_MAX` files are read; a file that cannot be read is passed by.
+
+use std::sync::Arc;
+
+use futures::StreamExt;
+use validator_core::schema::{Field, Schema, Type};
+use validator_core::value::Value;
+use validator_table::{DataFile, Pinned, ScanItem};
+
+use super::evidence::{Leaf, Rows, kept};
+use super::limits::{FILES_MAX, NAMES_MAX};
+
+/// Rows, and whether they are all that the table has.
+#[derive(Debug, Default)]
+pub struct SampledRows {
+    /// The rows.
+    pub rows: Rows,
+    /// Whether they are all.
+    pub is_whole: bool,
+    /// Why the first file that could not be read could not.
+    pub fault: Option<String>,
+}
+
+/// Reads about `most` rows, of the files that may hold messages of these times.
+pub async fn read(pinned: &Arc<Pinned>, times_ms: &[i64], most: usize) -> SampledRows {
+    let fields: Vec<Field> = pinned.schema.fields.iter().take(NAMES_MAX).cloned().collect();
+    let all: u64 = pinned.files.iter().map(|file| file.record_count).sum();
+    let is_whole = all <= most as u64 && pinned.files.len() <= FILES_MAX * 8;
+    let files = if is_whole { pinned.files.iter().collect() } else { chosen(pinned, times_ms) };
+    let mut sampled =
+        SampledRows { rows: Rows { leaves: leaves(&pinned.schema), values: Vec::new() }, is_whole, fault: None };
+    let share = most / files.len().max(1);
+    for file in files {
+        if let Err(why) = file_rows(pinned, file, &fields, if is_whole { most } else { share }, &mut sampled.rows).await
+        {
+            sampled.fault.get_or_insert(why);
+            sampled.is_whole = false;
+        }
+    }
+    sampled
+}
+
+/// Files by how many of the times their bounds hold or their commit follows; the newest and the oldest are among them.
+fn chosen<'a>(pinned: &'a Pinned, times_ms: &[i64]) -> Vec<&'a DataFile> {
+    let time_ids: Vec<i32> = pinned
+        .schema
+        .fields
+        .iter()
+        .filter(|field| {
+            matches!(field.ty, Type::Timestamp | Type::Timestamptz | Type::TimestampNs | Type::TimestamptzNs)
+        })
+        .map(|field| field.id)
+        .collect();
+    let holds = |file: &DataFile, ms: i64| {
+        let zoned = [true, false].map(|zoned| Value::timestamp_micros(ms.saturating_mul(1_000), zoned));
+        time_ids.iter().any(|id| {
+            let (lower, upper) = file.bounds(*id);
+            let inside = |value: &Value| {
+                let above =
+                    lower.as_ref().is_some_and(|lower| value.order(lower).is_some_and(std::cmp::Ordering::is_ge));
+                above && upper.as_ref().is_some_and(|upper| value.order(upper).is_some_and(std::cmp::Ordering::is_le))
+            };
+            zoned.iter().any(inside)
+        })
+    };
+    let commit = |file: &DataFile| file.added_by.as_ref().map_or(i64::MIN, |added| added.commit_ms);
+    let mut by_commit: Vec<&DataFile> = pinned.files.iter().filter(|file| file.record_count > 0).collect();
+    by_commit.sort_by(|a, b| (commit(a), &a.path).cmp(&(commit(b), &b.path)));
+    let mut wanted: Vec<&DataFile> = Vec::new();
+    let mut take = |file: Option<&&'a DataFile>| {
+        if let Some(file) = file
+            && wanted.len() < FILES_MAX
+            && wanted.iter().all(|known| known.path != file.path)
+        {
+            wanted.push(file);
+        }
+    };
+    for ms in times_ms {
+        take(by_commit.iter().find(|file| holds(file, *ms)));
+        take(by_commit.get(by_commit.partition_point(|file| commit(file) < *ms)));
+    }
+    take(by_commit.first());
+    take(by_commit.last());
+    take(by_commit.get(by_commit.len() / 2));
+    wanted
+}
+
+async fn file_rows(
+    pinned: &Pinned,
+    file: &DataFile,
+    fields: &[Field],
+    most: usize,
+    rows: &mut Rows,
+) -> Result<(), String> {
+    let reader = pinned.open(file, fields).await.map_err(|fault| format!("{}: {}", fault.path, fault.detail))?;
+    let all = reader.rows();
+    let mut items = if all <= most as u64 {
+        reader.scan(&validator_table::RowGroups::All)
+    } else {
+        // The head and the tail of the file, each of half the share.
+        let half = (most as u64 / 2).max(1);
+        let positions: Vec<u64> = (0..half).chain(all - half..all).collect();
+        reader.rows_at(&positions)
+    };
+    while let Some(item) = items.next().await {
+        match item {
+            ScanItem::Rows(batch) => {
+                for row in 0..batch.batch.num_rows() {
+                    let columns = batch.batch.columns().iter().zip(fields);
+                    let values: Vec<Value> =
+                        columns.map(|(array, field)| Value::from_arrow(array, row, &field.ty)).collect();
+                    rows.values.push(spread(&rows.leaves, values));
+                }
+            }
+            ScanItem::End(end) => {
+                if let Some(fault) = end.fault {
+                    return Err(format!("{}: {}", fault.path, fault.detail));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Columns, then the children of struct columns.
+fn leaves(schema: &Schema) -> Vec<Leaf> {
+    let columns = schema.fields.iter().take(NAMES_MAX).enumerate();
+    let leaf = |(column, field): (usize, &Field)| Leaf {
+        path: field.name.clone(),
+        field: field.clone(),
+        column,
+        is_child: false,
+    };
+    let mut leaves: Vec<Leaf> = columns.clone().map(leaf).collect();
+    for (column, field) in columns {
+        let Type::Struct(children) = &field.ty else { continue };
+        let child = |child: &Field| Leaf {
+            path: format!("{}.{}", field.name, child.name),
+            field: child.clone(),
+            column,
+            is_child: true,
+        };
+        leaves.extend(children.iter().take(NAMES_MAX).map(child));
+    }
+    leaves
+}
+
+fn spread(leaves: &[Leaf], columns: Vec<Value>) -> Vec<Value> {
+    let of_leaf = |leaf: &Leaf| match &columns[leaf.column] {
+        value if !leaf.is_child => value.clone(),
+        Value::Struct(fields) => {
+            fields.iter().find(|(name, _)| *name == leaf.field.name).map_or(Value::Null, |(_, value)| value.clone())
+        }
+        _ => Value::Null,
+    };
+    leaves.iter().map(|leaf| kept(of_leaf(leaf))).collect()
+}

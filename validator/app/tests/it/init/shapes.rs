@@ -1,0 +1,69 @@
+//! The table of shapes: what `init` must choose for each sink and each table of the K2 platform, and that its file is sound
+//! and holds on a clean sample.
+
+use fixtures_kit::schema::Column;
+use fixtures_kit::value::Value;
+
+use super::stage::{At, Sent, Stage, partitions, table};
+use super::{k2, sinks};
+
+/// One row of the table.
+pub struct Shape {
+    pub name: &'static str,
+    pub columns: Vec<Column>,
+    /// The message of that number.
+    pub message: fn(i64) -> Sent,
+    /// The row of the message that stands there.
+    pub row: fn(At<'_>) -> Vec<Value>,
+    /// Lines that the file must have.
+    pub expected: &'static [&'static str],
+}
+
+const MESSAGES: i64 = 240;
+
+pub fn stage(shape: &Shape) -> Stage {
+    let sent: Vec<Sent> = (0..MESSAGES).map(shape.message).collect();
+    let (_, places) = partitions("trades", &sent);
+    let at = |(nth, (partition, offset, timestamp_ms)): (i64, &(i32, i64, i64))| At {
+        topic: "trades",
+        nth,
+        partition: *partition,
+        offset: *offset,
+        timestamp_ms: *timestamp_ms,
+    };
+    let rows: Vec<Vec<Value>> = (0..).zip(&places).map(at).map(shape.row).collect();
+    Stage::new(&sent, &table(shape.columns.clone(), rows, 40))
+}
+
+fn check(shape: &Shape) -> Result<(), String> {
+    let stage = stage(shape);
+    let ran = stage.init("--output pipeline.toml");
+    let text = std::fs::read_to_string(stage.join("pipeline.toml")).unwrap_or_default();
+    let seen = || format!("== {}\n{}\n{text}", shape.name, ran.all());
+    if ran.exit != 0 {
+        return Err(format!("init does not hold\n{}", seen()));
+    }
+    for line in shape.expected {
+        if !text.lines().any(|written| written.starts_with(line)) {
+            return Err(format!("no line begins with {line}\n{}", seen()));
+        }
+    }
+    for words in ["check pipeline.toml", "reconcile pipeline.toml --quiet"] {
+        let again = stage.run(words);
+        if again.exit != 0 {
+            return Err(format!("{words}: {}\n{}", again.all(), seen()));
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn each_sink_and_each_k2_table_gets_its_identity_and_holds() {
+    let wanted = std::env::var("SHAPE").ok();
+    let shapes = sinks::shapes().into_iter().chain(k2::shapes());
+    let failed: Vec<String> = shapes
+        .filter(|shape| wanted.as_ref().is_none_or(|name| shape.name.contains(name.as_str())))
+        .filter_map(|shape| check(&shape).err())
+        .collect();
+    assert!(failed.is_empty(), "{} shapes fail\n{}", failed.len(), failed.join("\n\n"));
+}

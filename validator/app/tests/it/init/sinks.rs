@@ -1,0 +1,134 @@
+//! Tables of the sinks that keep the position of a message (design: profiles).
+
+use fixtures_kit::schema::{Column, ColumnType};
+use fixtures_kit::value::Value;
+
+use super::shapes::Shape;
+use super::stage::{At, EPOCH_MS, Sent};
+
+/// A trade in JSON.
+pub fn trade(nth: i64) -> Sent {
+    let (price, venue) = (price_text(nth), if nth % 5 == 0 { "null".to_owned() } else { format!("\"v{}\"", nth % 3) });
+    let payload = format!(r#"{{"id":"t-{nth}","price":"{price}","venue":{venue},"trace":"x{nth}"}}"#);
+    Sent { partition: i32::try_from(nth % 2).expect("0 or 1"), key: None, payload: Some(payload.into_bytes()) }
+}
+
+fn price_text(nth: i64) -> String {
+    format!("{}.{:04}", 60_000 + nth % 7, (nth * 37) % 10_000)
+}
+
+pub fn price(nth: i64) -> Value {
+    Value::decimal(i128::from((60_000 + nth % 7) * 10_000 + (nth * 37) % 10_000), 4)
+}
+
+fn trade_columns(position: Vec<Column>) -> Vec<Column> {
+    let own = [
+        Column::optional("id", ColumnType::String),
+        Column::optional("price", ColumnType::Decimal { precision: 18, scale: 8 }),
+        Column::optional("venue", ColumnType::String),
+        Column::optional("written_at", ColumnType::Timestamptz),
+    ];
+    position.into_iter().chain(own).collect()
+}
+
+fn trade_row(position: Vec<Value>, nth: i64) -> Vec<Value> {
+    let venue = if nth % 5 == 0 { Value::Null } else { Value::text(format!("v{}", nth % 3)) };
+    let written = Value::instant((EPOCH_MS + 3_600_000 + nth / 40 * 1_000) * 1_000);
+    position.into_iter().chain([Value::text(format!("t-{nth}")), price(nth), venue, written]).collect()
+}
+
+fn named(prefix: &str, kinds: &[(&str, ColumnType)]) -> Vec<Column> {
+    kinds.iter().map(|(name, kind)| Column::optional(&format!("{prefix}{name}"), kind.clone())).collect()
+}
+
+fn position(with_topic: bool, timestamp: Option<(&'static str, ColumnType)>) -> Vec<(&'static str, ColumnType)> {
+    let mut parts = vec![("partition", ColumnType::Int), ("offset", ColumnType::Long)];
+    if with_topic {
+        parts.insert(0, ("topic", ColumnType::String));
+    }
+    parts.extend(timestamp);
+    parts
+}
+
+fn struct_of(name: &str, parts: &[(&str, ColumnType)]) -> Vec<Column> {
+    vec![Column::optional(name, ColumnType::Struct(named("", parts)))]
+}
+
+fn values(at: At<'_>) -> (Value, Value, Value, Value) {
+    let micros = at.timestamp_ms * 1_000;
+    (Value::text(at.topic), Value::long(at.partition.into()), Value::long(at.offset), Value::instant(micros))
+}
+
+fn in_struct(at: At<'_>, with_topic: bool) -> Vec<Value> {
+    let (topic, partition, offset, timestamp) = values(at);
+    let mut fields = vec![("partition", partition), ("offset", offset), ("timestamp", timestamp)];
+    if with_topic {
+        fields.insert(0, ("topic", topic));
+    }
+    vec![Value::Struct(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())]
+}
+
+pub fn shapes() -> Vec<Shape> {
+    let instant = || Some(("timestamp", ColumnType::Timestamptz));
+    let flat = |at: At<'_>| {
+        let (topic, partition, offset, timestamp) = values(at);
+        trade_row(vec![topic, partition, offset, timestamp], at.nth)
+    };
+    vec![
+        Shape {
+            name: "kafka connect, flat",
+            columns: trade_columns(named("_kafka_metadata_", &position(true, instant()))),
+            message: trade,
+            row: flat,
+            expected: &["mode = \"offset\"", "profile = \"kafka-connect\"", "written_at = ", "trace = "],
+        },
+        Shape {
+            name: "kafka connect, nested",
+            columns: trade_columns(struct_of("_kafka_metadata", &position(true, instant()))),
+            message: trade,
+            row: |at| trade_row(in_struct(at, true), at.nth),
+            expected: &["mode = \"offset\"", "profile = \"kafka-connect\""],
+        },
+        Shape {
+            name: "redpanda",
+            columns: trade_columns(struct_of("redpanda", &position(false, instant()))),
+            message: trade,
+            row: |at| trade_row(in_struct(at, false), at.nth),
+            expected: &["mode = \"offset\"", "profile = \"redpanda\""],
+        },
+        Shape {
+            name: "automq",
+            columns: trade_columns(struct_of("_kafka_metadata", &position(false, instant()))),
+            message: trade,
+            row: |at| trade_row(in_struct(at, false), at.nth),
+            expected: &["mode = \"offset\"", "profile = \"automq\""],
+        },
+        Shape {
+            name: "spark",
+            columns: trade_columns(named("", &position(true, instant()))),
+            message: trade,
+            row: flat,
+            expected: &["mode = \"offset\"", "profile = \"spark\""],
+        },
+        Shape {
+            name: "flink without a timestamp",
+            columns: trade_columns(named("", &position(true, None))),
+            message: trade,
+            row: |at| {
+                let (topic, partition, offset, _) = values(at);
+                trade_row(vec![topic, partition, offset], at.nth)
+            },
+            expected: &["mode = \"offset\"", "profile = \"spark\""],
+        },
+        Shape {
+            name: "columns of other names",
+            columns: trade_columns(named("kafka_", &position(false, None))),
+            message: trade,
+            row: |at| {
+                let (_, partition, offset, _) = values(at);
+                trade_row(vec![partition, offset], at.nth)
+            },
+            expected: &["mode = \"offset\"", "columns = [\"kafka_partition\", \"kafka_offset\"]"],
+        },
+    ]
+}

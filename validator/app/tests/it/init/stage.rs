@@ -1,0 +1,163 @@
+//! A topic in a mock cluster and a table on disk, and the command over both.
+
+use std::path::PathBuf;
+
+use fixtures_kit::World;
+use fixtures_kit::log::{Content, Message, Partition};
+use fixtures_kit::options::Options;
+use fixtures_kit::schema::{Column, number};
+use fixtures_kit::table::{DataFile, Operation, PartitionField, Row, Snapshot, Table};
+use fixtures_kit::value::Value;
+use fixtures_warehouse::{MockKafka, Warehouse};
+
+use crate::transcript::{self, Ran};
+
+/// 2024-08-08T12:00:00Z, the time of the first message, in milliseconds.
+pub const EPOCH_MS: i64 = 1_723_118_400_000;
+/// From one message to the next, milliseconds.
+pub const STEP_MS: i64 = 250;
+
+/// One message.
+#[derive(Debug, Clone)]
+pub struct Sent {
+    pub partition: i32,
+    pub key: Option<Vec<u8>>,
+    pub payload: Option<Vec<u8>>,
+}
+
+/// Where a message came to stand.
+#[derive(Debug, Clone, Copy)]
+pub struct At<'a> {
+    pub topic: &'a str,
+    /// Its number among all messages.
+    pub nth: i64,
+    pub partition: i32,
+    pub offset: i64,
+    pub timestamp_ms: i64,
+}
+
+/// A topic of that name with these messages, each a step after the last.
+pub fn partitions(topic: &str, sent: &[Sent]) -> (Vec<Partition>, Vec<(i32, i64, i64)>) {
+    let count = sent.iter().map(|sent| sent.partition).max().unwrap_or(0) + 1;
+    let mut partitions: Vec<Partition> = (0..count)
+        .map(|partition| Partition {
+            topic: topic.to_owned(),
+            partition,
+            log_start: 0,
+            high_watermark: 0,
+            messages: Vec::new(),
+            aborted: Vec::new(),
+            from: 0,
+            to: 0,
+            start: None,
+        })
+        .collect();
+    let mut places = Vec::new();
+    for (nth, sent) in (0_i64..).zip(sent) {
+        let partition = &mut partitions[usize::try_from(sent.partition).expect("partitions count from 0")];
+        let (offset, timestamp_ms) = (partition.high_watermark, EPOCH_MS + nth * STEP_MS);
+        partition.messages.push(Message {
+            offset,
+            timestamp_ms: Some(timestamp_ms),
+            key: sent.key.clone(),
+            payload: sent.payload.clone(),
+            content: Content::Tombstone,
+        });
+        partition.high_watermark += 1;
+        partition.to += 1;
+        places.push((sent.partition, offset, timestamp_ms));
+    }
+    (partitions, places)
+}
+
+/// A table of these columns in files of `of_file` rows, one committed each minute.
+pub fn table(mut columns: Vec<Column>, rows: Vec<Vec<Value>>, of_file: usize) -> Table {
+    number(&mut columns);
+    let files: Vec<DataFile> = rows
+        .chunks(of_file.max(1))
+        .enumerate()
+        .map(|(index, rows)| DataFile {
+            path: format!("data/{index:05}.parquet"),
+            rows: rows.iter().map(|values| Row { values: values.clone(), labels: Vec::new() }).collect(),
+            row_group_rows: 1_000,
+            partition: Vec::new(),
+            bounds: true,
+            breakage: None,
+            record_count_error: 0,
+        })
+        .collect();
+    let snapshot = |index: usize| Snapshot {
+        id: 1001 + index as i64,
+        commit_ms: EPOCH_MS + 3_600_000 + index as i64 * 60_000,
+        operation: Operation::Append,
+        added: vec![index],
+        removed: Vec::new(),
+    };
+    let snapshots: Vec<Snapshot> = (0..files.len()).map(snapshot).collect();
+    Table {
+        namespace: "market".to_owned(),
+        name: "trades".to_owned(),
+        columns,
+        partitioning: Vec::<PartitionField>::new(),
+        judged: snapshots.len().checked_sub(1),
+        files,
+        snapshots,
+        deletes: Vec::new(),
+        equality_deletes: false,
+    }
+}
+
+/// Both sides and a service file.
+pub struct Stage {
+    folder: tempfile::TempDir,
+    _kafka: MockKafka,
+}
+
+impl Stage {
+    /// A topic `trades` with these messages, and the table.
+    pub fn new(sent: &[Sent], table: &Table) -> Self {
+        let kafka = MockKafka::start().expect("a mock cluster");
+        let mut world = World::generate(1, &Options::clean());
+        world.contract.topics = vec!["trades".to_owned()];
+        world.partitions = partitions("trades", sent).0;
+        match sent.is_empty() {
+            true => kafka.cluster().create_topic("trades", 1, 1).expect("a topic"),
+            false => kafka.load(&world).expect("the messages fit"),
+        }
+        let folder = tempfile::Builder::new().prefix("v-").tempdir_in("/tmp").expect("/tmp takes folders");
+        let runtime = tokio::runtime::Runtime::new().expect("the system gives threads");
+        let warehouse = runtime.block_on(Warehouse::create(&folder.path().join("warehouse"))).expect("a warehouse");
+        runtime.block_on(warehouse.write(table)).expect("a table");
+        let service = World::service_toml(&warehouse.catalog_uri(), &warehouse.url(), Some(&kafka.bootstrap()));
+        std::fs::write(folder.path().join("validator.toml"), service).expect("the folder takes files");
+        Self { folder, _kafka: kafka }
+    }
+
+    /// Adds sections to the service file.
+    pub fn service(&self, sections: &str) {
+        let path = self.join("validator.toml");
+        let text = std::fs::read_to_string(&path).expect("it is there");
+        std::fs::write(path, text + sections).expect("the folder takes files");
+    }
+
+    pub fn join(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// `init` of topic and table, with more flags.
+    pub fn init(&self, flags: &str) -> Ran {
+        self.run(&format!("init --topic trades --table lake.market.trades {flags}"))
+    }
+
+    pub fn run(&self, words: &str) -> Ran {
+        transcript::run(self.folder.path(), words, &[]).assert_no_panic()
+    }
+
+    /// `init` into `pipeline.toml`, which must hold; the file's text and what was said.
+    pub fn written(&self) -> (String, Ran) {
+        let ran = self.init("--output pipeline.toml");
+        let text = std::fs::read_to_string(self.join("pipeline.toml")).unwrap_or_default();
+        assert_eq!(ran.exit, 0, "{}\n{text}", ran.all());
+        (text, ran)
+    }
+}
