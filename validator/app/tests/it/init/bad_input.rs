@@ -30,7 +30,14 @@ fn rows(count: i64) -> Vec<Vec<Value>> {
 #[test]
 fn a_topic_without_schema_says_so() {
     let stage = Stage::new(&(0..20).map(|_| sent("<trade/>")).collect::<Vec<_>>(), &table(columns(), rows(20), 20));
-    assert_snapshot!(stage.init("--output pipeline.toml").all(), @"");
+    assert_snapshot!(stage.init("--output pipeline.toml").all(), @r#"
+    exit 3
+    --- stderr
+    error: topic trades has no schema: its payloads are neither JSON objects nor framed Avro, and no
+           column of the table holds them as they are
+      hint:    where payloads are Avro without a frame, write the file by hand with `schema =
+               "file.avsc"`
+    "#);
     assert!(!stage.join("pipeline.toml").exists());
 }
 
@@ -38,14 +45,25 @@ fn a_topic_without_schema_says_so() {
 fn framed_messages_without_a_registry_ask_for_one() {
     let messages: Vec<Sent> = (0..20).map(|nth| sent([0, 0, 0, 0, 7, nth])).collect();
     let stage = Stage::new(&messages, &table(columns(), rows(20), 20));
-    assert_snapshot!(stage.init("").all(), @"");
+    assert_snapshot!(stage.init("").all(), @"
+    exit 2
+    --- stderr
+    error: messages of topic trades name schemas (ids 7), and no [schema_registry] says what they are
+      hint:    write [schema_registry] with its `url` in validator.toml
+    ");
 }
 
 #[test]
 fn mixed_formats_are_told_by_their_shares_and_none_is_chosen() {
     let messages: Vec<Sent> = (0..50).map(|nth| if nth % 5 < 2 { sent("<trade/>") } else { json(nth) }).collect();
     let stage = Stage::new(&messages, &table(columns(), rows(50), 50));
-    assert_snapshot!(stage.init("").all(), @"");
+    assert_snapshot!(stage.init("").all(), @"
+    exit 3
+    --- stderr
+    error: topic trades mixes formats, and none is chosen: 30 of 50 messages sampled are JSON objects,
+           20 of 50 messages sampled are neither JSON objects nor framed Avro
+      hint:    a pipeline has one format: split the topic, or validate the table of raw bytes
+    ");
 }
 
 #[test]
@@ -59,15 +77,29 @@ fn a_few_broken_messages_are_no_second_format() {
 
 #[test]
 fn an_empty_topic_and_an_empty_table_say_so() {
-    assert_snapshot!(Stage::new(&[], &table(columns(), rows(5), 5)).init("").all(), @"");
+    assert_snapshot!(Stage::new(&[], &table(columns(), rows(5), 5)).init("").all(), @"
+    exit 3
+    --- stderr
+    error: topic trades holds no message, so nothing shows how its messages become rows
+      hint:    run it again when the sink has written rows of messages that are still there
+    ");
     let messages: Vec<Sent> = (0..5).map(json).collect();
-    assert_snapshot!(Stage::new(&messages, &table(columns(), Vec::new(), 5)).init("").all(), @"");
+    assert_snapshot!(Stage::new(&messages, &table(columns(), Vec::new(), 5)).init("").all(), @"
+    exit 3
+    --- stderr
+    error: table lake.market.trades holds no row, so nothing shows what its sink makes of a message
+      hint:    run it again when the sink has written rows of messages that are still there
+    ");
 }
 
 #[test]
 fn null_payloads_alone_show_nothing() {
     let messages: Vec<Sent> = (0..5).map(|_| Sent { partition: 0, key: None, payload: None }).collect();
-    assert_snapshot!(Stage::new(&messages, &table(columns(), rows(5), 5)).init("").all(), @"");
+    assert_snapshot!(Stage::new(&messages, &table(columns(), rows(5), 5)).init("").all(), @"
+    exit 3
+    --- stderr
+    error: topic trades: all 5 messages sampled have a null payload
+    ");
 }
 
 #[test]
@@ -89,7 +121,15 @@ fn a_table_that_is_not_of_the_topic_is_refused_with_what_was_tried() {
     let message =
         |nth: i64| sent(format!(r#"{{"symbol":"{}","p":"{nth}.25"}}"#, ["BTCUSDT", "ETHUSDT"][(nth % 2) as usize]));
     let stage = Stage::new(&(0..60).map(message).collect::<Vec<_>>(), &table(candles, (0..40).map(row).collect(), 40));
-    assert_snapshot!(stage.init("").all(), @"");
+    assert_snapshot!(stage.init("").all(), @"
+    exit 3
+    --- stderr
+    error: no row of lake.market.trades can be paired with a message of trades: 60 messages and 40 rows
+           were held against each other, value by value; column symbol has 2 values of field symbol, and
+           they tie no row to one message; column symbol has 2 values of field symbol, and they tie no
+           row to one message
+      hint:    is it the table of this topic? a larger --sample, or a later run, may show more
+    ");
 }
 
 #[test]
@@ -97,7 +137,12 @@ fn a_file_that_is_there_stays_unless_forced() {
     let messages: Vec<Sent> = (0..20).map(json).collect();
     let stage = Stage::new(&messages, &table(columns(), rows(20), 20));
     std::fs::write(stage.join("pipeline.toml"), "mine").expect("the folder takes files");
-    assert_snapshot!(stage.init("--output pipeline.toml").all(), @"");
+    assert_snapshot!(stage.init("--output pipeline.toml").all(), @"
+    exit 2
+    --- stderr
+    error: pipeline.toml is there already
+      hint:    name another file, or overwrite it with --force
+    ");
     assert_eq!(std::fs::read_to_string(stage.join("pipeline.toml")).expect("it is there"), "mine");
     let forced = stage.init("--output pipeline.toml --force");
     assert_eq!(forced.exit, 0, "{}", forced.all());
@@ -158,6 +203,32 @@ fn what_does_not_exist_is_a_mistake_of_the_command_line() {
     let stage = shapes::stage(&sinks::shapes().swap_remove(0));
     assert_eq!(stage.run("init --topic no.such --table lake.market.trades").exit, 2);
     assert_eq!(stage.run("init --topic trades --table lake.market.no").exit, 2);
-    assert_snapshot!(stage.run("init --topic trades --table lale.market.trades").all(), @"");
-    assert_snapshot!(stage.run("init --topic tra/des --table trades").all(), @"");
+    assert_snapshot!(stage.run("init --topic trades --table lale.market.trades").all(), @r#"
+    exit 2
+    --- stderr
+    error: there is no catalog `lale` in validator.toml
+     --> --topic and --table:4:9
+      |
+    4 | table = "lale.market.trades"
+      |         ^^^^^^^^^^^^^^^^^^^^
+      = hint: did you mean `lake`?
+    "#);
+    assert_snapshot!(stage.run("init --topic tra/des --table trades").all(), @r#"
+    exit 2
+    --- stderr
+    error: no topic can have this name
+     --> --topic and --table:3:9
+      |
+    3 | topic = "tra/des"
+      |         ^^^^^^^^^
+      = hint: a topic's name is 1 to 249 letters, digits, `.`, `_` and `-`; patterns are not topics
+
+    error: `table` is catalog.namespace.table, not "trades"
+     --> --topic and --table:4:9
+      |
+    4 | table = "trades"
+      |         ^^^^^^^^
+
+    2 problems in --topic and --table
+    "#);
 }
