@@ -385,7 +385,10 @@ fn is_name(evidence: &Evidence, explained: &[Explanation], leaf: usize) -> bool 
 fn is_time(evidence: &Evidence, leaf: usize) -> bool {
     const YEAR_MS: i128 = 366 * 86_400_000;
     let name = evidence.rows.leaves[leaf].path.to_lowercase();
-    let is_named = ["time", "date", "millis", "micros", "_ms", "_at"].iter().any(|word| name.contains(word));
+    let words: Vec<&str> = name.split(['_', '.', '-']).collect();
+    let is_named = ["time", "date", "timestamp", "ts", "millis", "micros", "ms", "us", "ns", "at"]
+        .iter()
+        .any(|word| words.contains(word));
     let of_messages = evidence.messages.field("_timestamp").map(|field| {
         let times = evidence.messages.values.iter().filter_map(move |values| values[field].epoch_nanos());
         times.map(|nanos| nanos / 1_000_000).max().unwrap_or(0)
