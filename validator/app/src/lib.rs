@@ -14,6 +14,7 @@ mod messages;
 mod open;
 mod reconcile;
 pub mod render;
+mod sql;
 mod table_findings;
 mod terminal;
 
@@ -50,6 +51,10 @@ pub fn main_of(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Check(args) => {
             let terminal = Terminal::new(cli::ColorChoice::Auto);
             (terminal, failure::contained(|| check::check(args, &terminal)))
+        }
+        Command::Sql(args) => {
+            let terminal = Terminal::new(cli::ColorChoice::Auto);
+            (terminal, failure::contained(|| sql::sql(args, &terminal)))
         }
         Command::Demo(args) => {
             let terminal = Terminal::new(cli::ColorChoice::Auto);

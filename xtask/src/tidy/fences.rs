@@ -68,8 +68,8 @@ const FENCES: [(&str, &[&str]); 8] = [
     ("rdkafka", &["validator/tap", "fixtures/warehouse", "fixtures/harness", "fixtures/bench"]),
     ("rdkafka-sys", &["validator/tap"]),
     ("iceberg", &["validator/table", "fixtures/warehouse", "fixtures/fuzz"]),
-    // Recorded messages may be Parquet files.
-    ("parquet", &["validator/table", "validator/tap", "fixtures/warehouse", "fixtures/fuzz"]),
+    // Recorded messages and answers may be Parquet files.
+    ("parquet", &["validator/table", "validator/tap", "validator/app", "fixtures/warehouse", "fixtures/fuzz"]),
     ("object_store", &["validator/table", "fixtures/warehouse", "fixtures/fuzz"]),
     ("datafusion", &["validator/engine"]),
     ("sqlx", &["validator/table", "fixtures/warehouse"]),

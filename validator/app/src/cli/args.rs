@@ -11,6 +11,7 @@ use validator_core::contract::Envelope;
 
 use super::color::ColorChoice;
 use super::files::{FindingsFile, ReportTarget};
+use super::sql::{SQL_HELP, SqlArgs};
 use crate::config::{BoundError, Edge, Instant, SnapshotSelector};
 
 const EXIT_CODES: &str = "\
@@ -73,6 +74,9 @@ pub enum Command {
     /// Lint the configuration and pipelines against the live topic and table
     #[command(after_help = CHECK_EXAMPLES)]
     Check(CheckArgs),
+    /// Query tables, topics and recorded messages in SQL; reads and does nothing else
+    #[command(after_help = SQL_HELP)]
+    Sql(SqlArgs),
     /// Watch the validator at work on market data with injected faults; needs nothing installed
     #[command(after_help = DEMO_EXAMPLES)]
     Demo(DemoArgs),

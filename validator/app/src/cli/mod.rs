@@ -7,11 +7,13 @@ mod args;
 mod color;
 mod exit;
 mod files;
+mod sql;
 
 pub use args::{CheckArgs, Cli, Command, DemoArgs, ReconcileArgs};
 pub use color::ColorChoice;
 pub use exit::Exit;
 pub use files::{FindingsFile, ReportTarget};
+pub use sql::{AnswerFormat, NamedTable, SqlArgs};
 
 #[cfg(test)]
 mod tests;
