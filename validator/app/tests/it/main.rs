@@ -10,5 +10,6 @@ mod registry_stub;
 mod scene;
 mod section4;
 mod spark_tables;
+mod sql;
 mod transcript;
 mod worlds;
