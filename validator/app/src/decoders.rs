@@ -5,7 +5,7 @@ use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use validator_core::contract::{Contract, Format, Identity, KeyFormat};
+use validator_core::contract::{Contract, FieldType, Format, Identity, KeyFormat};
 use validator_core::position::PartitionIndex;
 use validator_core::schema::Type;
 use validator_engine::binding::Binding;
@@ -13,8 +13,8 @@ use validator_engine::expr::ExprError;
 use validator_engine::mapping::Mapper;
 use validator_engine::message_reader::DecoderFactory;
 use validator_tap::{
-    AvroDecoder, BytesDecoder, Decoder, DecoderError, JsonDecoder, RegistryConfig, Schemas, Tap, TapError, avro_fields,
-    schema_id,
+    AvroDecoder, BytesDecoder, Decoder, DecoderError, JsonDecoder, RegistryConfig, Schemas, Tap, TapError, WantedField,
+    avro_fields, schema_id,
 };
 
 use crate::config::{SchemaRegistry, Service};
@@ -72,6 +72,48 @@ impl Decoders {
         self.known.as_deref()
     }
 
+    /// Decoders of Avro topics that no pipeline names, by what the registry knows of them. Blocking.
+    ///
+    /// # Errors
+    /// The registry or the brokers do not answer.
+    pub fn of_registry(service: &Service, topics: &[String], tap: &dyn Tap) -> Result<Self, Failure> {
+        let mut decoders = Self { format: Format::Avro, schemas: None, known: None, key: None, key_schemas: None };
+        if let Some(registry) = &service.schema_registry {
+            let schemas = Schemas::registry(registry_config(registry))?;
+            let found = avro_fields(&schemas, topics, &[])?;
+            let found =
+                if found.fields.is_empty() { found } else { avro_fields(&schemas, topics, &sampled_ids(tap)?)? };
+            decoders.known = Some(found.fields);
+            decoders.schemas = Some(Arc::new(schemas));
+        }
+        Ok(decoders)
+    }
+
+    /// The known fields, each as its type says.
+    pub fn avro_fields(&self) -> Vec<WantedField> {
+        let known = self.known.iter().flatten();
+        known.map(|(name, ty)| WantedField::typed(name, FieldType::Plain(ty.clone()))).collect()
+    }
+
+    /// A decoder of these fields; those that are dropped are no news.
+    ///
+    /// # Errors
+    /// A field that the format cannot deliver.
+    pub fn decoder_of(
+        &self,
+        wanted: &[WantedField],
+        dropped: &BTreeSet<String>,
+    ) -> Result<Box<dyn Decoder>, DecoderError> {
+        Ok(match (self.format, &self.schemas) {
+            (Format::Avro, Some(schemas)) => {
+                Box::new(AvroDecoder::new(wanted.to_vec(), dropped.clone(), Arc::clone(schemas))?)
+            }
+            (Format::Bytes, _) => Box::new(BytesDecoder::new()),
+            (Format::Parquet, _) => return Err(DecoderError::NoPayload),
+            _ => Box::new(JsonDecoder::new(wanted, dropped)?),
+        })
+    }
+
     /// Whether every expression compiles over what the decoder delivers.
     ///
     /// # Errors
@@ -88,15 +130,7 @@ impl Decoders {
 
 impl DecoderFactory for Decoders {
     fn decoder(&self, binding: &Binding) -> Result<Box<dyn Decoder>, DecoderError> {
-        let (wanted, dropped) = (&binding.wanted, &binding.dropped);
-        Ok(match (self.format, &self.schemas) {
-            (Format::Avro, Some(schemas)) => {
-                Box::new(AvroDecoder::new(wanted.clone(), dropped.clone(), Arc::clone(schemas))?)
-            }
-            (Format::Bytes, _) => Box::new(BytesDecoder::new()),
-            (Format::Parquet, _) => return Err(DecoderError::NoPayload),
-            _ => Box::new(JsonDecoder::new(wanted, dropped)?),
-        })
+        self.decoder_of(&binding.wanted, &binding.dropped)
     }
 
     fn key_decoder(&self, binding: &Binding) -> Result<Option<Box<dyn Decoder>>, DecoderError> {

@@ -8,6 +8,7 @@ use thiserror::Error;
 use validator_core::encode::EncodeError;
 use validator_core::segment::SegmentError;
 use validator_engine::message_reader::ReadError;
+use validator_engine::query::QueryError;
 use validator_engine::reconcile::RunError;
 use validator_table::{CatalogError, TableError};
 use validator_tap::TapError;
@@ -15,6 +16,7 @@ use validator_tap::TapError;
 use crate::cli::Exit;
 use crate::config::{ConfigError, Problem, in_order};
 use crate::init::InitError;
+use crate::sql::Cut;
 
 /// A command's failure.
 #[derive(Debug, Error)]
@@ -46,6 +48,12 @@ pub enum Failure {
     /// The run.
     #[error("reconcile")]
     Run(#[from] RunError),
+    /// A query.
+    #[error("answer the query")]
+    Query(#[from] QueryError),
+    /// An answer that is not whole.
+    #[error(transparent)]
+    Cut(#[from] Cut),
     /// An answer cannot be written.
     #[error("write {}", path.display())]
     Write {
@@ -88,7 +96,7 @@ impl From<Vec<Problem>> for Failure {
 }
 
 /// Whether the source itself failed: refused, silent, gone. Everything else is what the user asked for and cannot be had.
-fn is_failing_source(error: &TapError) -> bool {
+pub fn is_failing_source(error: &TapError) -> bool {
     matches!(
         error,
         TapError::BrokersUnreachable { .. }
@@ -113,6 +121,7 @@ impl Failure {
             Self::Tap(error) if !is_failing_source(error) => Exit::Usage,
             Self::Table(error) if error.is_usage() => Exit::Usage,
             Self::Init(error) => error.exit(),
+            Self::Query(error) if error.is_usage() => Exit::Usage,
             _ => Exit::Unjudged,
         }
     }

@@ -17,6 +17,7 @@ mod outputs;
 mod reconcile;
 pub mod render;
 pub mod report;
+mod sql;
 mod table_findings;
 mod terminal;
 
@@ -57,6 +58,10 @@ pub fn main_of(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Init(args) => {
             let terminal = Terminal::new(cli::ColorChoice::Auto);
             (terminal, failure::contained(|| init::init(args, &terminal)))
+        }
+        Command::Sql(args) => {
+            let terminal = Terminal::new(cli::ColorChoice::Auto);
+            (terminal, failure::contained(|| sql::sql(args, &terminal)))
         }
         Command::Demo(args) => {
             let terminal = Terminal::new(cli::ColorChoice::Auto);

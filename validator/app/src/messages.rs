@@ -6,7 +6,7 @@ use validator_core::contract::{Contract, FieldType, Format};
 use validator_core::schema::Type;
 use validator_tap::{Bounds, KafkaConfig, KafkaTap, RecordedConfig, RecordedTap, RowsTap, Tap};
 
-use crate::config::Service;
+use crate::config::{Kafka, Service};
 use crate::failure::Failure;
 use crate::reconcile::Request;
 
@@ -30,14 +30,13 @@ pub fn open_tap(contract: &Contract, service: &Service, request: &Request) -> Re
         });
     }
     let kafka = service.kafka.as_ref().expect("joined: without a recorded source there are brokers");
+    Ok(Arc::new(KafkaTap::open(&kafka_config(kafka, contract.topics.clone(), bounds))?))
+}
+
+/// What topics of the brokers are opened with.
+pub fn kafka_config(kafka: &Kafka, topics: Vec<String>, bounds: Bounds) -> KafkaConfig {
     let properties = kafka.properties.iter().map(|(name, value)| (name.clone(), value.expose().to_owned()));
-    let config = KafkaConfig {
-        properties: properties.collect(),
-        topics: contract.topics.clone(),
-        bounds,
-        ..KafkaConfig::new(kafka.brokers.clone(), "")
-    };
-    Ok(Arc::new(KafkaTap::open(&config)?))
+    KafkaConfig { properties: properties.collect(), topics, bounds, ..KafkaConfig::new(kafka.brokers.clone(), "") }
 }
 
 /// The declared type of the field that a recorded source takes its timestamps from: an instant in text unless given.

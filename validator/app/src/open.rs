@@ -268,4 +268,4 @@ fn context(service: &Service) -> Result<PlanContext, Failure> {
 }
 
 /// Memory of the plans where `[service] memory` is not given.
-const MEMORY_BYTES_DEFAULT: u64 = 2 << 30;
+pub const MEMORY_BYTES_DEFAULT: u64 = 2 << 30;

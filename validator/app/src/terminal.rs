@@ -37,6 +37,11 @@ impl Terminal {
         terminal_size::terminal_size().map_or(WIDTH_DEFAULT, |(width, _)| usize::from(width.0))
     }
 
+    /// Columns of the terminal that answers go to; none where they go elsewhere.
+    pub fn width_of_answers(&self) -> Option<usize> {
+        io::stdout().is_terminal().then(|| self.width())
+    }
+
     /// Whether a person watches stderr.
     pub fn is_interactive(&self) -> bool {
         io::stderr().is_terminal()

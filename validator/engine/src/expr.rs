@@ -31,6 +31,7 @@ mod tests;
 mod text;
 
 pub use text::referenced_names;
+pub(crate) use text::{operators, with_digits};
 
 /// Why an expression cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -44,6 +44,7 @@ pub mod observations;
 pub mod passes;
 mod place_hasher;
 mod positions;
+pub mod query;
 mod quotient;
 mod read_error;
 pub mod reconcile;

@@ -105,3 +105,15 @@ pub const VERSIONS_BYTES_MAX: usize = 96 * 1024 * 1024;
 
 /// Bytes of the entries of disputed segments of an upsert table in memory, beside the versions; what goes beyond is spilled.
 pub const UPSERT_KEPT_BYTES_MAX: usize = 128 * 1024 * 1024;
+
+/// Bytes of one query: those of a list of thousands of columns.
+pub const QUERY_BYTES_MAX: usize = 256 * 1024;
+
+/// Operators of one query, as of an expression; more of them, for a query is planned once and not for each message.
+pub const QUERY_OPERATORS_MAX: usize = 2_000;
+
+/// Rows of one batch of a query: a thousand values of a megabyte are what a batch may weigh.
+pub const QUERY_BATCH_ROWS: usize = 1_024;
+
+/// Bytes that a query may spill: what does not fit needs a narrower query and not a full disk.
+pub const QUERY_SPILL_BYTES_MAX: u64 = 16 * 1024 * 1024 * 1024;

@@ -1,5 +1,6 @@
 //! The positions of a batch of messages: partition, offset, timestamp, key, as columns.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow_array::builder::{BinaryBuilder, MapBuilder, StringBuilder};
@@ -41,15 +42,23 @@ impl Positions {
                 ColumnSource::PositionStruct(parts) => parts.contains(&PositionPart::Key),
                 _ => false,
             });
+        let mut names: BTreeSet<&str> = binding.meta_names.iter().map(String::as_str).collect();
+        if keys {
+            names.insert("_key");
+        }
+        Self::of_names(partitions, &names)
+    }
+
+    /// Columns for these names.
+    pub fn of_names(partitions: Arc<[TopicPartition]>, names: &BTreeSet<&str>) -> Self {
         Self {
             partitions,
             partition: Vec::new(),
             offset: Vec::new(),
             timestamp_ms: Vec::new(),
-            keys: keys.then(BinaryBuilder::new),
-            values: binding.meta_names.contains("_value").then(BinaryBuilder::new),
-            headers: binding
-                .meta_names
+            keys: names.contains("_key").then(BinaryBuilder::new),
+            values: names.contains("_value").then(BinaryBuilder::new),
+            headers: names
                 .contains("_headers")
                 .then(|| MapBuilder::new(None, StringBuilder::new(), BinaryBuilder::new())),
             key_array: None,

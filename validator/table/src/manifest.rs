@@ -44,6 +44,8 @@ pub(crate) struct Graph {
     pub deletes: Vec<LiveEntry>,
     /// Live equality delete files.
     pub equality_deletes: u64,
+    /// Their entries.
+    pub equality: Vec<LiveEntry>,
     /// Contradictions that do not keep us from reading.
     pub findings: Vec<TableFinding>,
 }
@@ -71,6 +73,7 @@ pub(crate) async fn read_graph(
         graph.data.extend(part.data);
         graph.deletes.extend(part.deletes);
         graph.equality_deletes += part.equality_deletes;
+        graph.equality.extend(part.equality);
         graph.findings.extend(part.findings);
     }
     graph.findings.extend(short_list(snapshot, snapshot.manifest_list(), &graph));
@@ -104,6 +107,7 @@ pub(crate) struct Part {
     pub data: Vec<LiveEntry>,
     pub deletes: Vec<LiveEntry>,
     pub equality_deletes: u64,
+    pub equality: Vec<LiveEntry>,
     pub findings: Vec<TableFinding>,
 }
 
@@ -153,7 +157,10 @@ fn live_entries(file: &ManifestFile, manifest: Manifest) -> Result<Part, TableEr
         match content {
             DataContentType::Data => part.data.push(live),
             DataContentType::PositionDeletes => part.deletes.push(live),
-            DataContentType::EqualityDeletes => part.equality_deletes += 1,
+            DataContentType::EqualityDeletes => {
+                part.equality_deletes += 1;
+                part.equality.push(live);
+            }
         }
     }
     Ok(part)

@@ -68,7 +68,7 @@ const FENCES: [(&str, &[&str]); 8] = [
     ("rdkafka", &["validator/tap", "fixtures/warehouse", "fixtures/harness", "fixtures/bench"]),
     ("rdkafka-sys", &["validator/tap"]),
     ("iceberg", &["validator/table", "fixtures/warehouse", "fixtures/fuzz"]),
-    // Recorded messages may be Parquet files, and findings are written as such (decision 0030).
+    // Recorded messages may be Parquet files, and findings and answers are written as such (decision 0030).
     ("parquet", &["validator/table", "validator/tap", "validator/app", "fixtures/warehouse", "fixtures/fuzz"]),
     ("object_store", &["validator/table", "fixtures/warehouse", "fixtures/fuzz"]),
     ("datafusion", &["validator/engine"]),

@@ -12,6 +12,7 @@ use validator_core::contract::Envelope;
 use super::color::ColorChoice;
 use super::files::{self, FindingsFile, ReportTarget};
 use super::init::{INIT_EXAMPLES, InitArgs};
+use super::sql::{SQL_HELP, SqlArgs};
 use crate::config::{BoundError, Edge, Instant, SnapshotSelector};
 
 const EXIT_CODES: &str = "\
@@ -79,6 +80,9 @@ pub enum Command {
     /// Write a pipeline file from what a topic and a table show, and prove it on a sample
     #[command(after_help = INIT_EXAMPLES)]
     Init(InitArgs),
+    /// Query tables, topics and recorded messages in SQL; reads and does nothing else
+    #[command(after_help = SQL_HELP)]
+    Sql(SqlArgs),
     /// Watch the validator at work on market data with injected faults; needs nothing installed
     #[command(after_help = DEMO_EXAMPLES)]
     Demo(DemoArgs),

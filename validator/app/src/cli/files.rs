@@ -116,7 +116,8 @@ fn ending(path: &Path) -> Option<&str> {
     path.extension().and_then(|extension| extension.to_str())
 }
 
-fn in_a_folder(path: &Path) -> Result<PathBuf, String> {
+/// The path, where its folder is there and it is none itself.
+pub fn in_a_folder(path: &Path) -> Result<PathBuf, String> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     match (path.is_dir(), folder.is_dir()) {
         (true, _) => Err(format!("{} is a folder", path.display())),

@@ -8,12 +8,14 @@ mod color;
 mod exit;
 mod files;
 mod init;
+mod sql;
 
 pub use args::{CheckArgs, Cli, Command, DemoArgs, ReconcileArgs};
 pub use color::ColorChoice;
 pub use exit::Exit;
 pub use files::{FindingsFile, FindingsFormat, ReportTarget};
 pub use init::InitArgs;
+pub use sql::{AnswerFormat, NamedTable, SqlArgs};
 
 #[cfg(test)]
 mod tests;

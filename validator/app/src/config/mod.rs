@@ -47,6 +47,7 @@ pub use secret::Secret;
 pub use servers::{Kafka, SchemaRegistry};
 pub use service::{DigestKeyBytes, Service};
 pub use source::{Excerpt, Position, SourceFile};
+pub use units::parse_duration_ms;
 
 /// The service file that is read when none is named.
 pub const SERVICE_FILE: &str = "validator.toml";

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 ///
 /// Controls (C0, DEL, C1) could move the cursor or start an escape sequence; bidi marks reorder what is read
 /// (CVE-2021-42574); zero-width characters, line separators, and tags make two different values look alike.
-fn is_hostile(c: char) -> bool {
+pub fn is_hostile(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{00ad}' | '\u{034f}' | '\u{061c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'

@@ -9,6 +9,7 @@ use super::paint::{Palette, Role};
 use super::problem::problems;
 use crate::config::ConfigError;
 use crate::failure::Failure;
+use validator_engine::query::QueryError;
 use validator_table::{CatalogError, StorageError, TableError};
 use validator_tap::TapError;
 
@@ -60,6 +61,10 @@ fn hint(failure: &Failure) -> Option<String> {
             "`[catalogs.NAME.storage]` in validator.toml says how the store of the table is reached"
         }
         Failure::Init(error) => return error.hint().map(str::to_owned),
+        Failure::Query(QueryError::Resources { .. }) => {
+            "`[service] memory` in validator.toml says how much a query may take; fewer columns or rows need less"
+        }
+        Failure::Cut(cut) => return Some(cut.hint()),
         Failure::Write { path, .. } => {
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
             return Some(format!("ls -ld {}", folder.unwrap_or(Path::new(".")).display()));

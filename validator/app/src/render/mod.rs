@@ -24,7 +24,7 @@ mod wrap;
 
 pub use command::command_line;
 pub use dry_run::dry_run;
-pub use escape::{escape, quoted};
+pub use escape::{escape, is_hostile, quoted};
 pub use failure::{error_chain, failure};
 pub use finding::finding_text;
 pub use json::report_json;

@@ -13,5 +13,6 @@ mod reports;
 mod scene;
 mod section4;
 mod spark_tables;
+mod sql;
 mod transcript;
 mod worlds;

@@ -11,9 +11,14 @@ pub fn validator(folder: &Path, words: &str) -> Ran {
 
 /// The same, with variables of the environment.
 pub fn run(folder: &Path, words: &str, environment: &[(&str, &str)]) -> Ran {
+    run_arguments(folder, &words.split_whitespace().collect::<Vec<_>>(), environment)
+}
+
+/// The same with arguments that hold blanks.
+pub fn run_arguments(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Ran {
     let binary = Path::new(env!("CARGO_BIN_EXE_validator"));
     let output = Command::new("validator")
-        .args(words.split_whitespace())
+        .args(arguments)
         .current_dir(folder)
         .env_clear()
         // Found by its name, so that it calls itself by it and not by a path of this machine.

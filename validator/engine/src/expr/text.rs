@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    DataType as SqlType, Expr as SqlExpr, TypedString, Visit, Visitor, visit_expressions_mut,
+    DataType as SqlType, Expr as SqlExpr, TypedString, Visit, VisitMut, Visitor, visit_expressions_mut,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::keywords::Keyword;
@@ -54,8 +54,8 @@ pub(super) fn parsed(sql: &str) -> Result<SqlExpr, ExprError> {
 
 /// Gives every TIMESTAMP that is written without its digits those of SQL's default, microseconds; `digits` says
 /// otherwise where a column holds nanoseconds.
-pub(super) fn with_digits(expr: &mut SqlExpr, digits: u64) {
-    let _ = visit_expressions_mut(expr, |node| {
+pub(crate) fn with_digits<T: VisitMut>(tree: &mut T, digits: u64) {
+    let _ = visit_expressions_mut(tree, |node| {
         if let SqlExpr::Cast { data_type, .. } | SqlExpr::TypedString(TypedString { data_type, .. }) = node
             && let SqlType::Timestamp(written @ None, _) = data_type
         {
@@ -69,13 +69,18 @@ fn bounded(sql: &str) -> Result<(), ExprError> {
     if sql.len() > EXPRESSION_BYTES_MAX {
         return Err(ExprError::TooLarge { of: "bytes", has: sql.len(), most: EXPRESSION_BYTES_MAX });
     }
-    // Text that is no token is for the parser to speak of.
-    let tokens = Tokenizer::new(&GenericDialect, sql).tokenize().unwrap_or_default();
-    let has = tokens.iter().filter(|token| is_operator(token)).count();
+    let has = operators(sql, |_| true);
     if has > EXPRESSION_OPERATORS_MAX {
         return Err(ExprError::TooLarge { of: "operators", has, most: EXPRESSION_OPERATORS_MAX });
     }
     Ok(())
+}
+
+/// How many operators a text has, of those that count.
+pub(crate) fn operators(sql: &str, counts: impl Fn(&Token) -> bool) -> usize {
+    // Text that is no token is for the parser to speak of.
+    let tokens = Tokenizer::new(&GenericDialect, sql).tokenize().unwrap_or_default();
+    tokens.iter().filter(|token| is_operator(token) && counts(token)).count()
 }
 
 fn is_operator(token: &Token) -> bool {

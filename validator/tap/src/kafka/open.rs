@@ -64,6 +64,21 @@ impl KafkaTap {
     }
 }
 
+impl KafkaTap {
+    /// The names of all topics that the brokers tell of.
+    ///
+    /// # Errors
+    /// When a property is refused or no broker answers in time.
+    pub fn topics(config: &KafkaConfig) -> Result<Vec<String>, TapError> {
+        let clients = Clients::new(&config.brokers, &config.properties)?;
+        let deadline = Deadline::after(config.open_timeout);
+        let asker =
+            Asker { consumer: clients.consumer(Isolation::Committed, Ahead::Little)?, deadline, clients: &clients };
+        let names = |metadata: Metadata| metadata.topics().iter().map(|topic| topic.name().to_owned()).collect();
+        asker.ask(|| Ok(answer(asker.consumer.fetch_metadata(None, asker.step()).map(names))))
+    }
+}
+
 /// Asks the brokers again and again until they answer or the time is over.
 pub(super) struct Asker<'a> {
     pub(super) consumer: Consumer,

@@ -1,0 +1,185 @@
+//! `validator sql`: its flags, and what stands behind `--table`.
+
+// The help texts name sections of files as people write them: [service].
+#![allow(rustdoc::broken_intra_doc_links)]
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use crate::config::{SnapshotSelector, parse_duration_ms};
+
+/// What `validator sql --help` says below the flags.
+pub const SQL_HELP: &str = "\
+What can be read:
+  lake.market.trades           a table of a catalog of validator.toml, without its deleted rows. Where the query
+                               names them, it has _file and _pos too: the file of a row, and its position there
+  lake.market.\"trades$files\"   its metadata: $files, $snapshots, $history, $partitions, $refs
+  kafka.\"trades\"               a topic of [kafka], up to the end that it has now
+  source.\"trades\"              the messages of a pipeline of [service] pipelines: its [source] files, or its topics
+  NAME, \"NAME$files\"           a table of --table, at a snapshot
+
+Messages have _topic, _partition, _offset, _timestamp, _key, _value and _headers, and the fields of their payload where
+the format is known: of a topic that a pipeline of [service] names, what its file says (JSON: the fields of [fields],
+those that [map] reads and those named as a column of its table; Avro: all), else of a topic that the registry
+knows, its Avro fields. Any other topic has its raw columns only: CAST(_value AS VARCHAR) is the text. _error says why a
+payload, or a value in it, could not be decoded. Conditions on _topic, _partition and _offset, and the earliest
+_timestamp, choose what is read at all; of a table only the columns that the query needs are read, and every file.
+
+The SQL is DataFusion's, with its functions. Names are case-sensitive, 1.5 is a decimal, UUIDs are text, and instants are
+in UTC. Only queries are taken: SELECT, WITH, VALUES, DESCRIBE, SHOW TABLES, EXPLAIN. `mask` of a pipeline hides values
+in reports and not here: who may query a table sees it.
+
+Formats:
+  table    for people: fits the terminal, control characters are written as escapes, bytes as text where they are text
+  jsonl    exact: decimals, integers beyond 2^53, times and bytes (base64) are strings; a map is an object, and a list
+           of keys and values where a key comes twice
+  csv      for spreadsheets: a text that a spreadsheet would take for a formula (it begins with = + - @, a tab or a line
+           break, and is no number) has a ' in front; control characters are written as escapes; NULL is an empty cell,
+           an empty text \"\"
+  parquet  exact; needs --output
+
+Examples:
+  validator sql 'SELECT * FROM lake.market.trades LIMIT 10'
+  validator sql 'SELECT _partition, count(*) FROM kafka.\"trades\" WHERE _offset >= 1000 GROUP BY 1 ORDER BY 1'
+  validator sql --table old=lake.market.trades@2024-08-08T12:00:00Z 'SELECT count(*) FROM old'
+  validator sql 'SELECT * FROM lake.market.\"trades$snapshots\"' --format jsonl
+  validator sql 'SELECT * FROM lake.market.trades' --format parquet --output trades.parquet --max-rows 50000000
+
+Exit codes:
+  0  answered, whole
+  2  the query, the command line or the configuration is wrong
+  3  a broker, a catalog or a store failed, or the answer was cut: by --max-rows, --timeout, memory or Ctrl-C";
+
+/// `validator sql`
+#[derive(Debug, Args)]
+pub struct SqlArgs {
+    /// The service's file [default: ./validator.toml where there is one]
+    #[arg(short = 'c', value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// The query; - reads it from stdin
+    #[arg(value_name = "QUERY")]
+    pub query: String,
+
+    /// A name for a table: catalog.namespace.table, or the path or URL of a metadata.json, at a snapshot id, a branch or
+    /// tag, or a time [default: the current snapshot]
+    #[arg(long = "table", value_name = "NAME=LOCATION[@SNAPSHOT|REF|TIME]")]
+    pub tables: Vec<NamedTable>,
+
+    /// How the answer is written [default: table]
+    #[arg(long, value_enum, default_value_t, hide_default_value = true)]
+    pub format: AnswerFormat,
+
+    /// Where the answer is written; a file is there whole or not at all [default: stdout]
+    #[arg(long, short = 'o', value_name = "FILE", value_parser = output)]
+    pub output: Option<PathBuf>,
+
+    /// Most rows of an answer; where there are more, it ends with exit code 3 [default: 1,000 of a table, else 1,000,000]
+    #[arg(long, value_name = "N")]
+    pub max_rows: Option<NonZeroUsize>,
+
+    /// Longest time for an answer
+    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = duration)]
+    pub timeout: Duration,
+}
+
+/// How an answer is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum AnswerFormat {
+    /// Columns for people
+    #[default]
+    Table,
+    /// One JSON object a line
+    Jsonl,
+    /// Comma-separated values with a header
+    Csv,
+    /// A Parquet file
+    Parquet,
+}
+
+/// `NAME=LOCATION[@SNAPSHOT|REF|TIME]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedTable {
+    /// The name in the query.
+    pub name: String,
+    /// `catalog.namespace.table`, or where a metadata.json is.
+    pub location: String,
+    /// The state.
+    pub snapshot: Option<SnapshotSelector>,
+}
+
+impl NamedTable {
+    /// Whether the location is a metadata.json and not a name.
+    pub fn is_metadata(&self) -> bool {
+        self.location.contains(['/', '\\']) || self.location.contains(".json")
+    }
+}
+
+impl FromStr for NamedTable {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let form = || "expected NAME=LOCATION or NAME=LOCATION@SNAPSHOT, like old=lake.market.trades@-2h".to_owned();
+        let (name, location) = text.split_once('=').ok_or_else(form)?;
+        if name.is_empty() || location.is_empty() {
+            return Err(form());
+        }
+        if name.contains(['.', '$', '"']) {
+            return Err(format!("`{name}` is no name of a table: one word without dots"));
+        }
+        // A reference may have slashes, and so has a path; an @ in a folder's name is none of ours.
+        let is_path =
+            location.split('@').next().is_some_and(|first| first.contains(['/', '\\']) || first.contains(':'));
+        let split = match is_path {
+            true => location.rsplit_once('@').filter(|(_, behind)| !behind.contains('/')),
+            false => location.split_once('@'),
+        };
+        let (location, snapshot) = match split {
+            Some((location, at)) => {
+                let snapshot = SnapshotSelector::parse(at).map_err(|error| error.to_string())?;
+                (location, Some(snapshot))
+            }
+            None => (location, None),
+        };
+        Ok(Self { name: name.to_owned(), location: location.to_owned(), snapshot })
+    }
+}
+
+fn output(text: &str) -> Result<PathBuf, String> {
+    if text.is_empty() {
+        return Err("expected a file".to_owned());
+    }
+    super::files::in_a_folder(Path::new(text))
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let ms = parse_duration_ms(text).and_then(|ms| u64::try_from(ms).ok()).filter(|ms| *ms > 0);
+    ms.map(Duration::from_millis).ok_or_else(|| "expected a duration above 0, like 30s or 10m".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(text: &str) -> (String, String, Option<SnapshotSelector>) {
+        let table: NamedTable = text.parse().expect("it is a table");
+        (table.name, table.location, table.snapshot)
+    }
+
+    #[test]
+    fn a_named_table_is_a_name_a_location_and_a_state() {
+        let of_name = ("t".to_owned(), "lake.ns.t".to_owned(), Some(SnapshotSelector::Id(17)));
+        assert_eq!(named("t=lake.ns.t@17"), of_name);
+        assert_eq!(named("t=lake.ns.t@a/b").2, Some(SnapshotSelector::Ref("a/b".to_owned())));
+        assert_eq!(named("t=/a@b/v1.metadata.json").1, "/a@b/v1.metadata.json");
+        assert_eq!(named("t=s3://b/v1.metadata.json@main").2, Some(SnapshotSelector::Ref("main".to_owned())));
+        assert!(matches!(named("t=lake.ns.t@2024-08-08T00:00:00Z").2, Some(SnapshotSelector::Time(_))));
+        for wrong in ["t", "=x", "t=", "a.b=lake.ns.t", "t=lake.ns.t@", "t=lake.ns.t@2024-08-08"] {
+            assert!(wrong.parse::<NamedTable>().is_err(), "{wrong}");
+        }
+    }
+}

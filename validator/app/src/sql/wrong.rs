@@ -1,0 +1,120 @@
+//! What is wrong with a query, at its place in the text, with what may have been meant.
+
+use std::error::Error;
+use std::ops::Range;
+use std::sync::Arc;
+
+use validator_engine::query::{Place, QueryError};
+
+use crate::config::{Problem, SourceFile, nearest};
+use crate::failure::Failure;
+
+/// Columns that are named where no nearer one is known.
+const COLUMNS_LISTED: usize = 12;
+
+/// The text of a query, to point at.
+#[derive(Debug)]
+pub struct Wrong {
+    file: Arc<SourceFile>,
+}
+
+impl Wrong {
+    /// Of this text.
+    pub fn new(text: &str) -> Self {
+        Self { file: Arc::new(SourceFile::new("query", text)) }
+    }
+
+    /// A problem at a place; the whole query where it is not known.
+    pub fn at(&self, place: Option<Place>, message: impl Into<String>) -> Problem {
+        let span = place.and_then(|place| self.span(place));
+        match span {
+            Some(span) => Problem::new(message).at(&self.file, Some(span)),
+            None => Problem::new(message),
+        }
+    }
+
+    /// What failed, with all its causes in one sentence, at a place.
+    pub fn because(&self, place: Option<Place>, error: &dyn Error) -> Problem {
+        let mut said = error.to_string();
+        let mut cause = error.source();
+        while let Some(next) = cause {
+            let text = next.to_string();
+            if !said.contains(&text) {
+                said = format!("{said}: {text}");
+            }
+            cause = next.source();
+        }
+        self.at(place, said)
+    }
+
+    /// The failure of a query: at its place where the query is wrong, else as it is.
+    pub fn query(&self, error: QueryError) -> Failure {
+        if !error.is_usage() {
+            return error.into();
+        }
+        let problem = match &error {
+            QueryError::NoColumn { name, known, at } => {
+                let place = at.or_else(|| self.place_of(name));
+                let problem = self.at(place, error.to_string());
+                match nearest(name, known.iter().map(String::as_str)) {
+                    Some(meant) => problem.hint(format!("did you mean {}?", identifier(meant))),
+                    None => problem.hint(columns(known)),
+                }
+            }
+            QueryError::NotAQuery { .. } => {
+                let problem = self.at(Some(Place { line: 1, column: 1 }), error.to_string());
+                problem.hint("SELECT, WITH, VALUES, DESCRIBE, SHOW TABLES and EXPLAIN are taken")
+            }
+            QueryError::NotOne { .. } => {
+                self.at(None, error.to_string()).hint("`validator sql --help` has examples of queries")
+            }
+            QueryError::Value { .. } => self
+                .at(None, error.to_string())
+                .hint("TRY_CAST gives NULL where CAST fails; a condition leaves rows out"),
+            other => self.at(other.place(), other.to_string()).hint("`validator sql --help` has examples of queries"),
+        };
+        vec![problem].into()
+    }
+
+    fn span(&self, place: Place) -> Option<Range<usize>> {
+        let text = self.file.text();
+        let start: usize = text.split_inclusive('\n').take(place.line.checked_sub(1)?).map(str::len).sum();
+        let line = text.get(start..)?.split('\n').next()?;
+        let at = line.char_indices().nth(place.column.checked_sub(1)?).map_or(line.len(), |(at, _)| at);
+        let rest = &line[at..];
+        let word = match rest.strip_prefix('"') {
+            Some(quoted) => quoted.find('"').map_or(rest.len(), |end| end + 2),
+            None => rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len()),
+        };
+        let length = word.max(rest.chars().next().map_or(0, char::len_utf8));
+        Some(start + at..start + at + length)
+    }
+
+    /// Where a word stands first.
+    fn place_of(&self, word: &str) -> Option<Place> {
+        let text = self.file.text();
+        let beside = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric() && c != '_');
+        let alone =
+            |at: &usize| beside(text[..*at].chars().next_back()) && beside(text[at + word.len()..].chars().next());
+        let at = text.match_indices(word).map(|(at, _)| at).find(alone)?;
+        let line_start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+        let line = text[..at].matches('\n').count() + 1;
+        Some(Place { line, column: text[line_start..at].chars().count() + 1 })
+    }
+}
+
+/// A name as a query writes it.
+pub fn identifier(name: &str) -> String {
+    let is_plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    if is_plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
+}
+
+fn columns(known: &[String]) -> String {
+    let shown: Vec<String> = known.iter().take(COLUMNS_LISTED).map(|name| identifier(name)).collect();
+    match known.len() {
+        0 => "there are no columns here".to_owned(),
+        all if all > shown.len() => format!("there are {} and {} more", shown.join(", "), all - shown.len()),
+        _ => format!("there are {}", shown.join(", ")),
+    }
+}
