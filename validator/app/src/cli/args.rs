@@ -10,8 +10,12 @@ use clap::{Args, Parser, Subcommand};
 use validator_core::contract::Envelope;
 
 use super::color::ColorChoice;
+use super::completions::CompletionsArgs;
 use super::files::{FindingsFile, ReportTarget};
+use super::man::ManArgs;
+use super::schema::SchemaArgs;
 use crate::config::{BoundError, Edge, Instant, SnapshotSelector};
+use crate::version;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -52,14 +56,56 @@ Exit codes:
   1  not so
   3  the demo could not be run";
 
+const SCHEMA_EXAMPLES: &str = "\
+Examples:
+  validator schema report > report.schema.json
+  validator schema pipeline > pipeline.schema.json
+  validator schema config > validator.schema.json
+
+The first line of a pipeline file that an editor shall check:
+  #:schema ./pipeline.schema.json";
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  validator completions bash > ~/.local/share/bash-completion/completions/validator
+  validator completions zsh > ~/.zfunc/_validator
+  validator completions fish > ~/.config/fish/completions/validator.fish";
+
+const MAN_EXAMPLES: &str = "\
+Examples:
+  validator man | man -l -
+  validator man --output ~/.local/share/man/man1";
+
+const ABOUT: &str = "\
+Proves, message by message, that what Kafka carried is what an Iceberg table holds.
+
+It reads both sides and writes to neither: no offset is committed, no group is joined, no row is touched.";
+
+const HELP_OF_A_COMMAND: &str = "`validator COMMAND --help` has the examples and exit codes of a command.";
+
 /// Proves, message by message, that what Kafka carried is what an Iceberg table holds.
 #[derive(Debug, Parser)]
-#[command(name = "validator", version, about, after_help = EXIT_CODES, arg_required_else_help = true)]
-#[command(disable_help_subcommand = true)]
+#[command(name = "validator", version = version::SHORT, long_version = version::LONG, about, long_about = ABOUT)]
+#[command(after_help = HELP_OF_A_COMMAND, after_long_help = EXIT_CODES)]
+#[command(arg_required_else_help = true, disable_help_subcommand = true)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+
+    /// Colours: auto (on a terminal, unless NO_COLOR is set), always or never [default: auto]
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        value_enum,
+        default_value_t,
+        hide_possible_values = true,
+        hide_default_value = true,
+        help_heading = "Global options",
+        display_order = 900
+    )]
+    pub color: ColorChoice,
 }
 
 /// The commands.
@@ -76,6 +122,18 @@ pub enum Command {
     /// Watch the validator at work on market data with injected faults; needs nothing installed
     #[command(after_help = DEMO_EXAMPLES)]
     Demo(DemoArgs),
+    /// Print the JSON Schema of an answer or of a file that people write
+    ///
+    /// Draft 2020-12. Editors that read `#:schema` (Even Better TOML, taplo) complete and check keys with the schemas of
+    /// the two TOML files.
+    #[command(after_help = SCHEMA_EXAMPLES)]
+    Schema(SchemaArgs),
+    /// Print the completions of a shell
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
+    Completions(CompletionsArgs),
+    /// Print the man page, or write those of all commands into a folder
+    #[command(after_help = MAN_EXAMPLES)]
+    Man(ManArgs),
 }
 
 /// `validator reconcile`
@@ -139,17 +197,6 @@ pub struct ReconcileArgs {
     /// No progress on stderr
     #[arg(long)]
     pub quiet: bool,
-
-    /// Colours: auto (on a terminal, unless NO_COLOR is set), always or never [default: auto]
-    #[arg(
-        long,
-        value_name = "WHEN",
-        value_enum,
-        default_value_t,
-        hide_possible_values = true,
-        hide_default_value = true
-    )]
-    pub color: ColorChoice,
 }
 
 /// `validator check`

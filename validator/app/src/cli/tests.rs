@@ -5,7 +5,7 @@ use std::path::Path;
 use clap::{CommandFactory, Parser};
 use validator_core::contract::Envelope;
 
-use super::{CheckArgs, Cli, Command, DemoArgs, FindingsFile, ReconcileArgs, ReportTarget};
+use super::{CheckArgs, Cli, Command, DemoArgs, Exit, FindingsFile, ReconcileArgs, ReportTarget};
 use crate::config::{Edge, Instant, SnapshotSelector};
 
 fn parse(line: &str) -> Result<Command, clap::Error> {
@@ -48,6 +48,31 @@ fn help(path: &[&str]) -> String {
         command = command.find_subcommand_mut(name).expect("the command is there");
     }
     command.render_long_help().to_string()
+}
+
+#[test]
+fn help_says_of_exit_codes_what_they_mean() {
+    let text = help(&["reconcile"]);
+    for exit in Exit::ALL {
+        let line = format!("  {}  {}", exit.code(), exit.means());
+        assert!(text.contains(&line), "{line}");
+    }
+}
+
+#[test]
+fn every_command_has_examples_and_every_flag_a_sentence() {
+    let mut command = Cli::command();
+    command.build();
+    for command in command.get_subcommands() {
+        let name = command.get_name();
+        let long = command.clone().render_long_help().to_string();
+        assert!(long.contains("Examples:"), "{name} has no examples");
+        assert!(long.contains(&format!("validator {name}")), "{name}: an example is of another command");
+        for argument in command.get_arguments() {
+            let id = argument.get_id();
+            assert!(argument.get_help().is_some(), "{name} {id} has no help");
+        }
+    }
 }
 
 #[test]

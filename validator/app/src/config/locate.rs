@@ -32,7 +32,8 @@ pub fn locate(argument: &str, service: &Service) -> Result<PathBuf, ConfigError>
         (Some(only), None) => Ok(only.path.clone()),
         (Some(first), Some(second)) => {
             let files = format!("{} and {}", first.path.display(), second.path.display());
-            Err(unknown(argument, Problem::new(format!("two files hold a pipeline `{argument}`: {files}"))))
+            let problem = Problem::new(format!("two files hold a pipeline `{argument}`: {files}"));
+            Err(unknown(argument, problem.hint(format!("name the file: {}", first.path.display()))))
         }
         (None, _) => Err(unknown(argument, not_found(argument, service, &candidates))),
     }
@@ -50,7 +51,9 @@ pub fn all(service: &Service) -> Result<Vec<PathBuf>, ConfigError> {
 fn candidates(service: &Service) -> Result<Vec<Candidate>, ConfigError> {
     let mut paths = Vec::new();
     for pattern in &service.pipelines {
-        let wrong = |message: String| unknown(pattern, Problem::new(message));
+        let wrong = |message: String| {
+            unknown(pattern, Problem::new(message).hint("write `pipelines = [\"rules/suites/*.toml\"]` in [service]"))
+        };
         let matches = glob::glob(pattern).map_err(|error| wrong(format!("`{pattern}` is no glob: {}", error.msg)))?;
         for path in matches {
             let path =

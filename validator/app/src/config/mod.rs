@@ -14,6 +14,7 @@ mod identity;
 mod interpolate;
 mod item;
 mod join;
+pub mod keys;
 mod locate;
 mod nearest;
 mod pipeline;

@@ -32,7 +32,10 @@ pub fn read_store(section: &Section<'_>, walk: &Walk<'_>, warnings: &mut Vec<Pro
     }
     let pair = (store.access_key_id.is_some(), store.secret_access_key.is_some());
     if matches!(pair, (true, false) | (false, true)) || (store.session_token.is_some() && !pair.0) {
-        section.note(Problem::new("a key is `s3.access-key-id` and `s3.secret-access-key`, both"));
+        section.note(
+            Problem::new("a key is `s3.access-key-id` and `s3.secret-access-key`, both")
+                .hint("write the one that is not there, or take the other out"),
+        );
     }
     store
 }

@@ -19,7 +19,7 @@ mod problem;
 mod progress;
 mod report;
 mod value;
-mod words;
+pub(crate) mod words;
 mod wrap;
 
 pub use command::command_line;

@@ -321,14 +321,6 @@ fn a_key_in_the_wrong_section_is_told_where_it_belongs() {
 }
 
 #[test]
-fn every_home_of_a_key_knows_it() {
-    for (key, home) in super::super::nearest::HOMES {
-        let shown = seen(pipeline(&format!("[{home}]\n{key} = 1979-05-27\n")));
-        assert!(!shown.contains(&format!("unknown key `{key}`")), "{key}: {shown}");
-    }
-}
-
-#[test]
 fn wrong_types_and_values_say_what_was_expected() {
     let text = "\
 [pipeline]
