@@ -41,9 +41,10 @@ fn commit(root: &Path) -> Option<(String, String)> {
     if Path::new(&top).canonicalize().ok()? != root.canonicalize().ok()? {
         return None;
     }
-    // HEAD names a branch; the branch is a file of its own, or a line of packed-refs.
+    // HEAD names a branch; the branch is a file of its own, or a line of packed-refs. The log of HEAD has a line for each
+    // commit and checkout, also for the first commit of a branch that had no file.
     let branch = git(root, &["symbolic-ref", "--quiet", "HEAD"]);
-    for name in ["HEAD", "packed-refs"].into_iter().chain(branch.as_deref()) {
+    for name in ["HEAD", "logs/HEAD", "packed-refs"].into_iter().chain(branch.as_deref()) {
         let path = root.join(git(root, &["rev-parse", "--git-path", name])?);
         if path.exists() {
             println!("cargo:rerun-if-changed={}", path.display());
@@ -78,7 +79,10 @@ fn epoch() -> Option<String> {
 /// A line for each library, from the lock file; what is not locked is not said.
 fn libraries(root: &Path) -> String {
     let path = root.join("Cargo.lock");
-    println!("cargo:rerun-if-changed={}", path.display());
+    // To watch what is not there would make every build anew.
+    if path.exists() {
+        println!("cargo:rerun-if-changed={}", path.display());
+    }
     let lock = fs::read_to_string(path).unwrap_or_default();
     let locked = |name: &str| {
         let package = lock.split("[[package]]").find(|package| value(package, "name") == Some(name))?;

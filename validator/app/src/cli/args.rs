@@ -56,6 +56,11 @@ Exit codes:
   1  not so
   3  the demo could not be run";
 
+/// Headings of the flags of `reconcile`.
+const JUDGED: &str = "What is judged";
+const RECORDED: &str = "Recorded messages";
+const ANSWERS: &str = "Answers";
+
 const SCHEMA_EXAMPLES: &str = "\
 Examples:
   validator schema report > report.schema.json
@@ -149,36 +154,54 @@ pub struct ReconcileArgs {
 
     /// First message: offsets (12345, or 0:100,1:2500 by partition), a time (RFC 3339, or -2h), or earliest [default:
     /// the pipeline's start, else earliest]
-    #[arg(long, value_name = "OFFSETS|TIME|earliest", value_parser = from_edge, allow_hyphen_values = true)]
+    #[arg(
+        long,
+        help_heading = JUDGED,
+        value_name = "OFFSETS|TIME|earliest",
+        value_parser = from_edge,
+        allow_hyphen_values = true
+    )]
     pub from: Option<Edge>,
 
     /// End, itself not read: offsets, a time, or now [default: now]
-    #[arg(long, value_name = "OFFSETS|TIME|now", value_parser = to_edge, allow_hyphen_values = true)]
+    #[arg(
+        long,
+        help_heading = JUDGED,
+        value_name = "OFFSETS|TIME|now",
+        value_parser = to_edge,
+        allow_hyphen_values = true
+    )]
     pub to: Option<Edge>,
 
     /// The table's state to judge: a snapshot id, a branch or tag, or a time [default: the current one]
-    #[arg(long, value_name = "ID|REF|TIME", value_parser = snapshot, allow_hyphen_values = true)]
+    #[arg(
+        long,
+        help_heading = JUDGED,
+        value_name = "ID|REF|TIME",
+        value_parser = snapshot,
+        allow_hyphen_values = true
+    )]
     pub snapshot: Option<SnapshotSelector>,
 
     /// The time of the judgement, to which settle and give_up are measured [default: the snapshot's when one is
     /// named, else now]
-    #[arg(long, value_name = "TIME", value_parser = instant, allow_hyphen_values = true)]
+    #[arg(long, help_heading = JUDGED, value_name = "TIME", value_parser = instant, allow_hyphen_values = true)]
     pub as_of: Option<Instant>,
 
     /// Read recorded messages from these files (globs) in place of the brokers
-    #[arg(long, value_name = "FILES", num_args = 1..)]
+    #[arg(long, help_heading = RECORDED, value_name = "FILES", num_args = 1..)]
     pub source: Vec<String>,
 
     /// How messages lie in the files of --source [default: as [source] says, else none]
-    #[arg(long, value_name = "none|kcat|table", value_parser = envelope, requires = "source")]
+    #[arg(long, help_heading = RECORDED, value_name = "none|kcat|table", value_parser = envelope, requires = "source")]
     pub envelope: Option<Envelope>,
 
     /// Write the report as JSON; - is stdout [default: a text report on stdout]
-    #[arg(long, value_name = "FILE.json")]
+    #[arg(long, help_heading = ANSWERS, value_name = "FILE.json")]
     pub report: Option<ReportTarget>,
 
     /// Write every finding, one JSON object a line
-    #[arg(long, value_name = "FILE.jsonl")]
+    #[arg(long, help_heading = ANSWERS, value_name = "FILE.jsonl")]
     pub findings: Option<FindingsFile>,
 
     /// Threads that read and digest [default: one for each core]

@@ -100,7 +100,11 @@ fn read_sql(section: &Section<'_>, name: &str, walk: &Walk<'_>, warnings: &mut V
             Some(CatalogConfig::Postgres(config))
         }
         _ => {
-            section.note_at(Problem::new("`uri` of a SQL catalog starts with sqlite:/// or postgres://"), &uri.span);
+            section.note_at(
+                Problem::new("`uri` of a SQL catalog starts with sqlite:/// or postgres://")
+                    .hint("write `uri = \"sqlite:///path/to/catalog.db\"`"),
+                &uri.span,
+            );
             None
         }
     }

@@ -118,6 +118,7 @@ impl Pipeline {
     fn problem(&self, place: &str, message: impl Into<String>, span: Option<Range<usize>>) -> Problem {
         let problem = Problem::new(message).at(&self.file, span);
         match line_to_write(place) {
+            _ if is_sql(place) => problem.hint(SQL_HINT),
             Some(line) => problem.hint(format!("write a line like `{line}`")),
             None => problem.hint("`validator schema pipeline` says what each key may be"),
         }
@@ -133,6 +134,15 @@ impl Pipeline {
         }
     }
 }
+
+/// Whether the value of a key is an expression.
+fn is_sql(place: &str) -> bool {
+    place.starts_with("map.") || matches!(place, "pipeline.filter" | "identity.delete_when")
+}
+
+/// What an expression is.
+const SQL_HINT: &str =
+    "write DataFusion SQL over the fields of a message, like `CASE WHEN maker THEN 'SELL' ELSE 'BUY' END`";
 
 /// What one walk over the file finds.
 struct Read {

@@ -6,6 +6,7 @@ use toml::de::DeValue;
 use validator_table::{Pem, PropertyError, S3Config};
 
 use super::item::Item;
+use super::keys::line_to_write;
 use super::nearest::{list, nearest};
 use super::problem::Problem;
 use super::secret::secret_of;
@@ -71,7 +72,9 @@ fn set(store: &mut S3Config, section: &Section<'_>, name: &str, item: &Item<'_>,
     match store.set(name, value) {
         Ok(()) => {}
         Err(PropertyError::Value { expected }) => {
-            section.note_at(Problem::new(format!("`{name}` is {expected}")), &item.span);
+            let problem = Problem::new(format!("`{name}` is {expected}"));
+            let line = line_to_write(&format!("catalogs.lake.storage.{name}")).unwrap_or_default();
+            section.note_at(problem.hint(format!("write `{line}`")), &item.span);
         }
         Err(PropertyError::Unknown) => {
             let known = || S3Config::PROPERTIES.into_iter().chain([CA]);

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::{cell, table};
 use crate::config::keys::{Key, Kind, Need, PIPELINE_FILE, SERVICE_FILE, Table};
+use crate::config::list;
 
 /// Both files.
 pub fn page() -> String {
@@ -26,15 +27,16 @@ fn section(of: &'static Table) -> String {
     let rows: Vec<Vec<String>> = of.keys.iter().filter(|key| !is_table(key)).map(|key| row(of, key)).collect();
     if !rows.is_empty() {
         text += "\n";
-        text += &table(&["key", "value", "means"], rows);
+        text += table(&["key", "value", "means"], rows).trim_end();
+        text += "\n";
     }
     for either in of.either {
         let [first, second] = either.keys;
         let beside = match either.of {
-            [] => String::new(),
+            [] => "Always: ".to_owned(),
             words => format!("Mode {}: ", quoted(words)),
         };
-        writeln!(text, "{beside}One of `{first}` and `{second}`, not both.\n").expect("a String takes all");
+        write!(text, "\n{beside}one of `{first}` and `{second}`, not both.\n").expect("a String takes all");
     }
     if let Some(free) = &of.free {
         write!(text, "\nOne line for each {}: {}.\n", free.name, free.kind.words()).expect("a String takes all");
@@ -47,7 +49,8 @@ fn section(of: &'static Table) -> String {
         .chain(of.free.as_ref().map(|free| free.example.to_owned()))
         .collect();
     // Keys that exclude each other would make no example.
-    if of.selector.is_empty() && of.either.is_empty() && !examples.is_empty() {
+    let is_whole = of.selector.is_empty() && of.either.is_empty() && of.keys.iter().all(|key| key.with.is_empty());
+    if is_whole && !examples.is_empty() {
         write!(text, "\n```toml\n[{}]\n{}\n```\n", of.path, examples.join("\n")).expect("a String takes all");
     }
     text
@@ -89,5 +92,5 @@ fn default(text: &str) -> String {
 }
 
 fn quoted(words: &[&str]) -> String {
-    words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" and ")
+    list(words, "and")
 }

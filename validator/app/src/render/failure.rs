@@ -83,7 +83,9 @@ fn tap_hint(error: &TapError) -> String {
         | TapError::RegistryRefused { .. }
         | TapError::RegistryClient { .. }
         | TapError::RegistryAnswer { .. } => "`curl URL/subjects` shows whether the url of [schema_registry] answers",
-        TapError::SchemaFile { .. } => "`schema` in [pipeline] is a file of JSON that an Avro registry would take",
+        TapError::SchemaFile { .. } => {
+            "`schema` in [pipeline] names a file with an Avro schema, as `curl URL/schemas/ids/1/schema` of a registry prints it"
+        }
         _ => "`--source FILES` names other files; `ls` shows which there are",
     };
     hint.to_owned()

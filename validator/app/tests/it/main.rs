@@ -5,6 +5,7 @@ mod capture;
 mod cli;
 mod extreme;
 mod foreign_tables;
+mod guide;
 mod real_kafka;
 mod registry_stub;
 mod scene;

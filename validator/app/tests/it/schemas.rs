@@ -113,10 +113,10 @@ fn scenes() -> Vec<Scene> {
     vec![
         Scene::offset().topic(topic).file("0@0 a 1 | 0@1 b 2.12 | 0@9 x 9").file("1@0 d 4").file("1@0 d 4 | 1@2 e 5"),
         Scene::offset().topic("0@0 a 1 | 0@1 b 2").file("0@0 a 1 | 0@1 b 2"),
-        Scene::offset().payload(0, "<trade/>").topic("0@1 b 2").file("0@1 b 2 | - - -"),
+        Scene::offset().payload(0, "<trade/>").topic("0@1 b 2").file("0@1 b 2 | 0@0 a 1"),
         Scene::content().topic("0@0 a 1 | 0@1 a 1 | 0@2 b 2").file("a 1 | b 3"),
         Scene::key().topic("0@0 a 1 | 0@1 b 2").file("a 1 | c 2"),
-        Scene::offset().topic("").file(""),
+        Scene::offset().topic("0@0 a 1"),
     ]
 }
 
@@ -226,7 +226,7 @@ fn files_of_people_are_valid_where_they_are_and_wrong_keys_are_not() {
 #[test]
 fn an_editor_finds_the_schema_by_the_first_line_of_a_file() {
     let home = tempfile::tempdir().expect("the system gives a folder");
-    schemas(home.path());
+    assert!(schemas(home.path())("pipeline").is_file());
     let lint = |rest: &str| {
         let text = format!("#:schema ./pipeline.schema.json\n{PIPELINE}{rest}");
         fs::write(home.path().join("p.toml"), text).expect("the folder takes files");

@@ -212,20 +212,28 @@ fn tables() -> impl Iterator<Item = &'static Table> {
     PIPELINE_FILE.with_inner().into_iter().chain(SERVICE_FILE.with_inner())
 }
 
-/// The line to write for a key at a path (`identity.width`, `catalogs.lake.uri`): what a hint shows.
+/// The line to write for a key at a path (`identity.width`, `catalogs.lake.uri`, `map.price`): what a hint shows.
 pub fn line_to_write(path: &str) -> Option<String> {
-    let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
-    let is_it = |table: &&Table| match table.path.split_once("NAME") {
-        Some((before, after)) => section
-            .strip_prefix(before)
-            .is_some_and(|rest| rest.split_once('.').map_or("", |(_, rest)| rest) == after.trim_start_matches('.')),
-        None => table.path == section,
+    tables().find_map(|table| {
+        let name = name_in(table, path)?;
+        if let Some(key) = table.key(name) {
+            return (!key.example.is_empty()).then(|| format!("{name} = {}", key.example));
+        }
+        let (_, value) = table.free.as_ref()?.example.split_once(" = ")?;
+        Some(format!("{name} = {value}"))
+    })
+}
+
+/// What stands behind the table's own path.
+fn name_in<'p>(table: &Table, path: &'p str) -> Option<&'p str> {
+    let Some((before, after)) = table.path.split_once("NAME") else {
+        return if table.path.is_empty() { Some(path) } else { path.strip_prefix(table.path)?.strip_prefix('.') };
     };
-    let table = tables().find(is_it)?;
-    if let Some(key) = table.key(name).filter(|key| !key.example.is_empty()) {
-        return Some(format!("{name} = {}", key.example));
+    let (_, behind) = path.strip_prefix(before)?.split_once('.')?;
+    match after.strip_prefix('.') {
+        Some(inner) => behind.strip_prefix(inner)?.strip_prefix('.'),
+        None => Some(behind),
     }
-    table.free.as_ref().map(|free| free.example.to_owned())
 }
 
 /// The section of a pipeline file where a key belongs.

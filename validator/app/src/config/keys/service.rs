@@ -7,7 +7,7 @@ use crate::config::catalog::KINDS;
 pub static SERVICE_FILE: Table = Table {
     path: "",
     says: "Brokers, registry, catalogs, and what the validator itself needs. Paths start at the file's folder. `${NAME}` \
-           in any text is filled in from the environment; `$$${` is the text `${` itself.",
+           in any text is filled in from the environment; `$${NAME}` is that text itself.",
     selector: "",
     either: &[],
     keys: &[

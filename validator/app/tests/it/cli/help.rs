@@ -24,7 +24,30 @@ fn commands() -> Vec<String> {
 
 #[test]
 fn the_short_help_is_one_screen() {
-    assert_snapshot!(validator(home().path(), "-h").stdout);
+    assert_snapshot!(validator(home().path(), "-h").stdout, @"
+    Proves, message by message, that what Kafka carried is what an Iceberg table holds
+
+    Usage: validator [OPTIONS] <COMMAND>
+
+    Commands:
+      reconcile    Judge a range of a topic against a snapshot of a table
+      check        Lint the configuration and pipelines against the live topic and table
+      demo         Watch the validator at work on market data with injected faults; needs nothing
+                   installed
+      schema       Print the JSON Schema of an answer or of a file that people write
+      completions  Print the completions of a shell
+      man          Print the man page, or write those of all commands into a folder
+
+    Options:
+      -h, --help     Print help (see more with '--help')
+      -V, --version  Print version
+
+    Global options:
+          --color <WHEN>  Colours: auto (on a terminal, unless NO_COLOR is set), always or never
+                          [default: auto]
+
+    `validator COMMAND --help` has the examples and exit codes of a command.
+    ");
     let commands = commands();
     assert!(commands.len() >= 6 && commands.contains(&"reconcile".to_owned()), "{commands:?}");
 }
@@ -98,13 +121,17 @@ fn the_version_says_commit_and_libraries() {
         line.unwrap_or_else(|| panic!("no {name} in {long}")).split_whitespace().nth(1).unwrap_or_default().to_owned()
     };
     let lock = include_str!("../../../../../Cargo.lock");
-    for (known, name) in [("arrow", "arrow-array"), ("datafusion", "datafusion"), ("iceberg", "iceberg"), ("parquet", "parquet")] {
+    for (known, name) in
+        [("arrow", "arrow-array"), ("datafusion", "datafusion"), ("iceberg", "iceberg"), ("parquet", "parquet")]
+    {
         assert!(lock.contains(&format!("name = \"{name}\"\nversion = \"{}\"", of(known))), "{known} {}", of(known));
     }
     // What is linked says its own version.
     assert_eq!(of("librdkafka"), fixtures_harness::librdkafka_version());
     let in_clone = Command::new("git").args(["rev-parse", "--short", "HEAD"]).stdin(Stdio::null()).output();
-    if let Ok(output) = in_clone.map_err(drop).and_then(|output| if output.status.success() { Ok(output) } else { Err(()) }) {
+    if let Ok(output) =
+        in_clone.map_err(drop).and_then(|output| if output.status.success() { Ok(output) } else { Err(()) })
+    {
         let commit = String::from_utf8(output.stdout).expect("a hash is text");
         let said = short.split_once('(').map_or("", |(_, rest)| rest);
         assert!(said.starts_with(commit.trim()), "{short} is not of {commit}");
@@ -170,7 +197,13 @@ fn man_pages_are_of_every_command() {
         let page = fs::read_to_string(home.path().join(format!("validator-{name}.1"))).expect("a page is there");
         assert!(page.contains(".SH OPTIONS") && page.contains("Examples"), "{name}: {page}");
     }
-    assert_snapshot!(validator(home.path(), "man --output no/such").all(), @r"");
+    assert_snapshot!(validator(home.path(), "man --output no/such").all(), @"
+    exit 3
+    --- stderr
+    error: write no/such/validator.1
+      because: No such file or directory (os error 2)
+      hint:    `ls -ld no/such`
+    ");
     // Where groff is installed, it reads each page without a complaint.
     for entry in fs::read_dir(home.path()).expect("the folder is readable") {
         let path = entry.expect("readable").path();

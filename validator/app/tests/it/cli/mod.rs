@@ -7,6 +7,7 @@ mod json;
 mod ranges;
 mod report;
 mod screens;
+mod version;
 
 use crate::scene::{Folder, Scene};
 use crate::transcript::{Ran, run};

@@ -11,7 +11,8 @@ const JUDGED: &str = "reconcile pipeline.toml --as-of 2024-08-08T14:00:00Z --qui
 /// What does not differ from run to run.
 fn steady(text: &str, folder: &Folder) -> String {
     let text = text.replace(&folder.path().display().to_string(), "DIR");
-    let untimed = |line: &str| line.split_once(", took").map_or(line.to_owned(), |(before, _)| format!("{before}, took TIME"));
+    let untimed =
+        |line: &str| line.split_once(", took").map_or(line.to_owned(), |(before, _)| format!("{before}, took TIME"));
     text.lines().map(|line| untimed(line) + "\n").collect()
 }
 
@@ -26,7 +27,24 @@ fn a_report_keeps_to_the_columns_there_are() {
     assert!(text.lines().all(|line| line.chars().count() <= 40), "{text}");
     // The folder's name is broken at the edge: what stands before the first of it.
     let before = text.split("\nmessages").next().unwrap_or_default();
-    assert_snapshot!(steady(before, &folder));
+    assert_snapshot!(steady(before, &folder), @"
+    BREACHED  trades
+      fidelity 0.5 is below its target
+      0.9999
+
+      topic   trades, 2 partitions
+      table   lake.market.trades, snapshot
+              1003, 3 files
+      judged  2024-08-08T14:00:00.000Z, took TIME
+              125 ms
+      proof   2 segments, 0 balanced, 2
+              disputed, 2 of these judged
+
+    fidelity      0.5 (target 0.9999)
+    completeness  1
+    precision     0.5
+    coverage      0.75
+    ");
 }
 
 #[test]
@@ -72,7 +90,42 @@ fn progress_is_for_a_terminal_and_not_for_a_dumb_one() {
 #[test]
 fn what_could_not_be_judged_is_said_first() {
     let folder = written(&Scene::offset().topic("0@0 a 1 | 0@1 b 2").file("0@0 a 1"));
-    assert_snapshot!(reconcile(&folder, "").all());
+    assert_snapshot!(reconcile(&folder, "").all(), @"
+    exit 3
+    --- stdout
+    UNJUDGED  trades
+      coverage 0.5 is below its target 0.9999: too much could not be judged, or not yet
+
+      topic   trades, 1 partition
+      table   lake.market.trades, snapshot 1001, 1 file
+      judged  2024-08-08T14:00:00.000Z, took TIME
+      proof   1 segment, 0 balanced, 1 disputed, 1 of these judged
+
+    fidelity      1 (target 0.9999)
+    completeness  1
+    precision     1
+    coverage      0.5 (target 0.9999)
+
+    messages  2
+      intact                 1
+      overdue                1
+
+    rows  1 in scope
+      intact                 1
+
+    findings  1
+      overdue                       1
+
+    overdue  no row yet, and the table has not moved past it: lag, not loss
+      trades[0]@1  2024-08-08T12:00:00.000Z
+        topic = trades, partition = 0, offset = 1
+        no row yet, and the table has not moved past it: lag, not loss
+
+    next
+      validator reconcile pipeline.toml --as-of 2024-08-08T14:00:00Z --findings findings.jsonl
+      validator reconcile pipeline.toml --as-of 2024-08-08T14:00:00Z (again, after the table's next
+      commit: what is on its way is not lost)
+    ");
 }
 
 #[test]
