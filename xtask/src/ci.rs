@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::command::{Done, Failure, built, cargo, run as run_command, run_as_ci};
-use crate::{demos, package, packages, prerequisites, tidy};
+use crate::{demos, docs, package, packages, prerequisites, tidy};
 
 /// Demo seeds in CI; `cargo xtask demos` runs more.
 const DEMO_SEEDS: u64 = 5;
@@ -13,13 +13,14 @@ const DEMO_SEEDS: u64 = 5;
 type Stage = (&'static str, fn() -> Done);
 
 /// Cheap checks first, so that a slip costs seconds; what needs the whole build last.
-const STAGES: [Stage; 9] = [
+const STAGES: [Stage; 10] = [
     ("format", || run_command(cargo(&["fmt", "--all", "--check"]))),
     ("tidy", tidy::run),
     ("packages", packages::check),
     ("prefetch", || run_command(Command::new(built("prefetch")?))),
     ("clippy", || run_command(cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))),
-    ("docs", docs),
+    ("rustdoc", rustdoc),
+    ("reference", || docs::run_docs(&docs::Docs::CHECK)),
     ("demos", || demos::run(&demos::Demos::first(DEMO_SEEDS))),
     ("package", package::check),
     ("tests", tests),
@@ -59,7 +60,7 @@ fn report(times: &[(&str, Duration)]) {
     println!("{:<10} {:>8.1} s", "total", total.as_secs_f64());
 }
 
-fn docs() -> Done {
+fn rustdoc() -> Done {
     let mut command = cargo(&["doc", "--workspace", "--no-deps", "--locked"]);
     command.env("RUSTDOCFLAGS", "-D warnings");
     run_command(command)

@@ -98,13 +98,14 @@ pub fn output(mut command: Command) -> Result<String, Failure> {
     }
 }
 
-/// Builds our own programs and returns the path of the one called `name`: `validator` or `prefetch`.
+/// Builds our own programs and returns the path of the one called `name`: `validator`, `prefetch` or `reference`.
 ///
-/// Both at once and with the features of the whole workspace and its tests: any other selection turns on other features
+/// All at once and with the features of the whole workspace and its tests: any other selection turns on other features
 /// in shared dependencies, and half of DataFusion would be built once more for it.
 pub fn built(name: &str) -> Result<PathBuf, Failure> {
     program(name, |build| {
-        build.args(["build", "--workspace", "--locked", "--bin", "validator", "--example", "prefetch"]);
+        build.args(["build", "--workspace", "--locked", "--bin", "validator"]);
+        build.args(["--example", "prefetch", "--example", "reference"]);
     })
 }
 

@@ -5,6 +5,7 @@ mod bench;
 mod ci;
 mod command;
 mod demos;
+mod docs;
 mod flame;
 mod fuzz;
 mod licences;
@@ -37,6 +38,8 @@ enum Task {
     Package(package::Package),
     /// Counts the binary's packages, checks licences and bans
     Packages,
+    /// Writes docs/reference from the code; CI runs it with `--check`
+    Docs(docs::Docs),
     /// Measures release builds over real parts and prints each figure beside its bound
     Bench(bench::Bench),
     /// Records `validator` with these arguments under perf and draws a flame graph of it
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
         Task::Tidy => tidy::run(),
         Task::Package(package) => package::run_task(&package),
         Task::Packages => packages::check(),
+        Task::Docs(docs) => docs::run_docs(&docs),
         Task::Bench(bench) => bench::run(&bench),
         Task::Flame(flame) => flame::run(&flame),
         Task::Fuzz(fuzz) => fuzz::run(&fuzz),

@@ -28,15 +28,16 @@ pub fn check(args: &CheckArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     terminal.warn(&service.warnings);
     let runtime = open::runtime()?;
     let mut exit = Exit::Holds;
-    for name in names(args, &loader, &service)? {
-        let (said, failure) = match loader.pipeline(&name, &service) {
+    let names = names(args, &loader, &service)?;
+    for (name, path) in names.iter().zip(loader.locate_each(&names, &service)) {
+        let (said, failure) = match path.and_then(|path| loader.pipeline_file(&path)) {
             Ok(pipeline) => match problems_of(&pipeline, &service, args.offline, now_ms, &runtime) {
                 Ok(checked) => (sentence(&pipeline, &checked), failure_of(checked.problems)),
                 Err(failure) => (verdict(&pipeline.contract.name, &failure), Some(failure)),
             },
             Err(error) => {
                 let failure = Failure::from(error);
-                (verdict(&name, &failure), Some(failure))
+                (verdict(name, &failure), Some(failure))
             }
         };
         terminal.answer(&said)?;

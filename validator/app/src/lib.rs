@@ -6,25 +6,29 @@
 mod answer;
 mod check;
 pub mod cli;
+mod completions;
 pub mod config;
 mod decoders;
 mod demo;
 mod failure;
 mod init;
+mod man;
 mod messages;
 mod open;
 mod outputs;
 mod reconcile;
+pub mod reference;
 pub mod render;
 pub mod report;
+pub mod schema;
 mod sql;
 mod table_findings;
 mod terminal;
+mod version;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
 pub use answer::Answer;
@@ -32,7 +36,7 @@ pub use failure::Failure;
 pub use reconcile::{Request, judge, prepare};
 pub use render::Progress;
 
-use cli::{Cli, Command};
+use cli::Command;
 use terminal::Terminal;
 
 /// Parses the command line, runs it, prints a failure once, and gives the exit code.
@@ -43,31 +47,20 @@ pub fn main() -> ExitCode {
 /// The same with these arguments, the first of which is the program's name.
 pub fn main_of(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     validator_table::quiet_contained_panics();
-    let cli = Cli::parse_from(arguments);
+    let cli = cli::parse(arguments);
     let filter = EnvFilter::try_from_env("VALIDATOR_LOG").unwrap_or_else(|_| EnvFilter::new("off"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    let (terminal, result) = match &cli.command {
-        Command::Reconcile(args) => {
-            let terminal = Terminal::new(args.color);
-            (terminal, failure::contained(|| reconcile::reconcile(args, &terminal)))
-        }
-        Command::Check(args) => {
-            let terminal = Terminal::new(cli::ColorChoice::Auto);
-            (terminal, failure::contained(|| check::check(args, &terminal)))
-        }
-        Command::Init(args) => {
-            let terminal = Terminal::new(cli::ColorChoice::Auto);
-            (terminal, failure::contained(|| init::init(args, &terminal)))
-        }
-        Command::Sql(args) => {
-            let terminal = Terminal::new(cli::ColorChoice::Auto);
-            (terminal, failure::contained(|| sql::sql(args, &terminal)))
-        }
-        Command::Demo(args) => {
-            let terminal = Terminal::new(cli::ColorChoice::Auto);
-            (terminal, failure::contained(|| demo::demo(args, &terminal)))
-        }
-    };
+    let terminal = Terminal::new(cli.color);
+    let result = failure::contained(|| match &cli.command {
+        Command::Reconcile(args) => reconcile::reconcile(args, &terminal),
+        Command::Check(args) => check::check(args, &terminal),
+        Command::Init(args) => init::init(args, &terminal),
+        Command::Sql(args) => sql::sql(args, &terminal),
+        Command::Demo(args) => demo::demo(args, &terminal),
+        Command::Schema(args) => schema::schema(args, &terminal),
+        Command::Completions(args) => completions::completions(args, &terminal),
+        Command::Man(args) => man::man(args, &terminal),
+    });
     match result {
         Ok(exit) => exit.into(),
         Err(failure) => {

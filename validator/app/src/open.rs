@@ -183,16 +183,19 @@ fn place_of(contract: &Contract, column: &str) -> String {
 /// All problems, each at its place in the pipeline file.
 pub fn bound(pipeline: &Pipeline, sides: &Sides) -> Result<Binding, Vec<Problem>> {
     let binding = bind(&sides.contract, &sides.pinned.schema, &sides.known)
-        .map_err(|problems| problems.into_iter().map(|problem| placed(pipeline, problem)).collect::<Vec<_>>())?;
+        .map_err(|problems| problems.into_iter().map(|problem| placed(pipeline, sides, problem)).collect::<Vec<_>>())?;
     let told: BTreeSet<String> =
         partitioning(&sides.pinned).into_iter().filter(|name| binding.mask.hides(name)).collect();
     let refuse = |name: &String| {
         let what =
             format!("{name} cannot be masked: the table is partitioned by it, so paths of files hold its values");
-        pipeline.problem_at_word("compare.mask", name, what)
+        pipeline.problem_at_word("compare.mask", name, what).hint(format!("take `{name}` out of `mask`"))
     };
     if told.is_empty() { Ok(binding) } else { Err(told.iter().map(refuse).collect()) }
 }
+
+/// Names in one hint.
+const NAMES_SHOWN: usize = 20;
 
 /// The columns that files are partitioned by.
 pub(crate) fn partitioning(pinned: &Pinned) -> BTreeSet<String> {
@@ -202,15 +205,25 @@ pub(crate) fn partitioning(pinned: &Pinned) -> BTreeSet<String> {
     checks.flat_map(|check| check.sources().iter().map(|field| field.name.clone()).collect::<Vec<_>>()).collect()
 }
 
-fn placed(pipeline: &Pipeline, problem: BindProblem) -> Problem {
+fn placed(pipeline: &Pipeline, sides: &Sides, problem: BindProblem) -> Problem {
+    let hint = problem.hint.clone().unwrap_or_else(|| names_hint(sides, &problem.what));
     let at = match &problem.word {
         Some(word) => pipeline.problem_at_word(&problem.key, word, problem.what),
         None => pipeline.problem_of_sql(&problem.key, &problem.what),
     };
-    match problem.hint {
-        Some(hint) => at.hint(hint),
-        None => at,
-    }
+    at.hint(hint)
+}
+
+/// The names that there are, for a problem with one that is not.
+fn names_hint(sides: &Sides, what: &str) -> String {
+    let of_table: Vec<&str> = sides.pinned.schema.fields.iter().map(|field| field.name.as_str()).collect();
+    let of_messages = sides.known.iter().flatten().map(|(name, _)| name.as_str());
+    let (whose, names) = match what.starts_with("messages have no field") {
+        true => ("messages have", of_messages.collect()),
+        false => ("the table has", of_table),
+    };
+    let more = if names.len() > NAMES_SHOWN { ", …" } else { "" };
+    format!("{whose} {}{more}", names[..names.len().min(NAMES_SHOWN)].join(", "))
 }
 
 fn segments(

@@ -42,9 +42,9 @@ impl Terminal {
         io::stdout().is_terminal().then(|| self.width())
     }
 
-    /// Whether a person watches stderr.
+    /// Whether a person watches stderr, on a terminal that can draw a line anew.
     pub fn is_interactive(&self) -> bool {
-        io::stderr().is_terminal()
+        io::stderr().is_terminal() && std::env::var("TERM").is_ok_and(|term| term != "dumb")
     }
 
     /// Writes an answer to stdout. A reader that went away ends the answer quietly.

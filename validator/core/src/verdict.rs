@@ -7,12 +7,13 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-/// Defines an enum whose variants have one public word each: `ALL`, `as_str`, Display and Serialize.
+/// Defines an enum whose variants have one public word each, and one sentence: `ALL`, `as_str`, `meaning`, Display
+/// and Serialize.
 macro_rules! words {
-    ($(#[$meta:meta])* $name:ident { $($(#[$variant_meta:meta])* $variant:ident = $word:literal,)+ }) => {
+    ($(#[$meta:meta])* $name:ident { $(#[doc = $meaning:literal] $variant:ident = $word:literal,)+ }) => {
         $(#[$meta])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum $name { $($(#[$variant_meta])* $variant,)+ }
+        pub enum $name { $(#[doc = $meaning] $variant,)+ }
 
         impl $name {
             /// Every variant, in its order.
@@ -21,6 +22,11 @@ macro_rules! words {
             /// The public word.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word,)+ }
+            }
+
+            /// What the word says, one sentence.
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => $meaning.trim_ascii(),)+ }
             }
         }
 
@@ -114,39 +120,39 @@ words! {
         NullForValue = "null_for_value",
         /// A value in the row where the message has NULL.
         ValueForNull = "value_for_null",
-        /// The column's default where the message has NULL or another value.
+        /// An empty value (zero, false, the epoch, empty text) or the column's declared default where the message has NULL.
         DefaultForNull = "default_for_null",
         /// The same magnitude with the other sign.
         SignFlip = "sign_flip",
-        /// A ratio of 10^3k between two instants or numbers.
+        /// Off by a power of a thousand, number or instant: seconds, milliseconds and microseconds mixed up.
         UnitShift = "unit_shift",
-        /// Two instants apart by a zone's offset.
+        /// Two instants apart by a zone's offset, or two dates apart by one day.
         ZoneShift = "zone_shift",
-        /// Digits or characters cut off at the end.
+        /// Digits, characters or elements cut off at the end.
         Truncated = "truncated",
-        /// Decimal places rounded off.
+        /// Rounded to fewer digits.
         PrecisionLost = "precision_lost",
-        /// The decimal that a binary float gives back.
+        /// What a binary float gives back.
         FloatRoundTrip = "float_round_trip",
-        /// The value modulo 2^32 or 2^64.
+        /// Wrapped around, or stopped, at a type's limit.
         OverflowWrap = "overflow_wrap",
-        /// Another symbol of an enumeration.
+        /// Another name of a constant, or its number.
         EnumRemap = "enum_remap",
-        /// Only case or surrounding spaces differ.
+        /// Only case or surrounding white space differs.
         CaseOrTrim = "case_or_trim",
-        /// The same text in another encoding or normal form.
+        /// The same text or bytes in another encoding or normal form.
         Encoding = "encoding",
-        /// The value of another column of the same message.
+        /// The value of another column of the same message, in exchange.
         ColumnSwap = "column_swap",
-        /// The value of a neighbouring message.
+        /// The value of another message, in exchange.
         RowMix = "row_mix",
         /// A field inside a struct, list or map is gone.
         NestedFieldLost = "nested_field_lost",
         /// The value of an older version of the key.
         StaleValue = "stale_value",
-        /// One bit differs.
+        /// A few bits, or one byte, differ.
         BitFlip = "bit_flip",
-        /// The message's value cannot be held exactly by the column.
+        /// The column cannot hold the message's value exactly, and no other class fits.
         Inexact = "inexact",
         /// None of the above.
         Other = "other",
@@ -231,6 +237,42 @@ impl Cause {
             Self::Undecodable(cause) => cause.as_str(),
         }
     }
+
+    /// What the word says, one sentence.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Damage(damage) => damage.meaning(),
+            Self::Lost => "No row anywhere.",
+            Self::Removed => "Its row stands in a retained older snapshot.",
+            Self::StorageCorrupt => "Its row may have been in a part of a file that is lost.",
+            Self::Copied => "All rows are equal to the message.",
+            Self::CopiesDiffer => "At least one row differs.",
+            Self::Unexplained => "Nothing tells where it comes from.",
+            Self::Aborted => "Its offset is of an aborted transaction.",
+            Self::Filtered => "Its message is dropped by the filter.",
+            Self::Tombstone => "Its message is a tombstone.",
+            Self::Resurrected => "The last message of its key deletes it.",
+            Self::Excluded(cause) => cause.meaning(),
+            Self::Undecodable(cause) => cause.meaning(),
+        }
+    }
+
+    /// The causes that a verdict can have, in their order; none of a verdict that has no causes.
+    pub fn of(verdict: Verdict) -> Vec<Self> {
+        let Verdict::Message(verdict) = verdict else {
+            let phantom =
+                [Self::Unexplained, Self::Aborted, Self::Filtered, Self::Tombstone, Self::Resurrected].to_vec();
+            return if verdict == Verdict::Row(RowVerdict::Phantom) { phantom } else { Vec::new() };
+        };
+        match verdict {
+            MessageVerdict::Corrupted => Damage::ALL.iter().copied().map(Self::Damage).collect(),
+            MessageVerdict::Missing => vec![Self::Lost, Self::Removed, Self::StorageCorrupt],
+            MessageVerdict::Duplicated => vec![Self::Copied, Self::CopiesDiffer],
+            MessageVerdict::Excluded => ExcludedCause::ALL.iter().copied().map(Self::Excluded).collect(),
+            MessageVerdict::Undecodable => UndecodableCause::ALL.iter().copied().map(Self::Undecodable).collect(),
+            _ => Vec::new(),
+        }
+    }
 }
 
 impl fmt::Display for Cause {
@@ -264,6 +306,22 @@ impl Verdict {
             Self::Row(verdict) => verdict.as_str(),
             Self::Table(verdict) => verdict.as_str(),
         }
+    }
+
+    /// What the word says, one sentence.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Message(verdict) => verdict.meaning(),
+            Self::Row(verdict) => verdict.meaning(),
+            Self::Table(verdict) => verdict.meaning(),
+        }
+    }
+
+    /// Every verdict that a finding or a count of causes can have, in their order.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let messages = MessageVerdict::ALL.iter().copied().map(Self::Message);
+        let rows = [RowVerdict::Phantom, RowVerdict::Misrouted].map(Self::Row);
+        messages.chain(rows).chain(TableVerdict::ALL.iter().copied().map(Self::Table))
     }
 
     /// Whether an open finding of it breaches by itself, whatever the fidelity (interface.md §5, Outcome).

@@ -10,10 +10,14 @@ use clap::{Args, Parser, Subcommand};
 use validator_core::contract::Envelope;
 
 use super::color::ColorChoice;
+use super::completions::CompletionsArgs;
 use super::files::{self, FindingsFile, ReportTarget};
 use super::init::{INIT_EXAMPLES, InitArgs};
+use super::man::ManArgs;
+use super::schema::SchemaArgs;
 use super::sql::{SQL_HELP, SqlArgs};
 use crate::config::{BoundError, Edge, Instant, SnapshotSelector};
+use crate::version;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -56,14 +60,61 @@ Exit codes:
   1  not so
   3  the demo could not be run";
 
+/// Headings of the flags of `reconcile`.
+const JUDGED: &str = "What is judged";
+const RECORDED: &str = "Recorded messages";
+const ANSWERS: &str = "Answers";
+
+const SCHEMA_EXAMPLES: &str = "\
+Examples:
+  validator schema report > report.schema.json
+  validator schema pipeline > pipeline.schema.json
+  validator schema config > validator.schema.json
+
+The first line of a pipeline file that an editor shall check:
+  #:schema ./pipeline.schema.json";
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  validator completions bash > ~/.local/share/bash-completion/completions/validator
+  validator completions zsh > ~/.zfunc/_validator
+  validator completions fish > ~/.config/fish/completions/validator.fish";
+
+const MAN_EXAMPLES: &str = "\
+Examples:
+  validator man | man -l -
+  validator man --output ~/.local/share/man/man1";
+
+const ABOUT: &str = "\
+Proves, message by message, that what Kafka carried is what an Iceberg table holds.
+
+It reads both sides and writes to neither: no offset is committed, no group is joined, no row is touched.";
+
+const HELP_OF_A_COMMAND: &str = "`validator COMMAND --help` has the examples and exit codes of a command.";
+
 /// Proves, message by message, that what Kafka carried is what an Iceberg table holds.
 #[derive(Debug, Parser)]
-#[command(name = "validator", version, about, after_help = EXIT_CODES, arg_required_else_help = true)]
-#[command(disable_help_subcommand = true)]
+#[command(name = "validator", version = version::SHORT, long_version = version::LONG, about, long_about = ABOUT)]
+#[command(after_help = HELP_OF_A_COMMAND, after_long_help = EXIT_CODES)]
+#[command(arg_required_else_help = true, disable_help_subcommand = true)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+
+    /// Colours: auto (on a terminal, unless NO_COLOR is set), always or never [default: auto]
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        value_enum,
+        default_value_t,
+        hide_possible_values = true,
+        hide_default_value = true,
+        help_heading = "Global options",
+        display_order = 900
+    )]
+    pub color: ColorChoice,
 }
 
 /// The commands.
@@ -86,6 +137,18 @@ pub enum Command {
     /// Watch the validator at work on market data with injected faults; needs nothing installed
     #[command(after_help = DEMO_EXAMPLES)]
     Demo(DemoArgs),
+    /// Print the JSON Schema of an answer or of a file that people write
+    ///
+    /// Draft 2020-12. Editors that read `#:schema` (Even Better TOML, taplo) complete and check keys with the schemas of
+    /// the two TOML files.
+    #[command(after_help = SCHEMA_EXAMPLES)]
+    Schema(SchemaArgs),
+    /// Print the completions of a shell
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
+    Completions(CompletionsArgs),
+    /// Print the man page, or write those of all commands into a folder
+    #[command(after_help = MAN_EXAMPLES)]
+    Man(ManArgs),
 }
 
 /// `validator reconcile`
@@ -101,48 +164,66 @@ pub struct ReconcileArgs {
 
     /// First message: offsets (12345, or 0:100,1:2500 by partition), a time (RFC 3339, or -2h), or earliest [default:
     /// the pipeline's start, else earliest]
-    #[arg(long, value_name = "OFFSETS|TIME|earliest", value_parser = from_edge, allow_hyphen_values = true)]
+    #[arg(
+        long,
+        help_heading = JUDGED,
+        value_name = "OFFSETS|TIME|earliest",
+        value_parser = from_edge,
+        allow_hyphen_values = true
+    )]
     pub from: Option<Edge>,
 
     /// End, itself not read: offsets, a time, or now [default: now]
-    #[arg(long, value_name = "OFFSETS|TIME|now", value_parser = to_edge, allow_hyphen_values = true)]
+    #[arg(
+        long,
+        help_heading = JUDGED,
+        value_name = "OFFSETS|TIME|now",
+        value_parser = to_edge,
+        allow_hyphen_values = true
+    )]
     pub to: Option<Edge>,
 
     /// The table's state to judge: a snapshot id, a branch or tag, or a time [default: the current one]
-    #[arg(long, value_name = "ID|REF|TIME", value_parser = snapshot, allow_hyphen_values = true)]
+    #[arg(
+        long,
+        help_heading = JUDGED,
+        value_name = "ID|REF|TIME",
+        value_parser = snapshot,
+        allow_hyphen_values = true
+    )]
     pub snapshot: Option<SnapshotSelector>,
 
     /// The time of the judgement, to which settle and give_up are measured [default: the snapshot's when one is
     /// named, else now]
-    #[arg(long, value_name = "TIME", value_parser = instant, allow_hyphen_values = true)]
+    #[arg(long, help_heading = JUDGED, value_name = "TIME", value_parser = instant, allow_hyphen_values = true)]
     pub as_of: Option<Instant>,
 
     /// Read recorded messages from these files (globs) in place of the brokers
-    #[arg(long, value_name = "FILES", num_args = 1..)]
+    #[arg(long, help_heading = RECORDED, value_name = "FILES", num_args = 1..)]
     pub source: Vec<String>,
 
     /// How messages lie in the files of --source [default: as [source] says, else none]
-    #[arg(long, value_name = "none|kcat|table", value_parser = envelope, requires = "source")]
+    #[arg(long, help_heading = RECORDED, value_name = "none|kcat|table", value_parser = envelope, requires = "source")]
     pub envelope: Option<Envelope>,
 
     /// Write the report as JSON; - is stdout [default: a text report on stdout]
-    #[arg(long, value_name = "FILE.json")]
+    #[arg(long, help_heading = ANSWERS, value_name = "FILE.json")]
     pub report: Option<ReportTarget>,
 
     /// Write a report that can be handed on: one HTML page that needs nothing else
-    #[arg(long, value_name = "FILE.html", value_parser = files::html)]
+    #[arg(long, help_heading = ANSWERS, value_name = "FILE.html", value_parser = files::html)]
     pub html: Option<PathBuf>,
 
     /// Write JUnit XML for a CI server: a test case for each promise
-    #[arg(long, value_name = "FILE.xml", value_parser = files::junit)]
+    #[arg(long, help_heading = ANSWERS, value_name = "FILE.xml", value_parser = files::junit)]
     pub junit: Option<PathBuf>,
 
     /// Write a summary in Markdown, for the job page of a CI server
-    #[arg(long, value_name = "FILE.md", value_parser = files::markdown)]
+    #[arg(long, help_heading = ANSWERS, value_name = "FILE.md", value_parser = files::markdown)]
     pub markdown: Option<PathBuf>,
 
     /// Write every finding: one JSON object a line, or rows of Parquet
-    #[arg(long, value_name = "FILE.jsonl|FILE.parquet")]
+    #[arg(long, help_heading = ANSWERS, value_name = "FILE.jsonl|FILE.parquet")]
     pub findings: Option<FindingsFile>,
 
     /// Threads that read and digest [default: one for each core]
@@ -161,17 +242,6 @@ pub struct ReconcileArgs {
     /// No progress on stderr
     #[arg(long)]
     pub quiet: bool,
-
-    /// Colours: auto (on a terminal, unless NO_COLOR is set), always or never [default: auto]
-    #[arg(
-        long,
-        value_name = "WHEN",
-        value_enum,
-        default_value_t,
-        hide_possible_values = true,
-        hide_default_value = true
-    )]
-    pub color: ColorChoice,
 }
 
 /// `validator check`

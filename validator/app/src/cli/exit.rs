@@ -16,6 +16,19 @@ pub enum Exit {
 }
 
 impl Exit {
+    /// All, in the order of their numbers.
+    pub const ALL: [Self; 4] = [Self::Holds, Self::Breached, Self::Usage, Self::Unjudged];
+
+    /// The word and what it means for a run, one sentence; the help of commands says the same.
+    pub fn means(self) -> &'static str {
+        match self {
+            Self::Holds => "holds: what Kafka carried is what the table holds, at least to the target",
+            Self::Breached => "breached: fidelity is below its target, or another rule of the contract is broken",
+            Self::Usage => "the command line or the configuration is wrong",
+            Self::Unjudged => "unjudged: too little could be looked at, or the run could not be made or finished",
+        }
+    }
+
     /// The number.
     pub fn code(self) -> u8 {
         match self {

@@ -5,17 +5,36 @@
 
 mod args;
 mod color;
+mod completions;
 mod exit;
 mod files;
 mod init;
+mod man;
+mod schema;
 mod sql;
 
 pub use args::{CheckArgs, Cli, Command, DemoArgs, ReconcileArgs};
 pub use color::ColorChoice;
+pub use completions::CompletionsArgs;
 pub use exit::Exit;
 pub use files::{FindingsFile, FindingsFormat, ReportTarget};
 pub use init::InitArgs;
+pub use man::ManArgs;
+pub use schema::{SchemaArgs, SchemaOf};
 pub use sql::{AnswerFormat, NamedTable, SqlArgs};
+
+use std::ffi::OsString;
+
+use clap::{CommandFactory, FromArgMatches};
+
+/// Reads the command line. Help, versions and what is wrong with it are printed, and end the program.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Cli {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let mut command = Cli::command().color(color::of_help(&arguments));
+    let read =
+        command.try_get_matches_from_mut(arguments).and_then(|mut matches| Cli::from_arg_matches_mut(&mut matches));
+    read.unwrap_or_else(|error| error.format(&mut command).exit())
+}
 
 #[cfg(test)]
 mod tests;

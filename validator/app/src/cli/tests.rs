@@ -5,7 +5,7 @@ use std::path::Path;
 use clap::{CommandFactory, Parser};
 use validator_core::contract::Envelope;
 
-use super::{CheckArgs, Cli, Command, DemoArgs, FindingsFile, ReconcileArgs, ReportTarget};
+use super::{CheckArgs, Cli, Command, DemoArgs, Exit, FindingsFile, ReconcileArgs, ReportTarget};
 use crate::config::{Edge, Instant, SnapshotSelector};
 
 fn parse(line: &str) -> Result<Command, clap::Error> {
@@ -48,6 +48,31 @@ fn help(path: &[&str]) -> String {
         command = command.find_subcommand_mut(name).expect("the command is there");
     }
     command.render_long_help().to_string()
+}
+
+#[test]
+fn help_says_of_exit_codes_what_they_mean() {
+    let text = help(&["reconcile"]);
+    for exit in Exit::ALL {
+        let line = format!("  {}  {}", exit.code(), exit.means());
+        assert!(text.contains(&line), "{line}");
+    }
+}
+
+#[test]
+fn every_command_has_examples_and_every_flag_a_sentence() {
+    let mut command = Cli::command();
+    command.build();
+    for command in command.get_subcommands() {
+        let name = command.get_name();
+        let long = command.clone().render_long_help().to_string();
+        assert!(long.contains("Examples:"), "{name} has no examples");
+        assert!(long.contains(&format!("validator {name}")), "{name}: an example is of another command");
+        for argument in command.get_arguments() {
+            let id = argument.get_id();
+            assert!(argument.get_help().is_some(), "{name} {id} has no help");
+        }
+    }
 }
 
 #[test]
@@ -156,12 +181,12 @@ fn what_is_not_there_is_refused_with_the_nearest() {
 
     For more information, try '--help'.
     ");
-    insta::assert_snapshot!(refused("validator reconcil trades"), @r"
+    insta::assert_snapshot!(refused("validator reconcil trades"), @"
     error: unrecognized subcommand 'reconcil'
 
       tip: a similar subcommand exists: 'reconcile'
 
-    Usage: validator <COMMAND>
+    Usage: validator [OPTIONS] <COMMAND>
 
     For more information, try '--help'.
     ");
@@ -182,23 +207,33 @@ fn what_later_releases_bring_is_not_there() {
 
 #[test]
 fn help_names_every_flag_with_examples_and_exit_codes() {
-    insta::assert_snapshot!(help(&[]), @r"
-    Proves, message by message, that what Kafka carried is what an Iceberg table holds
+    insta::assert_snapshot!(help(&[]), @"
+    Proves, message by message, that what Kafka carried is what an Iceberg table holds.
 
-    Usage: validator <COMMAND>
+    It reads both sides and writes to neither: no offset is committed, no group is joined, no row is
+    touched.
+
+    Usage: validator [OPTIONS] <COMMAND>
 
     Commands:
-      reconcile  Judge a range of a topic against a snapshot of a table
-      check      Lint the configuration and pipelines against the live topic and table
-      demo       Watch the validator at work on market data with injected faults; needs nothing
-                 installed
+      reconcile    Judge a range of a topic against a snapshot of a table
+      check        Lint the configuration and pipelines against the live topic and table
+      demo         Watch the validator at work on market data with injected faults; needs nothing
+                   installed
+      schema       Print the JSON Schema of an answer or of a file that people write
+      completions  Print the completions of a shell
+      man          Print the man page, or write those of all commands into a folder
 
     Options:
       -h, --help
-              Print help
+              Print help (see a summary with '-h')
 
       -V, --version
               Print version
+
+    Global options:
+          --color <WHEN>
+              Colours: auto (on a terminal, unless NO_COLOR is set), always or never [default: auto]
 
     Exit codes:
       0  holds: what Kafka carried is what the table holds, at least to the target
@@ -206,7 +241,7 @@ fn help_names_every_flag_with_examples_and_exit_codes() {
       2  the command line or the configuration is wrong
       3  unjudged: too little could be looked at, or the run could not be made or finished
     ");
-    insta::assert_snapshot!(help(&["reconcile"]), @r"
+    insta::assert_snapshot!(help(&["reconcile"]), @"
     Judge a range of a topic against a snapshot of a table
 
     Reads both sides once, writes to neither. The report goes to stdout.
@@ -220,42 +255,6 @@ fn help_names_every_flag_with_examples_and_exit_codes() {
     Options:
       -c <FILE>
               The service's file [default: ./validator.toml where there is one]
-
-          --from <OFFSETS|TIME|earliest>
-              First message: offsets (12345, or 0:100,1:2500 by partition), a time (RFC 3339, or -2h),
-              or earliest [default: the pipeline's start, else earliest]
-
-          --to <OFFSETS|TIME|now>
-              End, itself not read: offsets, a time, or now [default: now]
-
-          --snapshot <ID|REF|TIME>
-              The table's state to judge: a snapshot id, a branch or tag, or a time [default: the
-              current one]
-
-          --as-of <TIME>
-              The time of the judgement, to which settle and give_up are measured [default: the
-              snapshot's when one is named, else now]
-
-          --source <FILES>...
-              Read recorded messages from these files (globs) in place of the brokers
-
-          --envelope <none|kcat|table>
-              How messages lie in the files of --source [default: as [source] says, else none]
-
-          --report <FILE.json>
-              Write the report as JSON; - is stdout [default: a text report on stdout]
-
-          --html <FILE.html>
-              Write a report that can be handed on: one HTML page that needs nothing else
-
-          --junit <FILE.xml>
-              Write JUnit XML for a CI server: a test case for each promise
-
-          --markdown <FILE.md>
-              Write a summary in Markdown, for the job page of a CI server
-
-          --findings <FILE.jsonl|FILE.parquet>
-              Write every finding: one JSON object a line, or rows of Parquet
 
           --threads <N>
               Threads that read and digest [default: one for each core]
@@ -271,11 +270,42 @@ fn help_names_every_flag_with_examples_and_exit_codes() {
           --quiet
               No progress on stderr
 
-          --color <WHEN>
-              Colours: auto (on a terminal, unless NO_COLOR is set), always or never [default: auto]
-
       -h, --help
               Print help (see a summary with '-h')
+
+    What is judged:
+          --from <OFFSETS|TIME|earliest>
+              First message: offsets (12345, or 0:100,1:2500 by partition), a time (RFC 3339, or -2h),
+              or earliest [default: the pipeline's start, else earliest]
+
+          --to <OFFSETS|TIME|now>
+              End, itself not read: offsets, a time, or now [default: now]
+
+          --snapshot <ID|REF|TIME>
+              The table's state to judge: a snapshot id, a branch or tag, or a time [default: the
+              current one]
+
+          --as-of <TIME>
+              The time of the judgement, to which settle and give_up are measured [default: the
+              snapshot's when one is named, else now]
+
+    Recorded messages:
+          --source <FILES>...
+              Read recorded messages from these files (globs) in place of the brokers
+
+          --envelope <none|kcat|table>
+              How messages lie in the files of --source [default: as [source] says, else none]
+
+    Answers:
+          --report <FILE.json>
+              Write the report as JSON; - is stdout [default: a text report on stdout]
+
+          --findings <FILE.jsonl>
+              Write every finding, one JSON object a line
+
+    Global options:
+          --color <WHEN>
+              Colours: auto (on a terminal, unless NO_COLOR is set), always or never [default: auto]
 
     Examples:
       validator reconcile rules/suites/trades.toml
@@ -291,7 +321,7 @@ fn help_names_every_flag_with_examples_and_exit_codes() {
       2  the command line or the configuration is wrong
       3  unjudged: too little could be looked at, or the run could not be made or finished
     ");
-    insta::assert_snapshot!(help(&["check"]), @r"
+    insta::assert_snapshot!(help(&["check"]), @"
     Lint the configuration and pipelines against the live topic and table
 
     Usage: validator check [OPTIONS] [PIPELINE]...
@@ -310,6 +340,10 @@ fn help_names_every_flag_with_examples_and_exit_codes() {
       -h, --help
               Print help
 
+    Global options:
+          --color <WHEN>
+              Colours: auto (on a terminal, unless NO_COLOR is set), always or never [default: auto]
+
     Examples:
       validator check
       validator check rules/suites/trades.toml
@@ -320,7 +354,7 @@ fn help_names_every_flag_with_examples_and_exit_codes() {
       2  not sound; every problem is listed
       3  the brokers, the registry or the catalog could not be asked
     ");
-    insta::assert_snapshot!(help(&["demo"]), @r"
+    insta::assert_snapshot!(help(&["demo"]), @"
     Watch the validator at work on market data with injected faults; needs nothing installed
 
     Usage: validator demo [OPTIONS]
@@ -347,6 +381,10 @@ fn help_names_every_flag_with_examples_and_exit_codes() {
 
       -h, --help
               Print help
+
+    Global options:
+          --color <WHEN>
+              Colours: auto (on a terminal, unless NO_COLOR is set), always or never [default: auto]
 
     Examples:
       validator demo

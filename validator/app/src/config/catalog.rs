@@ -23,15 +23,21 @@ pub struct Catalog {
     pub store: S3Config,
 }
 
-#[derive(Clone, Copy)]
-enum Kind {
+/// How a table is looked up.
+#[derive(Debug, Clone, Copy)]
+pub enum Kind {
+    /// SQL catalog.
     Sql,
+    /// REST catalog.
     Rest,
+    /// Folders.
     Filesystem,
+    /// One metadata file.
     Metadata,
 }
 
-const KINDS: [(&str, Kind); 4] =
+/// The words of `type`.
+pub const KINDS: [(&str, Kind); 4] =
     [("rest", Kind::Rest), ("sql", Kind::Sql), ("filesystem", Kind::Filesystem), ("metadata", Kind::Metadata)];
 
 /// Reads `[catalogs.NAME]`.
@@ -42,7 +48,7 @@ pub fn read_catalog(item: &Item<'_>, walk: &Walk<'_>, warnings: &mut Vec<Problem
         return None;
     }
     if name.contains('.') || name.is_empty() {
-        section.note(Problem::new("the name of a catalog is one word without dots"));
+        section.note(Problem::new("the name of a catalog is one word without dots").hint("write `[catalogs.lake]`"));
     }
     if !section.has("type") {
         section.missing("type", "type = \"sql\"");
@@ -94,7 +100,11 @@ fn read_sql(section: &Section<'_>, name: &str, walk: &Walk<'_>, warnings: &mut V
             Some(CatalogConfig::Postgres(config))
         }
         _ => {
-            section.note_at(Problem::new("`uri` of a SQL catalog starts with sqlite:/// or postgres://"), &uri.span);
+            section.note_at(
+                Problem::new("`uri` of a SQL catalog starts with sqlite:/// or postgres://")
+                    .hint("write `uri = \"sqlite:///path/to/catalog.db\"`"),
+                &uri.span,
+            );
             None
         }
     }

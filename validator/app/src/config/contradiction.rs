@@ -19,7 +19,7 @@ pub fn refuse_contradictions(root: &Section<'_>, format: Option<Format>, source:
         let whole = column.value.split('.').next().unwrap_or_default();
         for item in ignore.entries().iter().filter(|item| item.key == column.value || item.key == whole) {
             let problem = Problem::new(format!("column `{}` is part of the identity and cannot be ignored", item.key));
-            ignore.note_at(problem, &item.key_span);
+            ignore.note_at(problem.hint(format!("take `{}` out", item.key)), &item.key_span);
         }
     }
     let window = identity.entries().into_iter().find(|item| item.key == "window").and_then(|item| item.text());
@@ -28,13 +28,13 @@ pub fn refuse_contradictions(root: &Section<'_>, format: Option<Format>, source:
         for item in ignore.entries().iter().filter(|item| item.key == window.value || item.key == whole) {
             let problem =
                 Problem::new(format!("column `{}` is the window of the identity and cannot be ignored", item.key));
-            ignore.note_at(problem, &item.key_span);
+            ignore.note_at(problem.hint(format!("take `{}` out", item.key)), &item.key_span);
         }
     }
     let fields = root.section("fields");
     if format.is_some_and(|format| format != Format::Json) && fields.is_present() {
         let message = "[fields] is for `format = \"json\"`: other formats know the types of their fields";
-        fields.note(Problem::new(message));
+        fields.note(Problem::new(message).hint("take [fields] out"));
     }
     if let Some(source) = source {
         refuse_source(root, format, source);

@@ -9,11 +9,11 @@ use super::section::Section;
 use super::walk::Located;
 
 /// Formats of this release, as `format` names them.
-const FORMATS: [(&str, Format); 4] =
+pub const FORMATS: [(&str, Format); 4] =
     [("json", Format::Json), ("avro", Format::Avro), ("bytes", Format::Bytes), ("parquet", Format::Parquet)];
 
 /// What `null_payload` can be.
-const NULL_PAYLOADS: [(&str, NullPayload); 2] = [("exclude", NullPayload::Exclude), ("row", NullPayload::Row)];
+pub const NULL_PAYLOADS: [(&str, NullPayload); 2] = [("exclude", NullPayload::Exclude), ("row", NullPayload::Row)];
 
 /// What `[pipeline]` says; what must be there and is not was noted.
 pub struct Head {
@@ -62,7 +62,7 @@ pub fn read_head(section: &Section<'_>) -> Option<Head> {
     if let (Some(schema), Some(format)) = (&schema, &format)
         && format.value != Format::Avro
     {
-        section.note_at(Problem::new("`schema` is for `format = \"avro\"`"), &schema.span);
+        section.note_at(Problem::new("`schema` is for `format = \"avro\"`").hint("take `schema` out"), &schema.span);
     }
     let start = read_start(section);
     let filter = section.optional_text("filter");
@@ -86,7 +86,8 @@ fn read_topics(section: &Section<'_>) -> Option<Vec<String>> {
     let many = section.item("topics");
     let topics = match (one, many) {
         (Some(_), Some(many)) => {
-            section.note_at(Problem::new("give `topic` or `topics`, not both"), &many.key_span);
+            section
+                .note_at(Problem::new("give `topic` or `topics`, not both").hint("take `topic` out"), &many.key_span);
             return None;
         }
         (Some(one), None) => vec![one],

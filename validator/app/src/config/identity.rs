@@ -10,22 +10,31 @@ use super::section::Section;
 use super::walk::Located;
 
 /// Offsets per segment unless `width` says otherwise.
-const WIDTH_DEFAULT: u64 = 4096;
+pub const WIDTH_DEFAULT: u64 = 4096;
 /// Greatest `width`: a segment of so many messages is drilled whole.
-const WIDTH_MAX: i64 = 1 << 24;
+pub const WIDTH_MAX: i64 = 1 << 24;
 /// Milliseconds of a window unless `every` says otherwise.
 const EVERY_MS_DEFAULT: u64 = 60_000;
 
 /// The example of the hints.
 const MODE_EXAMPLE: &str = "mode = \"offset\"";
 
-/// The words of `mode` in this release.
-#[derive(Clone, Copy)]
-enum Mode {
+/// How messages and rows are paired.
+#[derive(Debug, Clone, Copy)]
+pub enum Mode {
+    /// By topic, partition and offset.
     Offset,
+    /// By columns that are unique.
     Key,
+    /// By everything.
     Content,
 }
+
+/// The words of `mode`.
+pub const MODES: [(&str, Mode); 3] = [("offset", Mode::Offset), ("key", Mode::Key), ("content", Mode::Content)];
+
+/// The words of `key`.
+pub const KEY_FORMATS: [(&str, KeyFormat); 2] = [("json", KeyFormat::Json), ("avro", KeyFormat::Avro)];
 
 /// Reads `[identity]`; with a profile, its columns are those of its first layout until the table is known.
 pub fn read_identity(section: &Section<'_>) -> Option<(Identity, Option<Profile>)> {
@@ -46,8 +55,7 @@ pub fn read_identity(section: &Section<'_>) -> Option<(Identity, Option<Profile>
             None => section.missing("mode", MODE_EXAMPLE),
         }
     }
-    let modes = [("offset", Mode::Offset), ("key", Mode::Key), ("content", Mode::Content)];
-    let mode = section.choice("mode", &modes, &[]);
+    let mode = section.choice("mode", &MODES, &[]);
     let read = match mode.map(|mode| mode.value) {
         Some(Mode::Offset) => read_offset(section),
         Some(Mode::Key) => read_key(section).map(|identity| (identity, None)),
@@ -71,7 +79,10 @@ fn read_offset(section: &Section<'_>) -> Option<(Identity, Option<Profile>)> {
     let profile = section.choice("profile", &PROFILES, &[]);
     match (columns, profile) {
         (Some(_), Some(profile)) => {
-            section.note_at(Problem::new("give `columns` or `profile`, not both"), &profile.span);
+            section.note_at(
+                Problem::new("give `columns` or `profile`, not both").hint("take `profile` out"),
+                &profile.span,
+            );
             None
         }
         (None, Some(profile)) => Some((profile.value.expected(width?), Some(profile.value))),
@@ -178,7 +189,7 @@ fn read_upsert(section: &Section<'_>) -> Option<Upsert> {
         return None;
     }
     let delete_when = section.optional_text("delete_when").map(|sql| sql.value);
-    let key = section.choice("key", &[("json", KeyFormat::Json), ("avro", KeyFormat::Avro)], &[]);
+    let key = section.choice("key", &KEY_FORMATS, &[]);
     Some(Upsert { delete_when, key: key.map(|key| key.value) })
 }
 

@@ -21,20 +21,34 @@ struct Candidate {
 /// # Errors
 /// No file or several hold a pipeline of that name, or a glob cannot be followed.
 pub fn locate(argument: &str, service: &Service) -> Result<PathBuf, ConfigError> {
+    find(argument, service, &mut None)
+}
+
+/// The files of several pipelines; what `[service] pipelines` names is read once for all of them.
+pub fn locate_each(arguments: &[String], service: &Service) -> Vec<Result<PathBuf, ConfigError>> {
+    let mut known = None;
+    arguments.iter().map(|argument| find(argument, service, &mut known)).collect()
+}
+
+fn find(argument: &str, service: &Service, known: &mut Option<Vec<Candidate>>) -> Result<PathBuf, ConfigError> {
     let path = Path::new(argument);
     if argument.contains(['/', '\\']) || path.extension().is_some_and(|extension| extension == "toml") || path.is_file()
     {
         return Ok(path.to_owned());
     }
-    let candidates = candidates(service)?;
+    let candidates = match known {
+        Some(candidates) => candidates,
+        None => known.insert(candidates(service)?),
+    };
     let mut found = candidates.iter().filter(|candidate| candidate.name.as_deref() == Some(argument));
     match (found.next(), found.next()) {
         (Some(only), None) => Ok(only.path.clone()),
         (Some(first), Some(second)) => {
             let files = format!("{} and {}", first.path.display(), second.path.display());
-            Err(unknown(argument, Problem::new(format!("two files hold a pipeline `{argument}`: {files}"))))
+            let problem = Problem::new(format!("two files hold a pipeline `{argument}`: {files}"));
+            Err(unknown(argument, problem.hint(format!("name the file: {}", first.path.display()))))
         }
-        (None, _) => Err(unknown(argument, not_found(argument, service, &candidates))),
+        (None, _) => Err(unknown(argument, not_found(argument, service, candidates))),
     }
 }
 
@@ -50,7 +64,9 @@ pub fn all(service: &Service) -> Result<Vec<PathBuf>, ConfigError> {
 fn candidates(service: &Service) -> Result<Vec<Candidate>, ConfigError> {
     let mut paths = Vec::new();
     for pattern in &service.pipelines {
-        let wrong = |message: String| unknown(pattern, Problem::new(message));
+        let wrong = |message: String| {
+            unknown(pattern, Problem::new(message).hint("write `pipelines = [\"rules/suites/*.toml\"]` in [service]"))
+        };
         let matches = glob::glob(pattern).map_err(|error| wrong(format!("`{pattern}` is no glob: {}", error.msg)))?;
         for path in matches {
             let path =

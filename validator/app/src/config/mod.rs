@@ -14,6 +14,7 @@ mod identity;
 mod interpolate;
 mod item;
 mod join;
+pub mod keys;
 mod locate;
 mod nearest;
 mod pipeline;
@@ -39,7 +40,7 @@ pub use catalog::Catalog;
 pub use error::ConfigError;
 pub use interpolate::Environment;
 pub use join::join;
-pub use nearest::nearest;
+pub use nearest::{list, nearest};
 pub use pipeline::Pipeline;
 pub use problem::{Problem, in_order};
 pub use profile::{Profile, ProfileMismatch};
@@ -89,6 +90,11 @@ impl Loader<'_> {
     /// It is not found, cannot be read, or all that is wrong with it.
     pub fn pipeline(&self, argument: &str, service: &Service) -> Result<Pipeline, ConfigError> {
         self.pipeline_file(&locate::locate(argument, service)?)
+    }
+
+    /// The file of each argument: its path, or that of the pipeline of its name.
+    pub fn locate_each(&self, arguments: &[String], service: &Service) -> Vec<Result<PathBuf, ConfigError>> {
+        locate::locate_each(arguments, service)
     }
 
     /// The pipeline in a file.

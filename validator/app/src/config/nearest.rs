@@ -36,46 +36,6 @@ pub fn list(names: &[&str], last_word: &str) -> String {
     }
 }
 
-/// The keys of the pipeline file and their sections, for a key that stands in the wrong one.
-pub const HOMES: [(&str, &str); 31] = [
-    ("name", "pipeline"),
-    ("topic", "pipeline"),
-    ("topics", "pipeline"),
-    ("table", "pipeline"),
-    ("format", "pipeline"),
-    ("schema", "pipeline"),
-    ("start", "pipeline"),
-    ("filter", "pipeline"),
-    ("null_payload", "pipeline"),
-    ("mode", "identity"),
-    ("columns", "identity"),
-    ("profile", "identity"),
-    ("width", "identity"),
-    ("window", "identity"),
-    ("every", "identity"),
-    ("shards", "identity"),
-    ("upsert", "identity"),
-    ("delete_when", "identity"),
-    ("ignore", "compare"),
-    ("drop", "compare"),
-    ("strict_fields", "compare"),
-    ("tolerate", "compare"),
-    ("mask", "compare"),
-    ("target", "fidelity"),
-    ("coverage", "fidelity"),
-    ("settle", "fidelity"),
-    ("give_up", "fidelity"),
-    ("diverted_max", "fidelity"),
-    ("dead_letter", "fidelity"),
-    ("files", "source"),
-    ("envelope", "source"),
-];
-
-/// The section where a key belongs.
-pub fn home_of(key: &str) -> Option<&'static str> {
-    HOMES.iter().find(|(name, _)| *name == key).map(|(_, section)| *section)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -18,6 +18,7 @@ use super::error::ConfigError;
 use super::hash::config_hash;
 use super::head::read_head;
 use super::identity::read_identity;
+use super::keys::line_to_write;
 use super::problem::Problem;
 use super::profile::Profile;
 use super::section::Section;
@@ -50,7 +51,7 @@ impl Pipeline {
         let walk = Walk::new(&file, loader.environment);
         walk.refused(&errors);
         let read = if errors.is_empty() { read_root(&walk.root(table.get_ref()), &file, loader.now_ms) } else { None };
-        let (problems, places) = walk.into_findings();
+        let (problems, places) = walk.into_findings("pipeline");
         match read {
             Some(read) if problems.is_empty() => {
                 let config_hash = config_hash(&read.contract, read.start.as_ref(), read.profile);
@@ -77,14 +78,14 @@ impl Pipeline {
     /// A problem with the value of a key: `map.side`, `fields.T`, `identity.columns`, `pipeline.topic`. Where the file
     /// has no such key it points at the nearest section around it.
     pub fn problem_at(&self, place: &str, message: impl Into<String>) -> Problem {
-        Problem::new(message).at(&self.file, self.span_of(place))
+        self.problem(place, message, self.span_of(place))
     }
 
     /// A problem inside the SQL of a key, at a 1-based line and column (in characters) of the expression.
     pub fn problem_in_sql(&self, place: &str, line: usize, column: usize, message: impl Into<String>) -> Problem {
         let span = self.span_of(place);
         let inside = span.as_ref().and_then(|span| inside_text(self.file.text(), span, line, column));
-        Problem::new(message).at(&self.file, inside.or(span))
+        self.problem(place, message, inside.or(span))
     }
 
     /// A problem in words of the SQL parser: where they end in a line and a column, these are the place.
@@ -110,7 +111,17 @@ impl Pipeline {
             let at = text.match_indices(word).map(|(at, _)| at).find(alone)? + span.start;
             Some(at..at + word.len())
         });
-        Problem::new(message).at(&self.file, inside.or(span))
+        self.problem(place, message, inside.or(span))
+    }
+
+    /// With a line that could stand at the place as its hint; who knows better gives another.
+    fn problem(&self, place: &str, message: impl Into<String>, span: Option<Range<usize>>) -> Problem {
+        let problem = Problem::new(message).at(&self.file, span);
+        match line_to_write(place) {
+            _ if is_sql(place) => problem.hint(SQL_HINT),
+            Some(line) => problem.hint(format!("write a line like `{line}`")),
+            None => problem.hint("`validator schema pipeline` says what each key may be"),
+        }
     }
 
     fn span_of(&self, place: &str) -> Option<Range<usize>> {
@@ -123,6 +134,15 @@ impl Pipeline {
         }
     }
 }
+
+/// Whether the value of a key is an expression.
+fn is_sql(place: &str) -> bool {
+    place.starts_with("map.") || matches!(place, "pipeline.filter" | "identity.delete_when")
+}
+
+/// What an expression is.
+const SQL_HINT: &str =
+    "write DataFusion SQL over the fields of a message, like `CASE WHEN maker THEN 'SELL' ELSE 'BUY' END`";
 
 /// What one walk over the file finds.
 struct Read {

@@ -12,6 +12,9 @@ use super::store::read_pem;
 use super::url::check_url;
 use super::walk::{Located, Walk};
 
+/// What gives the keys around it a meaning.
+const CREDENTIAL: &str = "write `credential = \"${CATALOG_CREDENTIAL}\"` beside it";
+
 /// Reads the keys of a REST catalog; `store` is its `storage`.
 pub fn read_rest(
     section: &Section<'_>,
@@ -52,16 +55,17 @@ fn read_access(section: &Section<'_>, walk: &Walk<'_>, warnings: &mut Vec<Proble
     for key in ["scope", "audience", "resource"] {
         let parameter = section.optional_text(key);
         if let (Some(parameter), None) = (&parameter, &credential) {
-            section.note_at(Problem::new(format!("`{key}` wants a `credential`")), &parameter.span);
+            section.note_at(Problem::new(format!("`{key}` wants a `credential`")).hint(CREDENTIAL), &parameter.span);
         }
         parameters.extend(parameter.map(|parameter| (key.to_owned(), parameter.value)));
     }
     if let (Some(server), None) = (&server, &credential) {
-        section.note_at(Problem::new("`oauth2-server-uri` wants a `credential`"), &server.span);
+        section.note_at(Problem::new("`oauth2-server-uri` wants a `credential`").hint(CREDENTIAL), &server.span);
     }
     match (credential, token) {
         (Some(_), Some(token)) => {
-            section.note_at(Problem::new("give `token` or `credential`, not both"), &token.span);
+            section
+                .note_at(Problem::new("give `token` or `credential`, not both").hint("take `token` out"), &token.span);
             RestAccess::Open
         }
         (None, Some(token)) => RestAccess::Token(token.value),
@@ -88,7 +92,10 @@ fn read_headers(section: &Section<'_>, walk: &Walk<'_>, warnings: &mut Vec<Probl
         let Some(value) = secret_of(&item, &name, walk, kept) else { continue };
         let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
         if name.is_empty() || !name.chars().all(token) {
-            section.note_at(Problem::new(format!("`{name}` is no name of a header")), &item.key_span);
+            section.note_at(
+                Problem::new(format!("`{name}` is no name of a header")).hint("write `X-Tenant = \"market\"`"),
+                &item.key_span,
+            );
         } else if value.value.expose().chars().any(|c| c.is_control()) {
             section.note_at(Problem::new(format!("the header `{name}` holds a control character")), &value.span);
         }

@@ -10,7 +10,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::item::Item;
-use super::nearest::{home_of, list, nearest};
+use super::keys::home_of;
+use super::nearest::{list, nearest};
 use super::problem::Problem;
 use super::units::{DURATION_EXAMPLES, parse_duration_ms};
 use super::walk::{Located, Walk};
@@ -255,13 +256,15 @@ impl<'a> Section<'a> {
     /// Refuses a key that means nothing here.
     pub fn misplaced(&self, key: &'static str, why: &str) {
         if let Some(item) = self.item(key) {
-            self.note_at(Problem::new(format!("`{key}` {why}")), &item.key_span);
+            self.note_at(Problem::new(format!("`{key}` {why}")).hint(format!("take `{key}` out")), &item.key_span);
         }
     }
 
     /// Refuses every key that no getter asked for, with the nearest name that one did.
     pub fn finish(&self) {
         let (known, later) = (self.known.borrow(), self.later.borrow());
+        #[cfg(test)]
+        super::keys::asked(&self.path, &known, &self.families.borrow());
         for item in self.entries() {
             let key = item.key.as_str();
             let of_family =

@@ -61,7 +61,10 @@ fn read_properties(
                 continue;
             }
             _ if matches!(name.as_str(), "bootstrap.servers" | "metadata.broker.list") => {
-                section.note_at(Problem::new(format!("`{name}` is `brokers` in [kafka]")), &item.key_span);
+                section.note_at(
+                    Problem::new(format!("`{name}` is `brokers` in [kafka]")).hint(format!("take `{name}` out")),
+                    &item.key_span,
+                );
             }
             DeValue::Boolean(value) => drop(into.insert(name, Secret::new(value.to_string()))),
             DeValue::Integer(value) => drop(into.insert(name, Secret::new(value.to_string()))),
@@ -88,10 +91,16 @@ pub fn read_registry(section: &Section<'_>, walk: &Walk<'_>, warnings: &mut Vec<
     section.not_built("ca");
     section.finish();
     if let (Some(token), Some(_)) = (&token, &user) {
-        section.note_at(Problem::new("give `token` or `user` and `password`, not both"), &token.span);
+        section.note_at(
+            Problem::new("give `token` or `user` and `password`, not both").hint("take `token` out"),
+            &token.span,
+        );
     }
     if let (Some(password), None) = (&password, &user) {
-        section.note_at(Problem::new("`password` wants a `user`"), &password.span);
+        section.note_at(
+            Problem::new("`password` wants a `user`").hint("write `user = \"validator\"` beside it"),
+            &password.span,
+        );
     }
     let url = url?;
     check_url(section, "url", &url);

@@ -74,7 +74,7 @@ impl Service {
             }
             root.finish();
         }
-        let (problems, _) = walk.into_findings();
+        let (problems, _) = walk.into_findings("config");
         if problems.is_empty() { Ok(service) } else { Err(ConfigError::invalid(&file, problems)) }
     }
 

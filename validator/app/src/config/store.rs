@@ -6,6 +6,7 @@ use toml::de::DeValue;
 use validator_table::{Pem, PropertyError, S3Config};
 
 use super::item::Item;
+use super::keys::line_to_write;
 use super::nearest::{list, nearest};
 use super::problem::Problem;
 use super::secret::secret_of;
@@ -32,7 +33,10 @@ pub fn read_store(section: &Section<'_>, walk: &Walk<'_>, warnings: &mut Vec<Pro
     }
     let pair = (store.access_key_id.is_some(), store.secret_access_key.is_some());
     if matches!(pair, (true, false) | (false, true)) || (store.session_token.is_some() && !pair.0) {
-        section.note(Problem::new("a key is `s3.access-key-id` and `s3.secret-access-key`, both"));
+        section.note(
+            Problem::new("a key is `s3.access-key-id` and `s3.secret-access-key`, both")
+                .hint("write the one that is not there, or take the other out"),
+        );
     }
     store
 }
@@ -68,7 +72,9 @@ fn set(store: &mut S3Config, section: &Section<'_>, name: &str, item: &Item<'_>,
     match store.set(name, value) {
         Ok(()) => {}
         Err(PropertyError::Value { expected }) => {
-            section.note_at(Problem::new(format!("`{name}` is {expected}")), &item.span);
+            let problem = Problem::new(format!("`{name}` is {expected}"));
+            let line = line_to_write(&format!("catalogs.lake.storage.{name}")).unwrap_or_default();
+            section.note_at(problem.hint(format!("write `{line}`")), &item.span);
         }
         Err(PropertyError::Unknown) => {
             let known = || S3Config::PROPERTIES.into_iter().chain([CA]);

@@ -117,7 +117,8 @@ pub fn read_source(section: &Section<'_>) -> Option<RecordedSource> {
     if let Some(timestamp) = &timestamp
         && !plain
     {
-        let problem = Problem::new("`timestamp` is for `envelope = \"none\"`: other envelopes hold the timestamp");
+        let problem = Problem::new("`timestamp` is for `envelope = \"none\"`: other envelopes hold the timestamp")
+            .hint("take `timestamp` out");
         section.note_at(problem, &timestamp.span);
     }
     section.finish();

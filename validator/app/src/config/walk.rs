@@ -10,6 +10,7 @@ use std::sync::Arc;
 use toml::de::DeTable;
 
 use super::interpolate::Environment;
+use super::keys::line_to_write;
 use super::problem::Problem;
 use super::section::Section;
 use super::source::SourceFile;
@@ -60,7 +61,8 @@ impl<'a> Walk<'a> {
         for error in errors {
             let message = error.message().lines().collect::<Vec<_>>().join("; ");
             let message = message.trim_end_matches('.').to_owned();
-            self.note(Problem::new(format!("not TOML: {message}")), error.span());
+            let hint = "a line is `[section]` or `key = value`, and text stands in quotes";
+            self.note(Problem::new(format!("not TOML: {message}")).hint(hint), error.span());
         }
     }
 
@@ -74,12 +76,26 @@ impl<'a> Walk<'a> {
         Section::new(self, String::new(), Some(table), None)
     }
 
-    /// The problems in the order of the file, and the places of its keys.
-    pub fn into_findings(self) -> (Vec<Problem>, Places) {
+    /// The problems in the order of the file, and the places of its keys. A problem without a hint gets the line that could
+    /// stand at its place; `schema` is the file's word for `validator schema`.
+    pub fn into_findings(self, schema: &str) -> (Vec<Problem>, Places) {
+        let places = self.places.into_inner();
         let mut problems = self.problems.into_inner();
+        for problem in problems.iter_mut().filter(|problem| problem.hint.is_none()) {
+            let line = problem.span.as_ref().and_then(|span| line_at(span.start, &places));
+            let all = || format!("`validator schema {schema}` says what each key may be");
+            problem.hint = Some(line.unwrap_or_else(all));
+        }
         problems.sort_by_key(|problem| problem.span.as_ref().map_or(0, |span| span.start));
         // A key that two checks look at is wrong once.
         problems.dedup();
-        (problems, self.places.into_inner())
+        (problems, places)
     }
+}
+
+/// What to write instead of the value at this byte.
+fn line_at(at: usize, places: &Places) -> Option<String> {
+    let around = places.iter().filter(|(_, span)| span.start <= at && at < span.end.max(span.start + 1));
+    let (path, _) = around.min_by_key(|(_, span)| span.len())?;
+    Some(format!("write `{}`", line_to_write(path)?))
 }

@@ -97,8 +97,8 @@ impl InitError {
     }
 
     /// One thing to do.
-    pub fn hint(&self) -> Option<&'static str> {
-        Some(match self {
+    pub fn hint(&self) -> &'static str {
+        match self {
             Self::OutputExists { .. } => "name another file, or overwrite it with --force",
             Self::NoRegistry { .. } => "write [schema_registry] with its `url` in validator.toml",
             Self::MixedFormats { .. } => {
@@ -114,7 +114,10 @@ impl InitError {
             Self::EmptyTopic { .. } | Self::EmptyTable { .. } => {
                 "run it again when the sink has written rows of messages that are still there"
             }
-            _ => return None,
-        })
+            Self::OnlyTombstones { .. } => "a larger --sample may reach messages that have a payload",
+            Self::UnreadableTable { .. } => {
+                "`validator sql 'SELECT * FROM CATALOG.NS.TABLE LIMIT 1'` tries the table alone"
+            }
+        }
     }
 }

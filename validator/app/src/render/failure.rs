@@ -10,6 +10,7 @@ use super::problem::problems;
 use crate::config::ConfigError;
 use crate::failure::Failure;
 use validator_engine::query::QueryError;
+use validator_engine::reconcile::RunError;
 use validator_table::{CatalogError, StorageError, TableError};
 use validator_tap::TapError;
 
@@ -18,62 +19,121 @@ pub fn failure(failure: &Failure, palette: Palette, width: usize) -> String {
     match failure {
         Failure::Config(error) => config_failure(error, palette, width),
         Failure::Problems(found) => problems(found, "error", palette, width),
-        other => error_chain(other, hint(other).as_deref(), palette, width),
+        other => error_chain(other, Some(&hint(other)), palette, width),
     }
 }
 
-/// One thing to run, for the failures that have one.
-fn hint(failure: &Failure) -> Option<String> {
+/// One thing to do: a command to run, or a line to write.
+fn hint(failure: &Failure) -> String {
     let hint = match failure {
-        Failure::Tap(
-            TapError::BrokersUnreachable { .. } | TapError::TopicMissing { .. } | TapError::Stalled { .. },
-        ) => "`kcat -L -b BROKERS` shows whether the brokers of [kafka] answer, and their topics",
-        Failure::Tap(TapError::NoFiles { .. }) => {
-            "a path of [source] starts at the folder of the pipeline file, one of --source at the working folder"
+        Failure::Tap(error) | Failure::Run(RunError::Holes(error)) => return tap_hint(error),
+        Failure::Table(error) => table_hint(error),
+        Failure::Name(_) => "a table is `catalog.namespace.table`, its catalog one of validator.toml",
+        Failure::Encode(_) => "`[compare] ignore = { COLUMN = \"reason\" }` leaves a column out",
+        Failure::Segments(_) => "write `width = 4096` in [identity]",
+        Failure::Run(RunError::NotOffsets(_)) => {
+            "name the columns that hold Kafka's own offsets: `columns = [\"topic\", \"partition\", \"offset\"]`"
         }
-        Failure::Tap(TapError::RegistryUnreachable { .. } | TapError::RegistryRefused { .. }) => {
-            "`curl URL/subjects` shows whether the url of [schema_registry] answers"
+        Failure::Run(RunError::Messages(_)) => "`validator check PIPELINE` tries the contract on a sample of messages",
+        Failure::Run(RunError::Findings(_)) => "`df -h` shows whether `temp` in [service] of validator.toml has room",
+        Failure::Run(_) => {
+            "`memory` and `temp` in [service] of validator.toml say what a run may take, and where it spills"
         }
-        Failure::Table(TableError::Catalog(error)) => match error {
-            CatalogError::NoTable { .. } => "a table is `catalog.namespace.table`, its catalog one of validator.toml",
-            CatalogError::RestSilent { .. }
-            | CatalogError::RestAnswer { .. }
-            | CatalogError::RestSetup { .. }
-            | CatalogError::RestRedirect { .. } => {
-                "`curl -i URI/v1/config` shows whether the `uri` of [catalogs] answers"
-            }
-            CatalogError::RestRefused { .. } | CatalogError::RestNotThere { .. } => {
-                "`credential`, `token` and `warehouse` in [catalogs] of validator.toml say who asks, and for what"
-            }
-            CatalogError::RestNotBuilt { .. } => {
-                "give a key of your own: `s3.access-key-id` and `s3.secret-access-key` in [catalogs.NAME.storage]"
-            }
-            CatalogError::Folder { .. } | CatalogError::TooManyVersions { .. } => {
-                "`warehouse` and `storage` in [catalogs] of validator.toml say where folders of tables are looked at"
-            }
-            _ => "`uri` and `catalog_name` in [catalogs] of validator.toml say where tables are looked up",
-        },
-        Failure::Table(
-            TableError::ReadMetadata { source, .. }
-            | TableError::ReadManifestList { source, .. }
-            | TableError::ReadManifest { source, .. },
-        ) if !matches!(source, StorageError::NotFound { .. }) => {
-            "`[catalogs.NAME.storage]` in validator.toml says how the store of the table is reached"
-        }
-        Failure::Init(error) => return error.hint().map(str::to_owned),
+        Failure::Init(error) => error.hint(),
         Failure::Query(QueryError::Resources { .. }) => {
             "`[service] memory` in validator.toml says how much a query may take; fewer columns or rows need less"
         }
-        Failure::Cut(cut) => return Some(cut.hint()),
+        Failure::Query(_) => "`validator sql --help` shows what can be asked, and how",
+        Failure::Cut(cut) => return cut.hint(),
         Failure::Write { path, .. } => {
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-            return Some(format!("ls -ld {}", folder.unwrap_or(Path::new(".")).display()));
+            return format!("`ls -ld {}`", folder.unwrap_or(Path::new(".")).display());
         }
+        Failure::Stdout(_) => "`--report FILE.json` writes the report to a file",
         Failure::Internal(_) => "this is a fault of the validator, not of the data: report it with the lines above",
         Failure::Runtime(_) => "`ulimit -u` shows how many threads this user may have",
-        _ => return None,
+        Failure::Config(_) | Failure::Problems(_) => "`validator check` lists all problems",
     };
-    Some(hint.to_owned())
+    hint.to_owned()
+}
+
+fn tap_hint(error: &TapError) -> String {
+    let hint = match error {
+        TapError::BrokersUnreachable { .. } | TapError::TopicMissing { .. } | TapError::Stalled { .. } => {
+            "`kcat -L -b BROKERS` shows whether the brokers of [kafka] answer, and their topics"
+        }
+        TapError::TopicForbidden { topic } => {
+            return format!(
+                "`kafka-acls --list --topic {topic}` shows who may DESCRIBE and READ it; no group is needed"
+            );
+        }
+        TapError::ReservedProperty { .. } | TapError::Property { .. } | TapError::Client { .. } => {
+            "`properties` in [kafka] of validator.toml go to librdkafka as they are"
+        }
+        TapError::PartitionMissing { topic, .. } => {
+            return format!("`kcat -L -b BROKERS -t {topic}` shows the partitions that there are");
+        }
+        TapError::Unreadable { .. } | TapError::Unexplained { .. } => {
+            "`kcat -C -b BROKERS -t TOPIC -p PARTITION -o OFFSET -c 1` shows whether the broker gives that message"
+        }
+        TapError::NoFiles { .. } => {
+            "a path of [source] starts at the folder of the pipeline file, one of --source at the working folder"
+        }
+        TapError::File { path, .. } | TapError::Parquet { path, .. } => {
+            return format!("`ls -l {}`", path.display());
+        }
+        TapError::TopicNotRecorded { .. } => "`topic` in [pipeline] is one that the files hold",
+        TapError::EnvelopeMismatch { .. } | TapError::Record { .. } => {
+            "`--envelope none|kcat|table` says how messages lie in the files"
+        }
+        TapError::RegistryUnreachable { .. }
+        | TapError::RegistryRefused { .. }
+        | TapError::RegistryClient { .. }
+        | TapError::RegistryAnswer { .. } => "`curl URL/subjects` shows whether the url of [schema_registry] answers",
+        TapError::SchemaFile { .. } => {
+            "`schema` in [pipeline] names a file with an Avro schema, as `curl URL/schemas/ids/1/schema` of a registry prints it"
+        }
+        _ => "`--source FILES` names other files; `ls` shows which there are",
+    };
+    hint.to_owned()
+}
+
+fn table_hint(error: &TableError) -> &'static str {
+    match error {
+        TableError::Catalog(error) => catalog_hint(error),
+        TableError::NoSnapshot { .. } | TableError::NoRef { .. } | TableError::NoSnapshotAt { .. } => {
+            "leave `--snapshot` out to judge the current state"
+        }
+        TableError::ReadMetadata { source, .. }
+        | TableError::ReadManifestList { source, .. }
+        | TableError::ReadManifest { source, .. }
+            if !matches!(source, StorageError::NotFound { .. }) =>
+        {
+            "`[catalogs.NAME.storage]` in validator.toml says how the store of the table is reached"
+        }
+        TableError::Unsupported { .. } => "`--snapshot ID` judges a state of the table from before that was there",
+        _ => "`--snapshot ID` judges an earlier state of the table, whose metadata may be whole",
+    }
+}
+
+fn catalog_hint(error: &CatalogError) -> &'static str {
+    match error {
+        CatalogError::NoTable { .. } => "a table is `catalog.namespace.table`, its catalog one of validator.toml",
+        CatalogError::RestSilent { .. }
+        | CatalogError::RestAnswer { .. }
+        | CatalogError::RestSetup { .. }
+        | CatalogError::RestRedirect { .. } => "`curl -i URI/v1/config` shows whether the `uri` of [catalogs] answers",
+        CatalogError::RestRefused { .. } | CatalogError::RestNotThere { .. } => {
+            "`credential`, `token` and `warehouse` in [catalogs] of validator.toml say who asks, and for what"
+        }
+        CatalogError::RestNotBuilt { .. } => {
+            "give a key of your own: `s3.access-key-id` and `s3.secret-access-key` in [catalogs.NAME.storage]"
+        }
+        CatalogError::Folder { .. } | CatalogError::TooManyVersions { .. } => {
+            "`warehouse` and `storage` in [catalogs] of validator.toml say where folders of tables are looked at"
+        }
+        _ => "`uri` and `catalog_name` in [catalogs] of validator.toml say where tables are looked up",
+    }
 }
 
 /// An error with its causes, each said once, and a hint that can be acted on.
@@ -102,7 +162,12 @@ fn config_failure(error: &ConfigError, palette: Palette, width: usize) -> String
         ConfigError::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
             error_chain(error, Some("a path starts at the working folder: `ls` it"), palette, width)
         }
-        ConfigError::Read { .. } => error_chain(error, None, palette, width),
+        ConfigError::Read { path, source } if source.kind() == std::io::ErrorKind::InvalidData => {
+            error_chain(error, Some(&format!("`file {}` says what it holds", path.display())), palette, width)
+        }
+        ConfigError::Read { path, .. } => {
+            error_chain(error, Some(&format!("`ls -l {}`", path.display())), palette, width)
+        }
         ConfigError::Invalid { .. } => {
             format!("{}\n{}\n", problems(error.problems(), "error", palette, width), escape(&error.to_string()))
         }
@@ -151,7 +216,7 @@ mod tests {
         insta::assert_snapshot!(failure(&error, Palette::PLAIN, 80), @r"
         error: write out/report.json
           because: permission denied
-          hint:    ls -ld out
+          hint:    `ls -ld out`
         ");
     }
 

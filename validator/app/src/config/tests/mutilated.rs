@@ -61,6 +61,9 @@ fn mutilations(text: &str) -> Vec<String> {
 
 fn readable(error: &ConfigError, text: &str) {
     assert!(!error.problems().is_empty(), "nothing is said of {text:?}");
+    for problem in error.problems() {
+        assert!(problem.hint.as_ref().is_some_and(|hint| !hint.is_empty()), "no hint: {problem} in {text:?}");
+    }
     let shown = problems(error.problems(), "error", Palette::PLAIN, 40);
     assert!(!shown.contains('\u{1b}'), "{shown:?}");
     let wide = shown.lines().find(|line| unicode_width::UnicodeWidthStr::width(*line) > 41);

@@ -77,7 +77,8 @@ fn two_files_of_one_name_are_refused() {
     let folder = folder();
     let suites = folder.path().join("suites");
     fs::copy(suites.join("trades.toml"), suites.join("trades-copy.toml")).expect("the folder is ours");
-    insta::assert_snapshot!(refused("trades", &service(folder.path()), folder.path()), @r"
+    insta::assert_snapshot!(refused("trades", &service(folder.path()), folder.path()), @"
     error: two files hold a pipeline `trades`: FOLDER/suites/trades-copy.toml and FOLDER/suites/trades.toml
+      = hint: name the file: FOLDER/suites/trades-copy.toml
     ");
 }

@@ -126,12 +126,14 @@ type = "sql"
       |
     3 | memory = "2 gigs"
       |          ^^^^^^^^
+      = hint: write `memory = "2GiB"`
 
     error: `pipelines` is a list of strings, not a string
      --> etc/validator.toml:4:13
       |
     4 | pipelines = "rules/*.toml"
       |             ^^^^^^^^^^^^^^
+      = hint: write `pipelines = ["rules/suites/*.toml"]`
 
     error: `listen` in [service] is not built yet
      --> etc/validator.toml:5:1
@@ -166,18 +168,21 @@ type = "sql"
        |
     10 | properties = { "bootstrap.servers" = "x:1", "client.id" = ["a"] }
        |                ^^^^^^^^^^^^^^^^^^^
+       = hint: take `bootstrap.servers` out
 
     error: `client.id` is a string, not a list
       --> etc/validator.toml:10:59
        |
     10 | properties = { "bootstrap.servers" = "x:1", "client.id" = ["a"] }
        |                                                           ^^^^^
+       = hint: write `client.id = "SASL_SSL"`
 
     error: `url` starts with http:// or https:// and names a host
       --> etc/validator.toml:13:7
        |
     13 | url = "localhost:8081"
        |       ^^^^^^^^^^^^^^^^
+       = hint: write `url = "http://localhost:8081"`
 
     error: `ca` in [schema_registry] is not built yet
       --> etc/validator.toml:14:1
@@ -371,12 +376,14 @@ type = "metadata"
       |
     4 | uri = "localhost:8181"
       |       ^^^^^^^^^^^^^^^^
+      = hint: write `uri = "http://localhost:8181"`
 
     error: give `token` or `credential`, not both
      --> etc/validator.toml:5:9
       |
     5 | token = "${REGISTRY_TOKEN}"
       |         ^^^^^^^^^^^^^^^^^^^
+      = hint: take `token` out
 
     error: unknown key `credentail` in [catalogs.rest]
      --> etc/validator.toml:7:1
@@ -390,18 +397,21 @@ type = "metadata"
       |
     8 | ca = "no/such.pem"
       |      ^^^^^^^^^^^^^
+      = hint: write `ca = "/etc/ssl/lake.pem"`
 
     error: `timeout` is above 0
      --> etc/validator.toml:9:11
       |
     9 | timeout = "0s"
       |           ^^^^
+      = hint: write `timeout = "30s"`
 
     error: `X Y` is no name of a header
       --> etc/validator.toml:10:1
        |
     10 | "header.X Y" = "a"
        | ^^^^^^^^^^^^
+       = hint: write `X-Tenant = "market"`
 
     error: [catalogs.files] has no `warehouse`
       --> etc/validator.toml:11:11
@@ -422,6 +432,7 @@ type = "metadata"
        |
     19 | password = "${REGISTRY_TOKEN}"
        | ^^^^^^^^
+       = hint: take `password` out
 
     error: `type` is one of `rest`, `sql`, `filesystem` or `metadata`, not "fliesystem"
       --> etc/validator.toml:21:8
@@ -442,6 +453,7 @@ type = "metadata"
        |
     27 | [catalogs.s3.storage]
        |              ^^^^^^^
+       = hint: write the one that is not there, or take the other out
 
     error: unknown property `s3.endpiont` in [catalogs.s3.storage]
       --> etc/validator.toml:28:1
@@ -455,18 +467,21 @@ type = "metadata"
        |
     29 | "s3.endpoint" = "localhost:9000"
        |                 ^^^^^^^^^^^^^^^^
+       = hint: write `s3.endpoint = "http://localhost:9000"`
 
     error: `s3.path-style-access` is "true" or "false"
       --> etc/validator.toml:30:26
        |
     30 | "s3.path-style-access" = "yes"
        |                          ^^^^^
+       = hint: write `s3.path-style-access = true`
 
     error: `s3.connect-timeout` is seconds above 0, like "5", "2.5" or "500ms"
       --> etc/validator.toml:31:24
        |
     31 | "s3.connect-timeout" = 0
        |                        ^
+       = hint: write `s3.connect-timeout = "5"`
 
     error: unknown property `gcs.project` in [catalogs.s3.storage]
       --> etc/validator.toml:33:1
@@ -483,12 +498,14 @@ type = "metadata"
        |
     34 | "s3.ca" = "no/such.pem"
        |           ^^^^^^^^^^^^^
+       = hint: write `s3.ca = "/etc/ssl/store.pem"`
 
     error: `uri` of a SQL catalog starts with sqlite:/// or postgres://
       --> etc/validator.toml:37:7
        |
     37 | uri = "/var/catalog.db"
        |       ^^^^^^^^^^^^^^^^^
+       = hint: write `uri = "sqlite:///path/to/catalog.db"`
 
     error: `uri` holds a user or password
       --> etc/validator.toml:40:7
@@ -502,6 +519,7 @@ type = "metadata"
        |
     41 | scope = "all"
        |         ^^^^^
+       = hint: write `credential = "${CATALOG_CREDENTIAL}"` beside it
 
     error: [catalogs.empty] has no `location`
       --> etc/validator.toml:42:11
@@ -545,6 +563,7 @@ user = "${"
       |
     6 | password = "***"
       |            ^^^^^
+      = hint: `validator schema config` says what each key may be
 
     error: the environment variable `NO_SUCH_VARIABLE` is not set
      --> etc/validator.toml:7:9
@@ -573,18 +592,21 @@ fn what_is_not_toml_is_shown_where_it_is() {
       |
     2 | memory = "2GiB
       |               ^
+      = hint: a line is `[section]` or `key = value`, and text stands in quotes
 
     error: not TOML: duplicate key
      --> etc/validator.toml:4:2
       |
     4 | [service]
       |  ^^^^^^^
+      = hint: a line is `[section]` or `key = value`, and text stands in quotes
 
     error: not TOML: extra `=`, expected nothing
      --> etc/validator.toml:5:4
       |
     5 | y ==
       |    ^
+      = hint: a line is `[section]` or `key = value`, and text stands in quotes
     "#);
 }
 

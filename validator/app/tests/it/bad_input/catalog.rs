@@ -144,12 +144,14 @@ fn a_snapshot_that_is_not_there() {
     --- stderr
     error: open the table
       because: snapshot 7 not found; the current snapshot is 1001
+      hint:    leave `--snapshot` out to judge the current state
     ");
     assert_snapshot!(validator(folder.path(), "reconcile pipeline.toml --snapshot mian").all(), @"
     exit 2
     --- stderr
     error: open the table
       because: branch or tag `mian` not found; did you mean main?
+      hint:    leave `--snapshot` out to judge the current state
     ");
     assert_snapshot!(validator(folder.path(), "reconcile pipeline.toml --snapshot 2001-01-01T00:00:00Z").all(), @"
     exit 2
@@ -157,5 +159,6 @@ fn a_snapshot_that_is_not_there() {
     error: open the table
       because: no snapshot was current at 2001-01-01T00:00:00.000Z; the first known is of
                2024-08-08T13:00:00.000Z
+      hint:    leave `--snapshot` out to judge the current state
     ");
 }

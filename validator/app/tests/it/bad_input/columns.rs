@@ -190,6 +190,7 @@ fn a_window_that_is_no_time() {
        |
     10 | window = "price"
        |          ^^^^^^^
+       = hint: the table has id, price, at
     "#);
 }
 
@@ -197,13 +198,15 @@ fn a_window_that_is_no_time() {
 fn a_constant_in_the_offset_column() {
     let mut scene = Scene::offset().topic("0@0 a 1 | 0@1 b 2");
     scene = scene.file(&"0@0 a 1 | ".repeat(1_001));
-    assert_snapshot!(reconcile(&written(&scene)), @"
+    assert_snapshot!(reconcile(&written(&scene)), @r#"
     exit 2
     --- stderr
     error: reconcile
       because: column offset holds one single offset per partition in 1001 rows: it is a constant, not
                Kafka's offset; use identity mode key
-    ");
+      hint:    name the columns that hold Kafka's own offsets: `columns = ["topic", "partition",
+               "offset"]`
+    "#);
     let few = Scene::offset().topic("0@0 a 1").file(&"0@0 a 1 | ".repeat(1_000));
     assert_snapshot!(reconcile(&written(&few)), @"
     exit 1
@@ -245,11 +248,13 @@ fn a_constant_in_the_offset_column() {
 fn offsets_of_another_topic() {
     let rows: Vec<String> = (0..1_001).map(|n| format!("0@{} a 1", n + 500_000)).collect();
     let scene = Scene::offset().topic("0@0 a 1 | 0@1 b 2").file(&rows.join("|"));
-    assert_snapshot!(reconcile(&written(&scene)), @"
+    assert_snapshot!(reconcile(&written(&scene)), @r#"
     exit 2
     --- stderr
     error: reconcile
       because: column offset is negative or at or above the high watermark in 1001 of 1001 rows: it is
                not this topic's offset
-    ");
+      hint:    name the columns that hold Kafka's own offsets: `columns = ["topic", "partition",
+               "offset"]`
+    "#);
 }

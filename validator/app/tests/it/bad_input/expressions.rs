@@ -17,12 +17,14 @@ fn an_expression_that_does_not_parse() {
       |
     6 | filter = "id = "
       |          ^^^^^^^
+      = hint: the table has topic, partition, offset, id, price, at
 
     error: the expression does not parse: Expected: an expression, found: *
       --> pipeline.toml:13:18
        |
     13 | price = "price + * 2"
        |                  ^
+       = hint: the table has topic, partition, offset, id, price, at
     "#);
     assert_snapshot!(validator(folder.path(), "check --offline pipeline.toml").all(), @r#"
     exit 2
@@ -34,12 +36,14 @@ fn an_expression_that_does_not_parse() {
       |
     6 | filter = "id = "
       |          ^^^^^^^
+      = hint: write a line like `filter = "kind = 'trade'"`
 
     error: the expression does not parse: Expected: an expression, found: *
       --> pipeline.toml:13:18
        |
     13 | price = "price + * 2"
        |                  ^
+       = hint: write a line like `price = "round(price * quantity, 8)"`
     "#);
 }
 
@@ -55,6 +59,7 @@ fn an_expression_with_a_type_error() {
        |
     13 | id = "sqrt(id) + true"
        |      ^^^^^^^^^^^^^^^^^
+       = hint: write a line like `id = "round(price * quantity, 8)"`
     "#);
     assert_snapshot!(check(&folder), @r#"
     exit 2
@@ -67,6 +72,7 @@ fn an_expression_with_a_type_error() {
        |
     13 | id = "sqrt(id) + true"
        |      ^^^^^^^^^^^^^^^^^
+       = hint: write a line like `id = "round(price * quantity, 8)"`
     "#);
 }
 
@@ -81,6 +87,7 @@ fn an_expression_of_another_type_than_its_column() {
        |
     14 | id = "price * 2 price"
        |                 ^^^^^
+       = hint: the table has topic, partition, offset, id, price, at
     "#);
     let folder = written(&sound().section("[map]\nprice = \"id = 'a'\"\nat = \"price\""));
     assert_snapshot!(reconcile(&folder), @r#"
@@ -93,6 +100,7 @@ fn an_expression_of_another_type_than_its_column() {
        |
     12 | price = "id = 'a'"
        |         ^^^^^^^^^^
+       = hint: write a line like `price = "round(price * quantity, 8)"`
 
     error: the expression does not fit the message: it gives decimal(28, 18), the column at is
            timestamptz: decimal(28, 18) does not become timestamptz by itself: a bare number says
@@ -102,6 +110,7 @@ fn an_expression_of_another_type_than_its_column() {
        |
     13 | at = "price"
        |      ^^^^^^^
+       = hint: write a line like `at = "round(price * quantity, 8)"`
     "#);
 }
 
@@ -116,6 +125,7 @@ fn a_function_that_is_not_there() {
        |
     12 | id = "uper(id)"
        |      ^^^^^^^^^^
+       = hint: write a line like `id = "round(price * quantity, 8)"`
     "#);
 }
 
@@ -130,6 +140,7 @@ fn a_volatile_expression() {
        |
     12 | price = "random()"
        |         ^^^^^^^^^^
+       = hint: write a line like `price = "round(price * quantity, 8)"`
     "#);
     assert_snapshot!(check(&folder), @r#"
     exit 2
@@ -141,6 +152,7 @@ fn a_volatile_expression() {
        |
     12 | price = "random()"
        |         ^^^^^^^^^^
+       = hint: write a line like `price = "round(price * quantity, 8)"`
     "#);
 }
 
@@ -155,6 +167,7 @@ fn an_aggregate_and_a_sub_query() {
        |
     12 | price = "sum(price)"
        |         ^^^^^^^^^^^^
+       = hint: write a line like `price = "round(price * quantity, 8)"`
     "#);
     let folder = written(&sound().section("[map]\nprice = \"(SELECT 1)\""));
     assert_snapshot!(reconcile(&folder), @r#"
@@ -165,6 +178,7 @@ fn an_aggregate_and_a_sub_query() {
        |
     12 | price = "(SELECT 1)"
        |         ^^^^^^^^^^^^
+       = hint: write a line like `price = "round(price * quantity, 8)"`
     "#);
 }
 
@@ -180,6 +194,7 @@ fn a_filter_that_is_no_condition() {
       |
     6 | filter = "price"
       |          ^^^^^^^
+      = hint: write a line like `filter = "kind = 'trade'"`
     "#);
 }
 
@@ -195,6 +210,7 @@ fn text_beside_a_number() {
       |
     6 | filter = "n > 5"
       |          ^^^^^^^
+      = hint: write a line like `filter = "kind = 'trade'"`
     "#);
 }
 
@@ -210,6 +226,7 @@ fn a_literal_a_quotient_and_a_shift_that_lose() {
       |
     6 | filter = "at > '2024-08-08'"
       |          ^^^^^^^^^^^^^^^^^^^
+      = hint: write a line like `filter = "kind = 'trade'"`
 
     error: the expression does not fit the message: a quotient of decimals may have no end; write how it
            is rounded: round(a / b, 8)
@@ -217,6 +234,7 @@ fn a_literal_a_quotient_and_a_shift_that_lose() {
        |
     13 | price = "price / 3"
        |         ^^^^^^^^^^^
+       = hint: write a line like `price = "round(price * quantity, 8)"`
 
     error: the expression does not fit the message: << drops the bits that do not fit; write a
            multiplication, which fails instead
@@ -224,6 +242,7 @@ fn a_literal_a_quotient_and_a_shift_that_lose() {
        |
     14 | id = "CAST(1 << 60 AS VARCHAR)"
        |      ^^^^^^^^^^^^^^^^^^^^^^^^^^
+       = hint: write a line like `id = "round(price * quantity, 8)"`
     "#);
 }
 
@@ -241,6 +260,7 @@ fn an_expression_that_can_never_work_is_refused_over_an_empty_topic_too() {
        |
     12 | id = "version()"
        |      ^^^^^^^^^^^
+       = hint: write a line like `id = "round(price * quantity, 8)"`
 
     error: the expression does not fit the message: at is an instant already; AT TIME ZONE takes it at
            'UTC' only
@@ -248,6 +268,7 @@ fn an_expression_that_can_never_work_is_refused_over_an_empty_topic_too() {
        |
     13 | at = "at AT TIME ZONE 'Mars/Base'"
        |      ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+       = hint: write a line like `at = "round(price * quantity, 8)"`
     "#);
 }
 
@@ -276,5 +297,6 @@ fn a_window_longer_than_time() {
        |
     11 | every = "10000000d"
        |         ^^^^^^^^^^^
+       = hint: write a line like `every = "1m"`
     "#);
 }

@@ -78,12 +78,14 @@ fn a_value_of_the_wrong_type() {
       |
     6 | filter = 3
       |          ^
+      = hint: write `filter = "kind = 'trade'"`
 
     error: `width` is a whole number from 1 to 16777216, not a string
       --> pipeline.toml:10:9
        |
     10 | width = "many"
        |         ^^^^^^
+       = hint: write `width = 4096`
 
     2 problems in pipeline.toml
     "#);
@@ -101,6 +103,7 @@ fn what_is_not_toml() {
       |
     7 | [identity
       |          ^
+      = hint: a line is `[section]` or `key = value`, and text stands in quotes
 
     1 problem in pipeline.toml
     ");
@@ -135,12 +138,14 @@ fn a_field_type_that_is_none() {
        |
     12 | price = "decimal(18, 8"
        |         ^^^^^^^^^^^^^^^
+       = hint: write `price = "epoch_ms"`
 
     error: the type of `id` is not one: unknown type `strin` at character 1; did you mean `string`?
       --> pipeline.toml:13:7
        |
     13 | id = "strin"
        |       ^^^^^
+       = hint: write `id = "epoch_ms"`
 
     2 problems in pipeline.toml
     "#);
@@ -158,6 +163,7 @@ fn keys_of_one_kind_of_catalog_are_not_those_of_another() {
       |
     3 | uri = "sqlite://DIR/warehouse/catalog.db"
       |       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      = hint: write `uri = "http://localhost:8181"`
 
     error: unknown key `catalog_name` in [catalogs.lake]
      --> validator.toml:4:1

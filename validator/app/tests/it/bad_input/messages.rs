@@ -195,6 +195,7 @@ fn a_topic_that_is_not_recorded() {
     --- stderr
     error: open the topic
       because: topic trade is not recorded: the files hold trades
+      hint:    `topic` in [pipeline] is one that the files hold
     ");
 }
 
@@ -221,6 +222,7 @@ fn a_recorded_line_that_is_no_message() {
     --- stderr
     error: open the topic
       because: topic.jsonl, line 2: topic, partition or offset is not there (byte 181)
+      hint:    `--envelope none|kcat|table` says how messages lie in the files
     ");
     folder.edit("topic.jsonl", "{", "");
     assert_snapshot!(reconcile(&folder), @"
@@ -228,6 +230,7 @@ fn a_recorded_line_that_is_no_message() {
     --- stderr
     error: open the topic
       because: topic.jsonl, line 1: the line is no object (byte 0)
+      hint:    `--envelope none|kcat|table` says how messages lie in the files
     ");
 }
 
@@ -240,6 +243,7 @@ fn two_messages_at_one_offset() {
     --- stderr
     error: open the topic
       because: topic.jsonl, line 2: another message is recorded at trades[0] offset 0
+      hint:    `--source FILES` names other files; `ls` shows which there are
     ");
 }
 
@@ -253,6 +257,7 @@ fn a_recording_in_another_envelope() {
     error: open the topic
       because: topic.jsonl does not hold messages so: envelope table is Parquet with topic, partition,
                offset, key and value (.parquet)
+      hint:    `--envelope none|kcat|table` says how messages lie in the files
     ");
 }
 
@@ -265,6 +270,7 @@ fn a_partition_that_the_topic_does_not_have() {
     --- stderr
     error: open the topic
       because: topic trades has no partition 7: it has 1
+      hint:    `kcat -L -b BROKERS -t trades` shows the partitions that there are
     ");
 }
 

@@ -27,6 +27,7 @@ fn a_missing_manifest() {
       because: object not found: file://DIR/warehouse/market/trades/metadata/00001-m0.avro
       because: Object at location DIR/warehouse/market/trades/metadata/00001-m0.avro not
                found: No such file or directory (os error 2)
+      hint:    `--snapshot ID` judges an earlier state of the table, whose metadata may be whole
     ");
 }
 
@@ -40,6 +41,7 @@ fn a_broken_manifest() {
     error: open the table
       because: manifest broken: file://DIR/warehouse/market/trades/metadata/00001-m0.avro
       because: it ends within its header
+      hint:    `--snapshot ID` judges an earlier state of the table, whose metadata may be whole
     ");
 }
 
@@ -54,6 +56,7 @@ fn a_broken_manifest_list() {
       because: manifest list broken:
                file://DIR/warehouse/market/trades/metadata/snap-1001.avro
       because: it ends within its header
+      hint:    `--snapshot ID` judges an earlier state of the table, whose metadata may be whole
     ");
     folder
         .files_of_table(".avro")
@@ -69,6 +72,7 @@ fn a_broken_manifest_list() {
       because: object not found: file://DIR/warehouse/market/trades/metadata/snap-1001.avro
       because: Object at location DIR/warehouse/market/trades/metadata/snap-1001.avro not
                found: No such file or directory (os error 2)
+      hint:    `--snapshot ID` judges an earlier state of the table, whose metadata may be whole
     ");
 }
 
@@ -88,6 +92,7 @@ fn broken_metadata() {
                file://DIR/warehouse/market/trades/metadata/00001-UUID.metadata.json
       because: not JSON
       because: EOF while parsing a string at line 1 column 928
+      hint:    `--snapshot ID` judges an earlier state of the table, whose metadata may be whole
     ");
     folder.files_of_table("metadata.json").iter().for_each(|path| fs::write(path, "{}").expect("a file"));
     assert_snapshot!(reconcile(&folder), @"
@@ -98,6 +103,7 @@ fn broken_metadata() {
                file://DIR/warehouse/market/trades/metadata/00001-UUID.metadata.json
       because: not Iceberg metadata
       because: data did not match any variant of untagged enum TableMetadataEnum
+      hint:    `--snapshot ID` judges an earlier state of the table, whose metadata may be whole
     ");
     folder.files_of_table("metadata.json").iter().for_each(|path| fs::remove_file(path).expect("it is there"));
     assert_snapshot!(reconcile(&folder), @"
@@ -111,6 +117,7 @@ fn broken_metadata() {
       because: Object at location
                DIR/warehouse/market/trades/metadata/00001-UUID
                .metadata.json not found: No such file or directory (os error 2)
+      hint:    `--snapshot ID` judges an earlier state of the table, whose metadata may be whole
     ");
 }
 
@@ -126,6 +133,7 @@ fn a_table_of_a_version_to_come() {
     --- stderr
     error: open the table
       because: table needs what this version cannot do: Iceberg format version 9
+      hint:    `--snapshot ID` judges a state of the table from before that was there
     ");
 }
 
@@ -138,5 +146,6 @@ fn a_table_with_equality_deletes_is_refused_with_its_reason() {
     --- stderr
     error: open the table
       because: table needs what this version cannot do: equality delete files (1 live)
+      hint:    `--snapshot ID` judges a state of the table from before that was there
     ");
 }

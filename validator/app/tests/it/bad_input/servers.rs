@@ -105,6 +105,7 @@ fn a_registry_that_is_another_server() {
       because: the answer of the schema registry for
                http://HOST:PORT/subjects/trades-value/versions cannot be read: expected value at
                line 1 column 1
+      hint:    `curl URL/subjects` shows whether the url of [schema_registry] answers
     ");
 }
 
@@ -264,6 +265,7 @@ fn fields_that_the_schema_does_not_have() {
        |
     15 | drop = { venu = "none" }
        |                 ^^^^^^
+       = hint: messages have id, price, at
     "#);
 }
 
@@ -287,6 +289,7 @@ fn avro_without_a_registry_and_without_a_schema() {
     error: open the topic
       because: read trade.avsc
       because: No such file or directory (os error 2)
+      hint:    `ls -l trade.avsc`
     ");
     std::fs::write(folder.join("trade.avsc"), "{\"type\": \"recrd\"}").expect("the folder takes files");
     assert_snapshot!(reconcile(&folder), @"
@@ -294,6 +297,7 @@ fn avro_without_a_registry_and_without_a_schema() {
     --- stderr
     error: open the topic
       because: trade.avsc is no Avro schema: the type recrd is defined nowhere
+      hint:    `schema` in [pipeline] is a file of JSON that an Avro registry would take
     ");
 }
 
@@ -378,6 +382,7 @@ fn a_partition_that_the_brokers_topic_does_not_have() {
     --- stderr
     error: open the topic
       because: topic trades has no partition 7: it has 2
+      hint:    `kcat -L -b BROKERS -t trades` shows the partitions that there are
     ");
 }
 
@@ -392,6 +397,7 @@ fn a_kafka_property_that_is_not_there_or_not_ones_own() {
     error: open the topic
       because: the Kafka property fetch.min.bites is refused: No such configuration property:
                "fetch.min.bites"
+      hint:    `properties` in [kafka] of validator.toml go to librdkafka as they are
     "#);
     folder.edit("validator.toml", "\"fetch.min.bites\" = 1", "\"enable.auto.commit\" = true");
     assert_snapshot!(reconcile(&folder), @"
@@ -400,5 +406,6 @@ fn a_kafka_property_that_is_not_there_or_not_ones_own() {
     error: open the topic
       because: the Kafka property enable.auto.commit is set by the validator, which must not commit,
                write or skip: leave it out
+      hint:    `properties` in [kafka] of validator.toml go to librdkafka as they are
     ");
 }

@@ -17,6 +17,7 @@ fn what_is_not_built_yet_is_refused_by_name() {
       |
     5 | format = "protobuf"
       |          ^^^^^^^^^^
+      = hint: write `format = "json"`
 
     error: `poll` in [pipeline] is not built yet
      --> pipeline.toml:6:1

@@ -1,5 +1,8 @@
 //! `check`: offline and against the live topic and table.
 
+use std::fs;
+use std::time::{Duration, Instant};
+
 use insta::assert_snapshot;
 
 use super::{sound, written};
@@ -32,12 +35,12 @@ fn offline_looks_at_the_files_only() {
 #[test]
 fn every_problem_of_every_pipeline_is_listed() {
     let folder = written(&sound());
-    let text = std::fs::read_to_string(folder.join("pipeline.toml")).expect("it is there");
+    let text = fs::read_to_string(folder.join("pipeline.toml")).expect("it is there");
     let other = text
         .replace("name = \"trades\"", "name = \"other\"")
         .replace("[identity]", "[map]\nprice = \"1 +\"\n\n[identity]");
-    std::fs::write(folder.join("other.toml"), other).expect("the folder takes files");
-    std::fs::write(folder.join("third.toml"), text.replace("mode =", "mod =")).expect("the folder takes files");
+    fs::write(folder.join("other.toml"), other).expect("the folder takes files");
+    fs::write(folder.join("third.toml"), text.replace("mode =", "mod =")).expect("the folder takes files");
     let names = "check pipeline.toml other.toml third.toml missing.toml";
     assert_snapshot!(validator(folder.path(), names).all(), @r#"
     exit 2
@@ -52,6 +55,8 @@ fn every_problem_of_every_pipeline_is_listed() {
       |
     8 | price = "1 +"
       |         ^^^^^
+      = hint: write DataFusion SQL over the fields of a message, like `CASE WHEN maker THEN 'SELL' ELSE
+              'BUY' END`
 
     error: unknown key `mod` in [identity]
      --> third.toml:8:1
@@ -96,6 +101,7 @@ fn a_table_that_cannot_be_asked_ends_with_3() {
     --- stderr
     error: open the table
       because: table needs what this version cannot do: equality delete files (1 live)
+      hint:    `--snapshot ID` judges a state of the table from before that was there
     ");
 }
 
@@ -123,6 +129,7 @@ fn messages_that_nobody_can_decode_are_a_wrong_contract() {
       |
     5 | format = "json"
       |          ^^^^^^
+      = hint: write a line like `format = "json"`
     "#);
     let folder = written(&Scene::offset().topic("0@0 a 1").payload(1, "<trade/>").file("0@0 a 1"));
     assert_snapshot!(validator(folder.path(), "check pipeline.toml").all(), @"
@@ -189,7 +196,33 @@ fn a_mode_that_does_not_exist_is_refused_with_the_nearest() {
       |
     8 | mode = "position"
       |        ^^^^^^^^^^
+      = hint: write `mode = "offset"`
 
     1 problem in pipeline.toml
     "#);
+}
+
+/// A bound with much room, on a debug binary and a busy machine: it is measured at about 0.1 s.
+#[test]
+fn a_hundred_pipelines_are_checked_offline_within_a_second() {
+    let folder = written(&sound());
+    let text = fs::read_to_string(folder.join("pipeline.toml")).expect("it was written");
+    fs::create_dir(folder.join("suites")).expect("the folder takes folders");
+    for n in 0..100 {
+        let text = text.replace("name = \"trades\"", &format!("name = \"p{n:02}\""));
+        fs::write(folder.join(&format!("suites/{n:02}.toml")), text).expect("the folder takes files");
+    }
+    folder.edit("validator.toml", "[catalogs.lake]", "[service]\npipelines = [\"suites/*.toml\"]\n\n[catalogs.lake]");
+    let names: Vec<String> = (0..100).map(|n| format!("p{n:02}")).collect();
+    for words in ["check --offline".to_owned(), format!("check --offline {}", names.join(" "))] {
+        let timed = || {
+            let started = Instant::now();
+            let ran = validator(folder.path(), &words);
+            assert_eq!((ran.exit, ran.stdout.lines().count()), (0, 100), "{}", ran.all());
+            started.elapsed()
+        };
+        let best = (0..3).map(|_| timed()).min().expect("three times");
+        println!("{} words: {best:?}", words.split(' ').count());
+        assert!(best < Duration::from_secs(1), "{best:?}");
+    }
 }

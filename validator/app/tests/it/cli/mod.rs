@@ -1,9 +1,13 @@
 //! Transcripts of the commands: what a person and a script see, and the exit code.
 
 mod check;
+mod errors;
+mod help;
 mod json;
 mod ranges;
 mod report;
+mod screens;
+mod version;
 
 use crate::scene::{Folder, Scene};
 use crate::transcript::{Ran, run};

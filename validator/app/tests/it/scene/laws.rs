@@ -2,6 +2,8 @@
 
 use serde_json::Value as Json;
 
+use crate::schemas::assert_known;
+
 /// The eleven verdicts that add up to `consumed`.
 const VERDICTS: [&str; 11] = [
     "pending",
@@ -23,6 +25,7 @@ pub fn assert_laws(report: &Json, findings: &[Json]) {
     assert_sums(report);
     assert_figures(report);
     assert_findings(report, findings);
+    assert_known(report, findings);
 }
 
 fn number(value: &Json) -> u64 {

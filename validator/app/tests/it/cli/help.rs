@@ -1,0 +1,229 @@
+//! Help, versions, completions and man pages, as the binary prints them.
+
+use std::fs;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use insta::assert_snapshot;
+
+use crate::terminal::seen_at;
+use crate::transcript::{run, validator};
+
+fn home() -> tempfile::TempDir {
+    tempfile::tempdir().expect("the system gives a folder")
+}
+
+/// The names of all commands, as the help lists them.
+fn commands() -> Vec<String> {
+    let help = validator(home().path(), "-h").stdout;
+    let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    // Lines that go on begin further in.
+    let first = listed.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    first.filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_short_help_is_one_screen() {
+    assert_snapshot!(validator(home().path(), "-h").stdout, @"
+    Proves, message by message, that what Kafka carried is what an Iceberg table holds
+
+    Usage: validator [OPTIONS] <COMMAND>
+
+    Commands:
+      reconcile    Judge a range of a topic against a snapshot of a table
+      check        Lint the configuration and pipelines against the live topic and table
+      demo         Watch the validator at work on market data with injected faults; needs nothing
+                   installed
+      schema       Print the JSON Schema of an answer or of a file that people write
+      completions  Print the completions of a shell
+      man          Print the man page, or write those of all commands into a folder
+
+    Options:
+      -h, --help     Print help (see more with '--help')
+      -V, --version  Print version
+
+    Global options:
+          --color <WHEN>  Colours: auto (on a terminal, unless NO_COLOR is set), always or never
+                          [default: auto]
+
+    `validator COMMAND --help` has the examples and exit codes of a command.
+    ");
+    let commands = commands();
+    assert!(commands.len() >= 6 && commands.contains(&"reconcile".to_owned()), "{commands:?}");
+}
+
+#[test]
+fn help_keeps_to_the_columns_of_the_terminal() {
+    let home = home();
+    let names = [String::new()].into_iter().chain(commands());
+    for name in names {
+        for flag in ["-h", "--help"] {
+            for columns in [40, 80, 200] {
+                let words = format!("{name} {flag}");
+                let (exit, text) = seen_at(columns, home.path(), &words, &[("NO_COLOR", "1")]);
+                assert_eq!(exit, 0, "{words}");
+                // Examples are lines to paste, which stay whole; what clap lays out keeps to the columns.
+                let laid_out = text.split("Examples:").next().unwrap_or_default();
+                let wide = laid_out.lines().find(|line| line.chars().count() > usize::from(columns).max(78));
+                assert_eq!(wide, None, "{words} at {columns}: {laid_out}");
+                assert!(!text.contains('\u{1b}'), "{words} at {columns} has colours");
+            }
+        }
+    }
+}
+
+#[test]
+fn help_has_colours_where_they_are_wanted() {
+    let home = home();
+    let painted = |text: &str| text.contains("\u{1b}[");
+    assert!(painted(&seen_at(80, home.path(), "--help", &[]).1));
+    assert!(!painted(&seen_at(80, home.path(), "--help", &[("NO_COLOR", "1")]).1));
+    assert!(!painted(&seen_at(80, home.path(), "--help", &[("TERM", "dumb")]).1));
+    assert!(!painted(&seen_at(80, home.path(), "--help --color never", &[]).1));
+    assert!(!painted(&validator(home.path(), "--help").stdout));
+    assert!(painted(&validator(home.path(), "check --color always --help").stdout));
+    assert!(painted(&run(home.path(), "--color=always --help", &[("NO_COLOR", "1")]).stdout));
+}
+
+/// Examples are what people paste: every command and flag in them is one that there is.
+#[test]
+fn examples_are_command_lines_that_are_understood() {
+    let home = home();
+    let mut tried = 0;
+    for name in commands() {
+        let help = validator(home.path(), &format!("{name} --help")).stdout;
+        let examples = help.lines().filter_map(|line| line.strip_prefix("  validator "));
+        for example in examples {
+            // Without what a shell would do: quotes, pipes, files to write to.
+            let words = example.split([' ']).take_while(|word| !matches!(*word, "|" | ">"));
+            let words: Vec<String> = words.map(|word| word.replace('\'', "").replace("~/", "./")).collect();
+            let ran = validator(home.path(), &words.join(" "));
+            assert!(!ran.stderr.contains("unexpected argument"), "{example}: {}", ran.stderr);
+            assert!(!ran.stderr.contains("unrecognized subcommand"), "{example}: {}", ran.stderr);
+            assert!(!ran.stderr.contains("invalid value"), "{example}: {}", ran.stderr);
+            tried += 1;
+            if name == "demo" {
+                break;
+            }
+        }
+    }
+    assert!(tried >= 12, "{tried} examples");
+}
+
+#[test]
+fn the_version_says_commit_and_libraries() {
+    let short = validator(home().path(), "-V").stdout;
+    let long = validator(home().path(), "--version").stdout;
+    assert!(short.starts_with("validator 0.") && short.lines().count() == 1, "{short}");
+    assert!(long.starts_with(short.trim_end()), "{long}");
+    let of = |name: &str| {
+        let line = long.lines().find(|line| line.split_whitespace().next() == Some(name));
+        line.unwrap_or_else(|| panic!("no {name} in {long}")).split_whitespace().nth(1).unwrap_or_default().to_owned()
+    };
+    let lock = include_str!("../../../../../Cargo.lock");
+    for (known, name) in
+        [("arrow", "arrow-array"), ("datafusion", "datafusion"), ("iceberg", "iceberg"), ("parquet", "parquet")]
+    {
+        assert!(lock.contains(&format!("name = \"{name}\"\nversion = \"{}\"", of(known))), "{known} {}", of(known));
+    }
+    // What is linked says its own version.
+    assert_eq!(of("librdkafka"), fixtures_harness::librdkafka_version());
+    let in_clone = Command::new("git").args(["rev-parse", "--short", "HEAD"]).stdin(Stdio::null()).output();
+    if let Ok(output) =
+        in_clone.map_err(drop).and_then(|output| if output.status.success() { Ok(output) } else { Err(()) })
+    {
+        let commit = String::from_utf8(output.stdout).expect("a hash is text");
+        let said = short.split_once('(').map_or("", |(_, rest)| rest);
+        assert!(said.starts_with(commit.trim()), "{short} is not of {commit}");
+    }
+}
+
+#[test]
+fn completions_are_scripts_that_their_shell_reads() {
+    let home = home();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let ran = validator(home.path(), &format!("completions {shell}"));
+        assert_eq!((ran.exit, ran.stderr.as_str()), (0, ""), "{shell}");
+        for name in commands().iter().map(String::as_str).chain(["--findings", "--stop-if-contract"]) {
+            assert!(ran.stdout.contains(name.trim_start_matches('-')), "{shell} does not know {name}");
+        }
+        fs::write(home.path().join(shell), ran.stdout).expect("the folder takes files");
+        let read = Command::new(shell).arg("-n").arg(home.path().join(shell)).stderr(Stdio::piped()).output();
+        // Bash is everywhere; the other shells where they are installed.
+        match read {
+            Ok(output) if shell != "powershell" && shell != "elvish" => {
+                let said = String::from_utf8_lossy(&output.stderr).into_owned();
+                assert!(output.status.success() && said.is_empty(), "{shell}: {said}");
+            }
+            Err(error) => assert_ne!(shell, "bash", "{error}"),
+            Ok(_) => {}
+        }
+    }
+}
+
+/// What bash offers after these words.
+#[test]
+fn bash_completes_commands_flags_and_words() {
+    let home = home();
+    let script = validator(home.path(), "completions bash").stdout;
+    fs::write(home.path().join("validator.bash"), script).expect("the folder takes files");
+    let offered = |line: &str| {
+        let words: Vec<&str> = line.split(' ').collect();
+        let quoted: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
+        let ask = format!(
+            "source validator.bash; COMP_WORDS=({}); COMP_CWORD={}; _validator validator '{}' '{}'; echo \"${{COMPREPLY[@]}}\"",
+            quoted.join(" "),
+            words.len() - 1,
+            words[words.len() - 1],
+            words[words.len() - 2],
+        );
+        let output = Command::new("bash").args(["-c", &ask]).current_dir(home.path()).output().expect("bash is there");
+        String::from_utf8(output.stdout).expect("bash writes text").trim().to_owned()
+    };
+    assert_eq!(offered("validator rec"), "reconcile");
+    assert_eq!(offered("validator reconcile --find"), "--findings");
+    assert_eq!(offered("validator check --color al"), "always");
+    assert_eq!(offered("validator schema pip"), "pipeline");
+}
+
+#[test]
+fn man_pages_are_of_every_command() {
+    let home = home();
+    let main = validator(home.path(), "man");
+    assert!(main.stdout.starts_with(".ie") || main.stdout.contains(".TH"), "{}", main.stdout);
+    let ran = validator(home.path(), "man --output .");
+    assert_eq!((ran.exit, ran.stdout.as_str(), ran.stderr.as_str()), (0, "", ""));
+    for name in commands() {
+        let page = fs::read_to_string(home.path().join(format!("validator-{name}.1"))).expect("a page is there");
+        assert!(page.contains(".SH OPTIONS") && page.contains("Examples"), "{name}: {page}");
+    }
+    assert_snapshot!(validator(home.path(), "man --output no/such").all(), @"
+    exit 3
+    --- stderr
+    error: write no/such/validator.1
+      because: No such file or directory (os error 2)
+      hint:    `ls -ld no/such`
+    ");
+    // Where groff is installed, it reads each page without a complaint.
+    for entry in fs::read_dir(home.path()).expect("the folder is readable") {
+        let path = entry.expect("readable").path();
+        let groff = Command::new("groff").args(["-man", "-ww", "-z", "-K", "utf8"]).arg(&path).output();
+        if let Ok(output) = groff {
+            assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{}", path.display());
+        }
+    }
+}
+
+/// Nothing heavy before the command line is read: a bound with much room, on a debug binary and a busy machine.
+#[test]
+fn help_comes_at_once() {
+    let home = home();
+    let once = || {
+        let started = Instant::now();
+        assert_eq!(validator(home.path(), "--help").exit, 0);
+        started.elapsed()
+    };
+    let best = (0..10).map(|_| once()).min().expect("ten times");
+    println!("validator --help: {best:?}");
+    assert!(best < Duration::from_millis(300), "{best:?}");
+}
