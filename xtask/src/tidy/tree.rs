@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::source::Source;
 
-/// Folders that are no part of the source.
+/// Folders that are no part of the source; `.git` of a second work tree is a file.
 const SKIPPED: [&str; 4] = [".git", "target", "node_modules", "__pycache__"];
 /// Larger files are data.
 const TEXT_BYTES_MAX: u64 = 1 << 20;
@@ -66,7 +66,10 @@ fn collect(folder: &Path, prefix: &str, texts: &mut Vec<(String, String)>) -> io
         let name = entry.file_name().to_string_lossy().into_owned();
         let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}/{name}") };
         let kind = entry.file_type()?;
-        if kind.is_dir() && !SKIPPED.contains(&name.as_str()) {
+        if SKIPPED.contains(&name.as_str()) {
+            continue;
+        }
+        if kind.is_dir() {
             collect(&entry.path(), &path, texts)?;
         } else if kind.is_file() && entry.metadata()?.len() <= TEXT_BYTES_MAX {
             // What is not UTF-8 is not text.

@@ -1,12 +1,13 @@
 //! A newcomer's first hour, from nothing: Kafka, a schema registry, Kafka Connect with Iceberg's own sink and a REST catalog;
-//! a few thousand trades; then one row that somebody changed by hand, which the validator finds.
+//! a few thousand trades; `init` proposes the pipeline file, `check` finds it sound, `reconcile` proves the table; then one row
+//! that somebody changed by hand is found and stands on the page.
 
 use std::fs;
 use std::path::Path;
 
 use fixtures_harness::{
-    ConnectSink, Producer, Record, RestCatalog, SinkSpec, TopicSpec, kafka_cluster, producer_config, run_python,
-    schema_registry, unique_name,
+    ConnectSink, Impact, Producer, Record, RestCatalog, SinkSpec, TopicSpec, Visit, browser, kafka_cluster,
+    producer_config, run_python, schema_registry, unique_name,
 };
 use serde_json::Value;
 
@@ -81,20 +82,11 @@ impl Platform {
     /// The service file that a newcomer writes.
     fn service(&self) -> String {
         format!(
-            "[service]\npipelines = [\"trades.toml\"]\n\n[kafka]\nbrokers = {:?}\n\n[schema_registry]\nurl = {:?}\n\n\
+            "[kafka]\nbrokers = {:?}\n\n[schema_registry]\nurl = {:?}\n\n\
              [catalogs.lake]\ntype = \"rest\"\nuri = {:?}\n",
             kafka_cluster().bootstrap(),
             schema_registry().url(),
             self.catalog.uri(),
-        )
-    }
-
-    /// The pipeline file, written by hand.
-    fn pipeline(&self) -> String {
-        format!(
-            "[pipeline]\nname = \"trades\"\ntopic = {:?}\ntable = \"lake.{TABLE}\"\nformat = \"avro\"\n\n\
-             [identity]\nmode = \"offset\"\nprofile = \"kafka-connect\"\n",
-            self.topic
         )
     }
 
@@ -160,14 +152,20 @@ fn read_lines(file: &Path) -> Vec<Value> {
 fn a_newcomer_proves_a_pipeline_and_finds_the_row_that_was_changed_by_hand() {
     let platform = Platform::stand_up();
     let folder = tempfile::tempdir().expect("the system gives a folder");
-    let write = |name: &str, text: String| fs::write(folder.path().join(name), text).expect("the folder is writable");
-    write("validator.toml", platform.service());
-    write("trades.toml", platform.pipeline());
+    fs::write(folder.path().join("validator.toml"), platform.service()).expect("the folder is writable");
 
-    let checked = validator(folder.path(), "check");
+    let words = format!("init --topic {} --table lake.{TABLE} --output trades.toml", platform.topic);
+    let proposed = validator(folder.path(), &words);
+    assert_eq!(proposed.exit, 0, "{}", proposed.all());
+    let file = fs::read_to_string(folder.path().join("trades.toml")).expect("init wrote it");
+    let table: toml::Table = file.parse().expect("a pipeline file is TOML");
+    assert_eq!(table["identity"]["profile"].as_str(), Some("kafka-connect"), "{file}");
+    assert_eq!(table["pipeline"]["format"].as_str(), Some("avro"), "{file}");
+
+    let checked = validator(folder.path(), "check trades.toml");
     assert_eq!(checked.exit, 0, "{}", checked.all());
 
-    let sound = validator(folder.path(), "reconcile trades --report sound.json");
+    let sound = validator(folder.path(), "reconcile trades.toml --report sound.json");
     assert_eq!(sound.exit, 0, "{}", sound.all());
     let report = &read_report(&folder.path().join("sound.json"));
     let numbers = ["consumed", "intact"].map(|name| report["messages"][name].as_i64());
@@ -175,7 +173,7 @@ fn a_newcomer_proves_a_pipeline_and_finds_the_row_that_was_changed_by_hand() {
     assert_eq!(report["warnings"], serde_json::json!([]));
 
     platform.damage();
-    let damaged = validator(folder.path(), "reconcile trades --findings findings.jsonl --report damaged.json");
+    let damaged = validator(folder.path(), "reconcile trades.toml --findings findings.jsonl --html report.html");
     assert_eq!(damaged.exit, 1, "{}", damaged.all());
     let findings = read_lines(&folder.path().join("findings.jsonl"));
     let [finding] = &findings[..] else { panic!("one row was changed: {findings:#?}") };
@@ -185,7 +183,32 @@ fn a_newcomer_proves_a_pipeline_and_finds_the_row_that_was_changed_by_hand() {
     assert_eq!(finding["columns"][0]["name"], "price", "{finding:#}");
     let id = DAMAGED.1 * PARTITIONS + DAMAGED.0;
     let values = ["message", "row"].map(|side| finding["columns"][0][side].as_str().map(str::to_owned));
-    assert_eq!(values, [price(id), price(id) * 1_000].map(|unscaled| Some(decimal(unscaled))), "{finding:#}");
+    let expected = [price(id), price(id) * 1_000].map(decimal);
+    assert_eq!(values, expected.clone().map(Some), "{finding:#}");
+    shows(&folder.path().join("report.html"), &platform.topic, &expected);
+}
+
+/// The page names the message and both values, whether scripts run or not, on any screen, and asks for nothing.
+fn shows(page: &Path, topic: &str, values: &[String; 2]) {
+    let Some(browser) = browser() else { return };
+    let visit = || Visit::file(page).text("h1").text(".finding .place").text(".finding .value");
+    let visits = [
+        visit().axe().screenshot("newcomer-light"),
+        visit().dark().axe().screenshot("newcomer-dark"),
+        visit().without_scripts(),
+        visit().wide(360).screenshot("newcomer-narrow"),
+    ];
+    for seen in good(browser.look(&visits)) {
+        assert!(seen.title.contains("breached"), "{}", seen.title);
+        assert_eq!(seen.of(".finding .place"), [format!("{topic}[{}]@{}", DAMAGED.0, DAMAGED.1)]);
+        let shown: Vec<&str> =
+            seen.of(".finding .value").iter().filter_map(|text| text.split_whitespace().next()).collect();
+        assert_eq!(shown, values.each_ref().map(String::as_str));
+        assert!(seen.errors.is_empty() && seen.outside.is_empty(), "{seen:?}");
+        assert_eq!(seen.violations_from(Impact::Serious), [] as [&fixtures_harness::Violation; 0]);
+        assert!([360, 1280].contains(&seen.content_width), "the page must not be scrolled sideways: {seen:?}");
+        assert!(seen.first_paint_ms.is_some_and(|paint| paint < 30_000.0), "{seen:?}");
+    }
 }
 
 fn read_report(file: &Path) -> Value {
