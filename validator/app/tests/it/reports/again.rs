@@ -38,10 +38,13 @@ fn written(scene: &Scene) -> Folder {
 #[test]
 fn each_command_shows_its_finding_again_and_the_whole_shows_all() {
     // A lost message, whose loss only later ones show, stands between two that are there.
-    for scene in [damaged(), Scene::key().topic("0@0 a 1 | 0@1 b 2 | 0@2 c 3").file("a 1 | b 9 | c 3")] {
+    let key = Scene::key().topic("0@0 a 1 | 0@1 b 2 | 0@2 c 3").file("a 1 | b 9 | c 3 | x 7");
+    // Only all of its messages say which version of a key is the last.
+    let upsert = Scene::upsert().topic("0@0 a 1 | 0@1 a 2 | 0@2 b 3").file("a 1 | b 3");
+    for (scene, one) in [(damaged(), "0:1"), (key, "0:1"), (upsert, "0:0")] {
         let folder = written(&scene);
         let (each, whole) = commands(&folder, "--as-of 2024-08-08T14:00:00Z");
-        assert!(!each.is_empty());
+        assert!(each.iter().any(|(_, command)| command.contains(&format!(" --from {one} --to "))), "{each:?}");
         for (id, command) in &each {
             assert!(ids(&folder, command).contains(id), "{command} does not show {id}");
         }

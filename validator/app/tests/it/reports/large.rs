@@ -2,9 +2,12 @@
 
 use std::time::Instant;
 
+use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
 use scraper::{Html, Selector};
 use validator_app::Answer;
-use validator_app::report::{junit, markdown};
+use validator_app::report::{junit, markdown, write_findings};
 use validator_core::position::{MessageAt, PartitionIndex};
 use validator_core::spread::Slices;
 use validator_core::verdict::{Cause, Damage};
@@ -85,6 +88,26 @@ fn junit_and_markdown_of_a_million_findings_are_short_and_count_all() {
     let count = |n: u64| validator_app::render::count(n);
     assert!(text.contains(&format!("### {} findings", count(answer.report.findings.total()))));
     assert!(xml.contains("and 49,9") && text.contains("more of corrupted"), "{text}");
+}
+
+#[test]
+fn many_findings_become_row_groups_of_a_bounded_size() {
+    let mut answer = damaged().answer();
+    // More than are held in memory, and more than a row group has.
+    for offset in 0..140_000 {
+        answer.findings.push(corrupted(offset, "t")).expect("there is room");
+    }
+    let total = i64::try_from(answer.findings.counts().total()).expect("small");
+    assert!(total > 140_000 && answer.findings.at_hand.len() == 100_000);
+    let mut file = Vec::new();
+    write_findings(&mut answer.findings, &mut file).expect("memory takes it");
+    let read = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(file)).expect("a file");
+    let groups: Vec<i64> = read.metadata().row_groups().iter().map(|group| group.num_rows()).collect();
+    assert_eq!(groups, [131_072, total - 131_072]);
+    let batches = read.build().expect("a file").map(|batch| batch.expect("a batch"));
+    let offsets =
+        batches.flat_map(|batch| batch["offset"].as_primitive::<Int64Type>().iter().flatten().collect::<Vec<_>>());
+    assert!(offsets.skip(5).eq(0..140_000), "they come in their order, those from the disk behind those from memory");
 }
 
 #[test]
