@@ -5,13 +5,13 @@ use std::time::Instant;
 use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use scraper::{Html, Selector};
 use validator_app::Answer;
 use validator_app::report::{junit, markdown, write_findings};
 use validator_core::position::{MessageAt, PartitionIndex};
 use validator_core::spread::Slices;
 use validator_core::verdict::{Cause, Damage};
 
+use super::dom::Dom;
 use super::{add, again, corrupted, damaged, page, shown};
 
 const MILLION: u64 = 1_000_000;
@@ -52,28 +52,27 @@ fn a_million_findings_are_counted_exactly_on_a_page_below_two_megabytes() {
     let text = page(&answer);
     assert!(began.elapsed().as_secs() < 20, "a page took {:?}", began.elapsed());
     assert!(text.len() < 2_000_000, "{} bytes", text.len());
-    let html = Html::parse_document(&text);
-    let select = |what: &str| html.select(&Selector::parse(what).expect("a selector")).collect::<Vec<_>>();
+    let html = Dom::parse(&text);
+    let select = |what: &str| html.select(what);
     let number = |text: String| text.replace(',', "").trim().parse::<u64>().expect("a number");
-    let numbers = |what: &str| select(what).iter().map(|one| number(one.text().collect())).collect::<Vec<_>>();
+    let numbers = |what: &str| select(what).iter().map(|one| number(one.text())).collect::<Vec<_>>();
     assert_eq!(numbers("#findings > h2 .tally"), [total]);
     assert_eq!(numbers("#findings > .scroll td.num").iter().sum::<u64>(), total);
     // What is shown and what is said not to be shown add up, cause by cause.
     for cause in select(".cause") {
-        let shown = cause.select(&Selector::parse("article").expect("a selector")).count() as u64;
-        let said = |what: &str| cause.select(&Selector::parse(what).expect("a selector")).next();
+        let shown = cause.select("article").len() as u64;
+        let said = |what: &str| cause.select(what).first().copied();
         let more = said(".more").map_or(0, |more| {
-            let first: String =
-                more.text().collect::<String>().split_whitespace().next().unwrap_or_default().to_owned();
+            let first = more.words().split(' ').next().unwrap_or_default().to_owned();
             number(first)
         });
-        let all = said("h3 .tally").map(|tally| number(tally.text().collect())).expect("a cause has its number");
+        let all = said("h3 .tally").map(|tally| number(tally.text())).expect("a cause has its number");
         assert_eq!(shown + more, all);
     }
     // A thousand partitions in few rows, which add up as well.
     assert!(select(".heat tbody tr").len() <= 24);
     assert_eq!(numbers(".heat tbody td.num").iter().sum::<u64>(), MILLION);
-    let caption: String = select("#partitions figcaption")[0].text().collect();
+    let caption = select("#partitions figcaption")[0].words();
     assert!(caption.contains("There are 1,000 partitions, more than fit: 42 neighbours share a row."), "{caption}");
 }
 
