@@ -9,6 +9,7 @@ use validator_core::clock::UtcMillis;
 use validator_core::contract::Fidelity;
 use validator_core::figures::{Decision, Figures, OutcomeInput, decide};
 use validator_core::finding::{self, FindingCounts};
+use validator_core::judge::MessageTally;
 use validator_core::report::{
     FidelityReport, MessageCounts, PartitionReport, PolicyCount, REPORT_SCHEMA, Report, RowCounts, SegmentCounts,
     TableReport,
@@ -81,19 +82,8 @@ impl Frame<'_> {
         let counts = counts(&run);
         let mut messages = run.accounts.messages;
         messages.late = run.late.unwrap_or(0);
-        let figures = Figures::of(&messages, &run.accounts.rows);
         let failed_to_look = failed_to_look(&run);
-        let asked = OutcomeInput {
-            messages,
-            figures,
-            target: self.fidelity.target,
-            coverage_target: self.fidelity.coverage,
-            diverted_max: self.fidelity.diverted_max,
-            strict_fields: self.strict_fields,
-            unknown_field_messages: run.seen.unknown_fields.values().copied().max().unwrap_or(0),
-            findings: counts.by_verdict(),
-            failed_to_look,
-        };
+        let asked = self.asked(&run, messages, counts.by_verdict());
         let decision = decide(&asked);
         if decision.is_vacuous {
             warnings.push("there was nothing to judge: no message was due and no row was found".to_owned());
@@ -113,7 +103,7 @@ impl Frame<'_> {
             elapsed_ms: u64::try_from(self.finished_ms - self.started_ms).unwrap_or(0),
             config_hash: self.config_hash.to_owned(),
             digest: "canonical/1".to_owned(),
-            fidelity: FidelityReport::new(&figures, self.fidelity.target),
+            fidelity: FidelityReport::new(&asked.figures, self.fidelity.target),
             messages: MessageCounts::new(&messages, run.late.is_some()),
             rows: RowCounts::new(&run.accounts.rows, run.misrouted, run.stale),
             partitions: self.partitions(&run),
@@ -140,6 +130,21 @@ impl Frame<'_> {
             findings: run.findings,
             drilling: run.drilling,
         })
+    }
+
+    /// What the outcome is decided by.
+    fn asked(&self, run: &Reconciled, messages: MessageTally, findings: BTreeMap<Verdict, u64>) -> OutcomeInput {
+        OutcomeInput {
+            messages,
+            figures: Figures::of(&messages, &run.accounts.rows),
+            target: self.fidelity.target,
+            coverage_target: self.fidelity.coverage,
+            diverted_max: self.fidelity.diverted_max,
+            strict_fields: self.strict_fields,
+            unknown_field_messages: run.seen.unknown_fields.values().copied().max().unwrap_or(0),
+            findings,
+            failed_to_look: failed_to_look(run),
+        }
     }
 
     /// They stand behind all others.

@@ -124,7 +124,7 @@ pub enum Command {
     ///
     /// Reads both sides once, writes to neither. The report goes to stdout.
     #[command(after_help = EXIT_CODES, after_long_help = format!("{RECONCILE_EXAMPLES}\n\n{EXIT_CODES}"))]
-    Reconcile(ReconcileArgs),
+    Reconcile(Box<ReconcileArgs>),
     /// Lint the configuration and pipelines against the live topic and table
     #[command(after_help = CHECK_EXAMPLES)]
     Check(CheckArgs),

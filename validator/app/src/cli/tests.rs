@@ -14,7 +14,7 @@ fn parse(line: &str) -> Result<Command, clap::Error> {
 
 fn reconcile(line: &str) -> ReconcileArgs {
     match parse(line) {
-        Ok(Command::Reconcile(args)) => args,
+        Ok(Command::Reconcile(args)) => *args,
         other => panic!("{other:?}"),
     }
 }

@@ -49,10 +49,15 @@ impl Again {
         command_line(words)
     }
 
-    /// The command that shows a finding again; none where only the whole run does.
+    /// The command that shows a finding again: by its message alone, or the whole run where there is none, or where one is not
+    /// enough. None of a command that takes no bounds.
     pub fn one(&self, report: &Report, finding: &Finding) -> Option<String> {
-        let partition = finding.partition.filter(|_| self.one_by_one)?;
-        let offset = finding.offset?;
+        if !self.is_run {
+            return None;
+        }
+        let (Some(partition), Some(offset), true) = (finding.partition, finding.offset, self.one_by_one) else {
+            return Some(self.whole(report));
+        };
         let of_finding = |one: &&PartitionReport| {
             (Some(&one.topic), Some(one.partition)) == (finding.topic.as_ref(), finding.partition)
         };
@@ -85,4 +90,29 @@ fn named_bounds(partitions: &[PartitionReport]) -> Option<Vec<String>> {
         partitions.iter().map(|one| format!("{}:{}", one.partition, edge(one))).collect::<Vec<_>>().join(",")
     };
     Some(vec!["--from".to_owned(), list(|one| one.from), "--to".to_owned(), list(|one| one.to)])
+}
+
+#[cfg(test)]
+mod tests {
+    use validator_core::hole::Holes;
+    use validator_core::judge::MessageTally;
+    use validator_core::report::MessageCounts;
+
+    use super::*;
+
+    fn partition(topic: &str, partition: i32) -> PartitionReport {
+        let messages = MessageCounts::new(&MessageTally::default(), false);
+        let holes = Holes::default();
+        PartitionReport { topic: topic.into(), partition, from: 5, to: 9, consumed: 0, holes, messages }
+    }
+
+    #[test]
+    fn bounds_are_named_where_they_are_few_and_clear() {
+        let named = |partitions: &[PartitionReport]| named_bounds(partitions).map(|words| words.join(" "));
+        let two = [partition("t", 0), partition("t", 3)];
+        assert_eq!(named(&two).as_deref(), Some("--from 0:5,3:5 --to 0:9,3:9"));
+        assert_eq!(named(&[partition("t", 0), partition("u", 0)]), None, "0:5 would name both");
+        assert_eq!(named(&(0..33).map(|number| partition("t", number)).collect::<Vec<_>>()), None);
+        assert_eq!(named(&[]), None);
+    }
 }

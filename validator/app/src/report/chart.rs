@@ -146,8 +146,8 @@ fn ticks(drawn: &mut Element, steps: &[(i64, u64, u64)], width_ms: i64, height: 
     let is_one_day = one_day(steps[0].0) == one_day(steps[steps.len() - 1].0);
     let format = match span {
         ..10_000 => "%H:%M:%S%.3f",
-        ..86_400_000 if is_one_day => "%H:%M:%S",
-        ..864_000_000 => "%m-%d %H:%M",
+        10_000..86_400_000 if is_one_day => "%H:%M:%S",
+        10_000..864_000_000 => "%m-%d %H:%M",
         _ => "%Y-%m-%d",
     };
     for (nth, step) in (0..).zip(steps).step_by(each) {
@@ -213,7 +213,7 @@ fn label(x: i64, y: i64, anchor: &str, class: &str, text: &str) -> Element {
 fn short_count(number: u64) -> String {
     match number {
         ..10_000 => count(number),
-        ..10_000_000 => format!("{}k", count(number / 1000)),
+        10_000..10_000_000 => format!("{}k", count(number / 1000)),
         _ => format!("{}M", count(number / 1_000_000)),
     }
 }
@@ -228,4 +228,37 @@ fn width_in_words(ms: i64) -> String {
     let more = [(1_000, "second", "seconds"), (1, "millisecond", "milliseconds")];
     let unit = units.into_iter().chain(more).find(|(unit, _, _)| ms % unit == 0);
     unit.map_or_else(String::new, |(unit, one, many)| counted((ms / unit).unsigned_abs(), one, many))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn timeline_of(times: &[i64]) -> Timeline {
+        let mut timeline = Timeline::default();
+        times.iter().for_each(|at| timeline.note(Some(*at)));
+        timeline
+    }
+
+    #[test]
+    fn both_panels_have_the_same_steps() {
+        let view = timeline(&timeline_of(&[0, 3_600_000, 3_600_001]), &timeline_of(&[3_600_001]));
+        let steps: Vec<_> = view.steps.iter().map(|step| (step.messages.as_str(), step.findings.as_str())).collect();
+        assert_eq!(steps, [("1", "0"), ("2", "1")]);
+        assert_eq!(view.svg.matches("<title>").count(), 3);
+        assert!(view.sentences[0].contains("each bar is 1 minute"), "{:?}", view.sentences);
+    }
+
+    #[test]
+    fn times_that_no_calendar_has_are_drawn_all_the_same() {
+        let view = timeline(&timeline_of(&[i64::MIN, i64::MAX]), &Timeline::default());
+        assert!(view.svg.contains(" ms"), "{}", view.svg);
+        assert_eq!(timeline(&Timeline::default(), &Timeline::default()).svg, "");
+    }
+
+    #[test]
+    fn widths_are_words() {
+        let words = [1, 500, 30_000, 3_600_000, 5 * 86_400_000].map(width_in_words);
+        assert_eq!(words, ["1 millisecond", "500 milliseconds", "30 seconds", "1 hour", "5 days"]);
+    }
 }

@@ -2,13 +2,16 @@
 
 use std::time::Instant;
 
-use scraper::{Html, Selector};
+use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
 use validator_app::Answer;
-use validator_app::report::{junit, markdown};
+use validator_app::report::{junit, markdown, write_findings};
 use validator_core::position::{MessageAt, PartitionIndex};
 use validator_core::spread::Slices;
 use validator_core::verdict::{Cause, Damage};
 
+use super::dom::Dom;
 use super::{add, again, corrupted, damaged, page, shown};
 
 const MILLION: u64 = 1_000_000;
@@ -49,28 +52,27 @@ fn a_million_findings_are_counted_exactly_on_a_page_below_two_megabytes() {
     let text = page(&answer);
     assert!(began.elapsed().as_secs() < 20, "a page took {:?}", began.elapsed());
     assert!(text.len() < 2_000_000, "{} bytes", text.len());
-    let html = Html::parse_document(&text);
-    let select = |what: &str| html.select(&Selector::parse(what).expect("a selector")).collect::<Vec<_>>();
+    let html = Dom::parse(&text);
+    let select = |what: &str| html.select(what);
     let number = |text: String| text.replace(',', "").trim().parse::<u64>().expect("a number");
-    let numbers = |what: &str| select(what).iter().map(|one| number(one.text().collect())).collect::<Vec<_>>();
+    let numbers = |what: &str| select(what).iter().map(|one| number(one.text())).collect::<Vec<_>>();
     assert_eq!(numbers("#findings > h2 .tally"), [total]);
     assert_eq!(numbers("#findings > .scroll td.num").iter().sum::<u64>(), total);
     // What is shown and what is said not to be shown add up, cause by cause.
     for cause in select(".cause") {
-        let shown = cause.select(&Selector::parse("article").expect("a selector")).count() as u64;
-        let said = |what: &str| cause.select(&Selector::parse(what).expect("a selector")).next();
+        let shown = cause.select("article").len() as u64;
+        let said = |what: &str| cause.select(what).first().copied();
         let more = said(".more").map_or(0, |more| {
-            let first: String =
-                more.text().collect::<String>().split_whitespace().next().unwrap_or_default().to_owned();
+            let first = more.words().split(' ').next().unwrap_or_default().to_owned();
             number(first)
         });
-        let all = said("h3 .tally").map(|tally| number(tally.text().collect())).expect("a cause has its number");
+        let all = said("h3 .tally").map(|tally| number(tally.text())).expect("a cause has its number");
         assert_eq!(shown + more, all);
     }
     // A thousand partitions in few rows, which add up as well.
     assert!(select(".heat tbody tr").len() <= 24);
     assert_eq!(numbers(".heat tbody td.num").iter().sum::<u64>(), MILLION);
-    let caption: String = select("#partitions figcaption")[0].text().collect();
+    let caption = select("#partitions figcaption")[0].words();
     assert!(caption.contains("There are 1,000 partitions, more than fit: 42 neighbours share a row."), "{caption}");
 }
 
@@ -85,6 +87,26 @@ fn junit_and_markdown_of_a_million_findings_are_short_and_count_all() {
     let count = |n: u64| validator_app::render::count(n);
     assert!(text.contains(&format!("### {} findings", count(answer.report.findings.total()))));
     assert!(xml.contains("and 49,9") && text.contains("more of corrupted"), "{text}");
+}
+
+#[test]
+fn many_findings_become_row_groups_of_a_bounded_size() {
+    let mut answer = damaged().answer();
+    // More than are held in memory, and more than a row group has.
+    for offset in 0..140_000 {
+        answer.findings.push(corrupted(offset, "t")).expect("there is room");
+    }
+    let total = i64::try_from(answer.findings.counts().total()).expect("small");
+    assert!(total > 140_000 && answer.findings.at_hand.len() == 100_000);
+    let mut file = Vec::new();
+    write_findings(&mut answer.findings, &mut file).expect("memory takes it");
+    let read = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(file)).expect("a file");
+    let groups: Vec<i64> = read.metadata().row_groups().iter().map(|group| group.num_rows()).collect();
+    assert_eq!(groups, [131_072, total - 131_072]);
+    let batches = read.build().expect("a file").map(|batch| batch.expect("a batch"));
+    let offsets =
+        batches.flat_map(|batch| batch["offset"].as_primitive::<Int64Type>().iter().flatten().collect::<Vec<_>>());
+    assert!(offsets.skip(5).eq(0..140_000), "they come in their order, those from the disk behind those from memory");
 }
 
 #[test]

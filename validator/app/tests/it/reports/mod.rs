@@ -1,6 +1,7 @@
 //! The forms in which an answer is handed on: HTML, JUnit, Markdown, findings as Parquet and JSON lines.
 
 mod again;
+mod dom;
 mod files;
 mod hostile;
 mod junit;

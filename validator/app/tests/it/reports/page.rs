@@ -3,74 +3,64 @@
 use std::collections::HashSet;
 
 use insta::assert_snapshot;
-use scraper::{ElementRef, Html, Selector};
 use validator_core::clock::UtcMillis;
 
+use super::dom::{Dom, Element};
 use super::{damaged, page, sound};
 use crate::scene::Scene;
 
-fn select<'a>(html: &'a Html, what: &str) -> Vec<ElementRef<'a>> {
-    html.select(&Selector::parse(what).expect("a selector")).collect()
-}
-
-/// The words of an element, one space between.
-fn words(element: ElementRef<'_>) -> String {
-    element.text().flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ")
-}
-
 /// Text of each element, one a line.
-fn lines(html: &Html, what: &str) -> String {
-    select(html, what).into_iter().map(words).collect::<Vec<_>>().join("\n")
+fn lines(html: &Dom, what: &str) -> String {
+    html.select(what).into_iter().map(Element::words).collect::<Vec<_>>().join("\n")
 }
 
-fn parsed(scene: &Scene) -> Html {
+fn parsed(scene: &Scene) -> Dom {
     let mut answer = scene.answer();
     answer.report.finished_at = UtcMillis(answer.report.started_at.0);
-    Html::parse_document(&page(&answer))
+    Dom::parse(&page(&answer))
 }
 
 /// What a person with a screen reader, and a browser that is cut off from everything, need.
-fn assert_well_made(html: &Html) {
+fn assert_well_made(html: &Dom) {
     // A meta element that stands for a header is read where it is; so are the others.
     assert!(html.errors.is_empty(), "{:?}", html.errors);
-    assert_eq!(select(html, "html")[0].attr("lang"), Some("en"));
+    assert_eq!(html.select("html")[0].attr("lang"), Some("en"));
     for one in ["head > title", "body > header", "body > main", "body > footer", "header nav[aria-label]", "h1"] {
-        assert_eq!(select(html, one).len(), 1, "{one}");
+        assert_eq!(html.select(one).len(), 1, "{one}");
     }
     for none in
         ["script", "link", "img", "iframe", "object", "embed", "form", "base", "[style]", "[onclick]", "[onerror]"]
     {
-        assert_eq!(select(html, none).len(), 0, "{none}");
+        assert_eq!(html.select(none).len(), 0, "{none}");
     }
-    let policy = select(html, "meta[http-equiv='Content-Security-Policy']")[0].attr("content").expect("a policy");
+    let policy = html.select("meta[http-equiv='Content-Security-Policy']")[0].attr("content").expect("a policy");
     assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"), "{policy}");
     assert!(!policy.contains("unsafe"), "{policy}");
-    assert!(select(html, "th").iter().all(|cell| matches!(cell.attr("scope"), Some("col" | "row"))));
-    assert!(select(html, "svg").iter().all(|svg| svg.attr("role") == Some("img") && svg.attr("aria-label").is_some()));
-    let scrolled = select(html, ".scroll");
+    assert!(html.select("th").iter().all(|cell| matches!(cell.attr("scope"), Some("col" | "row"))));
+    assert!(html.select("svg").iter().all(|svg| svg.attr("role") == Some("img") && svg.attr("aria-label").is_some()));
+    let scrolled = html.select(".scroll");
     assert!(scrolled.iter().all(|one| one.attr("tabindex") == Some("0") && one.attr("aria-label").is_some()));
-    let ids: Vec<&str> = select(html, "[id]").iter().filter_map(|one| one.attr("id")).collect();
+    let ids: Vec<&str> = html.select("[id]").iter().filter_map(|one| one.attr("id")).collect();
     let known: HashSet<&str> = ids.iter().copied().collect();
     assert_eq!(ids.len(), known.len(), "ids are unique");
-    for link in select(html, "a") {
+    for link in html.select("a") {
         let to = link.attr("href").expect("a link leads somewhere");
         assert!(to.strip_prefix('#').is_some_and(|id| known.contains(id)), "{to}");
     }
-    for element in select(html, "[aria-labelledby]") {
+    for element in html.select("[aria-labelledby]") {
         assert!(element.attr("aria-labelledby").is_some_and(|id| known.contains(id)));
     }
-    for element in select(html, "*") {
-        for (name, value) in element.value().attrs() {
-            let leads_out = ["src", "href", "action", "data", "srcset", "xlink:href", "xmlns"].contains(&name);
+    for element in html.select("*") {
+        for (name, value) in &element.attributes {
+            let leads_out = ["src", "href", "action", "data", "srcset", "xmlns"].contains(&name.as_str());
             assert!(!leads_out || value.starts_with('#'), "{name}={value}");
             assert!(!name.starts_with("on") && !value.contains("javascript:"), "{name}={value}");
         }
     }
-    let css = words(select(html, "style")[0]);
+    let css = html.select("style")[0].text();
     assert!(!css.contains("url(") && !css.contains("@import"), "the style sheet asks for something");
     // Headings do not skip a level.
-    let levels: Vec<u8> =
-        select(html, "h1, h2, h3, h4").iter().map(|one| one.value().name().as_bytes()[1] - b'0').collect();
+    let levels: Vec<u8> = html.select("h1, h2, h3, h4").iter().map(|one| one.name.as_bytes()[1] - b'0').collect();
     assert!(levels.windows(2).all(|pair| pair[1] <= pair[0] + 1), "{levels:?}");
 }
 
@@ -83,15 +73,15 @@ fn a_page_of_a_breached_run_says_what_is_broken_and_shows_each_finding() {
         &html,
         ".heat tr, #time figcaption, #partitions figcaption, #time details tr, #partitions h3 + .scroll tr"
     ));
-    assert_eq!(select(&html, "article.finding").len(), select(&html, "#findings article").len());
-    let marked: Vec<String> = select(&html, ".sides .value mark").into_iter().map(words).collect();
+    assert_eq!(html.select("article.finding").len(), html.select("#findings article").len());
+    let marked: Vec<String> = html.select(".sides .value mark").into_iter().map(Element::words).collect();
     assert_eq!(marked, ["5"], "2.125 against 2.12");
 }
 
 #[test]
 fn findings_say_place_values_rows_commit_and_sentence() {
     let html = parsed(&damaged());
-    let articles: Vec<String> = select(&html, "article.finding").into_iter().map(words).collect();
+    let articles: Vec<String> = html.select("article.finding").into_iter().map(Element::words).collect();
     // Paths of files and ids differ from run to run.
     let plain = |text: &String| {
         let words = text.split(' ').map(|word| match word.rsplit_once("/data/") {
@@ -134,6 +124,6 @@ fn a_page_of_a_run_over_nothing_is_a_page() {
 #[test]
 fn a_masked_value_is_masked_on_the_page() {
     let html = parsed(&damaged().section("[compare]\nmask = [\"price\"]"));
-    let text = words(html.root_element());
+    let text = html.text();
     assert!(text.contains("(masked)") && !text.contains("2.125"), "{text}");
 }
