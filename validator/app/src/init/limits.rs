@@ -47,3 +47,9 @@ pub const CASES_MAX: usize = 4;
 
 /// Commits whose distances give the rhythm: the newest ones.
 pub const COMMITS_MAX: usize = 100;
+
+/// Places of the topic that sampled rows bring into the sample.
+pub const PLACES_MAX: usize = 8;
+
+/// Those of them that are looked up by time: each asks the brokers anew, about a tenth of a second.
+pub const PLACES_BY_TIME_MAX: usize = 5;

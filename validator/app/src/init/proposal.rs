@@ -104,7 +104,8 @@ pub fn propose(evidence: &Evidence) -> Result<Proposal, Unpaired> {
 fn unpaired(evidence: &Evidence, ties: &Ties) -> Unpaired {
     let (messages, rows) = (evidence.messages.values.len(), evidence.rows.values.len());
     let mut seen = vec![format!("{messages} messages and {rows} rows were held against each other, value by value")];
-    let tried = ties.tried.iter().take(3).map(|tried| {
+    let mut pairs = std::collections::HashSet::new();
+    let tried = ties.tried.iter().filter(|tried| pairs.insert((tried.leaf, tried.field))).take(3).map(|tried| {
         let (leaf, field) = (&evidence.rows.leaves[tried.leaf].path, &evidence.messages.fields[tried.field].name);
         format!(
             "column {} has {} values of field {}, and they tie no row to one message",
