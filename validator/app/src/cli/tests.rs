@@ -171,7 +171,6 @@ fn what_is_not_there_is_refused_with_the_nearest() {
 fn what_later_releases_bring_is_not_there() {
     for line in [
         "validator run",
-        "validator init --topic t --table a.b.c",
         "validator sql x",
         "validator audit a.b.c",
         "validator reconcile trades --html x.html",
@@ -192,6 +191,7 @@ fn help_names_every_flag_with_examples_and_exit_codes() {
     Commands:
       reconcile  Judge a range of a topic against a snapshot of a table
       check      Lint the configuration and pipelines against the live topic and table
+      init       Write a pipeline file from what a topic and a table show, and prove it on a sample
       demo       Watch the validator at work on market data with injected faults; needs nothing
                  installed
 

@@ -135,9 +135,9 @@ fn refuse_struct(evidence: &Evidence, layout: &Layout) -> Result<(), String> {
     let Some(Type::Struct(children)) = evidence.schema.field(name).map(|field| &field.ty) else { return Ok(()) };
     let parts = [&layout.topic, &layout.partition, &layout.timestamp];
     let is_part = |path: &str| path == layout.offset || parts.iter().any(|part| part.as_deref() == Some(path));
-    let other = children.iter().find(|child| {
-        !is_part(&format!("{name}.{}", child.name)) && !(child.name == "key" && child.ty == Type::Binary)
-    });
+    let other = children
+        .iter()
+        .find(|child| !(is_part(&format!("{name}.{}", child.name)) || child.name == "key" && child.ty == Type::Binary));
     match other {
         Some(child) => Err(format!(
             "{name} cannot be the identity: nothing that this version knows explains its part {}",

@@ -120,6 +120,10 @@ mod tests {
         }
     }
 
+    fn one(run: Range<usize>) -> Vec<Range<usize>> {
+        std::iter::once(run).collect()
+    }
+
     fn rows(columns: &[(&str, Type)], values: Vec<Vec<Value>>) -> Rows {
         let leaf = |(column, (name, ty)): (usize, &(&str, Type))| Leaf {
             path: (*name).to_owned(),
@@ -135,11 +139,11 @@ mod tests {
         let columns = [("partition", Type::Int), ("offset", Type::Long)];
         let row = |partition, offset| vec![Value::integer(partition), Value::integer(offset)];
         let sampled = rows(&columns, vec![row(1, 70), row(1, 71), row(0, 5), row(1, 72)]);
-        let found = hints(&sampled, &[0..4], &[range(0, 100), range(1, 100)], 0..1);
+        let found = hints(&sampled, &one(0..4), &[range(0, 100), range(1, 100)], 0..1);
         let place = vec![(PartitionIndex(0), 5..6), (PartitionIndex(1), 70..73)];
         assert_eq!(found, [Hint::Offsets(place)]);
         let constant = rows(&columns, vec![row(0, 0), row(0, 0)]);
-        assert_eq!(hints(&constant, &[0..2], &[range(0, 100)], 0..1), []);
+        assert_eq!(hints(&constant, &one(0..2), &[range(0, 100)], 5..6), []);
     }
 
     #[test]
@@ -149,7 +153,7 @@ mod tests {
             vec![Value::timestamp_micros((ms + 900) * 1_000, true), Value::integer(ms * 1_000), Value::integer(id)]
         };
         let sampled = rows(&columns, vec![row(5_300_000, 7), row(5_200_000, 8)]);
-        let found = hints(&sampled, &[0..2], &[range(0, 100)], 5_000_000..6_000_000);
+        let found = hints(&sampled, &one(0..2), &[range(0, 100)], 5_000_000..6_000_000);
         assert_eq!(found, [Hint::Time(5_200_000, 2)]);
     }
 }

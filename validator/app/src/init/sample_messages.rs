@@ -69,7 +69,7 @@ fn spread(first: i64, end: i64, each: i64) -> Vec<Range<i64>> {
         return Vec::new();
     }
     if end - first <= each.saturating_mul(SPOTS) {
-        return vec![first..end];
+        return std::iter::once(first..end).collect();
     }
     let free = end - first - each;
     (0..SPOTS).map(|spot| first + free / (SPOTS - 1) * spot).map(|start| start..start + each).collect()
