@@ -30,6 +30,11 @@ pub enum Mode {
         /// The time column.
         window: Option<String>,
     },
+    /// By columns of which the table keeps the last version.
+    Upsert {
+        /// The columns.
+        columns: Vec<String>,
+    },
     /// By everything.
     Content {
         /// The time column.
@@ -64,6 +69,10 @@ pub fn choose(evidence: &Evidence, ties: &Ties, explained: &[Explanation]) -> Ch
     refused.dedup();
     let (window, of_window) = window(evidence, explained);
     let keys = Keys::new(evidence, explained);
+    // Where all is seen, rows of last versions only are no chance; in a part of it they may be.
+    if let Some((columns, seen)) = keys.last_versions(ties).filter(|_| evidence.is_whole) {
+        return Choice { mode: Mode::Upsert { columns }, evidence: seen, refused };
+    }
     match keys.unique() {
         Some((columns, mut seen)) => {
             seen.extend(of_window);

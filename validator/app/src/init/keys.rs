@@ -12,6 +12,7 @@ use super::columns::{Explanation, short};
 use super::evidence::Evidence;
 use super::limits::{KEY_CANDIDATES_MAX, KEY_COLUMNS_MAX};
 use super::reading::Reading;
+use super::ties::Ties;
 
 /// Columns that may be part of a key.
 pub struct Keys<'a> {
@@ -41,6 +42,44 @@ impl<'a> Keys<'a> {
             of_ids.sort_by_key(|set| set.iter().map(|leaf| likeness(self.evidence, *leaf)).sum::<usize>());
             of_ids.into_iter().find_map(|set| self.seen(&set))
         })
+    }
+
+    /// Columns that are unique among the rows and not among the messages, of which every tied row is the last version.
+    pub fn last_versions(&self, ties: &Ties) -> Option<(Vec<String>, Vec<String>)> {
+        let ids = self.candidates.iter().filter(|leaf| likeness(self.evidence, **leaf) < 2);
+        ids.copied().find_map(|leaf| {
+            let (messages, rows) = (self.messages(&[leaf])?, self.rows(&[leaf]));
+            let (last, tied, older) = self.versions(leaf, ties)?;
+            let is_upsert = messages.clashing > 0 && rows.distinct == rows.all && older > 0 && last * 20 >= tied * 19;
+            let name = &self.evidence.rows.leaves[leaf].path;
+            is_upsert.then(|| {
+                let shown = short(name);
+                let seen = vec![
+                    format!("{shown}: {} different among {} messages, and in {} rows once each", messages.distinct, messages.all, rows.all),
+                    format!("{last} of {tied} tied rows are of the last message of their {shown}, where {older} older ones have none: the table keeps the last version"),
+                ];
+                (vec![name.clone()], seen)
+            })
+        })
+    }
+
+    /// Ties of last versions, all ties, and messages that a later one of their key follows.
+    fn versions(&self, leaf: usize, ties: &Ties) -> Option<(usize, usize, usize)> {
+        let Explanation::Field { field, .. } = &self.explained[leaf] else { return None };
+        let meta = |name: &str| self.evidence.messages.field(name);
+        let (partition, offset) = (meta("_partition")?, meta("_offset")?);
+        let order = |values: &[Value]| (values[partition].as_integer(), values[offset].as_integer());
+        let messages = &self.evidence.messages.values;
+        let mut last: HashMap<String, usize> = HashMap::new();
+        for (at, values) in messages.iter().enumerate() {
+            let known = last.entry(values[*field].to_string()).or_insert(at);
+            if order(&messages[*known]) < order(values) {
+                *known = at;
+            }
+        }
+        let of_last =
+            ties.ties.iter().filter(|tie| last.get(&messages[tie.message][*field].to_string()) == Some(&tie.message));
+        Some((of_last.count(), ties.ties.len(), messages.len() - last.len()))
     }
 
     /// What speaks for these columns; none where they are not unique.
@@ -144,10 +183,13 @@ fn is_name(evidence: &Evidence, explained: &[Explanation], leaf: usize) -> bool 
         other => other.is_null(),
     };
     let ty = &evidence.rows.leaves[leaf].field.ty;
-    !is_time(evidence, leaf)
-        && is_rule
-        && matches!(ty, Type::String | Type::Int | Type::Long | Type::Uuid)
-        && !evidence.rows.of(leaf).any(measures)
+    // A number that is not named like an id is an amount.
+    let is_kind = match ty {
+        Type::String | Type::Uuid => true,
+        Type::Int | Type::Long => likeness(evidence, leaf) < 2,
+        _ => false,
+    };
+    is_rule && is_kind && !is_time(evidence, leaf) && !evidence.rows.of(leaf).any(measures)
 }
 
 /// Whether whole numbers are times: so named, or within a year of the topic's own times in some unit. Two messages of one
@@ -181,7 +223,7 @@ fn likeness(evidence: &Evidence, leaf: usize) -> usize {
     if is("message") && is("id") || is("uuid") || is("guid") || is("event") && is("id") {
         return 0;
     }
-    let ends = ["id", "key", "seq", "sequence", "number", "nonce", "hash"];
+    let ends = ["id", "key", "seq", "sequence", "number", "num", "no", "nr", "nonce", "hash", "ref", "code", "pk"];
     if name.ends_with("id") || ends.iter().any(|word| is(word)) || evidence.rows.leaves[leaf].field.ty == Type::Uuid {
         return 1;
     }

@@ -24,6 +24,9 @@ mod sides;
 mod ties;
 mod window;
 
+#[cfg(test)]
+mod tests;
+
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;

@@ -64,6 +64,7 @@ fn identity(mode: &Mode) -> String {
     match mode {
         Mode::Offset { columns, .. } => format!("offset, by {}", columns.join(", ")),
         Mode::Key { columns, window: of } => format!("key, by {}{}", columns.join(", "), window(of)),
+        Mode::Upsert { columns } => format!("key, the last version of {}", columns.join(", ")),
         Mode::Content { window: of } => format!("content: nothing is unique, so rows are counted whole{}", window(of)),
     }
 }
