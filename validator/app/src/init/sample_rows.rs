@@ -11,7 +11,7 @@ use validator_core::value::Value;
 use validator_table::{DataFile, Pinned, ScanItem};
 
 use super::evidence::{Leaf, Rows, kept};
-use super::limits::{FILES_MAX, NAMES_MAX};
+use super::limits::{FILES_MAX, NAMES_MAX, ROWS_PER_MESSAGE};
 
 /// Rows, and whether they are all that the table has.
 #[derive(Debug, Default)]
@@ -26,7 +26,7 @@ pub struct SampledRows {
     pub fault: Option<String>,
 }
 
-/// Reads about `most` rows, of the files that may hold messages of these times.
+/// Reads the table where it has at most `most` rows, else some rows of the files that may hold messages of these times.
 pub async fn read(pinned: &Arc<Pinned>, times_ms: &[i64], most: usize) -> SampledRows {
     let fields: Vec<Field> = pinned.schema.fields.iter().take(NAMES_MAX).cloned().collect();
     let all: u64 = pinned.files.iter().map(|file| file.record_count).sum();
@@ -34,7 +34,7 @@ pub async fn read(pinned: &Arc<Pinned>, times_ms: &[i64], most: usize) -> Sample
     let files = if is_whole { pinned.files.iter().collect() } else { chosen(pinned, times_ms) };
     let rows = Rows { leaves: leaves(&pinned.schema), values: Vec::new() };
     let mut sampled = SampledRows { rows, runs: Vec::new(), is_whole, fault: None };
-    let share = most / files.len().max(1);
+    let share = (most / ROWS_PER_MESSAGE / files.len().max(1)).max(1);
     for file in files {
         let before = sampled.rows.values.len();
         if let Err(why) = file_rows(pinned, file, &fields, if is_whole { most } else { share }, &mut sampled.rows).await

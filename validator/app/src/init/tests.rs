@@ -199,3 +199,17 @@ fn sides_that_have_nothing_in_common_give_no_proposal() {
     assert_eq!(unpaired.seen[0], "60 messages and 60 rows were held against each other, value by value");
     assert_eq!(unpaired.seen.len(), 2, "{unpaired:?}");
 }
+
+#[test]
+fn a_reading_that_fits_half_of_the_messages_does_not_choose_its_own_half_as_ties() {
+    // Every other message is at a whole second; the sink cuts all of them.
+    let columns = [("at", Type::Timestamptz), ("price", Type::Long)];
+    let time =
+        |nth: i64| text(format!("2024-08-08T12:00:{:02}.{}Z", nth / 2, if nth % 2 == 0 { "000" } else { "250" }));
+    let second = |nth: i64| Value::timestamp_micros((START_MS + nth / 2 * 1_000) * 1_000, true);
+    let message = move |nth: i64| vec![time(nth), Value::integer(nth % 7)];
+    let evidence = sample(&["at", "price"], message, &columns, move |nth| vec![second(nth), Value::integer(nth % 7)]);
+    let proposal = proposed(&evidence);
+    assert_eq!(proposal.map.iter().map(|line| line.value.as_str()).collect::<Vec<_>>(), ["date_trunc('second', at)"]);
+    assert_eq!(proposal.ties, 60);
+}
