@@ -7,9 +7,9 @@ use validator_core::schema::Type;
 use validator_core::value::Value;
 
 use super::evidence::Evidence;
-use super::limits::CASES_MAX;
+use super::limits::{CASES_MAX, TIES_PROBED};
 use super::reading::Reading;
-use super::ties::{Correspondence, Tie, Ties, equal, met, values_of};
+use super::ties::{Correspondence, Tie, Ties, equal, given, met, values_of};
 
 /// What is proposed for one column.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,12 +50,18 @@ fn of_leaf(evidence: &Evidence, ties: &Ties, leaf: usize) -> Explanation {
     for field in 0..evidence.messages.fields.len() {
         for reading in &readings {
             let Some(reading) = learned(evidence, &ties.ties, leaf, field, reading) else { continue };
-            let mut correspondence = Correspondence { leaf, field, reading, met: 0, distinct: 0 };
+            let mut correspondence = Correspondence { leaf, field, reading, met: 0, met_messages: 0, distinct: 0 };
+            // Most readings are of another kind; a few ties tell.
+            let probed = &ties.ties[..ties.ties.len().min(TIES_PROBED)];
+            if matches!(self::equal(evidence, probed, &correspondence), (0, 1..)) {
+                continue;
+            }
             let (equal, of) = equal(evidence, &ties.ties, &correspondence);
             if equal * RULE.1 >= of * RULE.0 {
                 let ty = &evidence.rows.leaves[leaf].field.ty;
-                let met = met(evidence, field, &correspondence.reading, ty, &values);
-                (correspondence.met, correspondence.distinct) = met.unwrap_or_default();
+                let given = given(evidence, field, &correspondence.reading, ty).unwrap_or_default();
+                let met = met(&given, &values);
+                (correspondence.met, correspondence.met_messages) = (met.rows, met.messages);
             }
             if of > 0 && equal > 0 {
                 found.push((correspondence, equal, of));
@@ -67,9 +73,10 @@ fn of_leaf(evidence: &Evidence, ties: &Ties, leaf: usize) -> Explanation {
     let rules = found.iter().filter(|(_, equal, of)| equal * RULE.1 >= of * RULE.0);
     let mut rules: Vec<&(Correspondence, usize, usize)> =
         rules.filter(|(found, ..)| is_namesake(found) || tells(evidence, ties, found)).collect();
-    // Ties were found by some reading and may be of rows alone that it fits: the rows without a tie have a say too.
-    let most = rules.iter().map(|(found, ..)| found.met).max().unwrap_or(0);
-    rules.retain(|(found, ..)| found.met * RULE.1 >= most * RULE.0);
+    // Ties were found by some reading and may be those alone that it fits: what has no tie has a say too.
+    let met = |found: &Correspondence| found.met + found.met_messages;
+    let most = rules.iter().map(|(found, ..)| met(found)).max().unwrap_or(0);
+    rules.retain(|(found, ..)| met(found) * RULE.1 >= most * RULE.0);
     let is_of_kafka = name.to_lowercase().contains("kafka");
     let best = rules.into_iter().min_by_key(|(found, equal, of)| {
         let field = &evidence.messages.fields[found.field];
@@ -88,7 +95,8 @@ fn of_leaf(evidence: &Evidence, ties: &Ties, leaf: usize) -> Explanation {
         Some((found, equal, of)) => {
             Explanation::Field { field: found.field, reading: found.reading.clone(), equal: *equal, of: *of }
         }
-        None => unexplained(evidence, ties, leaf),
+        None => namesake_without_values(evidence, leaf)
+            .unwrap_or_else(|| Explanation::Ignored { reason: reason(evidence, ties, leaf) }),
     }
 }
 
@@ -141,11 +149,18 @@ fn learned(evidence: &Evidence, ties: &[Tie], leaf: usize, field: usize, reading
     }
 }
 
-/// Why a column is ignored: what was seen in it.
-fn unexplained(evidence: &Evidence, ties: &Ties, leaf: usize) -> Explanation {
-    Explanation::Ignored { reason: reason(evidence, ties, leaf) }
+/// The field of the column's name where both are NULL throughout: nothing speaks against what the names say.
+fn namesake_without_values(evidence: &Evidence, leaf: usize) -> Option<Explanation> {
+    let described = &evidence.rows.leaves[leaf].field;
+    let field = evidence.messages.field(&described.name)?;
+    let is_null = evidence.messages.values.iter().all(|values| values[field].is_null())
+        && evidence.rows.of(leaf).all(Value::is_null);
+    let ty = evidence.messages.fields[field].ty.as_ref();
+    let fits = ty.is_none_or(|ty| validator_core::convert::convertible(ty, &described.ty).is_ok());
+    (is_null && fits).then_some(Explanation::Field { field, reading: Reading::Same, equal: 0, of: 0 })
 }
 
+/// Why a column is ignored: what was seen in it.
 fn reason(evidence: &Evidence, ties: &Ties, leaf: usize) -> String {
     let described = &evidence.rows.leaves[leaf];
     let values: Vec<&Value> = evidence.rows.of(leaf).collect();

@@ -7,9 +7,12 @@ mod columns;
 mod error;
 mod evidence;
 mod identity;
+mod keys;
 mod limits;
+mod offsets;
 mod payload;
 mod pipeline_file;
+mod places;
 mod proof;
 mod proposal;
 mod reading;
@@ -20,6 +23,9 @@ mod sample_rows;
 mod sides;
 mod ties;
 mod window;
+
+#[cfg(test)]
+mod tests;
 
 use std::fs;
 use std::io::Write as _;

@@ -92,6 +92,11 @@ fn identity(file: &mut String, choice: &Choice) {
             list(file, "columns", columns);
             of_window(file, window);
         }
+        Mode::Upsert { columns } => {
+            entry(file, "mode", "key");
+            list(file, "columns", columns);
+            file.push_str("upsert = true\n");
+        }
         Mode::Content { window } => {
             entry(file, "mode", "content");
             of_window(file, window);

@@ -125,11 +125,10 @@ fn place(looked: &Looked) -> Option<(Offsets, Offsets)> {
         .filter_map(|at| Some((number(*at, partition)?, number(*at, offset)?)))
         .collect();
     let number_of = |index: u32| looked.evidence.partitions.get(index as usize).map(|(number, _)| *number);
-    let most = looked.read.iter().map(|(_, ranges)| ranges.len()).max()?;
-    let places = (0..most).map(|nth| {
+    let places = looked.places.iter().map(|place| {
         let (mut from, mut to, mut held) = (Offsets::new(), Offsets::new(), 0_usize);
-        for (index, ranges) in &looked.read {
-            let (Some(range), Some(number)) = (ranges.get(nth), number_of(index.0)) else { continue };
+        for (index, range) in place {
+            let Some(number) = number_of(index.0) else { continue };
             from.insert(number, range.start);
             to.insert(number, range.end);
             held += tied.iter().filter(|(of, at)| *of == i64::from(number) && range.contains(at)).count();

@@ -55,6 +55,13 @@ pub struct Proposal {
     pub undecided: Vec<String>,
 }
 
+/// The type that a message field is read as.
+struct Declared {
+    ty: String,
+    is_written: bool,
+    seen: String,
+}
+
 /// Why there is no proposal: what was tried, and what was seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unpaired {
@@ -104,7 +111,8 @@ pub fn propose(evidence: &Evidence) -> Result<Proposal, Unpaired> {
 fn unpaired(evidence: &Evidence, ties: &Ties) -> Unpaired {
     let (messages, rows) = (evidence.messages.values.len(), evidence.rows.values.len());
     let mut seen = vec![format!("{messages} messages and {rows} rows were held against each other, value by value")];
-    let tried = ties.tried.iter().take(3).map(|tried| {
+    let mut pairs = std::collections::HashSet::new();
+    let tried = ties.tried.iter().filter(|tried| pairs.insert((tried.leaf, tried.field))).take(3).map(|tried| {
         let (leaf, field) = (&evidence.rows.leaves[tried.leaf].path, &evidence.messages.fields[tried.field].name);
         format!(
             "column {} has {} values of field {}, and they tie no row to one message",
@@ -133,7 +141,7 @@ impl Build<'_> {
             Mode::Offset { explained, .. } => explained,
             _ => &[],
         };
-        let mut declared: BTreeMap<String, (String, String)> = BTreeMap::new();
+        let mut declared: BTreeMap<String, Declared> = BTreeMap::new();
         let (mut map, mut ignore) = (Vec::new(), Vec::new());
         let columns = self.evidence.rows.leaves.iter().enumerate().filter(|(_, leaf)| !leaf.is_child);
         // Columns of their field's name have the first word on its type.
@@ -151,13 +159,13 @@ impl Build<'_> {
         ignore.sort_by_key(|(leaf, _)| *leaf);
         let path = |leaf: usize| self.evidence.rows.leaves[leaf].path.clone();
         let ignore = ignore.into_iter().map(|(leaf, reason)| (path(leaf), reason)).collect();
-        let fields = declared.into_iter().filter(|(_, (ty, _))| !ty.is_empty());
-        let fields = fields.map(|(key, (value, seen))| Line { key, value, seen }).collect();
+        let fields = declared.into_iter().filter(|(_, declared)| declared.is_written);
+        let fields = fields.map(|(key, Declared { ty: value, seen, .. })| Line { key, value, seen }).collect();
         (fields, map.into_iter().map(|(_, line)| line).collect(), ignore)
     }
 
     /// The line of a column in `[map]`, if it needs one; the reason to ignore it where nothing explains it.
-    fn line(&self, leaf: usize, declared: &mut BTreeMap<String, (String, String)>) -> Result<Option<Line>, String> {
+    fn line(&self, leaf: usize, declared: &mut BTreeMap<String, Declared>) -> Result<Option<Line>, String> {
         let described = &self.evidence.rows.leaves[leaf];
         let (field, reading, equal, of) = match &self.explained[leaf] {
             Explanation::Ignored { reason } => return Err(reason.clone()),
@@ -168,34 +176,36 @@ impl Build<'_> {
         let value = self.example(field);
         let seen = format!("equal in {equal} of {of} tied rows");
         let sql = reading.sql(&identifier(&message.name), &value, ty);
-        if self.evidence.format == Format::Json && !message.is_meta {
-            // A text that no column is named after needs no type.
-            let is_named = self.evidence.schema.field(&message.name).is_some();
-            let wanted = reading.declared(&value, ty).filter(|wanted| wanted != "string" || is_named);
-            let wanted = wanted.filter(|_| !(is_namesake && sql.is_none() && *reading == Reading::Same));
-            let wanted = wanted.unwrap_or_default();
-            match declared.get(&message.name) {
-                Some((known, _)) if *known != wanted => {
-                    let name = short(&message.name);
-                    return Err(format!("made of field {name}, which another column reads as another type"));
-                }
-                Some(_) => {}
-                None => drop(declared.insert(message.name.clone(), (wanted, seen.clone()))),
-            }
-        } else if is_epoch(reading) {
-            let wanted = reading.declared(&value, ty).unwrap_or_default();
-            match declared.get(&message.name) {
-                Some((known, _)) if *known != wanted => {
-                    return Err(format!(
-                        "read otherwise than its field {} is for another column",
-                        short(&message.name)
-                    ));
-                }
-                _ => drop(declared.insert(message.name.clone(), (wanted, seen.clone()))),
+        if !message.is_meta
+            && let Some(wanted) = self.wanted(leaf, field, reading)
+        {
+            let is_own = is_namesake && *reading == Reading::Same;
+            let known = declared.entry(message.name.clone()).or_insert_with(|| Declared {
+                ty: wanted.clone(),
+                // The column of its name gives the field its type.
+                is_written: !is_own && !wanted.is_empty(),
+                seen: seen.clone(),
+            });
+            if known.ty != wanted {
+                let name = short(&message.name);
+                return Err(format!("made of field {name}, which another column reads as another type"));
             }
         }
         let sql = sql.or_else(|| (!is_namesake).then(|| identifier(&message.name)));
         Ok(sql.map(|sql| Line { key: described.path.clone(), value: sql, seen }))
+    }
+
+    /// The type that a field has to be read as for a column; none where the format knows its types, empty where any text is
+    /// meant.
+    fn wanted(&self, leaf: usize, field: usize, reading: &Reading) -> Option<String> {
+        let name = &self.evidence.messages.fields[field].name;
+        let wanted = reading.declared(&self.example(field), &self.evidence.rows.leaves[leaf].field.ty);
+        if self.evidence.format != Format::Json {
+            return is_epoch(reading).then_some(wanted).flatten();
+        }
+        // A text that no column is named after needs no type.
+        let is_named = self.evidence.schema.field(name).is_some();
+        Some(wanted.filter(|wanted| wanted != "string" || is_named).unwrap_or_default())
     }
 
     /// A value of a field that is there.

@@ -52,7 +52,8 @@ pub fn said(args: &InitArgs, looked: &Looked, proof: &Proof, palette: Palette, w
     }
     let file = args.output.as_ref().map(|path| path.display().to_string());
     if let Some(file) = file {
-        page.pair(0, Role::Strong, "next:", 10, &escape(&format!("validator reconcile {file}")));
+        let service = args.config.as_ref().map_or(String::new(), |path| format!("-c {} ", path.display()));
+        page.pair(0, Role::Strong, "next:", 10, &escape(&format!("validator reconcile {service}{file}")));
     }
     page.finish()
 }
@@ -63,6 +64,7 @@ fn identity(mode: &Mode) -> String {
     match mode {
         Mode::Offset { columns, .. } => format!("offset, by {}", columns.join(", ")),
         Mode::Key { columns, window: of } => format!("key, by {}{}", columns.join(", "), window(of)),
+        Mode::Upsert { columns } => format!("key, the last version of {}", columns.join(", ")),
         Mode::Content { window: of } => format!("content: nothing is unique, so rows are counted whole{}", window(of)),
     }
 }

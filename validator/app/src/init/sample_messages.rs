@@ -19,6 +19,7 @@ use validator_tap::{
 use super::evidence::{MessageField, Messages, kept};
 use super::limits::{NAMES_MAX, SAMPLE_BYTES_MAX, SPOTS};
 use super::payload::{Looks, json_fields, looks};
+use super::places::Place;
 use crate::failure::Failure;
 
 /// One sampled message.
@@ -41,8 +42,8 @@ pub struct Raw {
 pub struct RawMessages {
     /// The messages, by partition and offset.
     pub messages: Vec<Raw>,
-    /// What was read.
-    pub read: Vec<Wanted>,
+    /// What was read, place by place.
+    pub places: Vec<Place>,
     /// Whether that is everything there is.
     pub is_whole: bool,
 }
@@ -68,7 +69,7 @@ fn spread(first: i64, end: i64, each: i64) -> Vec<Range<i64>> {
         return Vec::new();
     }
     if end - first <= each.saturating_mul(SPOTS) {
-        return vec![first..end];
+        return std::iter::once(first..end).collect();
     }
     let free = end - first - each;
     (0..SPOTS).map(|spot| first + free / (SPOTS - 1) * spot).map(|start| start..start + each).collect()
@@ -79,7 +80,7 @@ fn spread(first: i64, end: i64, each: i64) -> Vec<Range<i64>> {
 /// # Errors
 /// The source failed.
 pub fn read(tap: &dyn Tap, wanted: Vec<Wanted>, is_whole: bool) -> Result<RawMessages, Failure> {
-    let mut sample = RawMessages { messages: Vec::new(), read: Vec::new(), is_whole };
+    let mut sample = RawMessages { messages: Vec::new(), places: Vec::new(), is_whole };
     let mut bytes = 0;
     let end = tap.read(&wanted, &mut |message| {
         bytes += message.payload.map_or(0, <[u8]>::len) + message.key.map_or(0, <[u8]>::len);
@@ -101,8 +102,18 @@ pub fn read(tap: &dyn Tap, wanted: Vec<Wanted>, is_whole: bool) -> Result<RawMes
     sample.is_whole &= !end.stopped;
     sample.messages.sort_by_key(|message| (message.partition, message.offset));
     sample.messages.dedup_by_key(|message| (message.partition, message.offset));
-    sample.read = wanted;
+    sample.places = places(&wanted);
     Ok(sample)
+}
+
+/// The first ranges of all partitions, the second ones, and so on.
+fn places(wanted: &[Wanted]) -> Vec<Place> {
+    let most = wanted.iter().map(|(_, ranges)| ranges.len()).max().unwrap_or(0);
+    let nth = |nth: usize| {
+        let range = |(index, ranges): &Wanted| Some((*index, ranges.get(nth)?.clone()));
+        wanted.iter().filter_map(range).collect()
+    };
+    (0..most).map(nth).collect()
 }
 
 fn lost(tp: String, failure: String) -> Failure {
@@ -110,6 +121,21 @@ fn lost(tp: String, failure: String) -> Failure {
 }
 
 impl RawMessages {
+    /// Adds the messages of further places.
+    pub fn add(&mut self, other: Self) {
+        self.messages.extend(other.messages);
+        self.messages.sort_by_key(|message| (message.partition, message.offset));
+        self.messages.dedup_by_key(|message| (message.partition, message.offset));
+        self.places.extend(other.places);
+    }
+
+    /// From the first to the last timestamp; a millisecond where there is none.
+    pub fn times_ms(&self) -> Range<i64> {
+        let times = || self.messages.iter().filter_map(|message| message.timestamp_ms);
+        let (first, last) = (times().min().unwrap_or(0), times().max().unwrap_or(0));
+        first..last.saturating_add(1)
+    }
+
     /// How many payloads have each of the looks, the most frequent first.
     pub fn looks(&self) -> Vec<(Looks, usize)> {
         let mut counted: BTreeMap<Looks, usize> = BTreeMap::new();

@@ -2,6 +2,7 @@
 //!
 //! Contract: at most the asked number of rows and `FILES_MAX` files are read; a file that cannot be read is passed by.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use futures::StreamExt;
@@ -10,34 +11,39 @@ use validator_core::value::Value;
 use validator_table::{DataFile, Pinned, ScanItem};
 
 use super::evidence::{Leaf, Rows, kept};
-use super::limits::{FILES_MAX, NAMES_MAX};
+use super::limits::{FILES_MAX, NAMES_MAX, ROWS_PER_MESSAGE};
 
 /// Rows, and whether they are all that the table has.
 #[derive(Debug, Default)]
 pub struct SampledRows {
     /// The rows.
     pub rows: Rows,
+    /// Runs of rows that are neighbours in their file.
+    pub runs: Vec<Range<usize>>,
     /// Whether they are all.
     pub is_whole: bool,
     /// Why the first file that could not be read could not.
     pub fault: Option<String>,
 }
 
-/// Reads about `most` rows, of the files that may hold messages of these times.
+/// Reads the table where it has at most `most` rows, else some rows of the files that may hold messages of these times.
 pub async fn read(pinned: &Arc<Pinned>, times_ms: &[i64], most: usize) -> SampledRows {
     let fields: Vec<Field> = pinned.schema.fields.iter().take(NAMES_MAX).cloned().collect();
     let all: u64 = pinned.files.iter().map(|file| file.record_count).sum();
     let is_whole = all <= most as u64 && pinned.files.len() <= FILES_MAX * 8;
     let files = if is_whole { pinned.files.iter().collect() } else { chosen(pinned, times_ms) };
-    let mut sampled =
-        SampledRows { rows: Rows { leaves: leaves(&pinned.schema), values: Vec::new() }, is_whole, fault: None };
-    let share = most / files.len().max(1);
+    let rows = Rows { leaves: leaves(&pinned.schema), values: Vec::new() };
+    let mut sampled = SampledRows { rows, runs: Vec::new(), is_whole, fault: None };
+    let share = (most / ROWS_PER_MESSAGE / files.len().max(1)).max(1);
     for file in files {
+        let before = sampled.rows.values.len();
         if let Err(why) = file_rows(pinned, file, &fields, if is_whole { most } else { share }, &mut sampled.rows).await
         {
             sampled.fault.get_or_insert(why);
             sampled.is_whole = false;
         }
+        let (after, middle) = (sampled.rows.values.len(), sampled.rows.values.len().midpoint(before));
+        sampled.runs.extend([before..middle, middle..after].into_iter().filter(|run| !run.is_empty()));
     }
     sampled
 }

@@ -3,16 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use validator_core::contract::Format;
+use validator_core::contract::{Bound, Format};
 use validator_core::schema::Type;
 use validator_core::value::Value;
-use validator_tap::{Schemas, Wanted, avro_fields};
+use validator_tap::{Schemas, avro_fields};
 
 use super::columns::Explanation;
 use super::error::InitError;
 use super::evidence::{Evidence, Messages};
-use super::limits::ROWS_PER_MESSAGE;
+use super::limits::{PLACES_BY_TIME_MAX, PLACES_MAX, ROWS_PER_MESSAGE};
 use super::payload::Looks;
+use super::places::{Hint, Place, from_offsets, hints};
 use super::proposal::{Proposal, Unpaired, propose};
 use super::sample_messages::{self, RawMessages, format_of, spots};
 use super::sample_rows::{self, SampledRows};
@@ -20,6 +21,7 @@ use crate::cli::InitArgs;
 use crate::config::{Loader, Pipeline, Service, SourceFile};
 use crate::decoders::registry_schemas;
 use crate::failure::Failure;
+use crate::messages::open_tap;
 use crate::open::{self, Sides};
 use crate::reconcile::Request;
 
@@ -30,8 +32,8 @@ pub struct Looked {
     pub evidence: Evidence,
     /// What follows.
     pub proposal: Proposal,
-    /// The ranges of messages that were read.
-    pub read: Vec<Wanted>,
+    /// The places of messages that were read.
+    pub places: Vec<Place>,
 }
 
 impl Looked {
@@ -69,11 +71,14 @@ const ONE_FORMAT: usize = 95;
 pub async fn look(args: &InitArgs, service: &Service, loader: &Loader<'_>, most: usize) -> Result<Looked, Failure> {
     let draft = draft(args, loader)?;
     let sides = Arc::new(open::sides(&draft, service, &Request::new(loader.now_ms)).await?);
-    let raw = sample(&sides, most).await?;
+    let mut raw = sample(&sides, most).await?;
     if raw.messages.is_empty() {
         return Err(InitError::EmptyTopic { topic: args.topic.clone() }.into());
     }
     let rows = rows(args, &sides, &raw, most).await?;
+    if !(raw.is_whole && rows.is_whole) {
+        meet(&draft, service, &sides, &mut raw, &rows).await?;
+    }
     let looks = raw.looks();
     let Some((first, _)) = looks.first().copied() else {
         return Err(InitError::OnlyTombstones { topic: args.topic.clone(), messages: raw.messages.len() }.into());
@@ -87,9 +92,9 @@ pub async fn look(args: &InitArgs, service: &Service, loader: &Loader<'_>, most:
             InitError::MixedFormats { topic: args.topic.clone(), shares: looks.iter().map(share).collect() }.into()
         );
     }
-    let read = raw.read.clone();
+    let places = raw.places.clone();
     if let Some(proposal) = as_bytes {
-        return Ok(Looked { evidence: plain, proposal, read });
+        return Ok(Looked { evidence: plain, proposal, places });
     }
     let messages = match first {
         Looks::Json => raw.json(sides.tap.partitions()),
@@ -102,7 +107,7 @@ pub async fn look(args: &InitArgs, service: &Service, loader: &Loader<'_>, most:
         table: args.table.clone(),
         seen,
     })?;
-    Ok(Looked { evidence, proposal, read })
+    Ok(Looked { evidence, proposal, places })
 }
 
 /// A pipeline that names both sides and says nothing else.
@@ -120,6 +125,40 @@ async fn sample(sides: &Arc<Sides>, most: usize) -> Result<RawMessages, Failure>
     let tap = Arc::clone(&sides.tap);
     let (wanted, is_whole) = spots(tap.partitions(), most);
     blocking(move || sample_messages::read(tap.as_ref(), wanted, is_whole)).await
+}
+
+/// Brings the messages of the sampled rows into the sample, as far as the rows say where they are.
+async fn meet(
+    draft: &Pipeline,
+    service: &Service,
+    sides: &Arc<Sides>,
+    raw: &mut RawMessages,
+    sampled: &SampledRows,
+) -> Result<(), Failure> {
+    let hints = hints(&sampled.rows, &sampled.runs, sides.tap.partitions(), raw.times_ms());
+    let step = hints.len().div_ceil(PLACES_MAX).max(1);
+    let mut by_time = 0;
+    for hint in hints.into_iter().step_by(step) {
+        let place = match hint {
+            Hint::Offsets(place) => place,
+            Hint::Time(..) if by_time >= PLACES_BY_TIME_MAX => continue,
+            Hint::Time(ms, messages) => {
+                by_time += 1;
+                let request = Request { from: Some(Bound::Time(ms)), ..Request::new(ms) };
+                let (contract, service) = (draft.contract.clone(), service.clone());
+                // A broker that finds no offset by time is no reason to give up: the sample is then what it is.
+                let opened = blocking(move || open_tap(&contract, &service, &request)).await;
+                opened.map(|tap| from_offsets(tap.partitions(), messages)).unwrap_or_default()
+            }
+        };
+        if place.is_empty() {
+            continue;
+        }
+        let tap = Arc::clone(&sides.tap);
+        let wanted = place.into_iter().map(|(index, range)| (index, vec![range])).collect();
+        raw.add(blocking(move || sample_messages::read(tap.as_ref(), wanted, false)).await?);
+    }
+    Ok(())
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Failure> + Send + 'static) -> Result<T, Failure> {

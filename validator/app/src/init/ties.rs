@@ -4,12 +4,14 @@
 //! of the sample with these values. The combination is the one whose ties explain most of the columns; nothing is believed
 //! for its name, which only decides between equals.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use validator_core::value::Value;
+use validator_core::schema::Type;
+use validator_core::value::{Fingerprint, Value};
 
 use super::evidence::Evidence;
-use super::limits::{ANCHORS_MAX, TIES_LEAST, TIES_MAX};
+use super::limits::{ANCHORS_MAX, ANCHORS_OF_COLUMN_MAX, TIES_LEAST, TIES_MAX};
 use super::reading::Reading;
 
 /// A column (or a child of one) that a field may have become.
@@ -23,6 +25,8 @@ pub struct Correspondence {
     pub reading: Reading,
     /// Rows whose value some message has.
     pub met: usize,
+    /// Messages whose value some row has.
+    pub met_messages: usize,
     /// Different values among those.
     pub distinct: usize,
 }
@@ -51,15 +55,16 @@ pub struct Ties {
 pub fn tie(evidence: &Evidence) -> Ties {
     let tried = correspondences(evidence);
     let least = if evidence.is_whole { 1 } else { TIES_LEAST };
-    let columns = Columns::new(evidence, &tried);
+    let grown = telling(&tried);
+    let columns = Columns::new(evidence, &grown);
     let mut best: Option<(usize, Ties)> = None;
-    for first in 0..tried.len().min(ANCHORS_MAX) {
+    for first in 0..grown.len().min(ANCHORS_MAX) {
         let (by, ties) = columns.grown(first);
         if ties.len() < least {
             continue;
         }
-        let ties = Ties { by: by.iter().map(|at| tried[*at].clone()).collect(), ties, tried: Vec::new() };
-        let score = explained(evidence, &tried, &ties);
+        let ties = Ties { by: by.iter().map(|at| grown[*at].clone()).collect(), ties, tried: Vec::new() };
+        let score = explained(evidence, &grown, &ties);
         if best.as_ref().is_none_or(|(most, _)| score > *most) {
             best = Some((score, ties));
         }
@@ -68,6 +73,17 @@ pub fn tie(evidence: &Evidence) -> Ties {
     ties.ties.truncate(TIES_MAX);
     ties.tried = tried;
     ties
+}
+
+/// The most telling correspondences of each column: what ties are made of.
+fn telling(tried: &[Correspondence]) -> Vec<Correspondence> {
+    let mut of_leaf: HashMap<usize, usize> = HashMap::new();
+    let mut is_telling = |tried: &&Correspondence| {
+        let known = of_leaf.entry(tried.leaf).or_default();
+        *known += 1;
+        *known <= ANCHORS_OF_COLUMN_MAX
+    };
+    tried.iter().filter(|tried| is_telling(tried)).take(ANCHORS_MAX * 4).cloned().collect()
 }
 
 /// The columns that the ties explain, each weighed by how many different values were met.
@@ -101,21 +117,28 @@ pub fn equal(evidence: &Evidence, ties: &[Tie], correspondence: &Correspondence)
     (equal, of)
 }
 
-/// All pairs of a column and a field of which at least half of the rows' values were met, the most telling first.
+/// All pairs of a column and a field of which some of the rows' values were met, the most telling first.
 fn correspondences(evidence: &Evidence) -> Vec<Correspondence> {
     let readings = Reading::plain();
-    let mut found = Vec::new();
+    let mut by_type: HashMap<&Type, Vec<(usize, Counts)>> = HashMap::new();
     for (leaf, described) in evidence.rows.leaves.iter().enumerate() {
-        let rows = values_of(evidence, leaf);
-        let all: usize = rows.values().sum();
-        if all == 0 {
-            continue;
+        let counts = values_of(evidence, leaf);
+        if !counts.is_empty() {
+            by_type.entry(&described.field.ty).or_default().push((leaf, counts));
         }
+    }
+    let mut found = Vec::new();
+    for (ty, leaves) in by_type {
         for field in 0..evidence.messages.fields.len() {
             for reading in &readings {
-                let met = met(evidence, field, reading, &described.field.ty, &rows);
-                if let Some((met, distinct)) = met.filter(|(met, _)| met * 5 >= all || *met >= TIES_LEAST) {
-                    found.push(Correspondence { leaf, field, reading: reading.clone(), met, distinct });
+                let Some(given) = given(evidence, field, reading, ty) else { continue };
+                for (leaf, rows) in &leaves {
+                    let Met { rows: met, messages: met_messages, distinct } = met(&given, rows);
+                    let all: usize = rows.values().sum();
+                    if met > 0 && (met * 5 >= all || met >= TIES_LEAST) {
+                        let reading = reading.clone();
+                        found.push(Correspondence { leaf: *leaf, field, reading, met, met_messages, distinct });
+                    }
                 }
             }
         }
@@ -123,44 +146,56 @@ fn correspondences(evidence: &Evidence) -> Vec<Correspondence> {
     found.sort_by_key(|found| {
         let (field, leaf) = (&evidence.messages.fields[found.field], &evidence.rows.leaves[found.leaf]);
         let is_namesake = field.name == leaf.field.name;
-        (std::cmp::Reverse(found.distinct), !is_namesake, found.reading.rank(), field.is_meta, found.leaf, found.field)
+        // A reading that leaves messages without a row fits less.
+        let met = (Reverse(found.distinct), Reverse(found.met_messages));
+        (met, !is_namesake, found.reading.rank(), field.is_meta, found.leaf, found.field)
     });
     found
 }
 
-/// The values of a leaf that are there, and in how many rows.
-pub fn values_of(evidence: &Evidence, leaf: usize) -> HashMap<String, usize> {
-    let mut values: HashMap<String, usize> = HashMap::new();
+/// Values, and in how many rows or messages each is.
+pub type Counts = HashMap<Fingerprint, usize>;
+
+/// The values of a leaf that are there.
+pub fn values_of(evidence: &Evidence, leaf: usize) -> Counts {
+    let mut values = Counts::new();
     evidence.rows.of(leaf).filter(|value| !value.is_null()).for_each(|value| {
-        *values.entry(value.to_string()).or_default() += 1;
+        *values.entry(value.fingerprint(0)).or_default() += 1;
     });
     values
 }
 
-/// Rows whose value a message has under the reading, and how many different ones; none where the reading does not apply.
-pub fn met(
-    evidence: &Evidence,
-    field: usize,
-    reading: &Reading,
-    ty: &validator_core::schema::Type,
-    rows: &HashMap<String, usize>,
-) -> Option<(usize, usize)> {
+/// The values that a field gives to columns of a type; none where the reading is not for their kind.
+pub fn given(evidence: &Evidence, field: usize, reading: &Reading, ty: &Type) -> Option<Counts> {
     let values = || evidence.messages.values.iter().map(|values| &values[field]).filter(|value| !value.is_null());
-    // Ten values tell whether the reading is of their kind.
-    let mut probed = values().take(10).peekable();
-    probed.peek()?;
-    probed.any(|value| reading.apply(value, ty).is_some()).then_some(())?;
-    let mut seen: HashMap<String, ()> = HashMap::new();
-    let mut met = 0;
+    // Ten values tell whether the reading is for their kind.
+    values().take(10).any(|value| reading.apply(value, ty).is_some()).then_some(())?;
+    let mut given = Counts::new();
     for value in values().filter_map(|value| reading.apply(value, ty)) {
-        let key = value.to_string();
-        if let Some(count) = rows.get(&key)
-            && seen.insert(key, ()).is_none()
-        {
-            met += count;
-        }
+        *given.entry(value.fingerprint(0)).or_default() += 1;
     }
-    (met > 0).then_some((met, seen.len()))
+    Some(given)
+}
+
+/// What two sides have in common.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Met {
+    /// Rows whose value was given.
+    pub rows: usize,
+    /// Messages that gave one of those.
+    pub messages: usize,
+    /// Different values.
+    pub distinct: usize,
+}
+
+/// What the messages' values and the rows' have in common.
+pub fn met(given: &Counts, rows: &Counts) -> Met {
+    let both = given.iter().filter_map(|(value, messages)| Some((messages, rows.get(value)?)));
+    both.fold(Met::default(), |met, (messages, rows)| Met {
+        rows: met.rows + rows,
+        messages: met.messages + messages,
+        distinct: met.distinct + 1,
+    })
 }
 
 /// The values of each correspondence on both sides, as numbers that are equal where the values are.
@@ -177,10 +212,10 @@ impl Columns {
         let mut columns = Self { messages: Vec::new(), rows: Vec::new(), leaves: Vec::new(), fields: Vec::new() };
         for correspondence in tried {
             let ty = &evidence.rows.leaves[correspondence.leaf].field.ty;
-            let mut numbers: HashMap<String, u32> = HashMap::new();
+            let mut numbers: HashMap<Fingerprint, u32> = HashMap::new();
             let mut number = |value: &Value| {
                 let next = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
-                *numbers.entry(value.to_string()).or_insert(next)
+                *numbers.entry(value.fingerprint(0)).or_insert(next)
             };
             let of_row = |row: &Vec<Value>| Some(number(&row[correspondence.leaf]));
             columns.rows.push(evidence.rows.values.iter().map(of_row).collect());
@@ -198,7 +233,10 @@ impl Columns {
     fn grown(&self, first: usize) -> (Vec<usize>, Vec<Tie>) {
         let mut by = vec![first];
         let mut ties = self.ties(&by);
-        for next in 0..self.leaves.len().min(ANCHORS_MAX * 8) {
+        for next in 0..self.leaves.len() {
+            if ties.len() == self.rows[first].len() {
+                break;
+            }
             let is_new =
                 by.iter().all(|at| self.leaves[*at] != self.leaves[next] && self.fields[*at] != self.fields[next]);
             if !is_new {

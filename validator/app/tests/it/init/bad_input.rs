@@ -126,8 +126,7 @@ fn a_table_that_is_not_of_the_topic_is_refused_with_what_was_tried() {
     --- stderr
     error: no row of lake.market.trades can be paired with a message of trades: 60 messages and 40 rows
            were held against each other, value by value; column symbol has 2 values of field symbol, and
-           they tie no row to one message; column symbol has 2 values of field symbol, and they tie no
-           row to one message
+           they tie no row to one message
       hint:    is it the table of this topic? a larger --sample, or a later run, may show more
     ");
 }

@@ -115,6 +115,18 @@ fn normalised(nth: i64) -> Sent {
     )
 }
 
+/// A company's data, of which there are four versions.
+fn company(nth: i64) -> Sent {
+    let id = nth % 60;
+    let payload = format!(
+        r#"{{"company_id":"c{id}","name":"Company {id}, as of {nth}","updated_at":{},"is_active":{}}}"#,
+        ms(nth),
+        nth % 3 == 0
+    );
+    let (partition, key) = (i32::try_from(id % 2).expect("0 or 1"), Some(format!("c{id}").into_bytes()));
+    Sent { partition, key, payload: Some(payload.into_bytes()) }
+}
+
 fn rounded6(unscaled: i128) -> Value {
     Value::decimal((unscaled + 50) / 100, 6)
 }
@@ -297,6 +309,26 @@ fn v1() -> Vec<Shape> {
             expected: &["mode = \"content\"", "window = \"timestamp\"", "quantity = \"volume\"", "message_id = "],
         },
     ]
+}
+
+/// Reference data: the last version of each key.
+pub fn reference() -> (Vec<Column>, fn(i64) -> Sent, fn(i64) -> Vec<Value>) {
+    let columns = columns(&[
+        ("company_id", ColumnType::String),
+        ("name", ColumnType::String),
+        ("updated_at", ColumnType::Timestamptz),
+        ("is_active", ColumnType::Boolean),
+    ]);
+    let row = |nth: i64| {
+        let id = nth % 60;
+        vec![
+            Value::text(format!("c{id}")),
+            Value::text(format!("Company {id}, as of {nth}")),
+            Value::instant(ms(nth) * 1000),
+            Value::Boolean(nth % 3 == 0),
+        ]
+    };
+    (columns, company, row)
 }
 
 fn v2() -> Vec<Shape> {

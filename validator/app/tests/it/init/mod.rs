@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod k2;
+mod large;
 mod real;
 mod shapes;
 mod sinks;

@@ -58,6 +58,19 @@ fn check(shape: &Shape) -> Result<(), String> {
 }
 
 #[test]
+fn a_table_of_last_versions_is_an_upsert_table() {
+    let (columns, message, row) = k2::reference();
+    let sent: Vec<Sent> = (0..MESSAGES).map(message).collect();
+    let rows = (MESSAGES - 60..MESSAGES).map(row).collect();
+    let stage = Stage::new(&sent, &table(columns, rows, 20));
+    let (text, _) = stage.written();
+    for line in ["mode = \"key\"", "columns = [\"company_id\"]", "upsert = true"] {
+        assert!(text.lines().any(|written| written == line), "{line}\n{text}");
+    }
+    assert_eq!(stage.run("reconcile pipeline.toml --quiet").exit, 0);
+}
+
+#[test]
 fn each_sink_and_each_k2_table_gets_its_identity_and_holds() {
     let wanted = std::env::var("SHAPE").ok();
     let shapes = sinks::shapes().into_iter().chain(k2::shapes());

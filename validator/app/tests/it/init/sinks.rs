@@ -121,6 +121,95 @@ pub fn shapes() -> Vec<Shape> {
             expected: &["mode = \"offset\"", "profile = \"spark\""],
         },
         Shape {
+            name: "redpanda with headers, which nothing explains",
+            columns: trade_columns(struct_of(
+                "redpanda",
+                &[position(false, instant()), vec![("headers", ColumnType::StringList { element_id: 0 })]].concat(),
+            )),
+            message: trade,
+            row: |at| {
+                let mut position = in_struct(at, false);
+                if let Value::Struct(fields) = &mut position[0] {
+                    fields.push(("headers".to_owned(), Value::List(Vec::new())));
+                }
+                trade_row(position, at.nth)
+            },
+            expected: &["mode = \"key\"", "columns = [\"id\"]", "# not by offset: redpanda cannot be", "redpanda = "],
+        },
+        Shape {
+            name: "every conversion",
+            columns: named(
+                "",
+                &[
+                    ("id", ColumnType::String),
+                    ("whole", ColumnType::Long),
+                    ("digits", ColumnType::String),
+                    ("upper", ColumnType::String),
+                    ("lower", ColumnType::String),
+                    ("micros", ColumnType::Long),
+                    ("price", ColumnType::Decimal { precision: 18, scale: 8 }),
+                    ("ratio", ColumnType::Double),
+                    ("word", ColumnType::String),
+                    ("day", ColumnType::Timestamp),
+                    ("kafka_ms", ColumnType::Long),
+                    ("kafka_us", ColumnType::Long),
+                    ("kafka_key", ColumnType::String),
+                    ("second", ColumnType::Timestamptz),
+                    ("order", ColumnType::Long),
+                ],
+            ),
+            message: |nth| {
+                let word = ["b", "s"][(nth % 2) as usize];
+                let payload = format!(
+                    r#"{{"id":"m{nth}","w":"{}","d":{},"u":"Ab{nth}","l":"Cd{nth}","s":{},"pr":{}.25,"r":"{nth}.5","x":"{word}","t":{},"sec":{}.5,"select":{}}}"#,
+                    nth * 3,
+                    70_000 + nth,
+                    1_700_000_000 + nth,
+                    nth * 11,
+                    EPOCH_MS + nth,
+                    EPOCH_MS / 1_000 + nth,
+                    nth * 13 + 1
+                );
+                let key = Some(format!("key-{nth}").into_bytes());
+                Sent { partition: 0, key, payload: Some(payload.into_bytes()) }
+            },
+            row: |at| {
+                let nth = at.nth;
+                vec![
+                    Value::text(format!("m{nth}")),
+                    Value::long(nth * 3),
+                    Value::text((70_000 + nth).to_string()),
+                    Value::text(format!("AB{nth}")),
+                    Value::text(format!("cd{nth}")),
+                    Value::long((1_700_000_000 + nth) * 1_000_000),
+                    Value::decimal(i128::from(nth * 11) * 100 + 25, 2),
+                    Value::double(nth as f64 + 0.5),
+                    Value::text(["BUY", "SELL"][(nth % 2) as usize]),
+                    Value::Timestamp { micros: (EPOCH_MS + nth) * 1_000, zoned: false },
+                    Value::long(at.timestamp_ms),
+                    Value::long(at.timestamp_ms * 1_000),
+                    Value::text(format!("key-{nth}")),
+                    Value::instant((EPOCH_MS / 1_000 + nth) * 1_000_000 + 500_000),
+                    Value::long(nth * 13 + 1),
+                ]
+            },
+            expected: &[
+                "mode = \"key\"",
+                "columns = [\"id\"]",
+                "whole = ",
+                "digits = ",
+                "upper = \"upper(u)\"",
+                "lower = \"lower(l)\"",
+                "micros = \"s * 1000000\"",
+                "word = \"CASE x WHEN 'b' THEN 'BUY' WHEN 's' THEN 'SELL' END\"",
+                "t = \"epoch_ms\"",
+                "kafka_ms = ",
+                "kafka_us = ",
+                "kafka_key = ",
+                "order = \"\\\"select\\\"\"",
+            ],
+        },
+        Shape {
             name: "columns of other names",
             columns: trade_columns(named("kafka_", &position(false, None))),
             message: trade,

@@ -133,13 +133,6 @@ impl Stage {
         Self { folder, _kafka: kafka }
     }
 
-    /// Adds sections to the service file.
-    pub fn service(&self, sections: &str) {
-        let path = self.join("validator.toml");
-        let text = std::fs::read_to_string(&path).expect("it is there");
-        std::fs::write(path, text + sections).expect("the folder takes files");
-    }
-
     pub fn join(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use fixtures_harness::{
     IcebergCatalog, Isolation, Producer, Record, TopicSpec, iceberg_catalog, kafka_cluster, producer_config,
@@ -20,6 +20,9 @@ const PARTITIONS: i64 = 4;
 const OF_PARTITION: i64 = MESSAGES / PARTITIONS;
 /// Milliseconds since the epoch of the first trade; one follows each 3 ms.
 const FIRST_MS: i64 = 1_723_161_255_208;
+
+/// What `init` may take here, in a build without optimisation and beside other tests.
+const INIT_WITHIN: Duration = Duration::from_secs(30);
 
 /// Makes a table `ns.trades` of a CSV file by four appends, each a data file of its own in the order of the lines.
 const WRITE_TABLE: &str = r#"
@@ -217,6 +220,20 @@ drop = {{ e = "always trade", M = "no meaning" }}
     )
 }
 
+/// `init` seeks: what it looks at does not grow with the topic.
+fn proposed(stage: &Stage, topic: &str) {
+    let started = Instant::now();
+    let ran = stage.run("", &format!("init --topic {topic} --table foreign.ns.trades --output made.toml"), &[]);
+    let elapsed = started.elapsed();
+    println!("init in {elapsed:?}\n{}", ran.stderr);
+    let text = std::fs::read_to_string(stage.folder().join("made.toml")).expect("the file is written");
+    for line in ["mode = \"offset\"", "profile = \"spark\"", "[fields]", "[map]"] {
+        assert!(text.lines().any(|written| written.starts_with(line)), "{line}\n{text}");
+    }
+    assert!(ran.stderr.contains("one place of each partition"), "{}", ran.all());
+    assert!(elapsed < INIT_WITHIN, "{elapsed:?}\n{}", ran.all());
+}
+
 #[test]
 fn a_handful_of_faults_among_a_million_messages_is_found_and_nothing_else() {
     let topic = unique_name("million");
@@ -233,6 +250,8 @@ fn a_handful_of_faults_among_a_million_messages_is_found_and_nothing_else() {
     let answer = stage.judge(&pipeline(&topic));
     let elapsed = started.elapsed();
     println!("judged in {elapsed:?}: {:.0} messages per second", MESSAGES as f64 / elapsed.as_secs_f64());
+
+    proposed(&stage, &topic);
 
     let messages = "consumed 1000000, corrupted 6, duplicated 2, intact 999988, missing 4";
     assert_eq!(

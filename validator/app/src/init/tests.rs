@@ -1,0 +1,215 @@
+//! Proposals of samples written by hand: what each decision rests on.
+
+use std::collections::BTreeSet;
+
+use validator_core::contract::Format;
+use validator_core::schema::{Field, Schema, Type};
+use validator_core::value::Value;
+
+use super::evidence::{Evidence, Leaf, MessageField, Messages, Rows};
+use super::identity::Mode;
+use super::proposal::{Proposal, propose};
+
+const COUNT: i64 = 60;
+const START_MS: i64 = 1_723_118_400_000;
+
+/// A sample of messages of these fields, and of rows of these columns; message and row of one number belong together.
+fn sample(
+    fields: &[&str],
+    message: impl Fn(i64) -> Vec<Value>,
+    columns: &[(&str, Type)],
+    row: impl Fn(i64) -> Vec<Value>,
+) -> Evidence {
+    let meta = ["_topic", "_partition", "_offset", "_timestamp", "_key", "_value"];
+    let field = |name: &&str, is_meta| MessageField { name: (*name).to_owned(), ty: None, is_meta };
+    let of = |nth: i64| {
+        let own = message(nth);
+        let payload = own.iter().map(|value| format!("{value},")).collect::<String>().into_bytes();
+        let at = Value::timestamp_micros((START_MS + nth) * 1_000, true);
+        let beside = [Value::string("trades"), Value::integer(nth % 2), Value::integer(nth / 2), at, Value::Null];
+        beside.into_iter().chain([Value::Bytes(payload)]).chain(own).collect()
+    };
+    let leaf = |(column, (name, ty)): (usize, &(&str, Type))| Leaf {
+        path: (*name).to_owned(),
+        field: Field::new(column as i32 + 1, *name, false, ty.clone()),
+        column,
+        is_child: false,
+    };
+    let leaves: Vec<Leaf> = columns.iter().enumerate().map(leaf).collect();
+    Evidence {
+        topic: "trades".to_owned(),
+        partitions: vec![(0, COUNT / 2), (1, COUNT / 2)],
+        format: Format::Json,
+        schema: Schema::new(leaves.iter().map(|leaf| leaf.field.clone()).collect()),
+        messages: Messages {
+            fields: meta
+                .iter()
+                .map(|name| field(name, true))
+                .chain(fields.iter().map(|name| field(name, false)))
+                .collect(),
+            values: (0..COUNT).map(of).collect(),
+            ..Messages::default()
+        },
+        rows: Rows { leaves, values: (0..COUNT).map(row).collect() },
+        is_whole: true,
+        partitioned_by: BTreeSet::new(),
+        commits_ms: Vec::new(),
+    }
+}
+
+fn text(text: String) -> Value {
+    Value::String(text)
+}
+
+fn id(nth: i64) -> Value {
+    text(format!("id-{nth}"))
+}
+
+fn price(nth: i64) -> Value {
+    Value::integer(nth * 7 + 1_000)
+}
+
+/// Messages of id and price; rows of those and of one more column.
+fn with(name: &str, ty: Type, value: impl Fn(i64) -> Value) -> Evidence {
+    let columns = [("id", Type::String), ("price", Type::Long), (name, ty)];
+    sample(&["id", "price"], |nth| vec![id(nth), price(nth)], &columns, |nth| vec![id(nth), price(nth), value(nth)])
+}
+
+fn proposed(evidence: &Evidence) -> Proposal {
+    propose(evidence).unwrap_or_else(|unpaired| panic!("{unpaired:?}"))
+}
+
+fn key(columns: &[&str]) -> Mode {
+    Mode::Key { columns: columns.iter().map(|name| (*name).to_owned()).collect(), window: None }
+}
+
+#[test]
+fn offsets_are_verified_and_not_believed() {
+    let of = |offset: fn(i64) -> i64| {
+        let columns = [("id", Type::String), ("partition", Type::Int), ("offset", Type::Long)];
+        let row = move |nth: i64| vec![id(nth), Value::integer(nth % 2), Value::integer(offset(nth))];
+        proposed(&sample(&["id"], |nth| vec![id(nth)], &columns, row)).choice
+    };
+    assert!(matches!(of(|nth| nth / 2).mode, Mode::Offset { .. }));
+    for (offset, why) in [
+        ((|_| 0) as fn(i64) -> i64, "offset holds 0 in all 60 rows sampled: a constant, not Kafka's offset"),
+        (|nth| nth + 1_000, "offset is no offset that the topic has in 60 of 60 rows sampled"),
+        (
+            |nth| (nth / 2 + 1) % 30,
+            "offset is the offset of the tied message in 0 of 60 rows: it is another topic's, or none",
+        ),
+    ] {
+        let choice = of(offset);
+        assert_eq!(choice.mode, key(&["id"]));
+        assert_eq!(choice.refused, [why]);
+    }
+}
+
+#[test]
+fn copies_in_the_table_do_not_take_a_key_away_and_clashes_of_messages_do() {
+    let mut copied = with("made", Type::Int, |_| Value::integer(1));
+    let again = copied.rows.values[..20].to_vec();
+    copied.rows.values.extend(again);
+    assert_eq!(proposed(&copied).choice.mode, key(&["id"]));
+
+    let columns = [("id", Type::String), ("price", Type::Long)];
+    let twice = |nth: i64| vec![id(nth / 2), price(nth)];
+    let clashing = sample(&["id", "price"], twice, &columns, twice);
+    assert_eq!(proposed(&clashing).choice.mode, Mode::Content { window: None });
+}
+
+#[test]
+fn a_time_is_no_key_though_it_is_unique() {
+    let columns = [("trade_time_ms", Type::Long), ("seen_seq", Type::Long)];
+    let values = |nth: i64| vec![Value::integer(START_MS + nth), Value::integer(START_MS * 1_000 + nth)];
+    let choice = proposed(&sample(&["trade_time_ms", "seen_seq"], values, &columns, values)).choice;
+    assert_eq!(choice.mode, Mode::Content { window: None });
+}
+
+#[test]
+fn a_column_is_explained_by_equal_values_and_not_by_its_name_alone() {
+    let renamed = proposed(&with("amount", Type::Long, price));
+    assert_eq!(
+        renamed.map.iter().map(|line| (line.key.as_str(), line.value.as_str())).collect::<Vec<_>>(),
+        [("amount", "price")]
+    );
+    assert_eq!(renamed.ignore, []);
+}
+
+#[test]
+fn damage_stays_in_sight_and_a_rule_that_is_not_seen_is_ignored_with_its_reason() {
+    let columns = [("id", Type::String), ("price", Type::Long)];
+    let of = |every: i64| {
+        let row = move |nth: i64| vec![id(nth), if nth % every == 0 { Value::integer(-nth - 1) } else { price(nth) }];
+        proposed(&sample(&["id", "price"], |nth| vec![id(nth), price(nth)], &columns, row))
+    };
+    let damaged = of(4);
+    assert_eq!(damaged.ignore, []);
+    assert!(
+        damaged.undecided[0].starts_with("column price differs from field price in 15 of 60 tied rows"),
+        "{damaged:?}"
+    );
+    let other = of(1);
+    assert_eq!(other.ignore.len(), 1);
+    assert!(other.ignore[0].1.starts_with("equals the field of its name in hardly any tied row"), "{:?}", other.ignore);
+}
+
+#[test]
+fn the_reason_to_ignore_a_column_is_what_was_seen_in_it() {
+    let uuid = |nth: i64| text(format!("{:08x}-1111-4111-8111-111111111111", nth * 7_919 + 5));
+    let late = |nth: i64| Value::timestamp_micros((START_MS + 60_000 + nth) * 1_000, true);
+    for (evidence, why) in [
+        (with("made", Type::String, uuid), "different in every row of 60: a uuid made by the sink, and in no message"),
+        (
+            with("made", Type::Timestamptz, late),
+            "after the message's timestamp in every row: a processing time of the sink",
+        ),
+        (
+            with("made", Type::Int, |_| Value::integer(0)),
+            "0 in all 60 rows sampled: a constant of the sink, and in no message",
+        ),
+        (with("made", Type::String, |_| Value::Null), "NULL in all 60 rows sampled"),
+    ] {
+        assert_eq!(proposed(&evidence).ignore, [("made".to_owned(), why.to_owned())]);
+    }
+}
+
+#[test]
+fn the_window_is_a_time_of_both_sides_and_that_of_the_partitions_goes_first() {
+    let columns = [("id", Type::String), ("sent", Type::Timestamptz), ("traded", Type::Timestamptz)];
+    let at = |nth: i64, by: i64| Value::timestamp_micros((START_MS + nth * 7 + by) * 1_000, true);
+    let values = move |nth: i64| vec![id(nth), at(nth, 1), at(nth, 2)];
+    let mut evidence = sample(&["id", "sent", "traded"], values, &columns, values);
+    let window = |evidence: &Evidence| match proposed(evidence).choice.mode {
+        Mode::Key { window, .. } => window,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(window(&evidence).as_deref(), Some("sent"));
+    evidence.partitioned_by.insert("traded".to_owned());
+    assert_eq!(window(&evidence).as_deref(), Some("traded"));
+    evidence.rows.values[3][2] = Value::Null;
+    assert_eq!(window(&evidence).as_deref(), Some("sent"), "a NULL has no window");
+}
+
+#[test]
+fn sides_that_have_nothing_in_common_give_no_proposal() {
+    let columns = [("candle", Type::Long)];
+    let evidence = sample(&["id"], |nth| vec![id(nth)], &columns, |nth| vec![Value::integer(9_000_000 + nth)]);
+    let unpaired = propose(&evidence).expect_err("nothing ties them");
+    assert_eq!(unpaired.seen[0], "60 messages and 60 rows were held against each other, value by value");
+    assert_eq!(unpaired.seen.len(), 2, "{unpaired:?}");
+}
+
+#[test]
+fn a_reading_that_fits_half_of_the_messages_does_not_choose_its_own_half_as_ties() {
+    // Every other message is at a whole second; the sink cuts all of them.
+    let columns = [("at", Type::Timestamptz), ("price", Type::Long)];
+    let time =
+        |nth: i64| text(format!("2024-08-08T12:00:{:02}.{}Z", nth / 2, if nth % 2 == 0 { "000" } else { "250" }));
+    let second = |nth: i64| Value::timestamp_micros((START_MS + nth / 2 * 1_000) * 1_000, true);
+    let message = move |nth: i64| vec![time(nth), Value::integer(nth % 7)];
+    let evidence = sample(&["at", "price"], message, &columns, move |nth| vec![second(nth), Value::integer(nth % 7)]);
+    let proposal = proposed(&evidence);
+    assert_eq!(proposal.map.iter().map(|line| line.value.as_str()).collect::<Vec<_>>(), ["date_trunc('second', at)"]);
+    assert_eq!(proposal.ties, 60);
+}
