@@ -111,7 +111,10 @@ fn not_found(name: &str, service: &Service, candidates: &[Candidate]) -> Problem
     match nearest(name, names.iter().copied()) {
         Some(meant) => problem.hint(format!("did you mean `{meant}`?")),
         None if names.is_empty() => problem.hint(format!("`{}` finds no pipeline", service.pipelines.join("`, `"))),
-        None => problem.hint(format!("there are {}", list(&names, "and"))),
+        None => {
+            let there = if names.len() == 1 { "there is" } else { "there are" };
+            problem.hint(format!("{there} {}", list(&names, "and")))
+        }
     }
 }
 

@@ -141,8 +141,7 @@ fn is_sql(place: &str) -> bool {
 }
 
 /// What an expression is.
-const SQL_HINT: &str =
-    "write DataFusion SQL over the fields of a message, like `CASE WHEN maker THEN 'SELL' ELSE 'BUY' END`";
+const SQL_HINT: &str = "write SQL over the fields of a message, like `round(price * quantity, 8)`";
 
 /// What one walk over the file finds.
 struct Read {

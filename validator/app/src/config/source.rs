@@ -77,7 +77,9 @@ impl SourceFile {
         let bytes = fs::read(path).map_err(read)?;
         let text = String::from_utf8(bytes).map_err(|error| {
             let at = error.utf8_error().valid_up_to();
-            read(io::Error::new(io::ErrorKind::InvalidData, format!("byte {} is not UTF-8 text", at + 1)))
+            let before = String::from_utf8_lossy(&error.as_bytes()[..at]).into_owned();
+            let Position { line, column } = Self::new(path, before).position(at);
+            read(io::Error::new(io::ErrorKind::InvalidData, format!("line {line}, column {column} is not UTF-8 text")))
         })?;
         Ok(Self::new(path, text))
     }

@@ -91,7 +91,7 @@ fn tap_hint(error: &TapError) -> String {
         | TapError::RegistryClient { .. }
         | TapError::RegistryAnswer { .. } => "`curl URL/subjects` shows whether the url of [schema_registry] answers",
         TapError::SchemaFile { .. } => {
-            "`schema` in [pipeline] names a file with an Avro schema, as `curl URL/schemas/ids/1/schema` of a registry prints it"
+            "`schema` in [pipeline] names a file as `curl URL/schemas/ids/1/schema` prints it"
         }
         _ => "`--source FILES` names other files; `ls` shows which there are",
     };

@@ -852,8 +852,7 @@ fn a_later_error_points_into_the_file() {
        |
     13 |   WHEN wrng THEN 1
        |        ^^^^
-       = hint: write DataFusion SQL over the fields of a message, like `CASE WHEN
-               maker THEN 'SELL' ELSE 'BUY' END`
+       = hint: write SQL over the fields of a message, like `round(price * quantity, 8)`
     ");
     insta::assert_snapshot!(shown(read.problem_in_sql("map.esc", 1, 4, "there is no field `b`")), @r#"
     error: there is no field `b`
@@ -861,8 +860,7 @@ fn a_later_error_points_into_the_file() {
        |
     15 | esc = "a\tb"
        |       ^^^^^^
-       = hint: write DataFusion SQL over the fields of a message, like `CASE WHEN
-               maker THEN 'SELL' ELSE 'BUY' END`
+       = hint: write SQL over the fields of a message, like `round(price * quantity, 8)`
     "#);
     insta::assert_snapshot!(shown(read.problem_at("map.price", "no field gives `price`")), @"
     error: no field gives `price`
@@ -870,8 +868,7 @@ fn a_later_error_points_into_the_file() {
       |
     9 | [map]
       | ^^^^^
-      = hint: write DataFusion SQL over the fields of a message, like `CASE WHEN
-              maker THEN 'SELL' ELSE 'BUY' END`
+      = hint: write SQL over the fields of a message, like `round(price * quantity, 8)`
     ");
     insta::assert_snapshot!(shown(read.problem_at("nowhere", "of no place")), @"
     error: of no place

@@ -36,14 +36,14 @@ fn an_expression_that_does_not_parse() {
       |
     6 | filter = "id = "
       |          ^^^^^^^
-      = hint: write a line like `filter = "kind = 'trade'"`
+      = hint: write SQL over the fields of a message, like `round(price * quantity, 8)`
 
     error: the expression does not parse: Expected: an expression, found: *
       --> pipeline.toml:13:18
        |
     13 | price = "price + * 2"
        |                  ^
-       = hint: write a line like `price = "round(price * quantity, 8)"`
+       = hint: write SQL over the fields of a message, like `round(price * quantity, 8)`
     "#);
 }
 
@@ -59,7 +59,7 @@ fn an_expression_with_a_type_error() {
        |
     13 | id = "sqrt(id) + true"
        |      ^^^^^^^^^^^^^^^^^
-       = hint: write a line like `id = "round(price * quantity, 8)"`
+       = hint: write SQL over the fields of a message, like `round(price * quantity, 8)`
     "#);
     assert_snapshot!(check(&folder), @r#"
     exit 2
@@ -72,7 +72,7 @@ fn an_expression_with_a_type_error() {
        |
     13 | id = "sqrt(id) + true"
        |      ^^^^^^^^^^^^^^^^^
-       = hint: write a line like `id = "round(price * quantity, 8)"`
+       = hint: write SQL over the fields of a message, like `round(price * quantity, 8)`
     "#);
 }
 
@@ -100,7 +100,7 @@ fn an_expression_of_another_type_than_its_column() {
        |
     12 | price = "id = 'a'"
        |         ^^^^^^^^^^
-       = hint: write a line like `price = "round(price * quantity, 8)"`
+       = hint: write SQL over the fields of a message, like `round(price * quantity, 8)`
 
     error: the expression does not fit the message: it gives decimal(28, 18), the column at is
            timestamptz: decimal(28, 18) does not become timestamptz by itself: a bare number says
@@ -110,7 +110,7 @@ fn an_expression_of_another_type_than_its_column() {
        |
     13 | at = "price"
        |      ^^^^^^^
-       = hint: write a line like `at = "round(price * quantity, 8)"`
+       = hint: write SQL over the fields of a message, like `round(price * quantity, 8)`
     "#);
 }
 
@@ -125,7 +125,7 @@ fn a_function_that_is_not_there() {
        |
     12 | id = "uper(id)"
        |      ^^^^^^^^^^
-       = hint: write a line like `id = "round(price * quantity, 8)"`
+       = hint: write SQL over the fields of a message, like `round(price * quantity, 8)`
     "#);
 }
 
@@ -140,7 +140,7 @@ fn a_volatile_expression() {
        |
     12 | price = "random()"
        |         ^^^^^^^^^^
-       = hint: write a line like `price = "round(price * quantity, 8)"`
+       = hint: write SQL over the fields of a message, like `round(price * quantity, 8)`
     "#);
     assert_snapshot!(check(&folder), @r#"
     exit 2
@@ -152,7 +152,7 @@ fn a_volatile_expression() {
        |
     12 | price = "random()"
        |         ^^^^^^^^^^
-       = hint: write a line like `price = "round(price * quantity, 8)"`
+       = hint: write SQL over the fields of a message, like `round(price * quantity, 8)`
     "#);
 }
 
@@ -167,7 +167,7 @@ fn an_aggregate_and_a_sub_query() {
        |
     12 | price = "sum(price)"
        |         ^^^^^^^^^^^^
-       = hint: write a line like `price = "round(price * quantity, 8)"`
+       = hint: write SQL over the fields of a message, like `round(price * quantity, 8)`
     "#);
     let folder = written(&sound().section("[map]\nprice = \"(SELECT 1)\""));
     assert_snapshot!(reconcile(&folder), @r#"
@@ -178,7 +178,7 @@ fn an_aggregate_and_a_sub_query() {
        |
     12 | price = "(SELECT 1)"
        |         ^^^^^^^^^^^^
-       = hint: write a line like `price = "round(price * quantity, 8)"`
+       = hint: write SQL over the fields of a message, like `round(price * quantity, 8)`
     "#);
 }
 
@@ -194,7 +194,7 @@ fn a_filter_that_is_no_condition() {
       |
     6 | filter = "price"
       |          ^^^^^^^
-      = hint: write a line like `filter = "kind = 'trade'"`
+      = hint: write SQL over the fields of a message, like `round(price * quantity, 8)`
     "#);
 }
 
@@ -210,7 +210,7 @@ fn text_beside_a_number() {
       |
     6 | filter = "n > 5"
       |          ^^^^^^^
-      = hint: write a line like `filter = "kind = 'trade'"`
+      = hint: write SQL over the fields of a message, like `round(price * quantity, 8)`
     "#);
 }
 
@@ -226,7 +226,7 @@ fn a_literal_a_quotient_and_a_shift_that_lose() {
       |
     6 | filter = "at > '2024-08-08'"
       |          ^^^^^^^^^^^^^^^^^^^
-      = hint: write a line like `filter = "kind = 'trade'"`
+      = hint: write SQL over the fields of a message, like `round(price * quantity, 8)`
 
     error: the expression does not fit the message: a quotient of decimals may have no end; write how it
            is rounded: round(a / b, 8)
@@ -234,7 +234,7 @@ fn a_literal_a_quotient_and_a_shift_that_lose() {
        |
     13 | price = "price / 3"
        |         ^^^^^^^^^^^
-       = hint: write a line like `price = "round(price * quantity, 8)"`
+       = hint: write SQL over the fields of a message, like `round(price * quantity, 8)`
 
     error: the expression does not fit the message: << drops the bits that do not fit; write a
            multiplication, which fails instead
@@ -242,7 +242,7 @@ fn a_literal_a_quotient_and_a_shift_that_lose() {
        |
     14 | id = "CAST(1 << 60 AS VARCHAR)"
        |      ^^^^^^^^^^^^^^^^^^^^^^^^^^
-       = hint: write a line like `id = "round(price * quantity, 8)"`
+       = hint: write SQL over the fields of a message, like `round(price * quantity, 8)`
     "#);
 }
 
@@ -260,7 +260,7 @@ fn an_expression_that_can_never_work_is_refused_over_an_empty_topic_too() {
        |
     12 | id = "version()"
        |      ^^^^^^^^^^^
-       = hint: write a line like `id = "round(price * quantity, 8)"`
+       = hint: write SQL over the fields of a message, like `round(price * quantity, 8)`
 
     error: the expression does not fit the message: at is an instant already; AT TIME ZONE takes it at
            'UTC' only
@@ -268,7 +268,7 @@ fn an_expression_that_can_never_work_is_refused_over_an_empty_topic_too() {
        |
     13 | at = "at AT TIME ZONE 'Mars/Base'"
        |      ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-       = hint: write a line like `at = "round(price * quantity, 8)"`
+       = hint: write SQL over the fields of a message, like `round(price * quantity, 8)`
     "#);
 }
 

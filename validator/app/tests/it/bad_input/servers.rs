@@ -297,7 +297,7 @@ fn avro_without_a_registry_and_without_a_schema() {
     --- stderr
     error: open the topic
       because: trade.avsc is no Avro schema: the type recrd is defined nowhere
-      hint:    `schema` in [pipeline] is a file of JSON that an Avro registry would take
+      hint:    `schema` in [pipeline] names a file as `curl URL/schemas/ids/1/schema` prints it
     ");
 }
 

@@ -55,8 +55,7 @@ fn every_problem_of_every_pipeline_is_listed() {
       |
     8 | price = "1 +"
       |         ^^^^^
-      = hint: write DataFusion SQL over the fields of a message, like `CASE WHEN maker THEN 'SELL' ELSE
-              'BUY' END`
+      = hint: write SQL over the fields of a message, like `round(price * quantity, 8)`
 
     error: unknown key `mod` in [identity]
      --> third.toml:8:1

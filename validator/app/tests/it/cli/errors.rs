@@ -117,11 +117,11 @@ fn a_command_line_that_is_wrong() {
     For more information, try '--help'.
 
     $ validator man --output no/such/folder
-    exit 3
+    exit 2
     --- stderr
-    error: write no/such/folder/validator.1
-      because: No such file or directory (os error 2)
-      hint:    `ls -ld no/such/folder`
+    error: invalid value 'no/such/folder' for '--output <FOLDER>': there is no folder no/such/folder
+
+    For more information, try '--help'.
 
     $ validator demo --messages 0
     exit 2
@@ -162,7 +162,7 @@ fn a_pipeline_that_is_not_found() {
     exit 2
     --- stderr
     error: no pipeline of validator.toml is called `orders`
-      = hint: there are `trades`
+      = hint: there is `trades`
 
     $ validator reconcile none.toml
     exit 2
@@ -189,7 +189,7 @@ fn a_pipeline_that_is_not_found() {
     exit 2
     --- stderr
     error: read latin.toml
-      because: byte 9 is not UTF-8 text
+      because: line 1, column 9 is not UTF-8 text
       hint:    `file latin.toml` says what it holds
 
     $ validator reconcile -c none.toml trades
@@ -203,7 +203,7 @@ fn a_pipeline_that_is_not_found() {
     exit 2
     --- stderr
     error: read latin.toml
-      because: byte 9 is not UTF-8 text
+      because: line 1, column 9 is not UTF-8 text
       hint:    `file latin.toml` says what it holds
 
     $ validator reconcile trades

@@ -139,11 +139,11 @@ fn two_runs_differ_in_nothing_but_times() {
 #[test]
 fn strings_of_others_reach_no_terminal_as_they_are() {
     let hostile = "\u{1b}[2J\u{202e}\u{7}<b>=1+1";
-    let mut scene = Scene::offset().topic("0@0 a 1");
-    scene.table.name = scene.table.name.clone();
+    let scene = Scene::offset().topic("0@0 a 1");
     let payload = serde_json::json!({ "id": hostile, "price": 1, "at": "2024-08-08T12:00:00Z", hostile: 1 });
     let folder = written(&scene.payload(1, payload.to_string()).file("0@0 a 1 | 0@1 b 2"));
-    for words in [JUDGED, "check pipeline.toml"] {
+    let of_a_file = format!("check {hostile}.toml");
+    for words in [JUDGED, "check pipeline.toml", &of_a_file] {
         let (exit, text) = seen_at(80, folder.path(), words, &[("NO_COLOR", "1")]);
         assert_ne!(exit, 0);
         assert!(!text.contains(['\u{1b}', '\u{202e}', '\u{7}']), "{text:?}");

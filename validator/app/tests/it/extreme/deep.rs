@@ -35,6 +35,7 @@ fn an_avro_schema() {
     --- stderr
     error: open the topic
       because: deep.avsc is no Avro schema: the schema has more than 127 levels of JSON
+      hint:    `schema` in [pipeline] names a file as `curl URL/schemas/ids/1/schema` prints it
     ");
 }
 
@@ -56,6 +57,7 @@ fn a_table_schema() {
     --- stderr
     error: open the table
       because: table needs what this version cannot do: metadata of more than 127 levels of JSON
+      hint:    `--snapshot ID` judges a state of the table from before that was there
     ");
 }
 

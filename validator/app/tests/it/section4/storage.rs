@@ -237,5 +237,6 @@ fn a_table_with_equality_deletes_refuses_the_run() {
     assert_snapshot!(scene.verdicts(), @"
     error: open the table
       because: table needs what this version cannot do: equality delete files (1 live)
+      hint:    `--snapshot ID` judges a state of the table from before that was there
     ");
 }
