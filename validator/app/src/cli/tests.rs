@@ -172,12 +172,12 @@ fn what_is_not_there_is_refused_with_the_nearest() {
 
     For more information, try '--help'.
     ");
-    insta::assert_snapshot!(refused("validator reconcile trades --find f.jsonl"), @r"
+    insta::assert_snapshot!(refused("validator reconcile trades --find f.jsonl"), @"
     error: unexpected argument '--find' found
 
       tip: a similar argument exists: '--findings'
 
-    Usage: validator reconcile --findings <FILE.jsonl> <PIPELINE.toml|NAME>
+    Usage: validator reconcile --findings <FILE.jsonl|FILE.parquet> <PIPELINE.toml|NAME>
 
     For more information, try '--help'.
     ");
@@ -296,8 +296,17 @@ fn help_names_every_flag_with_examples_and_exit_codes() {
           --report <FILE.json>
               Write the report as JSON; - is stdout [default: a text report on stdout]
 
-          --findings <FILE.jsonl>
-              Write every finding, one JSON object a line
+          --html <FILE.html>
+              Write a report that can be handed on: one HTML page that needs nothing else
+
+          --junit <FILE.xml>
+              Write JUnit XML for a CI server: a test case for each promise
+
+          --markdown <FILE.md>
+              Write a summary in Markdown, for the job page of a CI server
+
+          --findings <FILE.jsonl|FILE.parquet>
+              Write every finding: one JSON object a line, or rows of Parquet
 
     Global options:
           --color <WHEN>

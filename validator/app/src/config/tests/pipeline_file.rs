@@ -852,7 +852,8 @@ fn a_later_error_points_into_the_file() {
        |
     13 |   WHEN wrng THEN 1
        |        ^^^^
-       = hint: write SQL over the fields of a message, like `round(price * quantity, 8)`
+       = hint: write SQL over the fields of a message, like `round(price * quantity,
+               8)`
     ");
     insta::assert_snapshot!(shown(read.problem_in_sql("map.esc", 1, 4, "there is no field `b`")), @r#"
     error: there is no field `b`
@@ -860,7 +861,8 @@ fn a_later_error_points_into_the_file() {
        |
     15 | esc = "a\tb"
        |       ^^^^^^
-       = hint: write SQL over the fields of a message, like `round(price * quantity, 8)`
+       = hint: write SQL over the fields of a message, like `round(price * quantity,
+               8)`
     "#);
     insta::assert_snapshot!(shown(read.problem_at("map.price", "no field gives `price`")), @"
     error: no field gives `price`
@@ -868,7 +870,8 @@ fn a_later_error_points_into_the_file() {
       |
     9 | [map]
       | ^^^^^
-      = hint: write SQL over the fields of a message, like `round(price * quantity, 8)`
+      = hint: write SQL over the fields of a message, like `round(price * quantity,
+              8)`
     ");
     insta::assert_snapshot!(shown(read.problem_at("nowhere", "of no place")), @"
     error: of no place
