@@ -11,6 +11,7 @@ use validator_engine::sample::{Sample, sample};
 
 use crate::cli::{CheckArgs, Exit};
 use crate::config::{Loader, Pipeline, Problem, Service, in_order, join, nearest};
+use crate::explain::explained;
 use crate::failure::Failure;
 use crate::open;
 use crate::reconcile::Request;
@@ -30,8 +31,11 @@ pub fn check(args: &CheckArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     let mut exit = Exit::Holds;
     for name in names(args, &loader, &service)? {
         let (said, failure) = match loader.pipeline(&name, &service) {
-            Ok(pipeline) => match problems_of(&pipeline, &service, args.offline, now_ms, &runtime) {
-                Ok(checked) => (sentence(&pipeline, &checked), failure_of(checked.problems)),
+            Ok(pipeline) => match problems_of(&pipeline, &service, args, now_ms, &runtime) {
+                Ok(checked) => {
+                    let explained = checked.explained.as_deref().unwrap_or_default();
+                    (format!("{}{explained}", sentence(&pipeline, &checked)), failure_of(checked.problems))
+                }
                 Err(failure) => (verdict(&pipeline.contract.name, &failure), Some(failure)),
             },
             Err(error) => {
@@ -85,18 +89,19 @@ fn names(args: &CheckArgs, loader: &Loader<'_>, service: &Service) -> Result<Vec
 struct Checked {
     problems: Vec<Problem>,
     sample: Option<Sample>,
+    explained: Option<String>,
 }
 
 fn problems_of(
     pipeline: &Pipeline,
     service: &Service,
-    offline: bool,
+    args: &CheckArgs,
     now_ms: i64,
     runtime: &tokio::runtime::Runtime,
 ) -> Result<Checked, Failure> {
     let problems = expressions(pipeline);
-    if offline {
-        return Ok(Checked { problems, sample: None });
+    if args.offline {
+        return Ok(Checked { problems, sample: None, explained: None });
     }
     if !problems.is_empty() {
         return Err(problems.into());
@@ -109,7 +114,8 @@ fn problems_of(
     let run = open::run(pipeline, service, &sides, clock, &request, Progress::none())?;
     let found = sample(&run.messages).map_err(|error| Failure::Run(error.into()))?;
     let problems = of_sample(pipeline, &run.messages.binding, &found);
-    Ok(Checked { problems, sample: Some(found) })
+    let explained = if args.explain { Some(explained(&run)?) } else { None };
+    Ok(Checked { problems, sample: Some(found), explained })
 }
 
 /// Expressions that do not parse, without asking anybody.

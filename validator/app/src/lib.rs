@@ -9,6 +9,7 @@ pub mod cli;
 pub mod config;
 mod decoders;
 mod demo;
+mod explain;
 mod failure;
 mod messages;
 mod open;

@@ -23,17 +23,21 @@ use validator_engine::query::{self, Limits, Query};
 use crate::cli::{AnswerFormat, Exit, SqlArgs};
 use crate::config::{Loader, Problem};
 use crate::failure::Failure;
-use crate::open::{MEMORY_BYTES_DEFAULT, runtime};
+use crate::open::MEMORY_BYTES_DEFAULT;
 use crate::terminal::Terminal;
 
 use open::Opener;
-use sink::Sink;
+use sink::{End, Sink};
 use wrong::Wrong;
+
+pub use wrong::identifier;
 
 /// Rows of an answer for people, unless they ask for more: some screens.
 const TABLE_ROWS_MAX: usize = 1_000;
 /// Rows of an answer in other formats.
 const ROWS_MAX: usize = 1_000_000;
+/// Bytes of each thread's stack: a chain of operators is a tree as deep as it is long.
+const STACK_BYTES: usize = 8 * 1024 * 1024;
 /// Batches between the query and who writes its answer.
 const QUEUE_BATCHES: usize = 2;
 
@@ -86,7 +90,8 @@ pub fn sql(args: &SqlArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     let memory = usize::try_from(service.memory_bytes.unwrap_or(MEMORY_BYTES_DEFAULT)).unwrap_or(usize::MAX);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let limits = Limits { memory, temp: service.temp.clone(), threads };
-    let runtime = runtime()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().thread_stack_size(STACK_BYTES).enable_all().build();
+    let runtime = runtime.map_err(Failure::Runtime)?;
     let answered = runtime.block_on(async {
         let watched = tokio::time::timeout(args.timeout, async {
             let mut opener = Opener::new(&loader, &service, &args.tables, &wrong);
@@ -151,7 +156,7 @@ async fn answer(planned: Query, args: &SqlArgs, terminal: &Terminal, wrong: &Wro
             Ok(None) => break None,
             Ok(Some(Ok(batch))) => batch,
             Ok(Some(Err(error))) => {
-                sink.finish(terminal, false)?;
+                sink.finish(terminal, End::Failed)?;
                 return Err(wrong.query(error));
             }
             Err(cut) => break Some(cut),
@@ -165,6 +170,6 @@ async fn answer(planned: Query, args: &SqlArgs, terminal: &Terminal, wrong: &Wro
         }
         left -= rows;
     };
-    sink.finish(terminal, cut.is_none())?;
+    sink.finish(terminal, if cut.is_none() { End::Whole } else { End::Cut })?;
     cut.map_or(Ok(()), Err)
 }

@@ -29,6 +29,17 @@ pub struct Sink {
     rows: Rows,
 }
 
+/// How an answer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// With its last row.
+    Whole,
+    /// There are more rows.
+    Cut,
+    /// It could not be made.
+    Failed,
+}
+
 enum Rows {
     Table(Box<Grid>),
     Jsonl,
@@ -98,8 +109,13 @@ impl Sink {
     ///
     /// # Errors
     /// It cannot be written.
-    pub fn finish(mut self, terminal: &Terminal, is_whole: bool) -> Result<(), Failure> {
-        if !is_whole && !self.target.is_stdout() {
+    pub fn finish(mut self, terminal: &Terminal, end: End) -> Result<(), Failure> {
+        let is_kept = match end {
+            End::Whole => true,
+            End::Cut => self.target.is_stdout(),
+            End::Failed => false,
+        };
+        if !is_kept {
             return Ok(());
         }
         let written = match self.rows {

@@ -61,6 +61,16 @@ pub enum QueryError {
         /// Where.
         at: Option<Place>,
     },
+    /// No such function.
+    #[error("there is no function `{name}`")]
+    NoFunction {
+        /// The name.
+        name: String,
+        /// The functions there are.
+        known: Vec<String>,
+        /// Where.
+        at: Option<Place>,
+    },
     /// A name or a type does not fit.
     #[error("the query cannot be planned: {words}")]
     Plan {
@@ -122,6 +132,7 @@ impl QueryError {
             | Self::NotOne { .. }
             | Self::TooLarge { .. }
             | Self::NoColumn { .. }
+            | Self::NoFunction { .. }
             | Self::Plan { .. }
             | Self::Value { .. } => true,
             Self::Resources { .. }
@@ -136,7 +147,10 @@ impl QueryError {
     /// Where in the query it is.
     pub fn place(&self) -> Option<Place> {
         match self {
-            Self::Parse { at, .. } | Self::NoColumn { at, .. } | Self::Plan { at, .. } => *at,
+            Self::Parse { at, .. }
+            | Self::NoColumn { at, .. }
+            | Self::NoFunction { at, .. }
+            | Self::Plan { at, .. } => *at,
             _ => None,
         }
     }

@@ -1,6 +1,7 @@
 //! Transcripts of the commands: what a person and a script see, and the exit code.
 
 mod check;
+mod explain;
 mod json;
 mod ranges;
 mod report;

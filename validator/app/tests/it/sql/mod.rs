@@ -2,6 +2,7 @@
 
 mod formats;
 mod lake;
+mod limits;
 mod messages;
 mod refused;
 
