@@ -80,7 +80,7 @@ fn mapped(contract: &Contract, binding: &Binding, column: &BoundColumn) -> (Stri
             let comment = format!("by name: a field of {}{source}", type_of(&wanted.ty));
             match from == ty {
                 true => (field, comment),
-                false => (format!("CAST({field} AS {ty})"), format!("{comment}, converted exactly")),
+                false => (format!("CAST({field} AS {})", sql_type(ty)), format!("{comment}, converted exactly")),
             }
         }
     };
@@ -95,6 +95,20 @@ fn type_of(ty: &FieldType) -> String {
         FieldType::Epoch(EpochUnit::Microsecond) => "epoch_us".to_owned(),
         FieldType::Epoch(EpochUnit::Nanosecond) => "epoch_ns".to_owned(),
     }
+}
+
+/// A type as a query writes it; Iceberg's words for those that it has none for.
+fn sql_type(ty: &Type) -> String {
+    let word = match ty {
+        Type::Long => "BIGINT",
+        Type::Float => "REAL",
+        Type::String => "VARCHAR",
+        Type::Binary => "BYTEA",
+        Type::TimestampNs => "TIMESTAMP(9)",
+        Type::TimestamptzNs => "TIMESTAMP(9) WITH TIME ZONE",
+        other => return other.to_string().to_uppercase(),
+    };
+    word.to_owned()
 }
 
 fn meta(part: PositionPart) -> &'static str {

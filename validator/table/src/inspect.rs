@@ -133,7 +133,7 @@ impl Table {
         let kept = kept.map(|kept| kept.and_then(|kept| i32::try_from(kept).ok()));
         batch(vec![
             ("name", texts(refs.keys().map(|name| Some((*name).clone())))),
-            ("type", texts(refs.values().map(|of| kind(of)))),
+            ("type", texts(refs.values().map(kind))),
             ("snapshot_id", long("snapshot-id")),
             ("max_reference_age_in_ms", long("max-ref-age-ms")),
             ("min_snapshots_to_keep", Arc::new(Int32Array::from_iter(kept))),

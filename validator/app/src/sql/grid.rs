@@ -13,6 +13,8 @@ use crate::render::{Palette, Role, counted, escape, quoted};
 
 /// Characters of a value that are held: more than a screen shows.
 const CELL_CHARS_MAX: usize = 2_000;
+/// Bytes of all values that are held.
+const GRID_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Columns that a cut value has at least.
 const CELL_WIDTH_MIN: usize = 8;
 /// Blanks between two columns.
@@ -25,6 +27,7 @@ pub struct Grid {
     right: Vec<bool>,
     rows: Vec<Vec<String>>,
     plans: Vec<String>,
+    bytes: usize,
     cut: bool,
 }
 
@@ -34,7 +37,7 @@ impl Grid {
         let names = schema.fields().iter().map(|field| quoted(field.name()).into_owned()).collect();
         let is_number = |ty: &DataType| ty.is_numeric();
         let right = schema.fields().iter().map(|field| is_number(field.data_type())).collect();
-        Self { names, right, rows: Vec::new(), plans: Vec::new(), cut: false }
+        Self { names, right, rows: Vec::new(), plans: Vec::new(), bytes: 0, cut: false }
     }
 
     /// Adds the rows of a batch.
@@ -48,8 +51,14 @@ impl Grid {
                 self.plans.push(format!("{}\n{}", escape(&kind), lines.collect::<String>()));
             }
             let shown: Vec<String> = batch.columns().iter().map(|column| self.shown(column.as_ref(), row)).collect();
+            self.bytes += shown.iter().map(String::len).sum::<usize>();
             self.rows.push(shown);
         }
+    }
+
+    /// Whether it holds more than anyone looks through.
+    pub fn is_full(&self) -> bool {
+        self.bytes > GRID_BYTES_MAX
     }
 
     fn shown(&mut self, array: &dyn Array, row: usize) -> String {

@@ -47,6 +47,9 @@ pub enum Cut {
     /// There are more rows.
     #[error("the answer is cut: it has more than {0} rows")]
     Rows(usize),
+    /// There is more than a table for people holds.
+    #[error("the answer is cut: its values are too large for a table")]
+    Table,
     /// It takes too long.
     #[error("the answer is cut: it took longer than {}", humantime::format_duration(*.0))]
     Time(Duration),
@@ -63,6 +66,7 @@ impl Cut {
                 let more = rows.saturating_mul(10);
                 format!("`--max-rows {more}` allows more; LIMIT asks for fewer")
             }
+            Self::Table => "`--format jsonl` writes all of them; name the columns that you need".to_owned(),
             Self::Time(time) => {
                 let more = humantime::format_duration(time.saturating_mul(10)).to_string().replace(' ', "");
                 format!("`--timeout {more}` allows more; fewer columns, _offset and _partition of messages take less")
@@ -167,6 +171,9 @@ async fn answer(planned: Query, args: &SqlArgs, terminal: &Terminal, wrong: &Wro
         }
         if rows > left {
             break Some(Cut::Rows(most).into());
+        }
+        if sink.is_full() {
+            break Some(Cut::Table.into());
         }
         left -= rows;
     };

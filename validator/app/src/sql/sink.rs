@@ -105,6 +105,11 @@ impl Sink {
         }
     }
 
+    /// Whether no more can be held: an answer for people is shown when its last row is known.
+    pub fn is_full(&self) -> bool {
+        matches!(&self.rows, Rows::Table(grid) if grid.is_full())
+    }
+
     /// Writes what is left; a file is in its place only now, and only where the answer is whole.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 
 use super::{sound, written};
 use crate::scene::Scene;
-use crate::transcript::validator;
+use crate::transcript::{run_arguments, validator};
 
 #[test]
 fn a_contract_is_explained_as_sql() {
@@ -23,9 +23,12 @@ fn a_contract_is_explained_as_sql() {
     let recording = std::fs::read_to_string(folder.join("topic.jsonl")).expect("it is there");
     std::fs::write(folder.join("topic.jsonl"), recording.replace("price", "q")).expect("the folder takes files");
     let ran = validator(folder.path(), "check --explain pipeline.toml");
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    assert!(threads > 0);
     assert_snapshot!(ran.all(), @"");
+    // It is SQL: `validator sql` takes it.
+    folder.edit("validator.toml", "[catalogs.lake]", "[service]\npipelines = [\"pipe*.toml\"]\n\n[catalogs.lake]");
+    let select = ran.stdout.split("\n\n").nth(1).expect("the mapping comes second");
+    let rows = run_arguments(folder.path(), &["sql", "--format", "csv", &format!("{select}\nORDER BY 2, 3")], &[]);
+    assert_snapshot!(rows.all(), @"");
 }
 
 #[test]

@@ -82,6 +82,24 @@ fn what_is_too_large_to_be_planned_is_refused() {
 }
 
 #[test]
+fn a_query_may_come_from_stdin() {
+    use std::io::Write;
+    let folder = written(&trades());
+    let mut child = Command::new(env!("CARGO_BIN_EXE_validator"))
+        .args(["sql", "--format", "jsonl", "-"])
+        .current_dir(folder.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    let mut input = child.stdin.take().expect("it is piped");
+    input.write_all(b"SELECT count(*) AS n\nFROM lake.market.trades;\n").expect("it reads");
+    drop(input);
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "{\"n\":5}\n");
+}
+
+#[test]
 fn ctrl_c_ends_it_and_leaves_nothing_behind() {
     let folder = written(&trades());
     let begun = |folder: &Path| {

@@ -4,6 +4,7 @@ mod formats;
 mod lake;
 mod limits;
 mod messages;
+mod queries;
 mod refused;
 
 use std::path::Path;
