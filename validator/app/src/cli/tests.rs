@@ -5,7 +5,7 @@ use std::path::Path;
 use clap::{CommandFactory, Parser};
 use validator_core::contract::Envelope;
 
-use super::{CheckArgs, Cli, Command, DemoArgs, FindingsFile, ReconcileArgs, ReportTarget};
+use super::{AnswerFormat, CheckArgs, Cli, Command, DemoArgs, FindingsFile, ReconcileArgs, ReportTarget, SqlArgs};
 use crate::config::{Edge, Instant, SnapshotSelector};
 
 fn parse(line: &str) -> Result<Command, clap::Error> {
@@ -29,6 +29,13 @@ fn check(line: &str) -> CheckArgs {
 fn demo(line: &str) -> DemoArgs {
     match parse(line) {
         Ok(Command::Demo(args)) => args,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn sql(line: &[&str]) -> SqlArgs {
+    match Cli::try_parse_from(["validator", "sql"].iter().chain(line)).map(|cli| cli.command) {
+        Ok(Command::Sql(args)) => args,
         other => panic!("{other:?}"),
     }
 }
@@ -168,11 +175,49 @@ fn what_is_not_there_is_refused_with_the_nearest() {
 }
 
 #[test]
+fn every_flag_of_sql_is_read() {
+    let args = sql(&[
+        "-c",
+        "v.toml",
+        "--table",
+        "old=lake.ns.t@17",
+        "--table",
+        "m=/t/v1.metadata.json",
+        "--format",
+        "parquet",
+        "--output",
+        "a.parquet",
+        "--max-rows",
+        "7",
+        "--timeout",
+        "90s",
+        "SELECT 1",
+    ]);
+    assert_eq!(args.config.as_deref(), Some(Path::new("v.toml")));
+    assert_eq!((args.query.as_str(), args.format), ("SELECT 1", AnswerFormat::Parquet));
+    assert_eq!(args.tables.len(), 2);
+    assert_eq!((args.output.as_deref(), args.max_rows.map(usize::from)), (Some(Path::new("a.parquet")), Some(7)));
+    assert_eq!(args.timeout, std::time::Duration::from_secs(90));
+    let args = sql(&["SELECT 1"]);
+    assert_eq!((args.format, args.max_rows, args.timeout.as_secs()), (AnswerFormat::Table, None, 600));
+    for line in [
+        "validator sql",
+        "validator sql x --format xml",
+        "validator sql x --max-rows 0",
+        "validator sql x --timeout 0s",
+        "validator sql x --table t",
+        "validator sql x --output no/such/folder/x.csv",
+        "validator check --explain --offline",
+    ] {
+        refused(line);
+    }
+}
+
+#[test]
 fn what_later_releases_bring_is_not_there() {
     for line in [
         "validator run",
         "validator init --topic t --table a.b.c",
-        "validator sql x",
         "validator audit a.b.c",
         "validator reconcile trades --html x.html",
         "validator reconcile trades --junit x.xml",
@@ -184,7 +229,7 @@ fn what_later_releases_bring_is_not_there() {
 
 #[test]
 fn help_names_every_flag_with_examples_and_exit_codes() {
-    insta::assert_snapshot!(help(&[]), @r"
+    insta::assert_snapshot!(help(&[]), @"
     Proves, message by message, that what Kafka carried is what an Iceberg table holds
 
     Usage: validator <COMMAND>
@@ -192,6 +237,7 @@ fn help_names_every_flag_with_examples_and_exit_codes() {
     Commands:
       reconcile  Judge a range of a topic against a snapshot of a table
       check      Lint the configuration and pipelines against the live topic and table
+      sql        Query tables, topics and recorded messages in SQL; reads and does nothing else
       demo       Watch the validator at work on market data with injected faults; needs nothing
                  installed
 
@@ -283,7 +329,7 @@ fn help_names_every_flag_with_examples_and_exit_codes() {
       2  the command line or the configuration is wrong
       3  unjudged: too little could be looked at, or the run could not be made or finished
     ");
-    insta::assert_snapshot!(help(&["check"]), @r"
+    insta::assert_snapshot!(help(&["check"]), @"
     Lint the configuration and pipelines against the live topic and table
 
     Usage: validator check [OPTIONS] [PIPELINE]...
@@ -299,6 +345,10 @@ fn help_names_every_flag_with_examples_and_exit_codes() {
           --offline
               Look at the files only, at no topic, registry or table
 
+          --explain
+              Print for each pipeline the whole mapping as SQL, what it leaves out, and the plan of a
+              run
+
       -h, --help
               Print help
 
@@ -306,6 +356,7 @@ fn help_names_every_flag_with_examples_and_exit_codes() {
       validator check
       validator check rules/suites/trades.toml
       validator check --offline rules/suites/*.toml
+      validator check --explain rules/suites/trades.toml
 
     Exit codes:
       0  sound
