@@ -35,6 +35,12 @@ pub enum QueryError {
         /// What it is.
         what: String,
     },
+    /// A clause that the query engine would pass over without a word.
+    #[error("{clause} is not supported")]
+    Clause {
+        /// Its words.
+        clause: &'static str,
+    },
     /// Nothing, or several statements.
     #[error("expected one query, found {found} statements")]
     NotOne {
@@ -129,6 +135,7 @@ impl QueryError {
         match self {
             Self::Parse { .. }
             | Self::NotAQuery { .. }
+            | Self::Clause { .. }
             | Self::NotOne { .. }
             | Self::TooLarge { .. }
             | Self::NoColumn { .. }

@@ -187,6 +187,37 @@ fn brokers_that_do_not_answer_are_waited_for_no_longer_than_allowed() {
 }
 
 #[test]
+fn clauses_that_would_be_passed_over_are_refused() {
+    let folder = written(&trades());
+    let table = "SELECT count(*) FROM lake.market.trades";
+    for clause in [
+        "FOR SYSTEM_TIME AS OF TIMESTAMP '2020-01-01 00:00:00'",
+        "VERSION AS OF 1001",
+        "TIMESTAMP AS OF '2020-01-01'",
+        "TABLESAMPLE (10 PERCENT)",
+        "TABLESAMPLE BERNOULLI (10)",
+        "FOR UPDATE",
+        "WITH (NOLOCK)",
+        "FETCH FIRST 1 ROWS ONLY",
+        "LIMIT 1 BY id",
+        "SETTINGS a = 1",
+        "FORMAT JSON",
+    ] {
+        let ran = ask(&folder, "", &format!("{table} {clause}"));
+        assert_eq!((ran.exit, ran.stdout.as_str()), (2, ""), "{clause}\n{}", ran.all());
+    }
+    for query in [
+        "SELECT TOP 1 id FROM lake.market.trades",
+        "SELECT id FROM lake.market.trades CLUSTER BY id",
+        "SELECT id FROM lake.market.trades SORT BY id",
+        "SELECT id FROM lake.market.trades PREWHERE id = 'a'",
+    ] {
+        let ran = ask(&folder, "", query);
+        assert_eq!((ran.exit, ran.stdout.as_str()), (2, ""), "{query}\n{}", ran.all());
+    }
+}
+
+#[test]
 fn nothing_but_queries_is_taken() {
     let folder = written(&trades());
     for (statement, name) in [
