@@ -31,7 +31,8 @@ registry has of it. Any other topic has its raw columns only: CAST(_value AS VAR
 payload, or a value in it, could not be decoded. Conditions on _topic, _partition, _offset and the earliest _timestamp \
 choose what is read at all.
 
-The SQL is DataFusion's, with its functions. Names are case-sensitive, 1.5 is a decimal, UUIDs are text, instants are in \
+The SQL is DataFusion's, with its functions; sums and products of BIGINT wrap as they do there, of DECIMAL(38, 0) they do \
+not. Names are case-sensitive, 1.5 is a decimal, UUIDs are text, instants are in \
 UTC. Only queries are taken: SELECT, WITH, VALUES, DESCRIBE, SHOW TABLES, EXPLAIN. [compare] mask hides values in reports \
 and not here.
 
