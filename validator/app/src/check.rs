@@ -11,6 +11,7 @@ use validator_engine::sample::{Sample, sample};
 
 use crate::cli::{CheckArgs, Exit};
 use crate::config::{Loader, Pipeline, Problem, Service, in_order, join, nearest};
+use crate::explain::explained;
 use crate::failure::Failure;
 use crate::open;
 use crate::reconcile::Request;
@@ -31,8 +32,11 @@ pub fn check(args: &CheckArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     let names = names(args, &loader, &service)?;
     for (name, path) in names.iter().zip(loader.locate_each(&names, &service)) {
         let (said, failure) = match path.and_then(|path| loader.pipeline_file(&path)) {
-            Ok(pipeline) => match problems_of(&pipeline, &service, args.offline, now_ms, &runtime) {
-                Ok(checked) => (sentence(&pipeline, &checked), failure_of(checked.problems)),
+            Ok(pipeline) => match problems_of(&pipeline, &service, depth(args), now_ms, &runtime) {
+                Ok(checked) => {
+                    let explained = checked.explained.as_deref().unwrap_or_default();
+                    (format!("{}{explained}", sentence(&pipeline, &checked)), failure_of(checked.problems))
+                }
                 Err(failure) => (verdict(&pipeline.contract.name, &failure), Some(failure)),
             },
             Err(error) => {
@@ -86,18 +90,38 @@ fn names(args: &CheckArgs, loader: &Loader<'_>, service: &Service) -> Result<Vec
 pub(crate) struct Checked {
     pub(crate) problems: Vec<Problem>,
     pub(crate) sample: Option<Sample>,
+    pub(crate) explained: Option<String>,
+}
+
+/// How far a check goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// The files alone.
+    Files,
+    /// Both sides, and a sample of the messages.
+    Sample,
+    /// The same, and the mapping and the plans in words.
+    Explained,
+}
+
+fn depth(args: &CheckArgs) -> Depth {
+    match (args.offline, args.explain) {
+        (true, _) => Depth::Files,
+        (false, true) => Depth::Explained,
+        (false, false) => Depth::Sample,
+    }
 }
 
 pub(crate) fn problems_of(
     pipeline: &Pipeline,
     service: &Service,
-    offline: bool,
+    depth: Depth,
     now_ms: i64,
     runtime: &tokio::runtime::Runtime,
 ) -> Result<Checked, Failure> {
     let problems = expressions(pipeline);
-    if offline {
-        return Ok(Checked { problems, sample: None });
+    if depth == Depth::Files {
+        return Ok(Checked { problems, sample: None, explained: None });
     }
     if !problems.is_empty() {
         return Err(problems.into());
@@ -110,7 +134,8 @@ pub(crate) fn problems_of(
     let run = open::run(pipeline, service, &sides, clock, &request, Progress::none())?;
     let found = sample(&run.messages).map_err(|error| Failure::Run(error.into()))?;
     let problems = of_sample(pipeline, &run.messages.binding, &found);
-    Ok(Checked { problems, sample: Some(found) })
+    let explained = if depth == Depth::Explained { Some(explained(&run)?) } else { None };
+    Ok(Checked { problems, sample: Some(found), explained })
 }
 
 /// Expressions that do not parse, without asking anybody.

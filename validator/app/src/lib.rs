@@ -10,6 +10,7 @@ mod completions;
 pub mod config;
 mod decoders;
 mod demo;
+mod explain;
 mod failure;
 mod init;
 mod man;

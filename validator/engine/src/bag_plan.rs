@@ -80,11 +80,7 @@ pub async fn message_bags(
     slips: &Arc<Slips>,
     context: Arc<TaskContext>,
 ) -> Result<Vec<MessageBag>> {
-    let inexact = Some(SEGMENT_FIELDS + digest.fields.len());
-    let spec = BagSpec { digest, inexact, files: Files::None };
-    let bags = bags_of(Arc::new(messages), Side::Message, spec, key, slips)?;
-    let aggregates = [("bag", bag_udaf(), 3), ("offset_max", max_udaf(), 4)];
-    let batches = collect(grouped(bags, 2, &aggregates)?, context).await?;
+    let batches = collect(message_plan(messages, digest, key, slips)?, context).await?;
     let mut bags = Vec::new();
     for batch in &batches {
         let largest = batch.column(3).as_primitive::<Int64Type>();
@@ -93,6 +89,19 @@ pub async fn message_bags(
         }
     }
     Ok(bags)
+}
+
+/// The plan of the message side.
+pub(crate) fn message_plan(
+    messages: MessageExec,
+    digest: DigestSpec,
+    key: &DigestKey,
+    slips: &Arc<Slips>,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let inexact = Some(SEGMENT_FIELDS + digest.fields.len());
+    let spec = BagSpec { digest, inexact, files: Files::None };
+    let bags = bags_of(Arc::new(messages), Side::Message, spec, key, slips)?;
+    grouped(bags, 2, &[("bag", bag_udaf(), 3), ("offset_max", max_udaf(), 4)])
 }
 
 /// Runs the row side; `by_file` keeps the bags of files apart.
@@ -107,14 +116,7 @@ pub async fn row_bags(
     by_file: bool,
     context: Arc<TaskContext>,
 ) -> Result<Vec<RowBag>> {
-    let file = rows.schema().index_of(FILE_COLUMN)?;
-    let files = if by_file { Files::Each(file) } else { Files::Classes(file) };
-    let bags = bags_of(Arc::new(rows), Side::Row, BagSpec { digest, inexact: None, files }, key, slips)?;
-    let (bag, late) = (("bag", bag_udaf(), 3), ("late", sum_udaf(), 4));
-    let plan = match by_file {
-        true => grouped(bags, 3, &[bag, late])?,
-        false => grouped(bags, 2, &[("files", bit_or_udaf(), 2), bag, late])?,
-    };
+    let plan = row_plan(rows, digest, key, slips, by_file)?;
     let mut bags = Vec::new();
     for batch in &collect(plan, context).await? {
         let files = batch.column(2).as_primitive::<UInt64Type>();
@@ -129,6 +131,24 @@ pub async fn row_bags(
         }
     }
     Ok(bags)
+}
+
+/// The plan of the row side.
+pub(crate) fn row_plan(
+    rows: SegmentExec,
+    digest: DigestSpec,
+    key: &DigestKey,
+    slips: &Arc<Slips>,
+    by_file: bool,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let file = rows.schema().index_of(FILE_COLUMN)?;
+    let files = if by_file { Files::Each(file) } else { Files::Classes(file) };
+    let bags = bags_of(Arc::new(rows), Side::Row, BagSpec { digest, inexact: None, files }, key, slips)?;
+    let (bag, late) = (("bag", bag_udaf(), 3), ("late", sum_udaf(), 4));
+    match by_file {
+        true => grouped(bags, 3, &[bag, late]),
+        false => grouped(bags, 2, &[("files", bit_or_udaf(), 2), bag, late]),
+    }
 }
 
 /// Those of `files` in which rows of these bags may lie.

@@ -19,6 +19,7 @@ pub mod disputed;
 pub mod drill;
 mod entries;
 mod exact_cast;
+pub mod explain;
 pub mod expr;
 mod findings;
 pub mod found;

@@ -109,8 +109,8 @@ pub const UPSERT_KEPT_BYTES_MAX: usize = 128 * 1024 * 1024;
 /// Bytes of one query: those of a list of thousands of columns.
 pub const QUERY_BYTES_MAX: usize = 256 * 1024;
 
-/// Operators of one query, as of an expression; more of them, for a query is planned once and not for each message.
-pub const QUERY_OPERATORS_MAX: usize = 2_000;
+/// Operators of one query, as of an expression; more of them, for a query has many expressions.
+pub const QUERY_OPERATORS_MAX: usize = 500;
 
 /// Rows of one batch of a query: a thousand values of a megabyte are what a batch may weigh.
 pub const QUERY_BATCH_ROWS: usize = 1_024;

@@ -40,6 +40,7 @@ Examples:
   validator check
   validator check rules/suites/trades.toml
   validator check --offline rules/suites/*.toml
+  validator check --explain rules/suites/trades.toml
 
 Exit codes:
   0  sound
@@ -258,6 +259,10 @@ pub struct CheckArgs {
     /// Look at the files only, at no topic, registry or table
     #[arg(long)]
     pub offline: bool,
+
+    /// Print for each pipeline the whole mapping as SQL, what it leaves out, and the plan of a run
+    #[arg(long, conflicts_with = "offline")]
+    pub explain: bool,
 }
 
 /// `validator demo`

@@ -15,44 +15,49 @@ use crate::config::{SnapshotSelector, parse_duration_ms};
 /// What `validator sql --help` says below the flags.
 pub const SQL_HELP: &str = "\
 What can be read:
-  lake.market.trades           a table of a catalog of validator.toml, without its deleted rows. Where the query
-                               names them, it has _file and _pos too: the file of a row, and its position there
-  lake.market.\"trades$files\"   its metadata: $files, $snapshots, $history, $partitions, $refs
-  kafka.\"trades\"               a topic of [kafka], up to the end that it has now
-  source.\"trades\"              the messages of a pipeline of [service] pipelines: its [source] files, or its topics
-  NAME, \"NAME$files\"           a table of --table, at a snapshot
+  lake.market.trades          a table of a catalog of validator.toml, without its deleted rows
+  lake.market.\"trades$files\"  its metadata: $files, $snapshots, $history, $partitions, $refs
+  kafka.\"trades\"              a topic of [kafka], up to the end that it has now
+  source.\"trades\"             the messages of a pipeline that [service] pipelines names
+  NAME, \"NAME$files\"          a table of --table, at a snapshot
 
-Messages have _topic, _partition, _offset, _timestamp, _key, _value and _headers, and the fields of their payload where
-the format is known: of a topic that a pipeline of [service] names, what its file says (JSON: the fields of [fields],
-those that [map] reads and those named as a column of its table; Avro: all), else of a topic that the registry
-knows, its Avro fields. Any other topic has its raw columns only: CAST(_value AS VARCHAR) is the text. _error says why a
-payload, or a value in it, could not be decoded. Conditions on _topic, _partition and _offset, and the earliest
-_timestamp, choose what is read at all; of a table only the columns that the query needs are read, and every file.
+Where a query names them, a table has _file and _pos too: the file of a row, and its place there. Of a table only the \
+columns that the query needs are read, and every file: no statistic is believed. LIMIT opens no more than it needs.
 
-The SQL is DataFusion's, with its functions. Names are case-sensitive, 1.5 is a decimal, UUIDs are text, and instants are
-in UTC. Only queries are taken: SELECT, WITH, VALUES, DESCRIBE, SHOW TABLES, EXPLAIN. `mask` of a pipeline hides values
-in reports and not here: who may query a table sees it.
+Messages have _topic, _partition, _offset, _timestamp, _key, _value and _headers, and the fields of their payload where \
+the format is known. Of a topic that a pipeline names, that is what its file says: of JSON the fields of [fields], those \
+that [map] reads and those named as a column of its table; of Avro all. Of another topic it is the Avro schema that the \
+registry has of it. Any other topic has its raw columns only: CAST(_value AS VARCHAR) is the text. _error says why a \
+payload, or a value in it, could not be decoded. Conditions on _topic, _partition, _offset and the earliest _timestamp \
+choose what is read at all.
+
+The SQL is DataFusion's, with its functions; sums and products of BIGINT wrap as they do there, of DECIMAL(38, 0) they do \
+not. Names are case-sensitive, 1.5 is a decimal, UUIDs are text, instants are in \
+UTC. Only queries are taken: SELECT, WITH, VALUES, DESCRIBE, SHOW TABLES, EXPLAIN. [compare] mask hides values in reports \
+and not here.
 
 Formats:
-  table    for people: fits the terminal, control characters are written as escapes, bytes as text where they are text
-  jsonl    exact: decimals, integers beyond 2^53, times and bytes (base64) are strings; a map is an object, and a list
-           of keys and values where a key comes twice
-  csv      for spreadsheets: a text that a spreadsheet would take for a formula (it begins with = + - @, a tab or a line
-           break, and is no number) has a ' in front; control characters are written as escapes; NULL is an empty cell,
-           an empty text \"\"
+  table    for people: fits the terminal, or a line for each value; controls are written as escapes
+  jsonl    exact: decimals, integers beyond 2^53, times and bytes (base64) are strings; a map is an
+           object, and a list of keys and values where a key comes twice
+  csv      for spreadsheets: a text that begins with = + - @, a tab or a line break, and is no
+           number, has a ' in front, so that it is no formula; controls are written as escapes; NULL
+           is an empty cell, an empty text is \"\"
   parquet  exact; needs --output
 
 Examples:
   validator sql 'SELECT * FROM lake.market.trades LIMIT 10'
-  validator sql 'SELECT _partition, count(*) FROM kafka.\"trades\" WHERE _offset >= 1000 GROUP BY 1 ORDER BY 1'
+  validator sql 'SELECT _partition, count(*) FROM kafka.\"trades\" GROUP BY _partition'
+  validator sql 'SELECT _value FROM kafka.\"trades\" WHERE _partition = 0 AND _offset = 1234'
   validator sql --table old=lake.market.trades@2024-08-08T12:00:00Z 'SELECT count(*) FROM old'
-  validator sql 'SELECT * FROM lake.market.\"trades$snapshots\"' --format jsonl
-  validator sql 'SELECT * FROM lake.market.trades' --format parquet --output trades.parquet --max-rows 50000000
+  validator sql --format jsonl 'SELECT * FROM lake.market.\"trades$snapshots\"'
+  validator sql --format parquet -o trades.parquet 'SELECT * FROM lake.market.trades'
 
 Exit codes:
   0  answered, whole
   2  the query, the command line or the configuration is wrong
-  3  a broker, a catalog or a store failed, or the answer was cut: by --max-rows, --timeout, memory or Ctrl-C";
+  3  a broker, a catalog or a store failed, or the answer was cut: by --max-rows, --timeout, the
+     memory that it may take, or Ctrl-C";
 
 /// `validator sql`
 #[derive(Debug, Args)]

@@ -5,7 +5,9 @@ use std::path::Path;
 use clap::{CommandFactory, Parser};
 use validator_core::contract::Envelope;
 
-use super::{CheckArgs, Cli, Command, DemoArgs, Exit, FindingsFile, ReconcileArgs, ReportTarget};
+use super::{
+    AnswerFormat, CheckArgs, Cli, Command, DemoArgs, Exit, FindingsFile, ReconcileArgs, ReportTarget, SqlArgs,
+};
 use crate::config::{Edge, Instant, SnapshotSelector};
 
 fn parse(line: &str) -> Result<Command, clap::Error> {
@@ -29,6 +31,13 @@ fn check(line: &str) -> CheckArgs {
 fn demo(line: &str) -> DemoArgs {
     match parse(line) {
         Ok(Command::Demo(args)) => args,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn sql(line: &[&str]) -> SqlArgs {
+    match Cli::try_parse_from(["validator", "sql"].iter().chain(line)).map(|cli| cli.command) {
+        Ok(Command::Sql(args)) => args,
         other => panic!("{other:?}"),
     }
 }
@@ -193,6 +202,45 @@ fn what_is_not_there_is_refused_with_the_nearest() {
 }
 
 #[test]
+fn every_flag_of_sql_is_read() {
+    let args = sql(&[
+        "-c",
+        "v.toml",
+        "--table",
+        "old=lake.ns.t@17",
+        "--table",
+        "m=/t/v1.metadata.json",
+        "--format",
+        "parquet",
+        "--output",
+        "a.parquet",
+        "--max-rows",
+        "7",
+        "--timeout",
+        "90s",
+        "SELECT 1",
+    ]);
+    assert_eq!(args.config.as_deref(), Some(Path::new("v.toml")));
+    assert_eq!((args.query.as_str(), args.format), ("SELECT 1", AnswerFormat::Parquet));
+    assert_eq!(args.tables.len(), 2);
+    assert_eq!((args.output.as_deref(), args.max_rows.map(usize::from)), (Some(Path::new("a.parquet")), Some(7)));
+    assert_eq!(args.timeout, std::time::Duration::from_secs(90));
+    let args = sql(&["SELECT 1"]);
+    assert_eq!((args.format, args.max_rows, args.timeout.as_secs()), (AnswerFormat::Table, None, 600));
+    for line in [
+        "validator sql",
+        "validator sql x --format xml",
+        "validator sql x --max-rows 0",
+        "validator sql x --timeout 0s",
+        "validator sql x --table t",
+        "validator sql x --output no/such/folder/x.csv",
+        "validator check --explain --offline",
+    ] {
+        refused(line);
+    }
+}
+
+#[test]
 fn what_later_releases_bring_is_not_there() {
     for line in ["validator run", "validator audit a.b.c", "validator demo --serve"] {
         refused(line);
@@ -342,6 +390,10 @@ fn help_names_every_flag_with_examples_and_exit_codes() {
           --offline
               Look at the files only, at no topic, registry or table
 
+          --explain
+              Print for each pipeline the whole mapping as SQL, what it leaves out, and the plan of a
+              run
+
       -h, --help
               Print help
 
@@ -353,6 +405,7 @@ fn help_names_every_flag_with_examples_and_exit_codes() {
       validator check
       validator check rules/suites/trades.toml
       validator check --offline rules/suites/*.toml
+      validator check --explain rules/suites/trades.toml
 
     Exit codes:
       0  sound

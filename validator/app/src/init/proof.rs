@@ -13,7 +13,7 @@ use validator_engine::reconcile::Progress;
 use super::limits::PROOF_ROWS_MAX;
 use super::sides::Looked;
 use crate::answer::Frame;
-use crate::check::{Checked, problems_of};
+use crate::check::{Checked, Depth, problems_of};
 use crate::cli::Exit;
 use crate::config::{Pipeline, Problem, Service};
 use crate::failure::Failure;
@@ -59,9 +59,9 @@ pub fn prove(
     runtime: &tokio::runtime::Runtime,
     now_ms: i64,
 ) -> Result<Proof, Failure> {
-    let Checked { problems, sample } = match problems_of(pipeline, service, false, now_ms, runtime) {
+    let Checked { problems, sample, .. } = match problems_of(pipeline, service, Depth::Sample, now_ms, runtime) {
         Ok(checked) => checked,
-        Err(Failure::Problems(problems)) => Checked { problems, sample: None },
+        Err(Failure::Problems(problems)) => Checked { problems, sample: None, explained: None },
         Err(other) => return Err(other),
     };
     let checked = sample.map_or(0, |sample| sample.messages);

@@ -8,11 +8,13 @@ use arrow_array::{Array, RecordBatch};
 use arrow_schema::{DataType, SchemaRef};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::cells::{Cell, cell};
+use super::cells::{Cell, cell, text};
 use crate::render::{Palette, Role, counted, escape, quoted};
 
 /// Characters of a value that are held: more than a screen shows.
 const CELL_CHARS_MAX: usize = 2_000;
+/// Bytes of all values that are held.
+const GRID_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Columns that a cut value has at least.
 const CELL_WIDTH_MIN: usize = 8;
 /// Blanks between two columns.
@@ -24,6 +26,8 @@ pub struct Grid {
     names: Vec<String>,
     right: Vec<bool>,
     rows: Vec<Vec<String>>,
+    plans: Vec<String>,
+    bytes: usize,
     cut: bool,
 }
 
@@ -33,15 +37,28 @@ impl Grid {
         let names = schema.fields().iter().map(|field| quoted(field.name()).into_owned()).collect();
         let is_number = |ty: &DataType| ty.is_numeric();
         let right = schema.fields().iter().map(|field| is_number(field.data_type())).collect();
-        Self { names, right, rows: Vec::new(), cut: false }
+        Self { names, right, rows: Vec::new(), plans: Vec::new(), bytes: 0, cut: false }
     }
 
     /// Adds the rows of a batch.
     pub fn add(&mut self, batch: &RecordBatch) {
         for row in 0..batch.num_rows() {
+            if let [kind, plan] = batch.columns()
+                && let (Some(kind), Some(plan)) = (text(kind.as_ref(), row), text(plan.as_ref(), row))
+                && self.names == ["plan_type", "plan"]
+            {
+                let lines = plan.lines().map(|line| format!("  {}\n", escape(line)));
+                self.plans.push(format!("{}\n{}", escape(&kind), lines.collect::<String>()));
+            }
             let shown: Vec<String> = batch.columns().iter().map(|column| self.shown(column.as_ref(), row)).collect();
+            self.bytes += shown.iter().map(String::len).sum::<usize>();
             self.rows.push(shown);
         }
+    }
+
+    /// Whether it holds more than anyone looks through.
+    pub fn is_full(&self) -> bool {
+        self.bytes > GRID_BYTES_MAX
     }
 
     fn shown(&mut self, array: &dyn Array, row: usize) -> String {
@@ -49,9 +66,9 @@ impl Grid {
             Cell::Null => "NULL".to_owned(),
             Cell::Plain(text) | Cell::Number(text) => text,
             Cell::Json(text) => escape(&self.held(&text)).into_owned(),
-            Cell::Text(text) => quoted(&self.held(&text)).into_owned(),
+            Cell::Text(text) => readable(&self.held(&text)),
             Cell::Bytes(bytes) => match std::str::from_utf8(&bytes) {
-                Ok(text) => quoted(&self.held(text)).into_owned(),
+                Ok(text) => readable(&self.held(text)),
                 Err(_) => {
                     self.cut |= bytes.len() > CELL_CHARS_MAX;
                     let hex = bytes.iter().take(CELL_CHARS_MAX).map(|byte| format!("{byte:02x}"));
@@ -74,6 +91,9 @@ impl Grid {
 
     /// The text; without a width nothing is cut but what was too long to be held.
     pub fn render(mut self, palette: Palette, width: Option<usize>) -> String {
+        if let Some(plan) = self.plan() {
+            return plan;
+        }
         let widths = self.widths();
         let fitting = match width {
             Some(width) => fit(&widths, width),
@@ -89,6 +109,11 @@ impl Grid {
             out.push_str(&format!("{}\n", palette.paint(Role::Doubt, what)));
         }
         out
+    }
+
+    /// What EXPLAIN answers is text of many lines.
+    fn plan(&self) -> Option<String> {
+        (self.names == ["plan_type", "plan"]).then(|| self.plans.concat())
     }
 
     fn widths(&self) -> Vec<usize> {
@@ -138,6 +163,13 @@ impl Grid {
         }
         out
     }
+}
+
+/// As it is where it cannot be misread; quotes inside, as in JSON, mislead nobody.
+fn readable(text: &str) -> String {
+    let without = text.replace('"', "'");
+    let is_plain = matches!(quoted(&without), Cow::Borrowed(_)) && !text.starts_with('"');
+    if is_plain { text.to_owned() } else { quoted(text).into_owned() }
 }
 
 /// The widths that fit: the widest columns give way first; none where even that is not enough.

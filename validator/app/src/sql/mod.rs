@@ -23,17 +23,21 @@ use validator_engine::query::{self, Limits, Query};
 use crate::cli::{AnswerFormat, Exit, SqlArgs};
 use crate::config::{Loader, Problem};
 use crate::failure::Failure;
-use crate::open::{MEMORY_BYTES_DEFAULT, runtime};
+use crate::open::MEMORY_BYTES_DEFAULT;
 use crate::terminal::Terminal;
 
 use open::Opener;
-use sink::Sink;
+use sink::{End, Sink};
 use wrong::Wrong;
+
+pub use wrong::identifier;
 
 /// Rows of an answer for people, unless they ask for more: some screens.
 const TABLE_ROWS_MAX: usize = 1_000;
 /// Rows of an answer in other formats.
 const ROWS_MAX: usize = 1_000_000;
+/// Bytes of each thread's stack: a chain of operators is a tree as deep as it is long.
+const STACK_BYTES: usize = 8 * 1024 * 1024;
 /// Batches between the query and who writes its answer.
 const QUEUE_BATCHES: usize = 2;
 
@@ -43,6 +47,9 @@ pub enum Cut {
     /// There are more rows.
     #[error("the answer is cut: it has more than {0} rows")]
     Rows(usize),
+    /// There is more than a table for people holds.
+    #[error("the answer is cut: its values are too large for a table")]
+    Table,
     /// It takes too long.
     #[error("the answer is cut: it took longer than {}", humantime::format_duration(*.0))]
     Time(Duration),
@@ -59,6 +66,7 @@ impl Cut {
                 let more = rows.saturating_mul(10);
                 format!("`--max-rows {more}` allows more; LIMIT asks for fewer")
             }
+            Self::Table => "`--format jsonl` writes all of them; name the columns that you need".to_owned(),
             Self::Time(time) => {
                 let more = humantime::format_duration(time.saturating_mul(10)).to_string().replace(' ', "");
                 format!("`--timeout {more}` allows more; fewer columns, _offset and _partition of messages take less")
@@ -86,7 +94,8 @@ pub fn sql(args: &SqlArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     let memory = usize::try_from(service.memory_bytes.unwrap_or(MEMORY_BYTES_DEFAULT)).unwrap_or(usize::MAX);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let limits = Limits { memory, temp: service.temp.clone(), threads };
-    let runtime = runtime()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().thread_stack_size(STACK_BYTES).enable_all().build();
+    let runtime = runtime.map_err(Failure::Runtime)?;
     let answered = runtime.block_on(async {
         let watched = tokio::time::timeout(args.timeout, async {
             let mut opener = Opener::new(&loader, &service, &args.tables, &wrong);
@@ -151,7 +160,7 @@ async fn answer(planned: Query, args: &SqlArgs, terminal: &Terminal, wrong: &Wro
             Ok(None) => break None,
             Ok(Some(Ok(batch))) => batch,
             Ok(Some(Err(error))) => {
-                sink.finish(terminal, false)?;
+                sink.finish(terminal, End::Failed)?;
                 return Err(wrong.query(error));
             }
             Err(cut) => break Some(cut),
@@ -163,8 +172,11 @@ async fn answer(planned: Query, args: &SqlArgs, terminal: &Terminal, wrong: &Wro
         if rows > left {
             break Some(Cut::Rows(most).into());
         }
+        if sink.is_full() {
+            break Some(Cut::Table.into());
+        }
         left -= rows;
     };
-    sink.finish(terminal, cut.is_none())?;
+    sink.finish(terminal, if cut.is_none() { End::Whole } else { End::Cut })?;
     cut.map_or(Ok(()), Err)
 }

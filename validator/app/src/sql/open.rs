@@ -184,7 +184,11 @@ impl<'a> Opener<'a> {
             TableError::Catalog(_) => "a table is catalog.namespace.table; SHOW TABLES lists what the pipelines name",
             _ => "\"TABLE$snapshots\" and \"TABLE$refs\" list the states that there are",
         };
-        vec![self.wrong.because(at, &error).hint(hint)].into()
+        let problem = match &error {
+            TableError::Catalog(error) => self.wrong.because(at, error),
+            error => self.wrong.because(at, error),
+        };
+        vec![problem.hint(hint)].into()
     }
 
     fn tap_failure(&self, error: TapError, at: Option<Place>) -> Failure {

@@ -29,6 +29,17 @@ pub struct Sink {
     rows: Rows,
 }
 
+/// How an answer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// With its last row.
+    Whole,
+    /// There are more rows.
+    Cut,
+    /// It could not be made.
+    Failed,
+}
+
 enum Rows {
     Table(Box<Grid>),
     Jsonl,
@@ -94,12 +105,22 @@ impl Sink {
         }
     }
 
+    /// Whether no more can be held: an answer for people is shown when its last row is known.
+    pub fn is_full(&self) -> bool {
+        matches!(&self.rows, Rows::Table(grid) if grid.is_full())
+    }
+
     /// Writes what is left; a file is in its place only now, and only where the answer is whole.
     ///
     /// # Errors
     /// It cannot be written.
-    pub fn finish(mut self, terminal: &Terminal, is_whole: bool) -> Result<(), Failure> {
-        if !is_whole && !self.target.is_stdout() {
+    pub fn finish(mut self, terminal: &Terminal, end: End) -> Result<(), Failure> {
+        let is_kept = match end {
+            End::Whole => true,
+            End::Cut => self.target.is_stdout(),
+            End::Failed => false,
+        };
+        if !is_kept {
             return Ok(());
         }
         let written = match self.rows {

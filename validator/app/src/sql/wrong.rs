@@ -61,6 +61,13 @@ impl Wrong {
                     None => problem.hint(columns(known)),
                 }
             }
+            QueryError::NoFunction { name, known, at } => {
+                let problem = self.at(at.or_else(|| self.place_of(name)), error.to_string());
+                match nearest(name, known.iter().map(String::as_str)) {
+                    Some(meant) => problem.hint(format!("did you mean {meant}?")),
+                    None => problem.hint("the functions are those of Apache DataFusion"),
+                }
+            }
             QueryError::NotAQuery { .. } => {
                 let problem = self.at(Some(Place { line: 1, column: 1 }), error.to_string());
                 problem.hint("SELECT, WITH, VALUES, DESCRIBE, SHOW TABLES and EXPLAIN are taken")
@@ -71,6 +78,11 @@ impl Wrong {
             QueryError::Value { .. } => self
                 .at(None, error.to_string())
                 .hint("TRY_CAST gives NULL where CAST fails; a condition leaves rows out"),
+            QueryError::Parse { words, at: None } if words.ends_with("found: EOF") => {
+                let end = self.file.text().trim_end().len();
+                let problem = Problem::new(error.to_string()).at(&self.file, Some(end..end));
+                problem.hint("the query ends too early: `validator sql --help` has examples of queries")
+            }
             other => self.at(other.place(), other.to_string()).hint("`validator sql --help` has examples of queries"),
         };
         vec![problem].into()
@@ -82,11 +94,7 @@ impl Wrong {
         let line = text.get(start..)?.split('\n').next()?;
         let at = line.char_indices().nth(place.column.checked_sub(1)?).map_or(line.len(), |(at, _)| at);
         let rest = &line[at..];
-        let word = match rest.strip_prefix('"') {
-            Some(quoted) => quoted.find('"').map_or(rest.len(), |end| end + 2),
-            None => rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len()),
-        };
-        let length = word.max(rest.chars().next().map_or(0, char::len_utf8));
+        let length = name_length(rest).max(rest.chars().next().map_or(0, char::len_utf8));
         Some(start + at..start + at + length)
     }
 
@@ -100,6 +108,24 @@ impl Wrong {
         let line_start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
         let line = text[..at].matches('\n').count() + 1;
         Some(Place { line, column: text[line_start..at].chars().count() + 1 })
+    }
+}
+
+/// The bytes of the name, dots and quotes included, that a text begins with.
+fn name_length(text: &str) -> usize {
+    let mut length = 0;
+    loop {
+        let rest = &text[length..];
+        let word = match rest.strip_prefix('"') {
+            Some(quoted) => quoted.find('"').map_or(rest.len(), |end| end + 2),
+            None => rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len()),
+        };
+        length += word;
+        let goes_on = text[length..].strip_prefix('.').and_then(|rest| rest.chars().next());
+        match goes_on {
+            Some(c) if word > 0 && (c.is_alphanumeric() || c == '_' || c == '"') => length += 1,
+            _ => return length,
+        }
     }
 }
 

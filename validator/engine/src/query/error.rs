@@ -35,6 +35,12 @@ pub enum QueryError {
         /// What it is.
         what: String,
     },
+    /// A clause that the query engine would pass over without a word.
+    #[error("{clause} is not supported")]
+    Clause {
+        /// Its words.
+        clause: &'static str,
+    },
     /// Nothing, or several statements.
     #[error("expected one query, found {found} statements")]
     NotOne {
@@ -57,6 +63,16 @@ pub enum QueryError {
         /// The name.
         name: String,
         /// The columns there are.
+        known: Vec<String>,
+        /// Where.
+        at: Option<Place>,
+    },
+    /// No such function.
+    #[error("there is no function `{name}`")]
+    NoFunction {
+        /// The name.
+        name: String,
+        /// The functions there are.
         known: Vec<String>,
         /// Where.
         at: Option<Place>,
@@ -119,9 +135,11 @@ impl QueryError {
         match self {
             Self::Parse { .. }
             | Self::NotAQuery { .. }
+            | Self::Clause { .. }
             | Self::NotOne { .. }
             | Self::TooLarge { .. }
             | Self::NoColumn { .. }
+            | Self::NoFunction { .. }
             | Self::Plan { .. }
             | Self::Value { .. } => true,
             Self::Resources { .. }
@@ -136,7 +154,10 @@ impl QueryError {
     /// Where in the query it is.
     pub fn place(&self) -> Option<Place> {
         match self {
-            Self::Parse { at, .. } | Self::NoColumn { at, .. } | Self::Plan { at, .. } => *at,
+            Self::Parse { at, .. }
+            | Self::NoColumn { at, .. }
+            | Self::NoFunction { at, .. }
+            | Self::Plan { at, .. } => *at,
             _ => None,
         }
     }

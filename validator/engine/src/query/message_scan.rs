@@ -115,7 +115,7 @@ impl Reader {
         } else {
             let end = tap.read(wanted, &mut |message| {
                 self.positions.push(message);
-                self.after(message, &[], || Decoded::default())
+                self.after(message, &[], Decoded::default)
             });
             let _ = self.flush(&[], &Decoded::default());
             end

@@ -5,17 +5,17 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use arrow_array::{RecordBatch, RecordBatchOptions};
+use arrow_array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, StringArray};
 use arrow_schema::{Field, Schema, SchemaRef};
 use datafusion::catalog::{CatalogProvider, MemTable, MemoryCatalogProvider, MemorySchemaProvider, TableProvider};
-use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::{SendableRecordBatchStream, SessionState};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::{DataFrame, SQLOptions, SessionConfig, SessionContext};
 use datafusion::sql::TableReference;
 use futures::StreamExt;
-use validator_core::schema::UTC;
+use validator_core::schema::{Type, UTC};
 
 use super::error::QueryError;
 use super::lake_table::{LakeTable, VIRTUAL};
@@ -79,9 +79,15 @@ pub async fn plan(
     }
     let statement = parsed.renamed(&renamed)?;
     let state = context.state();
-    let plan = state.statement_to_plan(statement).await.map_err(QueryError::of_plan)?;
+    let plan = state.statement_to_plan(statement).await;
+    let plan = plan.map_err(|error| unknown_function(QueryError::of_plan(error), &state))?;
     let options = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
     options.verify_plan(&plan).map_err(QueryError::of_plan)?;
+    if let LogicalPlan::DescribeTable(table) = &plan {
+        let frame = context.read_batch(described(&table.schema)?).map_err(QueryError::of_plan)?;
+        let schema = answer_schema(frame.logical_plan());
+        return Ok(Query { frame, schema });
+    }
     let schema = answer_schema(&plan);
     Ok(Query { frame: DataFrame::new(state, plan), schema })
 }
@@ -148,6 +154,32 @@ fn register(context: &SessionContext, name: &[String], provider: Arc<dyn TablePr
     Ok(())
 }
 
+/// The query engine guesses what may be meant, another thing each time.
+fn unknown_function(error: QueryError, state: &SessionState) -> QueryError {
+    let QueryError::Plan { words, at } = &error else { return error };
+    let name = words.strip_prefix("Invalid function '").and_then(|rest| rest.split('\'').next());
+    let Some(name) = name.map(str::to_owned) else { return error };
+    let scalar = state.scalar_functions().keys();
+    let all = scalar.chain(state.aggregate_functions().keys()).chain(state.window_functions().keys());
+    let known: BTreeSet<String> = all.cloned().collect();
+    QueryError::NoFunction { name, known: known.into_iter().collect(), at: *at }
+}
+
+/// The columns of a table, their types in Iceberg's words.
+fn described(schema: &Schema) -> Result<RecordBatch, QueryError> {
+    let fields = schema.fields();
+    let ty = |field: &Arc<Field>| match Type::from_arrow(field.data_type()) {
+        Some(ty) => ty.to_string(),
+        None => field.data_type().to_string(),
+    };
+    let columns: [(&str, ArrayRef); 3] = [
+        ("column_name", Arc::new(StringArray::from_iter_values(fields.iter().map(|field| field.name())))),
+        ("data_type", Arc::new(StringArray::from_iter_values(fields.iter().map(ty)))),
+        ("is_nullable", Arc::new(BooleanArray::from_iter(fields.iter().map(|field| Some(field.is_nullable()))))),
+    ];
+    RecordBatch::try_from_iter(columns).map_err(|error| QueryError::Plan { words: error.to_string(), at: None })
+}
+
 /// The columns of the answer: each has a name of its own, and no field id of what it was made of.
 fn answer_schema(plan: &LogicalPlan) -> SchemaRef {
     let schema = plan.schema();
@@ -172,11 +204,6 @@ impl Query {
     /// The columns of the answer.
     pub fn schema(&self) -> &SchemaRef {
         &self.schema
-    }
-
-    /// Whether the answer is in an order that the query asks for, or is no set of rows at all (EXPLAIN).
-    pub fn plan_text(&self) -> String {
-        self.frame.logical_plan().display_indent().to_string()
     }
 
     /// Begins to read.

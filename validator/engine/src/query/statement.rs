@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast::{
-    Expr, Ident, ObjectName, ObjectNamePart, Query, SelectItem, SetExpr, Statement as SqlStatement, TableFactor, Visit,
-    VisitMut, Visitor, VisitorMut, visit_relations_mut,
+    Expr, Ident, LimitClause, ObjectName, ObjectNamePart, Query, Select, SelectItem, SetExpr,
+    Statement as SqlStatement, TableFactor, Visit, VisitMut, Visitor, VisitorMut, visit_relations_mut,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::tokenizer::Token;
@@ -52,8 +52,8 @@ pub fn parse(sql: &str) -> Result<Parsed, QueryError> {
     }
     let mut names = Names::default();
     let tree = query_of(&mut statement)?;
-    if let ControlFlow::Break(what) = Visit::visit(&*tree, &mut names) {
-        return Err(refused(what));
+    if let ControlFlow::Break(why) = Visit::visit(&*tree, &mut names) {
+        return Err(why);
     }
     with_digits(tree, 6);
     let _ = VisitMut::visit(tree, &mut OnceInStar);
@@ -152,15 +152,16 @@ struct Names {
 }
 
 impl Visitor for Names {
-    type Break = String;
+    type Break = QueryError;
 
-    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<String> {
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<QueryError> {
         let ctes = query.with.iter().flat_map(|with| &with.cte_tables);
         self.ctes.extend(ctes.map(|cte| cte.alias.name.value.clone()));
-        writes(&query.body)
+        body(&query.body)?;
+        passed_over(of_query(query))
     }
 
-    fn pre_visit_relation(&mut self, name: &ObjectName) -> ControlFlow<String> {
+    fn pre_visit_relation(&mut self, name: &ObjectName) -> ControlFlow<QueryError> {
         let first = name.0.first().and_then(ObjectNamePart::as_ident).map(|ident| ident.span.start);
         let place = first.filter(|start| start.line > 0).map(|start| Place {
             line: usize::try_from(start.line).unwrap_or(1),
@@ -170,14 +171,14 @@ impl Visitor for Names {
         ControlFlow::Continue(())
     }
 
-    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<String> {
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<QueryError> {
         if let TableFactor::Table { name, args: Some(_), .. } = factor {
             self.functions.extend(parts_of(name));
         }
-        ControlFlow::Continue(())
+        passed_over(of_table(factor))
     }
 
-    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<String> {
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<QueryError> {
         let name = match expr {
             Expr::Identifier(name) => Some(name),
             Expr::CompoundIdentifier(path) => path.last(),
@@ -192,19 +193,78 @@ fn parts_of(name: &ObjectName) -> Vec<String> {
     name.0.iter().map(|part| part.as_ident().map_or_else(|| part.to_string(), |ident| ident.value.clone())).collect()
 }
 
-fn writes(body: &SetExpr) -> ControlFlow<String> {
-    match body {
+fn body(expr: &SetExpr) -> ControlFlow<QueryError> {
+    match expr {
         SetExpr::Insert(statement)
         | SetExpr::Update(statement)
         | SetExpr::Delete(statement)
-        | SetExpr::Merge(statement) => ControlFlow::Break(name_of(statement)),
-        SetExpr::Select(select) if select.into.is_some() => ControlFlow::Break("SELECT INTO".to_owned()),
+        | SetExpr::Merge(statement) => ControlFlow::Break(refused(name_of(statement))),
+        SetExpr::Select(select) if select.into.is_some() => ControlFlow::Break(refused("SELECT INTO".to_owned())),
+        SetExpr::Select(select) => passed_over(of_select(select)),
         SetExpr::SetOperation { left, right, .. } => {
-            writes(left)?;
-            writes(right)
+            body(left)?;
+            body(right)
         }
-        SetExpr::Select(_) | SetExpr::Query(_) | SetExpr::Values(_) | SetExpr::Table(_) => ControlFlow::Continue(()),
+        SetExpr::Query(_) | SetExpr::Values(_) | SetExpr::Table(_) => ControlFlow::Continue(()),
     }
+}
+
+/// A clause and whether it is there.
+type Clauses<const N: usize> = [(&'static str, bool); N];
+
+/// Refuses what the query engine would pass over: the answer would be another than the one that was asked for.
+fn passed_over<const N: usize>(clauses: Clauses<N>) -> ControlFlow<QueryError> {
+    match clauses.into_iter().find(|(_, is_there)| *is_there) {
+        Some((clause, _)) => ControlFlow::Break(QueryError::Clause { clause }),
+        None => ControlFlow::Continue(()),
+    }
+}
+
+fn of_query(query: &Query) -> Clauses<7> {
+    let limit_by = match &query.limit_clause {
+        Some(LimitClause::LimitOffset { limit_by, .. }) => !limit_by.is_empty(),
+        _ => false,
+    };
+    [
+        ("LIMIT … BY", limit_by),
+        ("FETCH (write LIMIT)", query.fetch.is_some()),
+        ("FOR UPDATE or FOR SHARE", !query.locks.is_empty()),
+        ("FOR XML, JSON or BROWSE", query.for_clause.is_some()),
+        ("SETTINGS", query.settings.is_some()),
+        ("FORMAT (write `--format`)", query.format_clause.is_some()),
+        ("a pipe operator", !query.pipe_operators.is_empty()),
+    ]
+}
+
+fn of_select(select: &Select) -> Clauses<7> {
+    [
+        ("TOP (write LIMIT)", select.top.is_some()),
+        ("PREWHERE (write WHERE)", select.prewhere.is_some()),
+        ("LATERAL VIEW", !select.lateral_views.is_empty()),
+        ("CONNECT BY", !select.connect_by.is_empty()),
+        ("CLUSTER BY", !select.cluster_by.is_empty()),
+        ("DISTRIBUTE BY", !select.distribute_by.is_empty()),
+        ("SORT BY (write ORDER BY)", !select.sort_by.is_empty()),
+    ]
+}
+
+fn of_table(factor: &TableFactor) -> Clauses<6> {
+    let sampled = match factor {
+        TableFactor::Table { sample, .. } | TableFactor::Derived { sample, .. } => sample.is_some(),
+        _ => false,
+    };
+    let TableFactor::Table { with_hints, version, with_ordinality, partitions, index_hints, json_path, .. } = factor
+    else {
+        return [("TABLESAMPLE", sampled), ("", false), ("", false), ("", false), ("", false), ("", false)];
+    };
+    [
+        ("TABLESAMPLE", sampled),
+        ("a version of a table in the query (`--table NAME=LOCATION@SNAPSHOT` gives it a name)", version.is_some()),
+        ("a hint", !with_hints.is_empty() || !index_hints.is_empty()),
+        ("WITH ORDINALITY", *with_ordinality),
+        ("PARTITION of a table", !partitions.is_empty()),
+        ("a path into JSON", json_path.is_some()),
+    ]
 }
 
 /// A column that stands beside a `*` which shows it already is shown once: `SELECT *, _pos`.

@@ -2,6 +2,7 @@
 
 mod check;
 mod errors;
+mod explain;
 mod help;
 mod json;
 mod ranges;

@@ -2,7 +2,9 @@
 
 mod formats;
 mod lake;
+mod limits;
 mod messages;
+mod queries;
 mod refused;
 
 use std::path::Path;
