@@ -152,7 +152,7 @@ fn what_is_not_there_is_refused_with_the_nearest() {
 
       tip: a similar argument exists: '--findings'
 
-    Usage: validator reconcile --findings <FILE.jsonl> <PIPELINE.toml|NAME>
+    Usage: validator reconcile --findings <FILE.jsonl|FILE.parquet> <PIPELINE.toml|NAME>
 
     For more information, try '--help'.
     ");
