@@ -177,7 +177,7 @@ mod tests {
     fn steps_are_as_wide_as_the_span_asks_for() {
         assert_eq!(timeline(&[7, 7]).steps().collect::<Vec<_>>(), [(7, 2)]);
         let minute = timeline(&[0, 59_999, 30_000, 30_001]);
-        assert_eq!((minute.width_ms(), minute.at(30_000), minute.at(30_200)), (1_000, 2, 2));
+        assert_eq!((minute.width_ms(), minute.at(30_000), minute.at(30_200)), (500, 2, 2));
         assert_eq!((minute.at(60_000), minute.at(-1)), (0, 0));
         assert_eq!(timeline(&[0, 24 * HOUR]).width_ms(), 30 * MINUTE);
     }

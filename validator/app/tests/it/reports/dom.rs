@@ -26,6 +26,9 @@ enum Node {
     Text(String),
 }
 
+/// An element, and the one before it among its siblings.
+type Step<'a> = (&'a Element, Option<&'a Element>);
+
 impl Dom {
     pub fn parse(text: &str) -> Self {
         let dom = parse_document(RcDom::default(), ParseOpts::default()).one(text);
@@ -92,11 +95,7 @@ impl Element {
     }
 
     /// Gives each element below with the way to it: each with its neighbour before it.
-    fn walk<'a>(
-        &'a self,
-        path: &mut Vec<(&'a Element, Option<&'a Element>)>,
-        each: &mut dyn FnMut(&[(&'a Element, Option<&'a Element>)]),
-    ) {
+    fn walk<'a>(&'a self, path: &mut Vec<Step<'a>>, each: &mut dyn FnMut(&[Step<'a>])) {
         let mut before = None;
         for child in &self.children {
             let Node::Element(child) = child else { continue };
@@ -147,7 +146,7 @@ impl Element {
 }
 
 /// Whether the last element of a path is what a selector names.
-fn matches(selector: &[&str], path: &[(&Element, Option<&Element>)]) -> bool {
+fn matches(selector: &[&str], path: &[Step<'_>]) -> bool {
     let (Some((last, front)), Some(((element, before), above))) = (selector.split_last(), path.split_last()) else {
         return selector.is_empty();
     };
