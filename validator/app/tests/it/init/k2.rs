@@ -311,8 +311,11 @@ fn v1() -> Vec<Shape> {
     ]
 }
 
+/// Columns of a table, its messages, and its rows.
+type Reference = (Vec<Column>, fn(i64) -> Sent, fn(i64) -> Vec<Value>);
+
 /// Reference data: the last version of each key.
-pub fn reference() -> (Vec<Column>, fn(i64) -> Sent, fn(i64) -> Vec<Value>) {
+pub fn reference() -> Reference {
     let columns = columns(&[
         ("company_id", ColumnType::String),
         ("name", ColumnType::String),
