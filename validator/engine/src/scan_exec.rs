@@ -1,7 +1,7 @@
 //! The scan node: live data files of a pinned snapshot as batches of the wanted columns, with `_file` and `_pos`.
 //!
 //! Contract: every live entry of every file is read once, each row group by one partition and in file order; partitions share
-//! the files ([`ScanQueue`]). A row group or file that cannot be read is noted in the [`ScanLog`] and the rest goes on.
+//! the files (`scan_queue.rs`). A row group or file that cannot be read is noted in the [`ScanLog`] and the rest goes on.
 //! Nothing is pruned and no statistic is published, so no answer can come from metadata.
 
 use std::any::Any;
