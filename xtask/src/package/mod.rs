@@ -105,19 +105,24 @@ impl Binary {
     /// The version that it says it has.
     fn version(&self) -> Result<String, Failure> {
         let mut command = Command::new(&self.path);
-        command.arg("--version");
+        command.arg("-V");
         let text = output(command)?;
-        let version = text.trim().strip_prefix("validator ").map(str::to_owned);
-        version.ok_or_else(|| Failure::Check(format!("`validator --version` says `{}`", text.trim())))
+        let version = version_in(&text).map(str::to_owned);
+        version.ok_or_else(|| Failure::Check(format!("`validator -V` says `{}`", text.trim())))
     }
 }
 
-/// Runs what was installed, with these words before its own; `--version` and a demo must end with 0.
+/// The version in a line such as `validator 0.1.0 (1234abc 2026-11-28)`.
+fn version_in(said: &str) -> Option<&str> {
+    said.trim().strip_prefix("validator ")?.split_whitespace().next()
+}
+
+/// Runs what was installed, with these words before its own; `-V` and a demo must end with 0.
 fn try_out(command: impl Fn() -> Command, version: &str) -> Done {
     let mut ask = command();
-    ask.arg("--version");
+    ask.arg("-V");
     let said = output(ask)?;
-    if said.trim() != format!("validator {version}") {
+    if version_in(&said) != Some(version) {
         return Err(Failure::Check(format!("what was installed says `{}`, not version {version}", said.trim())));
     }
     let mut demo = command();
