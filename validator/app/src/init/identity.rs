@@ -22,6 +22,8 @@ pub enum Mode {
         columns: Vec<String>,
         /// Columns that the message's position explains.
         explained: Vec<String>,
+        /// Parts of their struct that it does not.
+        beside: Vec<String>,
     },
     /// By unique columns.
     Key {
@@ -59,9 +61,10 @@ pub fn choose(evidence: &Evidence, ties: &Ties, explained: &[Explanation]) -> Ch
     for layout in layouts(evidence) {
         match verified(evidence, ties, &layout) {
             Ok(seen) => {
-                let Layout { profile, topic, partition, offset, explained, .. } = layout;
+                let Layout { profile, topic, partition, offset, explained, beside, .. } = layout;
                 let columns = [topic, partition, Some(offset)].into_iter().flatten().collect();
-                return Choice { mode: Mode::Offset { profile, columns, explained }, evidence: seen, refused };
+                let mode = Mode::Offset { profile, columns, explained, beside };
+                return Choice { mode, evidence: seen, refused };
             }
             Err(why) => refused.push(why),
         }

@@ -9,7 +9,6 @@ use validator_core::contract::Identity;
 use validator_core::schema::Type;
 use validator_core::value::Value;
 
-use super::columns::short;
 use super::evidence::{Evidence, Rows};
 use super::reading::Reading;
 use super::ties::Ties;
@@ -29,6 +28,8 @@ pub struct Layout {
     pub timestamp: Option<String>,
     /// Columns that the position explains.
     pub explained: Vec<String>,
+    /// What else their struct holds.
+    pub beside: Vec<String>,
 }
 
 /// What stands before `topic`, `partition` and `offset` where no known sink wrote them.
@@ -66,7 +67,8 @@ pub fn layouts(evidence: &Evidence) -> Vec<Layout> {
         let mut explained: Vec<String> =
             parts.into_iter().flatten().map(|path| path.split('.').next().unwrap_or_default().to_owned()).collect();
         explained.dedup();
-        layouts.push(Layout { profile: Some(profile), topic, partition, offset, timestamp, explained });
+        let beside = beside(evidence, &[Some(&offset), topic.as_ref(), partition.as_ref(), timestamp.as_ref()]);
+        layouts.push(Layout { profile: Some(profile), topic, partition, offset, timestamp, explained, beside });
     }
     for prefix in PREFIXES {
         let there = |name: &str| {
@@ -76,7 +78,15 @@ pub fn layouts(evidence: &Evidence) -> Vec<Layout> {
         let (topic, partition) = (there("topic"), there("partition"));
         let Some(offset) = there("offset") else { continue };
         let explained = [topic.clone(), partition.clone(), Some(offset.clone())].into_iter().flatten().collect();
-        layouts.push(Layout { profile: None, topic, partition, offset, timestamp: None, explained });
+        layouts.push(Layout {
+            profile: None,
+            topic,
+            partition,
+            offset,
+            timestamp: None,
+            explained,
+            beside: Vec::new(),
+        });
     }
     layouts
 }
@@ -89,7 +99,6 @@ pub fn verified(evidence: &Evidence, ties: &Ties, layout: &Layout) -> Result<Vec
     let leaf = |path: &Option<String>| path.as_ref().and_then(|path| evidence.rows.leaf(path));
     let offset = evidence.rows.leaf(&layout.offset).ok_or_else(|| format!("{} is not read", layout.offset))?;
     let (topic, partition) = (leaf(&layout.topic), leaf(&layout.partition));
-    refuse_struct(evidence, layout)?;
     let own = |row: &&Vec<Value>| topic.is_none_or(|topic| row[topic] == Value::string(&evidence.topic));
     let rows: Vec<&Vec<Value>> = evidence.rows.values.iter().filter(own).collect();
     if rows.is_empty() {
@@ -129,22 +138,13 @@ pub fn verified(evidence: &Evidence, ties: &Ties, layout: &Layout) -> Result<Vec
     agreement(evidence, ties, layout, (partition, offset))
 }
 
-/// The binder explains all children of a struct by the position, or none.
-fn refuse_struct(evidence: &Evidence, layout: &Layout) -> Result<(), String> {
-    let Some((name, _)) = layout.offset.split_once('.') else { return Ok(()) };
-    let Some(Type::Struct(children)) = evidence.schema.field(name).map(|field| &field.ty) else { return Ok(()) };
-    let parts = [&layout.topic, &layout.partition, &layout.timestamp];
-    let is_part = |path: &str| path == layout.offset || parts.iter().any(|part| part.as_deref() == Some(path));
-    let other = children
-        .iter()
-        .find(|child| !(is_part(&format!("{name}.{}", child.name)) || child.name == "key" && child.ty == Type::Binary));
-    match other {
-        Some(child) => Err(format!(
-            "{name} cannot be the identity: nothing that this version knows explains its part {}",
-            short(&child.name)
-        )),
-        None => Ok(()),
-    }
+/// The parts of the struct that keeps these, the offset first, which no position explains.
+fn beside(evidence: &Evidence, positions: &[Option<&String>]) -> Vec<String> {
+    let Some((name, _)) = positions[0].and_then(|offset| offset.split_once('.')) else { return Vec::new() };
+    let Some(Type::Struct(children)) = evidence.schema.field(name).map(|field| &field.ty) else { return Vec::new() };
+    let others = children.iter().filter(|child| !(child.name == "key" && child.ty == Type::Binary));
+    let paths = others.map(|child| format!("{name}.{}", child.name));
+    paths.filter(|path| !positions.contains(&Some(path))).collect()
 }
 
 /// Whether the tied messages stand where the rows say.

@@ -137,9 +137,9 @@ struct Build<'a> {
 impl Build<'_> {
     /// `[fields]`, `[map]` and `ignore`.
     fn lines(&self, choice: &Choice) -> (Vec<Line>, Vec<Line>, Vec<(String, String)>) {
-        let by_position: &[String] = match &choice.mode {
-            Mode::Offset { explained, .. } => explained,
-            _ => &[],
+        let (by_position, beside): (&[String], &[String]) = match &choice.mode {
+            Mode::Offset { explained, beside, .. } => (explained, beside),
+            _ => (&[], &[]),
         };
         let mut declared: BTreeMap<String, Declared> = BTreeMap::new();
         let (mut map, mut ignore) = (Vec::new(), Vec::new());
@@ -158,7 +158,8 @@ impl Build<'_> {
         map.sort_by_key(|(leaf, _)| *leaf);
         ignore.sort_by_key(|(leaf, _)| *leaf);
         let path = |leaf: usize| self.evidence.rows.leaves[leaf].path.clone();
-        let ignore = ignore.into_iter().map(|(leaf, reason)| (path(leaf), reason)).collect();
+        let beside = beside.iter().map(|path| (path.clone(), "kept beside the position, and no part of it".to_owned()));
+        let ignore = ignore.into_iter().map(|(leaf, reason)| (path(leaf), reason)).chain(beside).collect();
         let fields = declared.into_iter().filter(|(_, declared)| declared.is_written);
         let fields = fields.map(|(key, Declared { ty: value, seen, .. })| Line { key, value, seen }).collect();
         (fields, map.into_iter().map(|(_, line)| line).collect(), ignore)

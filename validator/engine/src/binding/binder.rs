@@ -107,6 +107,7 @@ impl Binder<'_> {
     fn check_names(&mut self) {
         let named = self.contract.map.keys().map(|c| (format!("map.{c}"), c));
         let ignored = self.contract.compare.ignore.keys().map(|c| (format!("compare.ignore.{c}"), c));
+        let ignored = ignored.filter(|(_, c)| !self.is_beside_position(c));
         let unknown: Vec<_> = named.chain(ignored).filter(|(_, c)| self.schema.field(c).is_none()).collect();
         for (key, column) in unknown {
             let hint = nearest(column, self.schema.fields.iter().map(|f| f.name.as_str()));
@@ -131,10 +132,34 @@ impl Binder<'_> {
         let compared = schema.fields.iter().filter(|field| !contract.compare.ignore.contains_key(&field.name));
         compared
             .filter_map(|field| {
-                let source = self.source(field)?;
-                Some(BoundColumn { field: field.clone(), source })
+                let field = self.without_ignored(field);
+                let source = self.source(&field)?;
+                Some(BoundColumn { field, source })
             })
             .collect()
+    }
+
+    /// Whether this is a part of the struct that keeps the messages' positions, and none of them: a sink may keep more there
+    /// (Redpanda: headers).
+    fn is_beside_position(&self, path: &str) -> bool {
+        let Identity::Offset { topic, partition, offset, timestamp, .. } = &self.contract.identity else {
+            return false;
+        };
+        let positions = [Some(offset), topic.as_ref(), partition.as_ref(), timestamp.as_ref()];
+        let parent = |path: &str| path.rsplit_once('.').map(|(parent, _)| parent.to_owned());
+        let is_sibling = parent(path).is_some() && parent(path) == parent(offset);
+        is_sibling && self.schema.field_at(path).is_some() && !positions.contains(&Some(&path.to_owned()))
+    }
+
+    /// The column without such parts that the contract ignores.
+    fn without_ignored(&self, field: &Field) -> Field {
+        let Type::Struct(children) = &field.ty else { return field.clone() };
+        let is_ignored = |child: &&Field| {
+            let path = format!("{}.{}", field.name, child.name);
+            self.contract.compare.ignore.contains_key(&path) && self.is_beside_position(&path)
+        };
+        let kept = children.iter().filter(|child| !is_ignored(child)).cloned().collect();
+        Field { ty: Type::Struct(kept), ..field.clone() }
     }
 
     fn source(&mut self, field: &Field) -> Option<ColumnSource> {
@@ -184,7 +209,7 @@ impl Binder<'_> {
         let unexplained = children.iter().zip(&parts).find(|(_, part)| part.is_none());
         if let Some((child, _)) = unexplained {
             let what = format!("nothing explains {}.{}", field.name, child.name);
-            let hint = format!("map the whole struct: {} = \"named_struct(…)\" in [map]", field.name);
+            let hint = format!("write [compare] ignore = {{ \"{}.{}\" = \"reason\" }}", field.name, child.name);
             self.problem(format!("map.{}", field.name), what, Some(hint));
             return Some(None);
         }

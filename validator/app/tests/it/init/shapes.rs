@@ -71,6 +71,31 @@ fn a_table_of_last_versions_is_an_upsert_table() {
 }
 
 #[test]
+fn what_a_sink_keeps_beside_the_position_may_be_ignored_and_the_position_may_not() {
+    let shapes = sinks::shapes();
+    let shape = shapes.iter().find(|shape| shape.name.starts_with("redpanda with headers")).expect("in the table");
+    let stage = stage(shape);
+    let (text, _) = stage.written();
+    let with = |line: &str| {
+        let lines = text.lines().filter(|line| !line.starts_with("\"redpanda.headers\""));
+        let lines = lines.flat_map(|own| [Some(own), (own.starts_with("[compare.ignore]")).then_some(line)]);
+        std::fs::write(stage.join("pipeline.toml"), lines.flatten().collect::<Vec<_>>().join("\n")).expect("a file");
+        stage.run("check pipeline.toml")
+    };
+    for (line, says) in [
+        ("", "write [compare] ignore = { \"redpanda.headers\" = \"reason\" }"),
+        ("\"redpanda.header\" = \"x\"", "the table has no column redpanda.header"),
+        ("\"redpanda.headers\" = \"x\"\n\"redpanda.offset\" = \"x\"", "redpanda.offset"),
+        ("\"redpanda.headers\" = \"x\"\n\"redpanda.partition\" = \"x\"", "redpanda.partition"),
+    ] {
+        let ran = with(line);
+        assert!(ran.exit == 2 && ran.all().contains(says), "{line}\n{}", ran.all());
+    }
+    assert_eq!(with("\"redpanda.headers\" = \"not kept\"").exit, 0);
+    assert_eq!(stage.run("reconcile pipeline.toml --quiet").exit, 0);
+}
+
+#[test]
 fn each_sink_and_each_k2_table_gets_its_identity_and_holds() {
     let wanted = std::env::var("SHAPE").ok();
     let shapes = sinks::shapes().into_iter().chain(k2::shapes());

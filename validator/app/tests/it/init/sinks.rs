@@ -121,7 +121,7 @@ pub fn shapes() -> Vec<Shape> {
             expected: &["mode = \"offset\"", "profile = \"spark\""],
         },
         Shape {
-            name: "redpanda with headers, which nothing explains",
+            name: "redpanda with headers, which no position explains",
             columns: trade_columns(struct_of(
                 "redpanda",
                 &[position(false, instant()), vec![("headers", ColumnType::StringList { element_id: 0 })]].concat(),
@@ -134,7 +134,11 @@ pub fn shapes() -> Vec<Shape> {
                 }
                 trade_row(position, at.nth)
             },
-            expected: &["mode = \"key\"", "columns = [\"id\"]", "# not by offset: redpanda cannot be", "redpanda = "],
+            expected: &[
+                "mode = \"offset\"",
+                "profile = \"redpanda\"",
+                "\"redpanda.headers\" = \"kept beside the position",
+            ],
         },
         Shape {
             name: "every conversion",
