@@ -224,7 +224,7 @@ pub struct ReconcileArgs {
     pub markdown: Option<PathBuf>,
 
     /// Write every finding: one JSON object a line, or rows of Parquet
-    #[arg(long, help_heading = ANSWERS, value_name = "FILE.jsonl|FILE.parquet")]
+    #[arg(long, help_heading = ANSWERS, value_name = "FILE.jsonl|.parquet")]
     pub findings: Option<FindingsFile>,
 
     /// Threads that read and digest [default: one for each core]

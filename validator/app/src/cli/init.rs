@@ -32,7 +32,7 @@ pub struct InitArgs {
     pub topic: String,
 
     /// The table that a sink writes the topic to
-    #[arg(long, value_name = "CATALOG.NAMESPACE.TABLE")]
+    #[arg(long, value_name = "CATALOG.NS.TABLE")]
     pub table: String,
 
     /// Write the pipeline file there; a file that is there stays [default: to stdout]

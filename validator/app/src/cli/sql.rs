@@ -72,7 +72,7 @@ pub struct SqlArgs {
 
     /// A name for a table: catalog.namespace.table, or the path or URL of a metadata.json, at a snapshot id, a branch or
     /// tag, or a time [default: the current snapshot]
-    #[arg(long = "table", value_name = "NAME=LOCATION[@SNAPSHOT|REF|TIME]")]
+    #[arg(long = "table", value_name = "NAME=LOCATION[@AT]")]
     pub tables: Vec<NamedTable>,
 
     /// How the answer is written [default: table]

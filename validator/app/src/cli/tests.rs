@@ -145,8 +145,8 @@ fn wrong_values_say_what_was_expected() {
 
     For more information, try '--help'.
     ");
-    insta::assert_snapshot!(refused("validator reconcile trades --findings f.csv"), @r"
-    error: invalid value 'f.csv' for '--findings <FILE.jsonl|FILE.parquet>': findings are written as JSON lines or Parquet: name a FILE.jsonl or FILE.parquet, not .csv
+    insta::assert_snapshot!(refused("validator reconcile trades --findings f.csv"), @"
+    error: invalid value 'f.csv' for '--findings <FILE.jsonl|.parquet>': findings are written as JSON lines or Parquet: name a FILE.jsonl or FILE.parquet, not .csv
 
     For more information, try '--help'.
     ");
@@ -186,7 +186,7 @@ fn what_is_not_there_is_refused_with_the_nearest() {
 
       tip: a similar argument exists: '--findings'
 
-    Usage: validator reconcile --findings <FILE.jsonl|FILE.parquet> <PIPELINE.toml|NAME>
+    Usage: validator reconcile --findings <FILE.jsonl|.parquet> <PIPELINE.toml|NAME>
 
     For more information, try '--help'.
     ");
@@ -353,7 +353,7 @@ fn help_names_every_flag_with_examples_and_exit_codes() {
           --markdown <FILE.md>
               Write a summary in Markdown, for the job page of a CI server
 
-          --findings <FILE.jsonl|FILE.parquet>
+          --findings <FILE.jsonl|.parquet>
               Write every finding: one JSON object a line, or rows of Parquet
 
     Global options:

@@ -43,7 +43,8 @@ fn hint(failure: &Failure) -> String {
         Failure::Query(QueryError::Resources { .. }) => {
             "`[service] memory` in validator.toml says how much a query may take; fewer columns or rows need less"
         }
-        Failure::Query(_) => "`validator sql --help` shows what can be asked, and how",
+        Failure::Query(error) if error.is_usage() => "`validator sql --help` shows what can be asked, and how",
+        Failure::Query(_) => "`validator reconcile` names each part that cannot be read, and judges the rest",
         Failure::Cut(cut) => return cut.hint(),
         Failure::Write { path, .. } => {
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use insta::assert_snapshot;
 
 use crate::terminal::seen_at;
-use crate::transcript::{run, validator};
+use crate::transcript::{run, run_arguments, validator};
 
 fn home() -> tempfile::TempDir {
     tempfile::tempdir().expect("the system gives a folder")
@@ -76,15 +76,14 @@ fn help_has_colours_where_they_are_wanted() {
 #[test]
 fn examples_are_command_lines_that_are_understood() {
     let home = home();
+    fs::create_dir_all(home.path().join(".local/share/man/man1")).expect("the folder takes folders");
     let mut tried = 0;
     for name in commands() {
         let help = validator(home.path(), &format!("{name} --help")).stdout;
         let examples = help.lines().filter_map(|line| line.strip_prefix("  validator "));
         for example in examples {
-            // Without what a shell would do: quotes, pipes, files to write to.
-            let words = example.split([' ']).take_while(|word| !matches!(*word, "|" | ">"));
-            let words: Vec<String> = words.map(|word| word.replace('\'', "").replace("~/", "./")).collect();
-            let ran = validator(home.path(), &words.join(" "));
+            let words = words_of(example);
+            let ran = run_arguments(home.path(), &words.iter().map(String::as_str).collect::<Vec<_>>(), &[]);
             assert!(!ran.stderr.contains("unexpected argument"), "{example}: {}", ran.stderr);
             assert!(!ran.stderr.contains("unrecognized subcommand"), "{example}: {}", ran.stderr);
             assert!(!ran.stderr.contains("invalid value"), "{example}: {}", ran.stderr);
@@ -95,6 +94,24 @@ fn examples_are_command_lines_that_are_understood() {
         }
     }
     assert!(tried >= 12, "{tried} examples");
+}
+
+/// The words as a shell would give them: what stands in single quotes is one, and pipes and files to write to are the
+/// shell's own.
+fn words_of(line: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    for (at, part) in line.split('\'').enumerate() {
+        match at % 2 {
+            0 => {
+                let mut pieces = part.split(' ');
+                words.last_mut().expect("never empty").push_str(pieces.next().unwrap_or_default());
+                words.extend(pieces.map(str::to_owned));
+            }
+            _ => words.last_mut().expect("never empty").push_str(part),
+        }
+    }
+    let own = words.into_iter().filter(|word| !word.is_empty()).take_while(|word| !matches!(word.as_str(), "|" | ">"));
+    own.map(|word| word.replace("~/", "./")).collect()
 }
 
 #[test]

@@ -152,7 +152,7 @@ fn an_answer_that_cannot_be_written_is_an_error() {
     assert_snapshot!(reconcile(&folder, "--findings no/such/folder/f.jsonl --report -").all(), @"
     exit 2
     --- stderr
-    error: invalid value 'no/such/folder/f.jsonl' for '--findings <FILE.jsonl|FILE.parquet>': there is no folder no/such/folder
+    error: invalid value 'no/such/folder/f.jsonl' for '--findings <FILE.jsonl|.parquet>': there is no folder no/such/folder
 
     For more information, try '--help'.
     ");

@@ -99,6 +99,7 @@ fn null_payloads_alone_show_nothing() {
     exit 3
     --- stderr
     error: topic trades: all 5 messages sampled have a null payload
+      hint:    a larger --sample may reach messages that have a payload
     ");
 }
 
@@ -227,6 +228,7 @@ fn what_does_not_exist_is_a_mistake_of_the_command_line() {
       |
     4 | table = "trades"
       |         ^^^^^^^^
+      = hint: write `table = "lake.market_data.trades"`
 
     2 problems in --topic and --table
     "#);

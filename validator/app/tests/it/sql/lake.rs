@@ -243,6 +243,7 @@ fn rows_that_cannot_be_read_end_the_query_with_3() {
     error: answer the query
       because: file://DIR/warehouse/market/trades/data/f3.parquet cannot be read: the file is
                not there
+      hint:    `validator reconcile` names each part that cannot be read, and judges the rest
     ");
     let query = "SELECT id FROM lake.market.trades";
     let ran = ask(&folder, "--format jsonl --output rows.jsonl", query);
@@ -255,6 +256,7 @@ fn rows_that_cannot_be_read_end_the_query_with_3() {
     --- stderr
     error: open the table
       because: table needs what this version cannot do: equality delete files (1 live)
+      hint:    `--snapshot ID` judges a state of the table from before that was there
     ");
     let files = "SELECT content FROM lake.market.\"trades$files\" ORDER BY content DESC LIMIT 1";
     assert_eq!(rows(&folder, "", files), [r#"{"content":2}"#]);
