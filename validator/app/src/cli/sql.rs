@@ -106,7 +106,7 @@ pub enum AnswerFormat {
     Parquet,
 }
 
-/// `NAME=LOCATION[@SNAPSHOT|REF|TIME]`
+/// `NAME=LOCATION[@AT]`: at a snapshot id, a ref or a time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamedTable {
     /// The name in the query.

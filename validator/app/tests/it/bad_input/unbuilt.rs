@@ -71,7 +71,7 @@ fn flags_and_commands_that_are_not_built_yet_are_no_flags_and_commands() {
     assert_snapshot!(validator(folder.path(), "reconcile pipeline.toml --findings f.csv").all(), @"
     exit 2
     --- stderr
-    error: invalid value 'f.csv' for '--findings <FILE.jsonl|FILE.parquet>': findings are written as JSON lines or Parquet: name a FILE.jsonl or FILE.parquet, not .csv
+    error: invalid value 'f.csv' for '--findings <FILE.jsonl|.parquet>': findings are written as JSON lines or Parquet: name a FILE.jsonl or FILE.parquet, not .csv
 
     For more information, try '--help'.
     ");
