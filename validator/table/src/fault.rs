@@ -51,9 +51,12 @@ pub enum FaultKind {
 
 impl FileFault {
     /// One fault for each file and kind, sorted: row groups and rows of the same file are put together, so that each
-    /// gives one finding. A fault of the whole file takes in those of its row groups.
+    /// gives one finding, whatever the order in which they were met. A fault of the whole file takes in those of its row
+    /// groups.
     pub fn merge(faults: impl IntoIterator<Item = FileFault>) -> Vec<FileFault> {
         let mut merged: BTreeMap<(String, FaultKind), FileFault> = BTreeMap::new();
+        let mut faults: Vec<FileFault> = faults.into_iter().collect();
+        faults.sort_by(|a, b| (&a.row_groups, &a.detail).cmp(&(&b.row_groups, &b.detail)));
         for fault in faults {
             match merged.entry((fault.path.clone(), fault.kind)) {
                 Entry::Vacant(first) => {
@@ -126,7 +129,7 @@ mod tests {
         let merged = FileFault::merge(faults);
         assert_eq!(merged.iter().map(|fault| fault.path.as_str()).collect::<Vec<_>>(), ["a", "b"]);
         assert_eq!((merged[1].row_groups.clone(), merged[1].rows), (Some(vec![1, 3]), Some(200)));
-        assert_eq!(merged[1].detail, "row group 3; row group 1");
+        assert_eq!(merged[1].detail, "row group 1; row group 3", "whatever the order in which streams met them");
     }
 
     #[test]
