@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use validator_core::clock::UtcMillis;
+use validator_core::clock::{Clock, UtcMillis};
 use validator_core::contract::Fidelity;
 use validator_core::figures::{Decision, Figures, OutcomeInput, decide};
 use validator_core::finding::{self, FindingCounts};
@@ -23,7 +23,9 @@ use validator_engine::reconcile::{Reconciled, RunError};
 use validator_table::{FaultKind, Pinned};
 use validator_tap::Tap;
 
+use crate::config::Pipeline;
 use crate::failure::Failure;
+use crate::open::Sides;
 use crate::render::{count, counted};
 use crate::table_findings::table_findings;
 
@@ -68,7 +70,22 @@ pub struct Frame<'a> {
     pub judged_at_ms: i64,
 }
 
-impl Frame<'_> {
+impl<'a> Frame<'a> {
+    /// Of a run of this pipeline over these sides, which has just ended.
+    pub fn ended(pipeline: &'a Pipeline, sides: &'a Sides, started_ms: i64, clock: Clock) -> Self {
+        Self {
+            pipeline: &pipeline.contract.name,
+            config_hash: &pipeline.config_hash,
+            fidelity: &pipeline.contract.fidelity,
+            strict_fields: pipeline.contract.compare.strict_fields,
+            tap: sides.tap.as_ref(),
+            pinned: &sides.pinned,
+            started_ms,
+            finished_ms: chrono::Utc::now().timestamp_millis(),
+            judged_at_ms: clock.judged_at_ms,
+        }
+    }
+
     /// The answer.
     ///
     /// # Errors

@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use validator_core::contract::{Contract, EpochUnit, FieldType, Identity, NullPayload};
+use validator_core::contract::{Contract, Identity, NullPayload};
 use validator_core::schema::Type;
 use validator_engine::binding::{Binding, BoundColumn, ColumnSource, PositionPart};
 use validator_engine::reconcile::{Run, RunError};
@@ -77,7 +77,7 @@ fn mapped(contract: &Contract, binding: &Binding, column: &BoundColumn) -> (Stri
             let field = escape(&identifier(&wanted.name)).into_owned();
             let declared = contract.fields.iter().any(|(declared, _)| *declared == wanted.name);
             let source = if declared { ", type of [fields]" } else { "" };
-            let comment = format!("by name: a field of {}{source}", type_of(&wanted.ty));
+            let comment = format!("by name: a field of {}{source}", wanted.ty);
             match from == ty {
                 true => (field, comment),
                 false => (format!("CAST({field} AS {})", sql_type(ty)), format!("{comment}, converted exactly")),
@@ -85,16 +85,6 @@ fn mapped(contract: &Contract, binding: &Binding, column: &BoundColumn) -> (Stri
         }
     };
     if expression == name { (name, comment) } else { (format!("{expression} AS {name}"), comment) }
-}
-
-fn type_of(ty: &FieldType) -> String {
-    match ty {
-        FieldType::Plain(ty) => ty.to_string(),
-        FieldType::Epoch(EpochUnit::Second) => "epoch_s".to_owned(),
-        FieldType::Epoch(EpochUnit::Millisecond) => "epoch_ms".to_owned(),
-        FieldType::Epoch(EpochUnit::Microsecond) => "epoch_us".to_owned(),
-        FieldType::Epoch(EpochUnit::Nanosecond) => "epoch_ns".to_owned(),
-    }
 }
 
 /// A type as a query writes it; Iceberg's words for those that it has none for.

@@ -160,17 +160,7 @@ pub async fn judge(
     if let Some(suspect) = result.suspect.as_ref().filter(|_| request.stop_if_contract) {
         return Err(refusal(pipeline, suspect));
     }
-    let frame = Frame {
-        pipeline: &pipeline.contract.name,
-        config_hash: &pipeline.config_hash,
-        fidelity: &pipeline.contract.fidelity,
-        strict_fields: pipeline.contract.compare.strict_fields,
-        tap: sides.tap.as_ref(),
-        pinned: &sides.pinned,
-        started_ms: request.started_ms,
-        finished_ms: chrono::Utc::now().timestamp_millis(),
-        judged_at_ms: clock.judged_at_ms,
-    };
+    let frame = Frame::ended(pipeline, &sides, request.started_ms, clock);
     frame.answer(result)
 }
 

@@ -6,6 +6,8 @@
 
 mod suggest;
 
+use std::fmt;
+
 use thiserror::Error;
 
 use crate::contract::{EpochUnit, FieldType};
@@ -124,6 +126,23 @@ const EPOCHS: [(&str, EpochUnit); 4] = [
     ("epoch_us", EpochUnit::Microsecond),
     ("epoch_ns", EpochUnit::Nanosecond),
 ];
+
+impl fmt::Display for EpochUnit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (word, _) = EPOCHS.iter().find(|(_, unit)| unit == self).expect("every unit has its word");
+        f.write_str(word)
+    }
+}
+
+/// As `[fields]` has it.
+impl fmt::Display for FieldType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FieldType::Plain(ty) => ty.fmt(f),
+            FieldType::Epoch(unit) => unit.fmt(f),
+        }
+    }
+}
 
 const PRIMITIVES: [(&str, Type); 14] = [
     ("boolean", Type::Boolean),

@@ -13,10 +13,9 @@ use crate::misrouted::Routing;
 use crate::observations::Observations;
 use crate::passes::{all_files, ranges};
 use crate::reconcile::{Run, RunError};
-use crate::row_reader::RowSide;
 use crate::scan_exec::{IcebergScanExec, ScanLog};
 use crate::scoping::Scoping;
-use crate::segment_exec::{RowCut, SegmentExec};
+use crate::segment_exec::SegmentExec;
 use crate::slips::Slips;
 
 /// The plans of the first passes, one line a node.
@@ -48,28 +47,12 @@ impl Run {
         };
         let scoping = Scoping::new(self, &Observations::new(partitions), &vec![Holes::new(Vec::new()); partitions]);
         let fields: Arc<[_]> = self.messages.binding.read_fields().into();
-        let cut = Arc::new(RowCut {
-            segments: scoping.row_segments(self),
-            late: scoping.late_rule(self),
-            routing: Routing::new(&self.pinned, Arc::clone(&fields)),
-            binding: Arc::clone(&self.messages.binding),
-            census: Mutex::default(),
-            progress: Arc::new(|_| {}),
-        });
-        let rows = RowSide {
-            pinned: Arc::clone(&self.pinned),
-            fields: Arc::clone(&fields),
-            compared: self.messages.binding.columns.len(),
-            cut: Arc::clone(&cut),
-            partitions: self.threads,
-        };
+        let rows = self.row_side(&scoping, &fields, &Routing::new(&self.pinned, Arc::clone(&fields)));
         let tasks = scan_tasks(&rows, &all_files(&self.pinned), &Default::default());
         let log = Arc::new(ScanLog::default());
         let scan = IcebergScanExec::new(Arc::clone(&self.pinned), &fields, tasks, self.threads, log);
-        let segments = SegmentExec::new(Arc::new(scan), cut);
-        let identity = &self.messages.binding.identity;
-        let by_file = identity.is_offset() || identity.window().is_some();
-        let plan = row_plan(segments, spec(), &self.key, &slips, by_file)?;
+        let segments = SegmentExec::new(Arc::new(scan), Arc::clone(&rows.cut));
+        let plan = row_plan(segments, spec(), &self.key, &slips, self.is_by_file())?;
         Ok(Plans { messages, rows: displayable(plan.as_ref()).indent(false).to_string() })
     }
 }

@@ -189,35 +189,19 @@ impl Run {
     ) -> Result<RowPass, RunError> {
         let fields: Arc<[Field]> = self.messages.binding.read_fields().into();
         let routing = Routing::new(&self.pinned, Arc::clone(&fields));
-        // Without windows a segment has rows in most files.
-        let identity = &self.messages.binding.identity;
-        let by_file = identity.is_offset() || identity.window().is_some();
         let mut lost: BTreeMap<FileIndex, RowGroups> = BTreeMap::new();
         scoping::note_lost(&mut lost, known);
         let mut faults: Vec<(FileIndex, FileFault)> = known.to_vec();
         loop {
             slips.forget_rows();
-            let cut = Arc::new(RowCut {
-                segments: scoping.row_segments(self),
-                late: scoping.late_rule(self),
-                routing: routing.clone(),
-                binding: Arc::clone(&self.messages.binding),
-                census: Mutex::default(),
-                progress: Arc::clone(&self.progress.rows),
-            });
-            let rows = RowSide {
-                pinned: Arc::clone(&self.pinned),
-                fields: Arc::clone(&fields),
-                compared: self.messages.binding.columns.len(),
-                cut: Arc::clone(&cut),
-                partitions: self.threads,
-            };
+            let rows = self.row_side(scoping, &fields, &routing);
+            let cut = Arc::clone(&rows.cut);
             let log = Arc::new(ScanLog::default());
             let tasks = scan_tasks(&rows, &all_files(&self.pinned), &lost);
             let scan = IcebergScanExec::new(Arc::clone(&self.pinned), &fields, tasks, self.threads, Arc::clone(&log));
             let segments = SegmentExec::new(Arc::new(scan), Arc::clone(&cut));
             let (spec, context) = (row_spec(&self.messages.binding.columns), Arc::clone(&self.context));
-            let bags = row_bags(segments, spec, &self.key, slips, by_file, context).await?;
+            let bags = row_bags(segments, spec, &self.key, slips, self.is_by_file(), context).await?;
             let state = log.state();
             scoping::note_lost(&mut lost, &state.faults);
             faults.extend(state.faults);
@@ -229,6 +213,33 @@ impl Run {
                 return Ok(RowPass { bags, census, faults, findings, lost, rows, routing });
             }
         }
+    }
+}
+
+impl Run {
+    /// The rows as a pass reads them, with a census of its own.
+    pub(crate) fn row_side(&self, scoping: &Scoping, fields: &Arc<[Field]>, routing: &Routing) -> RowSide {
+        let cut = RowCut {
+            segments: scoping.row_segments(self),
+            late: scoping.late_rule(self),
+            routing: routing.clone(),
+            binding: Arc::clone(&self.messages.binding),
+            census: Mutex::default(),
+            progress: Arc::clone(&self.progress.rows),
+        };
+        RowSide {
+            pinned: Arc::clone(&self.pinned),
+            fields: Arc::clone(fields),
+            compared: self.messages.binding.columns.len(),
+            cut: Arc::new(cut),
+            partitions: self.threads,
+        }
+    }
+
+    /// Whether a file has bags of its own: without windows a segment has rows in most files.
+    pub(crate) fn is_by_file(&self) -> bool {
+        let identity = &self.messages.binding.identity;
+        identity.is_offset() || identity.window().is_some()
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::fmt::Write as _;
 
-use validator_core::contract::{Contract, EpochUnit, FieldType, Format, Identity, KeyFormat, NullPayload};
+use validator_core::contract::{Contract, Format, Identity, KeyFormat, NullPayload};
 
 use super::bound::{Edge, Instant};
 use super::profile::Profile;
@@ -18,7 +18,7 @@ pub fn config_hash(contract: &Contract, start: Option<&Edge>, profile: Option<Pr
     bytes.push("", "validator.contract/1");
     push_pipeline(&mut bytes, contract, start);
     for (name, ty) in &contract.fields {
-        bytes.push2("fields", name, &field_type(ty));
+        bytes.push2("fields", name, &ty.to_string());
     }
     for (column, sql) in &contract.map {
         bytes.push2("map", column, sql);
@@ -111,16 +111,6 @@ fn push_identity(bytes: &mut Canonical, identity: &Identity) {
             bytes.push("identity.every_ms", &every_ms.to_string());
             bytes.push("identity.shards", &shards.to_string());
         }
-    }
-}
-
-fn field_type(ty: &FieldType) -> String {
-    match ty {
-        FieldType::Plain(ty) => ty.to_string(),
-        FieldType::Epoch(EpochUnit::Second) => "epoch_s".to_owned(),
-        FieldType::Epoch(EpochUnit::Millisecond) => "epoch_ms".to_owned(),
-        FieldType::Epoch(EpochUnit::Microsecond) => "epoch_us".to_owned(),
-        FieldType::Epoch(EpochUnit::Nanosecond) => "epoch_ns".to_owned(),
     }
 }
 

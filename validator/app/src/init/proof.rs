@@ -97,17 +97,7 @@ async fn run(
     let clock = clock(pipeline, &request, &sides);
     let run = open::run(pipeline, service, &sides, clock, &request, Progress::none())?;
     let result = run.reconcile().await?;
-    let frame = Frame {
-        pipeline: &pipeline.contract.name,
-        config_hash: &pipeline.config_hash,
-        fidelity: &pipeline.contract.fidelity,
-        strict_fields: pipeline.contract.compare.strict_fields,
-        tap: sides.tap.as_ref(),
-        pinned: &sides.pinned,
-        started_ms: now_ms,
-        finished_ms: chrono::Utc::now().timestamp_millis(),
-        judged_at_ms: clock.judged_at_ms,
-    };
+    let frame = Frame::ended(pipeline, &sides, now_ms, clock);
     Ok(Ok(frame.answer(result)?.report))
 }
 

@@ -120,7 +120,7 @@ impl Reading {
     pub fn declared(&self, value: &Value, ty: &Type) -> Option<String> {
         match (self, value) {
             (Self::Same, _) => Some(ty.to_string()),
-            (Self::Epoch(unit), _) => Some(epoch_word(*unit).to_owned()),
+            (Self::Epoch(unit), _) => Some(unit.to_string()),
             (Self::Times(_) | Self::Digits, _) | (Self::Prefix(_), Value::Number { .. }) => Some("long".to_owned()),
             (Self::Rounded, _) => Some("decimal(38, 18)".to_owned()),
             (Self::Cut(_, inner), _) if **inner == Self::Same => {
@@ -182,15 +182,6 @@ impl Reading {
 /// An SQL text literal.
 pub fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
-}
-
-fn epoch_word(unit: EpochUnit) -> &'static str {
-    match unit {
-        EpochUnit::Second => "epoch_s",
-        EpochUnit::Millisecond => "epoch_ms",
-        EpochUnit::Microsecond => "epoch_us",
-        EpochUnit::Nanosecond => "epoch_ns",
-    }
 }
 
 fn exact<T>(parsed: Parsed<T>) -> Option<T> {
