@@ -54,7 +54,7 @@ pub struct BagSpec {
 pub enum Files {
     /// Nothing: messages lie in none.
     None,
-    /// A bag for each segment and file, whose index is in this column.
+    /// A bag for each segment and file, whose index is in this column; positions in it are in the next one.
     Each(usize),
     /// One bag for each segment: the classes of its files ([`file_class`]), whose index is in this column. For segments
     /// with rows in most files.
@@ -92,6 +92,8 @@ impl BagExec {
             ArrowField::new("files", DataType::UInt64, false),
             ArrowField::new("bag", DataType::FixedSizeBinary(BAG_BYTES as i32), false),
             ArrowField::new("note", DataType::Int64, false),
+            ArrowField::new("first", DataType::UInt64, false),
+            ArrowField::new("last", DataType::UInt64, false),
         ];
         let (digester, schema) = (Digester::new(&spec.digest, key)?, Arc::new(ArrowSchema::new(fields)));
         Ok(Self::of(input, Arc::new(Summing { side, spec, digester, slips, schema })))
@@ -142,6 +144,9 @@ struct Runs {
     files: Vec<u64>,
     bags: Vec<Bag>,
     notes: Vec<i64>,
+    /// Smallest and largest position in the file; 0 where bags are not kept by file.
+    first: Vec<u64>,
+    last: Vec<u64>,
 }
 
 impl Summing {
@@ -186,19 +191,27 @@ impl Summing {
             Files::Each(column) => Some(files(column).iter().map(|file| u64::from(*file)).collect()),
             Files::Classes(column) => Some(files(column).iter().map(|file| file_class(*file)).collect()),
         };
+        let positions = match self.spec.files {
+            Files::Each(column) => Some(batch.column(column + 1).as_primitive::<UInt64Type>().values()),
+            Files::None | Files::Classes(_) => None,
+        };
         let mut runs = Runs::default();
         for (row, digest) in digests.iter().enumerate() {
             let file = files.as_ref().map_or(0, |files| files[row]);
             let group = (kinds[row], numbers[row], file);
-            match runs.last(group) {
-                Some((bag, note)) => {
-                    bag.add(digest);
+            let position = positions.map_or(0, |positions| positions[row]);
+            match runs.current(group) {
+                Some(run) => {
+                    runs.bags[run].add(digest);
+                    let note = &mut runs.notes[run];
                     match self.side {
                         Side::Message => *note = notes[row].max(*note),
                         Side::Row => *note += notes[row],
                     }
+                    runs.first[run] = runs.first[run].min(position);
+                    runs.last[run] = runs.last[run].max(position);
                 }
-                None => runs.begin(group, digest, notes[row]),
+                None => runs.begin(group, digest, notes[row], position),
             }
         }
         runs
@@ -206,22 +219,21 @@ impl Summing {
 }
 
 impl Runs {
-    /// The bag and note of the last run, where it is of this group.
+    /// The last run, where it is of this group.
     #[inline]
-    fn last(&mut self, group: (u64, i64, u64)) -> Option<(&mut Bag, &mut i64)> {
-        let last = (*self.kinds.last()?, *self.numbers.last()?, *self.files.last()?);
-        if last != group {
-            return None;
-        }
-        Some((self.bags.last_mut()?, self.notes.last_mut()?))
+    fn current(&self, group: (u64, i64, u64)) -> Option<usize> {
+        let run = self.kinds.len().checked_sub(1)?;
+        ((self.kinds[run], self.numbers[run], self.files[run]) == group).then_some(run)
     }
 
-    fn begin(&mut self, (kind, number, file): (u64, i64, u64), digest: &Digest, note: i64) {
+    fn begin(&mut self, (kind, number, file): (u64, i64, u64), digest: &Digest, note: i64, position: u64) {
         self.kinds.push(kind);
         self.numbers.push(number);
         self.files.push(file);
         self.bags.push(std::iter::once(digest).collect());
         self.notes.push(note);
+        self.first.push(position);
+        self.last.push(position);
     }
 
     fn batch(self, schema: &SchemaRef) -> Result<RecordBatch> {
@@ -233,6 +245,8 @@ impl Runs {
             Arc::new(UInt64Array::from(self.files)),
             Arc::new(bags),
             Arc::new(Int64Array::from(self.notes)),
+            Arc::new(UInt64Array::from(self.first)),
+            Arc::new(UInt64Array::from(self.last)),
         ];
         Ok(RecordBatch::try_new(Arc::clone(schema), columns)?)
     }

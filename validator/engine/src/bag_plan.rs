@@ -6,7 +6,8 @@
 //! ```
 //! Contract: partial bags merge exactly, so partitions of the plan may see any share of the input.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
@@ -14,7 +15,9 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, UInt64Type};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::TaskContext;
-use datafusion::functions_aggregate::{bit_and_or_xor::bit_or_udaf, min_max::max_udaf, sum::sum_udaf};
+use datafusion::functions_aggregate::bit_and_or_xor::bit_or_udaf;
+use datafusion::functions_aggregate::min_max::{max_udaf, min_udaf};
+use datafusion::functions_aggregate::sum::sum_udaf;
 use datafusion::logical_expr::AggregateUDF;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::aggregate::{AggregateExprBuilder, AggregateFunctionExpr};
@@ -35,6 +38,7 @@ use crate::message_exec::MessageExec;
 use crate::scan_exec::FILE_COLUMN;
 use crate::segment_exec::SegmentExec;
 use crate::slips::{Side, Slips};
+use crate::stretches::Stretches;
 
 /// The bag of one segment's messages.
 #[derive(Debug, Clone, Copy)]
@@ -48,7 +52,7 @@ pub struct MessageBag {
 }
 
 /// The bag of one segment's rows in one file, or in all of them.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct RowBag {
     /// The segment.
     pub segment: SegmentKey,
@@ -61,10 +65,10 @@ pub struct RowBag {
 }
 
 /// Which files the rows of a bag lie in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RowFiles {
-    /// This one.
-    One(FileIndex),
+    /// This one, between these positions.
+    One(FileIndex, Range<u64>),
     /// Some of the files of these classes.
     Classes(u64),
 }
@@ -121,9 +125,10 @@ pub async fn row_bags(
     for batch in &collect(plan, context).await? {
         let files = batch.column(2).as_primitive::<UInt64Type>();
         let late = batch.column(4).as_primitive::<Int64Type>();
+        let position = |column: usize, row: usize| batch.column(column).as_primitive::<UInt64Type>().value(row);
         for (row, segment) in segments(batch)?.into_iter().enumerate() {
             let files = match (by_file, files.value(row)) {
-                (true, file) => RowFiles::One(FileIndex(file as u32)),
+                (true, file) => RowFiles::One(FileIndex(file as u32), position(5, row)..position(6, row) + 1),
                 (false, classes) => RowFiles::Classes(classes),
             };
             let bag = bag_at(batch.column(3), row)?;
@@ -146,26 +151,24 @@ pub(crate) fn row_plan(
     let bags = bags_of(Arc::new(rows), Side::Row, BagSpec { digest, inexact: None, files }, key, slips)?;
     let (bag, late) = (("bag", bag_udaf(), 3), ("late", sum_udaf(), 4));
     match by_file {
-        true => grouped(bags, 3, &[bag, late]),
+        true => grouped(bags, 3, &[bag, late, ("first", min_udaf(), 5), ("last", max_udaf(), 6)]),
         false => grouped(bags, 2, &[("files", bit_or_udaf(), 2), bag, late]),
     }
 }
 
-/// Those of `files` in which rows of these bags may lie.
-pub(crate) fn files_of<'a>(
+/// Where rows of these bags may lie in `files`.
+pub(crate) fn stretches_of<'a>(
     bags: impl Iterator<Item = &'a RowBag>,
     files: impl Iterator<Item = FileIndex>,
-) -> BTreeSet<FileIndex> {
-    let (mut found, mut classes) = (BTreeSet::new(), 0);
+) -> BTreeMap<FileIndex, Stretches> {
+    let (mut found, mut classes): (BTreeMap<FileIndex, Stretches>, u64) = (BTreeMap::new(), 0);
     for bag in bags {
-        match bag.files {
-            RowFiles::One(file) => {
-                found.insert(file);
-            }
+        match &bag.files {
+            RowFiles::One(file, rows) => found.entry(*file).or_default().add(rows.clone()),
             RowFiles::Classes(some) => classes |= some,
         }
     }
-    found.extend(files.filter(|file| file_class(file.0) & classes != 0));
+    found.extend(files.filter(|file| file_class(file.0) & classes != 0).map(|file| (file, Stretches::All)));
     found
 }
 

@@ -15,7 +15,7 @@ use validator_core::judge::{Case, ModeKind};
 use validator_core::position::{MessageAt, PartitionIndex};
 use validator_core::segment::SegmentKey;
 
-use crate::bag_plan::{MessageBag, RowBag, files_of};
+use crate::bag_plan::{MessageBag, RowBag, stretches_of};
 use crate::captured::{Captured, CapturedValues};
 use crate::disputed::{Disputed, Sieve};
 use crate::drill::Drill;
@@ -82,7 +82,7 @@ impl Run {
         scoping: &Scoping,
     ) -> Result<(Case, Agreement), RunError> {
         let in_question = row_bags.iter().filter(|bag| segments.contains(&bag.segment));
-        let files = files_of(in_question, all_files(&self.pinned).into_iter());
+        let files = stretches_of(in_question, all_files(&self.pinned).into_iter());
         let disputed = Disputed { segments: Arc::clone(segments), files, books: Arc::clone(books) };
         let mut agreement = Agreement::default();
         let reduced = if let Some(versions) = &messages.versions {

@@ -9,14 +9,15 @@ use validator_core::segment::SegmentKey;
 
 use crate::captured::Captured;
 use crate::slips::Names;
+use crate::stretches::Stretches;
 
 /// The disputed segments, and where their messages and rows are.
 #[derive(Debug, Clone)]
 pub struct Disputed {
     /// The segments.
     pub segments: Arc<BTreeSet<SegmentKey>>,
-    /// Files that have rows in them.
-    pub files: BTreeSet<FileIndex>,
+    /// Files that have rows in them, and where.
+    pub files: BTreeMap<FileIndex, Stretches>,
     /// The books of the run.
     pub books: Arc<Books>,
 }

@@ -21,7 +21,7 @@ use crate::disputed::{Disputed, Found, Sieve};
 use crate::entries;
 use crate::identity::IdentityDigests;
 use crate::kept::{Kept, KeptRow};
-use crate::limits::{LOCATED_ROWS_MAX, SPARSE_ROWS};
+use crate::limits::{LOCATED_ROWS_MAX, SPARSE_ROWS, STRETCHED_ROWS};
 pub use crate::lookup::Lookup;
 use crate::losses::Losses;
 use crate::message_batch::MessageBatch;
@@ -30,6 +30,7 @@ use crate::row_reader::{RowBatch, RowSide, external};
 use crate::scan_exec::ScanTask;
 use crate::segments::{MessageSegments, RowPlace};
 use crate::slips::{Name, Names};
+use crate::stretches::Stretches;
 use crate::versions::NameFilter;
 
 /// Why a drill ended.
@@ -157,7 +158,7 @@ impl Drill {
                 && (is_key || place.standing != RowStanding::OutOfScope)
                 && segments.contains(&place.segment)
         };
-        let tasks = self.tasks(&disputed.files);
+        let tasks = self.tasks_within(&disputed.files);
         let tasks = match only {
             Some(sieve) => self.narrowed(tasks, sieve.names.len(), asked.clone()).await?,
             None => tasks,
@@ -275,7 +276,19 @@ impl Drill {
 
     /// Tasks over these files, as often as they are live, without what is lost.
     pub fn tasks(&self, files: &BTreeSet<FileIndex>) -> Vec<ScanTask> {
-        scan_tasks(&self.rows, files, &self.lost)
+        self.rows.tasks(files, &self.lost)
+    }
+
+    /// Tasks over these stretches of files, where they are few enough to be listed; else over all of the files.
+    fn tasks_within(&self, files: &BTreeMap<FileIndex, Stretches>) -> Vec<ScanTask> {
+        let tasks = self.tasks(&files.keys().copied().collect());
+        let rows_of = |task: &ScanTask| task.file.record_count;
+        let rows = tasks.iter().map(|task| files[&task.index].rows(rows_of(task))).fold(0, u64::saturating_add);
+        let all = tasks.iter().map(rows_of).fold(0, u64::saturating_add);
+        if rows > LOCATED_ROWS_MAX.min(all / STRETCHED_ROWS) {
+            return tasks;
+        }
+        tasks.into_iter().map(|task| ScanTask { positions: files[&task.index].positions(), ..task }).collect()
     }
 
     /// Reads messages again on several threads; those that `asked` does not hold of are not even decoded.
@@ -357,23 +370,6 @@ impl Drill {
         }
         ranges.into_iter().collect()
     }
-}
-
-/// Tasks over these files, as often as they are live, without what is lost.
-pub fn scan_tasks(rows: &RowSide, files: &BTreeSet<FileIndex>, lost: &BTreeMap<FileIndex, RowGroups>) -> Vec<ScanTask> {
-    let mut tasks = Vec::new();
-    for index in files {
-        let file = &rows.pinned.files[index.0 as usize];
-        let row_groups = lost.get(index).cloned().unwrap_or_default();
-        if matches!(&row_groups, RowGroups::Only(only) if only.is_empty()) {
-            continue;
-        }
-        for _ in 0..file.entries.max(1) {
-            let row_groups = row_groups.clone();
-            tasks.push(ScanTask { index: *index, file: file.clone(), row_groups, positions: None });
-        }
-    }
-    tasks
 }
 
 /// Partitions over at most `threads` shares, largest first.

@@ -6,7 +6,7 @@ use datafusion::physical_plan::displayable;
 use validator_core::hole::Holes;
 
 use crate::bag_plan::{message_plan, row_plan};
-use crate::drill::{scan_tasks, share};
+use crate::drill::share;
 use crate::identity::row_spec;
 use crate::message_exec::MessageExec;
 use crate::misrouted::Routing;
@@ -48,7 +48,7 @@ impl Run {
         let scoping = Scoping::new(self, &Observations::new(partitions), &vec![Holes::new(Vec::new()); partitions]);
         let fields: Arc<[_]> = self.messages.binding.read_fields().into();
         let rows = self.row_side(&scoping, &fields, &Routing::new(&self.pinned, Arc::clone(&fields)));
-        let tasks = scan_tasks(&rows, &all_files(&self.pinned), &Default::default());
+        let tasks = rows.tasks(&all_files(&self.pinned), &Default::default());
         let log = Arc::new(ScanLog::default());
         let scan = IcebergScanExec::new(Arc::clone(&self.pinned), &fields, tasks, self.threads, log);
         let segments = SegmentExec::new(Arc::new(scan), Arc::clone(&rows.cut));

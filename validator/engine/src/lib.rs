@@ -65,6 +65,7 @@ mod settled;
 mod slip_bucket;
 pub mod slips;
 mod spill;
+mod stretches;
 pub mod suspect;
 mod swaps;
 mod telling;

@@ -117,3 +117,7 @@ pub const QUERY_BATCH_ROWS: usize = 1_024;
 
 /// Bytes that a query may spill: what does not fit needs a narrower query and not a full disk.
 pub const QUERY_SPILL_BYTES_MAX: u64 = 16 * 1024 * 1024 * 1024;
+
+/// Rows of the files in question for each row between the first and the last row of a disputed segment, from which on only
+/// those stretches are read again: pages are read whole, so that many short stretches of a file save little.
+pub const STRETCHED_ROWS: u64 = 4;

@@ -15,7 +15,7 @@ use validator_table::{FileFault, Pinned, RowGroups, TableFinding};
 use validator_tap::Wanted;
 
 use crate::bag_plan::{MessageBag, RowBag, message_bags, row_bags};
-use crate::drill::{scan_tasks, share};
+use crate::drill::share;
 use crate::entries;
 use crate::identity::row_spec;
 use crate::limits::{SLIP_BYTES_MAX, SLIP_DISK_BYTES_MAX};
@@ -197,7 +197,7 @@ impl Run {
             let rows = self.row_side(scoping, &fields, &routing);
             let cut = Arc::clone(&rows.cut);
             let log = Arc::new(ScanLog::default());
-            let tasks = scan_tasks(&rows, &all_files(&self.pinned), &lost);
+            let tasks = rows.tasks(&all_files(&self.pinned), &lost);
             let scan = IcebergScanExec::new(Arc::clone(&self.pinned), &fields, tasks, self.threads, Arc::clone(&log));
             let segments = SegmentExec::new(Arc::new(scan), Arc::clone(&cut));
             let (spec, context) = (row_spec(&self.messages.binding.columns), Arc::clone(&self.context));

@@ -12,7 +12,7 @@ use futures::StreamExt;
 use futures::future::try_join_all;
 use validator_core::position::{FileIndex, RowAt};
 use validator_core::schema::Field;
-use validator_table::Pinned;
+use validator_table::{Pinned, RowGroups};
 
 use crate::drill::DrillError;
 use crate::scan_exec::{IcebergScanExec, ScanLog, ScanTask, rows_at};
@@ -74,6 +74,23 @@ impl RowBatch {
 }
 
 impl RowSide {
+    /// Tasks over these files, as often as they are live, without what is lost.
+    pub fn tasks(&self, files: &BTreeSet<FileIndex>, lost: &BTreeMap<FileIndex, RowGroups>) -> Vec<ScanTask> {
+        let mut tasks = Vec::new();
+        for index in files {
+            let file = &self.pinned.files[index.0 as usize];
+            let row_groups = lost.get(index).cloned().unwrap_or_default();
+            if matches!(&row_groups, RowGroups::Only(only) if only.is_empty()) {
+                continue;
+            }
+            for _ in 0..file.entries.max(1) {
+                let row_groups = row_groups.clone();
+                tasks.push(ScanTask { index: *index, file: file.clone(), row_groups, positions: None });
+            }
+        }
+        tasks
+    }
+
     /// Reads `tasks` again and gives each batch to `each`; returns what it returned, in no order.
     ///
     /// # Errors

@@ -39,7 +39,7 @@ pub struct ScanTask {
     pub file: DataFile,
     /// Its row groups that are read.
     pub row_groups: RowGroups,
-    /// Only these of its rows, ascending; none: all of the row groups.
+    /// Only these rows of the row groups, ascending; none: all of them.
     pub positions: Option<Arc<[u64]>>,
 }
 
@@ -143,7 +143,9 @@ async fn open(pinned: &Pinned, wanted: &[Field], log: &ScanLog, task: &ScanTask,
     log.note(|state| state.findings.extend(reader.findings().iter().cloned()));
     let unread = match &task.positions {
         // A file that is not what it was a moment ago is read whole.
-        Some(positions) if positions.last().is_none_or(|last| *last < reader.rows()) => reader.unread_at(positions),
+        Some(positions) if positions.last().is_none_or(|last| *last < reader.rows()) => {
+            reader.unread_at(positions, &task.row_groups)
+        }
         _ => reader.unread(&task.row_groups),
     };
     opening.opened(task.index, &unread);

@@ -86,7 +86,7 @@ mod tests {
         books.debit(SEGMENT, &bag(found.0));
         books.credit(SEGMENT, &bag(found.1));
         let found = Found { books, late: [(SEGMENT, 1)].into() };
-        let rows = [RowBag { segment: SEGMENT, files: RowFiles::One(FileIndex(0)), bag: bag(rows), late: 2 }];
+        let rows = [RowBag { segment: SEGMENT, files: RowFiles::One(FileIndex(0), 0..3), bag: bag(rows), late: 2 }];
         let differing = Differing { settled_max: [(PartitionIndex(1), 17)].into(), ..Differing::default() };
         settled(&disputed, &found, &rows, &differing)
     }

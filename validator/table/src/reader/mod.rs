@@ -182,14 +182,14 @@ impl FileReader {
     /// # Panics
     /// When the positions are not ascending and unique or one lies behind the last row.
     pub fn rows_at(&self, positions: &[u64]) -> BoxStream<'static, ScanItem> {
-        self.unread_at(positions).stream()
+        self.unread_at(positions, &RowGroups::All).stream()
     }
 
-    /// The same for several streams that share the row groups.
+    /// The same for several streams that share the row groups, and only in these row groups.
     ///
     /// # Panics
     /// As [`FileReader::rows_at`].
-    pub fn unread_at(&self, positions: &[u64]) -> Unread {
+    pub fn unread_at(&self, positions: &[u64], row_groups: &RowGroups) -> Unread {
         assert!(positions.is_sorted_by(|a, b| a < b), "positions must be ascending and unique");
         assert!(positions.last().is_none_or(|last| *last < self.rows()), "a position lies behind the last row");
         let mut rest = positions;
@@ -198,6 +198,9 @@ impl FileReader {
             let end = group.first_position + group.rows;
             let (here, behind) = rest.split_at(rest.partition_point(|position| *position < end));
             rest = behind;
+            if !row_groups.contains(group.index) {
+                continue;
+            }
             let shown = &self.opened.shown;
             let here: Vec<u64> = here.iter().copied().filter(|position| shown.contains(*position)).collect();
             if !here.is_empty() {

@@ -135,6 +135,17 @@ async fn exact_rows_are_read_in_their_order_with_their_positions() {
     }
 }
 
+#[tokio::test]
+async fn exact_rows_are_read_of_the_asked_row_groups_alone() {
+    let lake = lake(1_000, 100).await;
+    let (_, reader) = open(&lake, ReadLimits::default()).await;
+    let positions: Vec<u64> = (150..450).collect();
+    let unread = reader.unread_at(&positions, &RowGroups::Except([2, 9].into()));
+    let items: Vec<ScanItem> = unread.stream().collect().await;
+    let listed: Vec<u64> = items.iter().flat_map(listed_positions).collect();
+    assert_eq!(listed, (150..200).chain(300..450).collect::<Vec<_>>());
+}
+
 fn listed_positions(item: &ScanItem) -> Vec<u64> {
     match item {
         ScanItem::Rows(rows) => (0..rows.batch.num_rows()).map(|row| rows.positions.get(row)).collect(),
