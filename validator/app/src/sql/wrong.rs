@@ -75,6 +75,15 @@ impl Wrong {
             QueryError::NotOne { .. } => {
                 self.at(None, error.to_string()).hint("`validator sql --help` has examples of queries")
             }
+            QueryError::Masked { columns, all, .. } => {
+                let place = columns.iter().find_map(|name| self.place_of(name));
+                let names: Vec<String> = all.iter().map(|name| identifier(name)).collect();
+                let hint = format!(
+                    "`SELECT * EXCEPT ({})` leaves them out; `--unmasked` reads them all the same",
+                    names.join(", ")
+                );
+                self.at(place, error.to_string()).hint(hint)
+            }
             QueryError::Value { .. } => self
                 .at(None, error.to_string())
                 .hint("TRY_CAST gives NULL where CAST fails; a condition leaves rows out"),
