@@ -56,6 +56,11 @@ impl Grid {
         }
     }
 
+    /// Whether it has no row.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     /// Whether it holds more than anyone looks through.
     pub fn is_full(&self) -> bool {
         self.bytes > GRID_BYTES_MAX
@@ -105,8 +110,12 @@ impl Grid {
         };
         out.push_str(&format!("{}\n", counted(self.rows.len() as u64, "row", "rows")));
         if self.cut {
-            let what = "values end with … where they were cut: --format jsonl writes them whole";
-            out.push_str(&format!("{}\n", palette.paint(Role::Doubt, what)));
+            let (what, instead) = ("values end with … where they were cut:", "--format jsonl writes them whole");
+            let fits = width.is_none_or(|width| what.width() + 1 + instead.width() <= width);
+            for line in if fits { vec![format!("{what} {instead}")] } else { vec![what.to_owned(), instead.to_owned()] }
+            {
+                out.push_str(&format!("{}\n", palette.paint(Role::Doubt, &line)));
+            }
         }
         out
     }

@@ -12,7 +12,8 @@ use crate::config::Pipeline;
 /// What these pipelines mask of a table, or of a metadata table of it.
 pub fn of_table(pipelines: &[Pipeline], name: &TableName, kind: Option<MetadataTable>) -> Hidden {
     let mut hidden = Hidden::new();
-    for contract in pipelines.iter().map(|pipeline| &pipeline.contract).filter(|contract| !contract.compare.mask.is_empty())
+    for contract in
+        pipelines.iter().map(|pipeline| &pipeline.contract).filter(|contract| !contract.compare.mask.is_empty())
     {
         if TableName::parse(&contract.table).ok().as_ref() != Some(name) {
             continue;

@@ -14,7 +14,7 @@ use validator_tap::{Bounds, KafkaTap, Tap, TapError};
 
 use super::fields::{OfQuery, of_pipeline};
 use super::masked;
-use super::names::{Meaning, meaning};
+use super::names::{self, Meaning, meaning};
 use super::wrong::{Wrong, identifier};
 use crate::cli::{NamedTable, SqlArgs};
 use crate::config::{Catalog, Kafka, Loader, Pipeline, Problem, Service, SnapshotSelector, join, nearest};
@@ -56,6 +56,9 @@ impl<'a> Opener<'a> {
         let mut meant = Vec::new();
         let mut problems = Vec::new();
         for (parts, at) in parsed.relations() {
+            if parsed.defines(parts) && !self.tables.iter().any(|table| names::is_of(table, &parts[0])) {
+                continue;
+            }
             match meaning(parts, at, self.service, self.tables, self.wrong) {
                 Ok(meaning) => meant.push((parts.to_vec(), at, meaning)),
                 Err(problem) => problems.push(problem),
@@ -84,7 +87,9 @@ impl<'a> Opener<'a> {
                     _ => Hidden::new(),
                 }
             }
-            Meaning::Topic(topic) => masked::of_messages(self.pipelines()?.iter().filter(|pipeline| names(pipeline, topic))),
+            Meaning::Topic(topic) => {
+                masked::of_messages(self.pipelines()?.iter().filter(|pipeline| names(pipeline, topic)))
+            }
             Meaning::Source(name) => {
                 masked::of_messages(self.pipelines()?.iter().filter(|pipeline| pipeline.contract.name == *name))
             }

@@ -7,7 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, StringArray};
-use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use arrow_cast::{CastOptions, cast_with_options};
+use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
@@ -125,7 +126,12 @@ impl Sink {
         let is_kept = match end {
             End::Whole => true,
             // A Parquet file that ends as one is whole.
-            End::Cut => self.target.is_direct() && !matches!(self.rows, Rows::Parquet(..)),
+            // A table without a row would say that there is none.
+            End::Cut => match &self.rows {
+                Rows::Parquet(..) => false,
+                Rows::Table(grid) => self.target.is_direct() && !grid.is_empty(),
+                Rows::Jsonl | Rows::Csv => self.target.is_direct(),
+            },
             End::Failed => false,
         };
         if !is_kept {
@@ -226,6 +232,12 @@ fn storable(schema: &SchemaRef) -> SchemaRef {
         DataType::Interval(_) | DataType::Duration(_) | DataType::Null => {
             Field::new(field.name(), DataType::Utf8, true)
         }
+        // Parquet counts no whole seconds: other readers would see numbers.
+        DataType::Timestamp(TimeUnit::Second, zone) => {
+            Field::new(field.name(), DataType::Timestamp(TimeUnit::Millisecond, zone.clone()), true)
+        }
+        DataType::Time32(TimeUnit::Second) => Field::new(field.name(), DataType::Time32(TimeUnit::Millisecond), true),
+        DataType::Date64 => Field::new(field.name(), DataType::Date32, true),
         ty => Field::new(field.name(), ty.clone(), true),
     };
     Arc::new(Schema::new(schema.fields().iter().map(field).collect::<Vec<_>>()))
@@ -240,7 +252,9 @@ fn write_parquet(writer: &mut ArrowWriter<File>, schema: &SchemaRef, batch: &Rec
             let texts = (0..column.len()).map(|row| text(column.as_ref(), row));
             return Ok(Arc::new(texts.collect::<StringArray>()));
         }
-        arrow_cast::cast(column, field.data_type()).map_err(io::Error::other)
+        // What does not fit is said, and not left out.
+        let strict = CastOptions { safe: false, ..CastOptions::default() };
+        cast_with_options(column, field.data_type(), &strict).map_err(io::Error::other)
     });
     let columns = columns.collect::<io::Result<Vec<_>>>()?;
     let options = arrow_array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));

@@ -212,6 +212,11 @@ fn answer_schema(plan: &LogicalPlan) -> SchemaRef {
 impl Query {
     async fn of(frame: DataFrame) -> Result<Self, QueryError> {
         let (schema, task) = (answer_schema(frame.logical_plan()), Arc::new(frame.task_ctx()));
+        if let LogicalPlan::Explain(explain) = frame.logical_plan() {
+            // EXPLAIN itself would answer with the reason why there is no plan, as if that was one.
+            let (state, _) = frame.clone().into_parts();
+            state.create_physical_plan(&explain.plan).await.map_err(QueryError::of_plan)?;
+        }
         let plan = frame.create_physical_plan().await.map_err(QueryError::of_plan)?;
         Ok(Self { plan, task, schema })
     }

@@ -1,8 +1,6 @@
 //! Topics of Avro payloads: by the registry alone, by a pipeline and the registry, and by a schema file.
 
-use fixtures_harness::{
-    Producer, Record, TopicSpec, kafka_cluster, producer_config, schema_registry, unique_name,
-};
+use fixtures_harness::{Producer, Record, TopicSpec, kafka_cluster, producer_config, schema_registry, unique_name};
 use insta::assert_snapshot;
 
 use super::ask_in;
@@ -35,9 +33,15 @@ fn a_topic_of_avro_has_the_fields_of_all_its_schemas_by_the_registry_and_by_its_
     assert_eq!(stage.run(&pipeline(&topic), "check --offline pipeline.toml", &[]).exit, 0);
     let by_topic = format!("kafka.\"{topic}\"");
     let by_registry = answer(&stage, &topic, &by_topic, QUERY);
-    assert_snapshot!(by_registry, @"");
+    assert_snapshot!(by_registry, @r#"
+    {"_offset":0,"id":0,"price":"61837.63000000","venue":null,"note":null,"_error":null}
+    {"_offset":3,"id":3,"price":"61837.66000003","venue":"venue-0-é","note":null,"_error":null}
+    {"_offset":12,"id":12,"price":"61837.75000012","venue":"venue-0-é","note":null,"_error":null}
+    {"_offset":15,"id":15,"price":"61837.78000015","venue":null,"note":"note 15 😀","_error":null}
+    {"_offset":40,"id":null,"price":null,"venue":null,"note":null,"_error":"field venue: the bytes end within a value (byte 18)"}
+    "#);
     let counted = "SELECT count(*) AS n, count(id) AS decoded, count(note) AS notes FROM TOPIC";
-    assert_snapshot!(answer(&stage, &topic, &by_topic, counted), @"");
+    assert_snapshot!(answer(&stage, &topic, &by_topic, counted), @r#"{"n":41,"decoded":40,"notes":12}"#);
 
     let named = Stage::new()
         .with_service("\n[service]\npipelines = [\"pipeline.toml\"]\n")
@@ -65,6 +69,13 @@ fn a_topic_of_bare_avro_records_is_read_by_a_schema_file() {
     assert_eq!(stage.run(&pipeline, "check --offline pipeline.toml", &[]).exit, 0);
     let query = "SELECT _offset, id, price, venue, _error FROM TOPIC ORDER BY _offset";
     let by_source = answer(&stage, &topic, "source.trades", query);
-    assert_snapshot!(by_source, @"");
+    assert_snapshot!(by_source, @r#"
+    {"_offset":0,"id":0,"price":"61837.63000000","venue":null,"_error":null}
+    {"_offset":1,"id":1,"price":"61837.64000001","venue":"venue-1-é","_error":null}
+    {"_offset":2,"id":2,"price":"61837.65000002","venue":"venue-2-é","_error":null}
+    {"_offset":3,"id":3,"price":"61837.66000003","venue":"venue-0-é","_error":null}
+    {"_offset":4,"id":4,"price":"61837.67000004","venue":"venue-1-é","_error":null}
+    {"_offset":5,"id":null,"price":null,"venue":null,"_error":"field id: the bytes end within a number (byte 0)"}
+    "#);
     assert_eq!(answer(&stage, &topic, &format!("kafka.\"{topic}\""), query), by_source);
 }

@@ -26,8 +26,18 @@ fn refused(folder: &Folder, flags: &str, query: &str) -> String {
 #[test]
 fn a_query_that_reads_a_masked_column_is_refused() {
     let folder = written(&scene("\"id\""));
-    assert_snapshot!(refused(&folder, "", "SELECT price, id FROM lake.market.trades"), @"");
-    assert_snapshot!(refused(&folder, "", "SELECT * FROM source.trades"), @"");
+    assert_snapshot!(refused(&folder, "", "SELECT price, id FROM lake.market.trades"), @"
+    error: `id` holds values that pipeline trades masks
+     --> query:1:15
+      |
+    1 | SELECT price, id FROM lake.market.trades
+      |               ^^
+      = hint: `SELECT * EXCEPT (id)` does without; `--unmasked` reads all
+    ");
+    assert_snapshot!(refused(&folder, "", "SELECT * FROM source.trades"), @"
+    error: `_error`, `_key`, `_value`, `id` hold values that pipeline trades masks
+      = hint: `SELECT * EXCEPT (_error, _key, _value, id)` does without; `--unmasked` reads all
+    ");
     for query in [
         "SELECT * FROM lake.market.trades",
         "SELECT price FROM lake.market.trades WHERE id = 'b'",
@@ -70,9 +80,15 @@ fn what_needs_no_masked_column_is_answered() {
         assert_eq!(rows(&folder, "", query), [r#"{"n":2}"#], "{query}");
     }
     let except = "SELECT * EXCEPT (id) FROM lake.market.trades ORDER BY price";
-    assert_snapshot!(rows(&folder, "", except).join("\n"), @"");
+    assert_snapshot!(rows(&folder, "", except).join("\n"), @r#"
+    {"topic":"trades","partition":0,"offset":0,"price":"1.00000000","at":"2024-08-08T12:00:00.000000Z"}
+    {"topic":"trades","partition":0,"offset":1,"price":"2.12500000","at":"2024-08-08T12:00:00.000000Z"}
+    "#);
     let except = "SELECT * EXCEPT (_error, _key, _value, id) FROM source.trades ORDER BY _offset";
-    assert_snapshot!(rows(&folder, "", except).join("\n"), @"");
+    assert_snapshot!(rows(&folder, "", except).join("\n"), @r#"
+    {"_topic":"trades","_partition":0,"_offset":0,"_timestamp":"2024-08-08T12:00:00.000000Z","_headers":{},"price":"1.00000000","at":"2024-08-08T12:00:00.000000Z"}
+    {"_topic":"trades","_partition":0,"_offset":1,"_timestamp":"2024-08-08T12:00:00.000000Z","_headers":{},"price":"2.12500000","at":"2024-08-08T12:00:00.000000Z"}
+    "#);
     assert_eq!(ask(&folder, "", "DESCRIBE lake.market.trades").exit, 0);
     assert_eq!(ask(&folder, "", "SHOW TABLES").exit, 0);
     assert_eq!(ask(&folder, "", "SELECT * FROM lake.market.\"trades$snapshots\"").exit, 0);

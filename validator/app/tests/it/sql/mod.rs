@@ -1,5 +1,6 @@
 //! `validator sql`, as a user types it: what is answered, in which format, and what is refused.
 
+mod attacked;
 mod avro;
 mod formats;
 mod inspected;

@@ -86,8 +86,7 @@ fn a_reader_that_has_enough_ends_it_with_0_and_without_a_word() {
     // A table comes when it is whole: a thousand rows of a thousand characters.
     let table = MUCH.replace("1000000000000", "1000");
     let parquet = "SELECT md5(CAST(value AS VARCHAR)) AS a FROM generate_series(1, 300000)";
-    for arguments in
-        [&["--format", "table", &table][..], &["--format", "parquet", "--output", "/dev/stdout", parquet]]
+    for arguments in [&["--format", "table", &table][..], &["--format", "parquet", "--output", "/dev/stdout", parquet]]
     {
         let mut child = begin(folder.path(), arguments);
         let mut reader = child.stdout.take().expect("it is piped");
