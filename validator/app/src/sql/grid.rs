@@ -265,7 +265,8 @@ mod tests {
            7  a rather …
         NULL  "\u{1b}[3…
         2 rows
-        values end with … where they were cut: --format jsonl writes them whole
+        values end with … where they were cut:
+        --format jsonl writes them whole
         "#);
     }
 
