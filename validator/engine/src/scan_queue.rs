@@ -63,10 +63,8 @@ impl ScanQueue {
                     state.opening += 1;
                     return Some(Next::Open(Box::new(task), Opening { queue: Arc::clone(self) }));
                 }
-                state.opened.retain(|(_, unread)| unread.bytes() > 0);
-                let most = state.opened.iter().max_by_key(|(_, unread)| unread.bytes());
-                if let Some((index, unread)) = most {
-                    return Some(Next::Help(*index, unread.clone()));
+                if let Some((index, unread)) = state.most() {
+                    return Some(Next::Help(index, unread));
                 }
                 if state.opening == 0 {
                     return None;
@@ -78,6 +76,24 @@ impl ScanQueue {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// The file of which most is left; those of which nothing is are forgotten. Each is asked once: others take from them
+    /// meanwhile.
+    fn most(&mut self) -> Option<(FileIndex, Unread)> {
+        let mut most: Option<(u64, usize)> = None;
+        let mut kept = 0;
+        self.opened.retain(|(_, unread)| {
+            let bytes = unread.bytes();
+            if bytes > most.map_or(0, |(most, _)| most) {
+                most = Some((bytes, kept));
+            }
+            kept += usize::from(bytes > 0);
+            bytes > 0
+        });
+        most.map(|(_, at)| self.opened[at].clone())
     }
 }
 

@@ -33,8 +33,11 @@ choose what is read at all.
 
 The SQL is DataFusion's, with its functions; sums and products of BIGINT wrap as they do there, of DECIMAL(38, 0) they do \
 not. Names are case-sensitive, 1.5 is a decimal, UUIDs are text, instants are in \
-UTC. Only queries are taken: SELECT, WITH, VALUES, DESCRIBE, SHOW TABLES, EXPLAIN. [compare] mask hides values in reports \
-and not here.
+UTC. Only queries are taken: SELECT, WITH, VALUES, DESCRIBE, SHOW TABLES, EXPLAIN.
+
+What a pipeline of [service] masks is not read: a query that needs such a column of its table, or of its messages a field \
+that the column is made of, _key, _value or _error, is refused. SELECT * EXCEPT (email) and count(*) need none; \
+--unmasked reads all. A table that is named by a metadata.json is no pipeline's.
 
 Formats:
   table    for people: fits the terminal, or a line for each value; controls are written as escapes
@@ -74,6 +77,10 @@ pub struct SqlArgs {
     /// tag, or a time [default: the current snapshot]
     #[arg(long = "table", value_name = "NAME=LOCATION[@AT]")]
     pub tables: Vec<NamedTable>,
+
+    /// Read the columns too that a pipeline of [service] masks
+    #[arg(long)]
+    pub unmasked: bool,
 
     /// How the answer is written [default: table]
     #[arg(long, value_enum, default_value_t, hide_default_value = true)]

@@ -50,7 +50,7 @@ fn hint(failure: &Failure) -> String {
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
             return format!("`ls -ld {}`", folder.unwrap_or(Path::new(".")).display());
         }
-        Failure::Stdout(_) => "`--report FILE.json` writes the report to a file",
+        Failure::Stdout(_) => "`df -h` shows whether there is room where stdout leads to",
         Failure::Internal(_) => "this is a fault of the validator, not of the data: report it with the lines above",
         Failure::Runtime(_) => "`ulimit -u` shows how many threads this user may have",
         Failure::Config(_) | Failure::Problems(_) => "`validator check` lists all problems",

@@ -12,6 +12,15 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
+/// A file that is being written. Dropped, it leaves nothing behind, and what was in its place is still there.
+#[derive(Debug)]
+pub struct BegunFile {
+    path: PathBuf,
+    out: BufWriter<fs::File>,
+    /// None where it is written directly.
+    temporary: Option<NamedTempFile>,
+}
+
 /// A file that is written and not yet in its place.
 #[must_use = "it is put in its place by `keep`"]
 #[derive(Debug)]
@@ -29,12 +38,19 @@ pub fn write_whole(
     path: &Path,
     write: impl FnOnce(&mut BufWriter<fs::File>) -> io::Result<()>,
 ) -> io::Result<WrittenFile> {
+    let mut begun = begin(path)?;
+    write(begun.writer())?;
+    begun.whole()
+}
+
+/// Begins a file for who writes it bit by bit.
+///
+/// # Errors
+/// Those of the file.
+pub fn begin(path: &Path) -> io::Result<BegunFile> {
     let there = fs::metadata(path).ok();
     if let Some(direct) = direct(path, there.as_ref())? {
-        let mut out = BufWriter::new(direct);
-        write(&mut out)?;
-        out.flush()?;
-        return Ok(WrittenFile { path: path.to_owned(), temporary: None });
+        return Ok(BegunFile { path: path.to_owned(), out: BufWriter::new(direct), temporary: None });
     }
     // A link stays one: the file that it leads to is replaced.
     let path = if there.is_some() { fs::canonicalize(path)? } else { path.to_owned() };
@@ -50,10 +66,46 @@ pub fn write_whole(
         Err(_) if there.is_some() => builder.tempfile()?,
         beside => beside?,
     };
-    let mut out = BufWriter::new(temporary.as_file().try_clone()?);
-    write(&mut out)?;
-    out.flush()?;
-    Ok(WrittenFile { path, temporary: Some(temporary) })
+    let out = BufWriter::new(temporary.as_file().try_clone()?);
+    Ok(BegunFile { path, out, temporary: Some(temporary) })
+}
+
+impl BegunFile {
+    /// Where it goes.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether it is written directly: what was written is read by now.
+    pub fn is_direct(&self) -> bool {
+        self.temporary.is_none()
+    }
+
+    /// Takes what it is to hold.
+    pub fn writer(&mut self) -> &mut BufWriter<fs::File> {
+        &mut self.out
+    }
+
+    /// A second handle, for who brings a buffer of its own.
+    ///
+    /// # Errors
+    /// Those of the process: too many files are open.
+    pub fn handle(&self) -> io::Result<fs::File> {
+        self.out.get_ref().try_clone()
+    }
+
+    /// All of it is written.
+    ///
+    /// # Errors
+    /// Those of the file.
+    pub fn whole(mut self) -> io::Result<WrittenFile> {
+        self.out.flush()?;
+        if let Some(temporary) = &self.temporary {
+            // The new name must not be on the disk before what it names.
+            temporary.as_file().sync_all()?;
+        }
+        Ok(WrittenFile { path: self.path, temporary: self.temporary })
+    }
 }
 
 /// What is written directly: the streams of this process, devices and pipes.

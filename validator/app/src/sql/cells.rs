@@ -184,11 +184,28 @@ fn fraction(nanos: u32, digits: usize) -> String {
     format!("{:09}", nanos % 1_000_000_000)[..digits].to_owned()
 }
 
-/// Arrow's own words, for types that have no others.
+/// Arrow's own words, for types that have no others; a time that no calendar has is the number that it is.
 fn displayed(array: &dyn Array, row: usize) -> String {
-    let options = FormatOptions::new();
-    ArrayFormatter::try_new(array, &options)
-        .map_or_else(|error| error.to_string(), |format| format.value(row).to_string())
+    let options = FormatOptions::new().with_display_error(false);
+    let formatted = ArrayFormatter::try_new(array, &options).and_then(|format| format.value(row).try_to_string());
+    formatted.unwrap_or_else(|error| counted(array, row).unwrap_or_else(|| error.to_string()))
+}
+
+/// `9223372036854775807 µs`: since the epoch, or midnight.
+fn counted(array: &dyn Array, row: usize) -> Option<String> {
+    let unit = match array.data_type() {
+        DataType::Timestamp(unit, _) | DataType::Time32(unit) | DataType::Time64(unit) => unit.to_string(),
+        DataType::Date32 => "days".to_owned(),
+        DataType::Date64 => TimeUnit::Millisecond.to_string(),
+        _ => return None,
+    };
+    let as_it_is = match array.data_type() {
+        DataType::Time32(_) | DataType::Date32 => DataType::Int32,
+        _ => DataType::Int64,
+    };
+    let number = arrow_cast::cast(array.slice(row, 1).as_ref(), &as_it_is).ok()?;
+    let number = arrow_cast::cast(&number, &DataType::Int64).ok()?;
+    Some(format!("{} {unit}", number.as_primitive::<Int64Type>().value(0)))
 }
 
 fn nested(array: &dyn Array, row: usize) -> Cell {

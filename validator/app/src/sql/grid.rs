@@ -56,6 +56,11 @@ impl Grid {
         }
     }
 
+    /// Whether it has no row.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     /// Whether it holds more than anyone looks through.
     pub fn is_full(&self) -> bool {
         self.bytes > GRID_BYTES_MAX
@@ -105,8 +110,12 @@ impl Grid {
         };
         out.push_str(&format!("{}\n", counted(self.rows.len() as u64, "row", "rows")));
         if self.cut {
-            let what = "values end with … where they were cut: --format jsonl writes them whole";
-            out.push_str(&format!("{}\n", palette.paint(Role::Doubt, what)));
+            let (what, instead) = ("values end with … where they were cut:", "--format jsonl writes them whole");
+            let fits = width.is_none_or(|width| what.width() + 1 + instead.width() <= width);
+            for line in if fits { vec![format!("{what} {instead}")] } else { vec![what.to_owned(), instead.to_owned()] }
+            {
+                out.push_str(&format!("{}\n", palette.paint(Role::Doubt, &line)));
+            }
         }
         out
     }
@@ -256,7 +265,8 @@ mod tests {
            7  a rather …
         NULL  "\u{1b}[3…
         2 rows
-        values end with … where they were cut: --format jsonl writes them whole
+        values end with … where they were cut:
+        --format jsonl writes them whole
         "#);
     }
 

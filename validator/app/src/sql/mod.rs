@@ -7,18 +7,20 @@ mod cells;
 mod fields;
 mod grid;
 mod lines;
+mod masked;
 mod names;
 mod open;
 mod sink;
+mod watch;
 mod wrong;
 
-use std::future::Future;
 use std::io::Read;
 use std::time::Duration;
 
+use arrow_array::RecordBatch;
 use thiserror::Error;
 use tokio::sync::mpsc;
-use validator_engine::query::{self, Limits, Query};
+use validator_engine::query::{self, Limits, Query, QueryError};
 
 use crate::cli::{AnswerFormat, Exit, SqlArgs};
 use crate::config::{Loader, Problem};
@@ -28,6 +30,7 @@ use crate::terminal::Terminal;
 
 use open::Opener;
 use sink::{End, Sink};
+use watch::Watch;
 use wrong::Wrong;
 
 pub use wrong::identifier;
@@ -85,6 +88,12 @@ pub fn sql(args: &SqlArgs, terminal: &Terminal) -> Result<Exit, Failure> {
         let problem = Problem::new("a Parquet file is no text for a terminal");
         return Err(vec![problem.hint("name a file: `--output answer.parquet`")].into());
     }
+    let mut names = args.tables.iter().map(|table| &table.name).collect::<Vec<_>>();
+    names.sort_unstable();
+    if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+        let problem = Problem::new(format!("--table {} is given twice", twice[0]));
+        return Err(vec![problem.hint("each table has a name of its own")].into());
+    }
     let text = text_of(&args.query)?;
     let wrong = Wrong::new(&text);
     let parsed = query::parse(&text).map_err(|error| wrong.query(error))?;
@@ -96,18 +105,18 @@ pub fn sql(args: &SqlArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     let limits = Limits { memory, temp: service.temp.clone(), threads };
     let runtime = tokio::runtime::Builder::new_multi_thread().thread_stack_size(STACK_BYTES).enable_all().build();
     let runtime = runtime.map_err(Failure::Runtime)?;
+    let mut watch = Watch::begin(args.timeout).map_err(Failure::Runtime)?;
     let answered = runtime.block_on(async {
-        let watched = tokio::time::timeout(args.timeout, async {
-            let mut opener = Opener::new(&loader, &service, &args.tables, &wrong);
-            let planned = interruptible(async {
-                let relations = opener.open(&parsed).await?;
-                query::plan(parsed, relations, &limits).await.map_err(|error| wrong.query(error))
-            });
-            let planned = planned.await?;
-            terminal.warn(&opener.warnings());
-            answer(planned, args, terminal, &wrong).await
+        let mut opener = Opener::new(&loader, &service, args, &wrong);
+        let planned = watch.over(async {
+            let relations = opener.open(&parsed).await?;
+            // On a task of its own: what is constant is computed here.
+            let planned = tokio::spawn(query::plan(parsed, relations, limits)).await;
+            planned.map_err(|error| Failure::Runtime(error.into()))?.map_err(|error| wrong.query(error))
         });
-        watched.await.unwrap_or_else(|_| Err(Cut::Time(args.timeout).into()))
+        let planned = planned.await?;
+        terminal.warn(&opener.warnings());
+        answer(planned, args, terminal, &wrong, &mut watch).await
     });
     // A broker that is waited for must not be waited for any longer.
     runtime.shutdown_background();
@@ -127,35 +136,21 @@ fn text_of(argument: &str) -> Result<String, Failure> {
     }
 }
 
-/// Ends with Ctrl-C, cleanly.
-async fn interruptible<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    tokio::select! {
-        done = work => done,
-        _ = tokio::signal::ctrl_c() => Err(Cut::Interrupted.into()),
-    }
-}
-
 /// Writes the answer as it comes.
-async fn answer(planned: Query, args: &SqlArgs, terminal: &Terminal, wrong: &Wrong) -> Result<(), Failure> {
+async fn answer(
+    planned: Query,
+    args: &SqlArgs,
+    terminal: &Terminal,
+    wrong: &Wrong,
+    watch: &mut Watch,
+) -> Result<(), Failure> {
     let most = args.max_rows.map(usize::from);
     let most = most.unwrap_or(if args.format == AnswerFormat::Table { TABLE_ROWS_MAX } else { ROWS_MAX });
     let mut sink = Sink::new(args.format, args.output.as_deref(), planned.schema())?;
-    let (queue, mut batches) = mpsc::channel(QUEUE_BATCHES);
-    // On a task of its own, so that a long computation does not keep Ctrl-C waiting.
-    tokio::spawn(async move {
-        let mut answer = match planned.run().await {
-            Ok(answer) => answer,
-            Err(error) => return drop(queue.send(Err(error)).await),
-        };
-        while let Some(batch) = answer.next().await {
-            if queue.send(batch).await.is_err() {
-                return;
-            }
-        }
-    });
+    let mut batches = begun(planned);
     let mut left = most;
     let cut = loop {
-        let next = interruptible(async { Ok(batches.recv().await) }).await;
+        let next = watch.over(async { Ok(batches.recv().await) }).await;
         let batch = match next {
             Ok(None) => break None,
             Ok(Some(Ok(batch))) => batch,
@@ -166,7 +161,11 @@ async fn answer(planned: Query, args: &SqlArgs, terminal: &Terminal, wrong: &Wro
             Err(cut) => break Some(cut),
         };
         let rows = batch.num_rows();
-        if !sink.add(&batch.slice(0, rows.min(left)))? {
+        let shown = batch.slice(0, rows.min(left));
+        let added = writing(sink.is_direct(), move || sink.add(&shown).map(|is_read| (sink, is_read)));
+        let is_read;
+        (sink, is_read) = watch.over(added).await?;
+        if !is_read {
             return Ok(());
         }
         if rows > left {
@@ -177,6 +176,37 @@ async fn answer(planned: Query, args: &SqlArgs, terminal: &Terminal, wrong: &Wro
         }
         left -= rows;
     };
-    sink.finish(terminal, if cut.is_none() { End::Whole } else { End::Cut })?;
+    let (terminal, end) = (*terminal, if cut.is_none() { End::Whole } else { End::Cut });
+    let finished = writing(sink.is_direct(), move || sink.finish(&terminal, end));
+    watch.over(finished).await?;
     cut.map_or(Ok(()), Err)
+}
+
+/// The batches of the answer, made on a task of its own, so that a long computation does not keep Ctrl-C waiting.
+fn begun(planned: Query) -> mpsc::Receiver<Result<RecordBatch, QueryError>> {
+    let (queue, batches) = mpsc::channel(QUEUE_BATCHES);
+    tokio::spawn(async move {
+        let mut answer = match planned.run() {
+            Ok(answer) => answer,
+            Err(error) => return drop(queue.send(Err(error)).await),
+        };
+        while let Some(batch) = answer.next().await {
+            if queue.send(batch).await.is_err() {
+                return;
+            }
+        }
+    });
+    batches
+}
+
+/// Writes: a reader that has paused keeps a thread waiting, and neither Ctrl-C nor the timeout. A file has no reader, and
+/// must be gone when the process ends.
+async fn writing<T: Send + 'static>(
+    is_direct: bool,
+    write: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    if !is_direct {
+        return write();
+    }
+    tokio::task::spawn_blocking(write).await.map_err(|error| Failure::Runtime(error.into()))?
 }

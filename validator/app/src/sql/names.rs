@@ -65,6 +65,11 @@ pub fn meaning(
     }
 }
 
+/// Whether a name means a table of `--table`, or its metadata.
+pub fn is_of(table: &NamedTable, name: &str) -> bool {
+    name == table.name || name.rsplit_once('$').is_some_and(|(of, _)| of == table.name)
+}
+
 fn named(name: &str, at: Option<Place>, tables: &[NamedTable], wrong: &Wrong) -> Result<Meaning, Problem> {
     if let Some(index) = tables.iter().position(|table| table.name == name) {
         return Ok(Meaning::Named(index, None));
@@ -76,9 +81,14 @@ fn named(name: &str, at: Option<Place>, tables: &[NamedTable], wrong: &Wrong) ->
     let problem = wrong.at(at, format!("there is no table {}", identifier(name)));
     Err(match nearest(&table, tables.iter().map(|table| table.name.as_str())) {
         Some(meant) => problem.hint(format!("did you mean {}?", identifier(meant))),
-        None => problem.hint(format!(
+        None if table.contains('.') => {
+            let parts: Vec<String> = name.split('.').map(identifier).collect();
+            problem.hint(format!("quotes join what dots part: did you mean {}?", parts.join(".")))
+        }
+        None if identifier(&table) == table => problem.hint(format!(
             "a table is catalog.namespace.table; `--table {table}=catalog.namespace.table` gives it this name"
         )),
+        None => problem.hint("a table is catalog.namespace.table; a topic kafka.\"topic\""),
     })
 }
 

@@ -6,16 +6,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::{RecordBatch, StringArray};
-use validator_engine::query::{LakeTable, MessageTable, Parsed, Place, Relation};
+use validator_engine::query::{Hidden, LakeTable, MessageTable, Opened, Parsed, Place, Relation};
 use validator_table::{
     CatalogConfig, MetadataTable, S3Config, SnapshotSelector as TableSnapshot, Storage, Table, TableError, TableName,
 };
 use validator_tap::{Bounds, KafkaTap, Tap, TapError};
 
 use super::fields::{OfQuery, of_pipeline};
-use super::names::{Meaning, meaning};
+use super::masked;
+use super::names::{self, Meaning, meaning};
 use super::wrong::{Wrong, identifier};
-use crate::cli::NamedTable;
+use crate::cli::{NamedTable, SqlArgs};
 use crate::config::{Catalog, Kafka, Loader, Pipeline, Problem, Service, SnapshotSelector, join, nearest};
 use crate::decoders::Decoders;
 use crate::failure::{Failure, is_failing_source};
@@ -27,20 +28,19 @@ pub struct Opener<'a> {
     loader: &'a Loader<'a>,
     service: &'a Service,
     tables: &'a [NamedTable],
+    /// Whether masked columns may be read.
+    unmasked: bool,
     wrong: &'a Wrong,
     loaded: BTreeMap<String, Table>,
     pipelines: Option<Vec<Pipeline>>,
     warnings: Vec<Problem>,
 }
 
-/// A relation's parts in the query, its name from now on, and what it is.
-type Opened = (Vec<String>, Vec<String>, Relation);
-
 impl<'a> Opener<'a> {
     /// Of what the configuration and the command line name.
-    pub fn new(loader: &'a Loader<'a>, service: &'a Service, tables: &'a [NamedTable], wrong: &'a Wrong) -> Self {
-        let (loaded, warnings) = (BTreeMap::new(), Vec::new());
-        Self { loader, service, tables, wrong, loaded, pipelines: None, warnings }
+    pub fn new(loader: &'a Loader<'a>, service: &'a Service, args: &'a SqlArgs, wrong: &'a Wrong) -> Self {
+        let (loaded, warnings, pipelines) = (BTreeMap::new(), Vec::new(), None);
+        Self { loader, service, tables: &args.tables, unmasked: args.unmasked, wrong, loaded, pipelines, warnings }
     }
 
     /// What should be known of what was opened.
@@ -56,6 +56,9 @@ impl<'a> Opener<'a> {
         let mut meant = Vec::new();
         let mut problems = Vec::new();
         for (parts, at) in parsed.relations() {
+            if parsed.defines(parts) && !self.tables.iter().any(|table| names::is_of(table, &parts[0])) {
+                continue;
+            }
             match meaning(parts, at, self.service, self.tables, self.wrong) {
                 Ok(meaning) => meant.push((parts.to_vec(), at, meaning)),
                 Err(problem) => problems.push(problem),
@@ -66,10 +69,32 @@ impl<'a> Opener<'a> {
         }
         let mut opened = Vec::with_capacity(meant.len());
         for (parts, at, meaning) in meant {
+            let hidden = if self.unmasked { Hidden::new() } else { self.hidden(&meaning)? };
             let (name, relation) = self.relation(&parts, at, meaning).await?;
-            opened.push((parts, name, relation));
+            opened.push(Opened { parts, name, relation, hidden });
         }
         Ok(opened)
+    }
+
+    /// What the pipelines of `[service]` mask of it.
+    fn hidden(&mut self, meaning: &Meaning) -> Result<Hidden, Failure> {
+        Ok(match meaning {
+            Meaning::Lake(name, kind) => masked::of_table(self.pipelines()?, name, *kind),
+            Meaning::Named(index, kind) => {
+                let named = &self.tables[*index];
+                match TableName::parse(&named.location) {
+                    Ok(name) if !named.is_metadata() => masked::of_table(self.pipelines()?, &name, *kind),
+                    _ => Hidden::new(),
+                }
+            }
+            Meaning::Topic(topic) => {
+                masked::of_messages(self.pipelines()?.iter().filter(|pipeline| names(pipeline, topic)))
+            }
+            Meaning::Source(name) => {
+                masked::of_messages(self.pipelines()?.iter().filter(|pipeline| pipeline.contract.name == *name))
+            }
+            Meaning::Tables => Hidden::new(),
+        })
     }
 
     async fn relation(
@@ -213,10 +238,7 @@ impl<'a> Opener<'a> {
             let problem = self.wrong.at(at, "there are no brokers: [kafka] is not in validator.toml");
             return Err(vec![problem.hint("write [kafka] with `brokers = \"localhost:9092\"`")].into());
         };
-        let of_topic = |pipeline: &&Pipeline| {
-            pipeline.contract.source.is_none() && pipeline.contract.topics.iter().any(|name| name == topic)
-        };
-        let mut naming = self.pipelines()?.iter().filter(of_topic);
+        let mut naming = self.pipelines()?.iter().filter(|pipeline| names(pipeline, topic));
         let (pipeline, other) = (naming.next().cloned(), naming.next().map(|other| other.contract.name.clone()));
         if let (Some(pipeline), Some(other)) = (&pipeline, other) {
             let (name, other) = (&pipeline.contract.name, identifier(&other));
@@ -351,6 +373,11 @@ impl<'a> Opener<'a> {
             [("name", Arc::new(names)), ("kind", Arc::new(kinds)), ("named_by", Arc::new(named_by))];
         Ok(RecordBatch::try_from_iter(columns).expect("the columns are equally long"))
     }
+}
+
+/// Whether it is a pipeline of this topic of the brokers.
+fn names(pipeline: &Pipeline, topic: &str) -> bool {
+    pipeline.contract.source.is_none() && pipeline.contract.topics.iter().any(|name| name == topic)
 }
 
 /// Opens topics from a point in time on.

@@ -1,23 +1,24 @@
 //! Where an answer goes: stdout as it comes, or a file that is there whole or not at all.
 
-use std::fs::{File, OpenOptions, Permissions};
+use std::error::Error;
+use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, StringArray};
-use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use arrow_cast::{CastOptions, cast_with_options};
+use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
-use tempfile::NamedTempFile;
 
 use super::cells::text;
 use super::grid::Grid;
 use super::lines;
 use crate::cli::AnswerFormat;
 use crate::failure::Failure;
+use crate::report::{BegunFile, WrittenFile, begin};
 use crate::terminal::Terminal;
 
 /// Bytes of a row group on its way: what is written of a Parquet file at once.
@@ -49,9 +50,7 @@ enum Rows {
 
 enum Target {
     Stdout(BufWriter<io::Stdout>),
-    /// A pipe or a device: nothing can be put in its place.
-    Open(PathBuf, BufWriter<File>),
-    File(PathBuf, BufWriter<NamedTempFile>),
+    File(Box<BegunFile>),
 }
 
 impl Sink {
@@ -60,9 +59,13 @@ impl Sink {
     /// # Errors
     /// The file cannot be written.
     pub fn new(format: AnswerFormat, output: Option<&Path>, schema: &SchemaRef) -> Result<Self, Failure> {
-        let mut target = match output {
+        let is_stdout = output.is_none_or(|path| path == Path::new("/dev/stdout") && format != AnswerFormat::Parquet);
+        let mut target = match output.filter(|_| !is_stdout) {
             None => Target::Stdout(BufWriter::new(io::stdout())),
-            Some(path) => Target::open(path)?,
+            Some(path) => {
+                let begun = begin(path).map_err(|source| Failure::Write { path: path.to_owned(), source })?;
+                Target::File(Box::new(begun))
+            }
         };
         let rows = match format {
             AnswerFormat::Table => Rows::Table(Box::new(Grid::new(schema))),
@@ -76,7 +79,7 @@ impl Sink {
                 let schema = storable(schema);
                 let level = ZstdLevel::try_new(3).expect("3 is a level of zstd");
                 let properties = WriterProperties::builder().set_compression(Compression::ZSTD(level)).build();
-                let file = target.file().map_err(|source| target.failed(source))?;
+                let file = target.handle().map_err(|source| target.failed(source))?;
                 let writer = ArrowWriter::try_new(file, Arc::clone(&schema), Some(properties));
                 Rows::Parquet(Box::new(writer.map_err(|e| target.failed(io::Error::other(e)))?), schema)
             }
@@ -94,15 +97,20 @@ impl Sink {
                 grid.add(batch);
                 Ok(())
             }
-            Rows::Jsonl => lines::jsonl(self.target.writer(), batch).and_then(|()| self.target.flush_stdout()),
-            Rows::Csv => lines::csv(self.target.writer(), batch).and_then(|()| self.target.flush_stdout()),
+            Rows::Jsonl => lines::jsonl(self.target.writer(), batch).and_then(|()| self.target.show()),
+            Rows::Csv => lines::csv(self.target.writer(), batch).and_then(|()| self.target.show()),
             Rows::Parquet(writer, schema) => write_parquet(writer, schema, batch),
         };
         match written {
             Ok(()) => Ok(true),
-            Err(error) if self.target.is_stdout() && error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+            Err(error) if self.target.is_left(&error) => Ok(false),
             Err(source) => Err(self.target.failed(source)),
         }
+    }
+
+    /// Whether what is written is read at once, by whoever is at the other end.
+    pub fn is_direct(&self) -> bool {
+        self.target.is_direct()
     }
 
     /// Whether no more can be held: an answer for people is shown when its last row is known.
@@ -117,7 +125,13 @@ impl Sink {
     pub fn finish(mut self, terminal: &Terminal, end: End) -> Result<(), Failure> {
         let is_kept = match end {
             End::Whole => true,
-            End::Cut => self.target.is_stdout(),
+            // A Parquet file that ends as one is whole.
+            // A table without a row would say that there is none.
+            End::Cut => match &self.rows {
+                Rows::Parquet(..) => false,
+                Rows::Table(grid) => self.target.is_direct() && !grid.is_empty(),
+                Rows::Jsonl | Rows::Csv => self.target.is_direct(),
+            },
             End::Failed => false,
         };
         if !is_kept {
@@ -125,9 +139,9 @@ impl Sink {
         }
         let written = match self.rows {
             Rows::Table(grid) => {
-                let (palette, width) = match self.target.is_stdout() {
-                    true => (terminal.palette(), terminal.width_of_answers()),
-                    false => (crate::render::Palette::PLAIN, None),
+                let (palette, width) = match &self.target {
+                    Target::Stdout(_) => (terminal.palette(), terminal.width_of_answers()),
+                    Target::File(_) => (crate::render::Palette::PLAIN, None),
                 };
                 self.target.writer().write_all(grid.render(palette, width).as_bytes())
             }
@@ -135,7 +149,7 @@ impl Sink {
             Rows::Parquet(writer, _) => writer.close().map(drop).map_err(io::Error::other),
         };
         match written {
-            Err(error) if self.target.is_stdout() && error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            Err(error) if self.target.is_left(&error) => Ok(()),
             Err(source) => Err(self.target.failed(source)),
             Ok(()) => self.target.close(),
         }
@@ -143,70 +157,73 @@ impl Sink {
 }
 
 impl Target {
-    fn open(path: &Path) -> Result<Self, Failure> {
-        let failed = |source| Failure::Write { path: path.to_owned(), source };
-        let is_other = path.metadata().is_ok_and(|there| !there.is_file());
-        if is_other {
-            let file = OpenOptions::new().write(true).open(path).map_err(failed)?;
-            return Ok(Self::Open(path.to_owned(), BufWriter::new(file)));
-        }
-        // A link stays, and what it points to is written.
-        let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mode = Permissions::from_mode(0o666);
-        let file =
-            tempfile::Builder::new().prefix(".validator-").permissions(mode).tempfile_in(folder).map_err(failed)?;
-        Ok(Self::File(path, BufWriter::new(file)))
-    }
-
     fn writer(&mut self) -> &mut dyn Write {
         match self {
             Self::Stdout(out) => out,
-            Self::Open(_, out) => out,
-            Self::File(_, out) => out,
+            Self::File(begun) => begun.writer(),
         }
     }
 
     /// A second handle of the file.
-    fn file(&self) -> io::Result<File> {
+    fn handle(&self) -> io::Result<File> {
         match self {
             Self::Stdout(_) => Err(io::Error::other("a Parquet file is no text for a terminal")),
-            Self::Open(_, out) => out.get_ref().try_clone(),
-            Self::File(_, out) => out.get_ref().as_file().try_clone(),
+            Self::File(begun) => begun.handle(),
         }
     }
 
-    fn is_stdout(&self) -> bool {
-        matches!(self, Self::Stdout(_))
+    /// Whether what is written is read at once.
+    fn is_direct(&self) -> bool {
+        match self {
+            Self::Stdout(_) => true,
+            Self::File(begun) => begun.is_direct(),
+        }
+    }
+
+    /// Whether the reader went away: nobody wants the rest.
+    fn is_left(&self, error: &io::Error) -> bool {
+        self.is_direct() && is_broken_pipe(error)
     }
 
     /// Who watches sees rows as they come.
-    fn flush_stdout(&mut self) -> io::Result<()> {
-        if let Self::Stdout(out) = self { out.flush() } else { Ok(()) }
+    fn show(&mut self) -> io::Result<()> {
+        if self.is_direct() { self.writer().flush() } else { Ok(()) }
     }
 
     fn failed(&self, source: io::Error) -> Failure {
         match self {
             Self::Stdout(_) => Failure::Stdout(source),
-            Self::Open(path, _) | Self::File(path, _) => Failure::Write { path: path.clone(), source },
+            Self::File(begun) => Failure::Write { path: begun.path().to_owned(), source },
         }
     }
 
     fn close(self) -> Result<(), Failure> {
         match self {
             Self::Stdout(mut out) => match out.flush() {
-                Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Stdout(error)),
+                Err(error) if !is_broken_pipe(&error) => Err(Failure::Stdout(error)),
                 _ => Ok(()),
             },
-            Self::Open(path, mut out) => out.flush().map_err(|source| Failure::Write { path, source }),
-            Self::File(path, out) => {
-                let failed = |source| Failure::Write { path: path.clone(), source };
-                let file = out.into_inner().map_err(|error| failed(error.into_error()))?;
-                file.as_file().sync_all().map_err(failed)?;
-                file.persist(&path).map(drop).map_err(|error| failed(error.error))
+            Self::File(begun) => {
+                let (path, is_direct) = (begun.path().to_owned(), begun.is_direct());
+                match begun.whole().and_then(WrittenFile::keep) {
+                    Err(error) if is_direct && is_broken_pipe(&error) => Ok(()),
+                    kept => kept.map_err(|source| Failure::Write { path, source }),
+                }
             }
         }
     }
+}
+
+/// Whether it is one, or was caused by one: the writer of Parquet has errors of its own.
+fn is_broken_pipe(error: &io::Error) -> bool {
+    let mut at: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = at {
+        if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
+            return true;
+        }
+        at = error.source();
+    }
+    false
 }
 
 /// The columns as a Parquet file holds them: what it has no type for is text.
@@ -215,6 +232,12 @@ fn storable(schema: &SchemaRef) -> SchemaRef {
         DataType::Interval(_) | DataType::Duration(_) | DataType::Null => {
             Field::new(field.name(), DataType::Utf8, true)
         }
+        // Parquet counts no whole seconds: other readers would see numbers.
+        DataType::Timestamp(TimeUnit::Second, zone) => {
+            Field::new(field.name(), DataType::Timestamp(TimeUnit::Millisecond, zone.clone()), true)
+        }
+        DataType::Time32(TimeUnit::Second) => Field::new(field.name(), DataType::Time32(TimeUnit::Millisecond), true),
+        DataType::Date64 => Field::new(field.name(), DataType::Date32, true),
         ty => Field::new(field.name(), ty.clone(), true),
     };
     Arc::new(Schema::new(schema.fields().iter().map(field).collect::<Vec<_>>()))
@@ -229,7 +252,9 @@ fn write_parquet(writer: &mut ArrowWriter<File>, schema: &SchemaRef, batch: &Rec
             let texts = (0..column.len()).map(|row| text(column.as_ref(), row));
             return Ok(Arc::new(texts.collect::<StringArray>()));
         }
-        arrow_cast::cast(column, field.data_type()).map_err(io::Error::other)
+        // What does not fit is said, and not left out.
+        let strict = CastOptions { safe: false, ..CastOptions::default() };
+        cast_with_options(column, field.data_type(), &strict).map_err(io::Error::other)
     });
     let columns = columns.collect::<io::Result<Vec<_>>>()?;
     let options = arrow_array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));

@@ -75,6 +75,12 @@ impl Wrong {
             QueryError::NotOne { .. } => {
                 self.at(None, error.to_string()).hint("`validator sql --help` has examples of queries")
             }
+            QueryError::Masked { columns, all, .. } => {
+                let place = columns.iter().find_map(|name| self.place_of(name));
+                let names: Vec<String> = all.iter().map(|name| identifier(name)).collect();
+                let hint = format!("`SELECT * EXCEPT ({})` does without; `--unmasked` reads all", names.join(", "));
+                self.at(place, error.to_string()).hint(hint)
+            }
             QueryError::Value { .. } => self
                 .at(None, error.to_string())
                 .hint("TRY_CAST gives NULL where CAST fails; a condition leaves rows out"),
@@ -117,7 +123,7 @@ fn name_length(text: &str) -> usize {
     loop {
         let rest = &text[length..];
         let word = match rest.strip_prefix('"') {
-            Some(quoted) => quoted.find('"').map_or(rest.len(), |end| end + 2),
+            Some(quoted) => quoted_length(quoted).map_or(rest.len(), |end| end + 2),
             None => rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len()),
         };
         length += word;
@@ -126,6 +132,18 @@ fn name_length(text: &str) -> usize {
             Some(c) if word > 0 && (c.is_alphanumeric() || c == '_' || c == '"') => length += 1,
             _ => return length,
         }
+    }
+}
+
+/// The bytes of a quoted name up to the quote that ends it; a doubled one stands for itself.
+fn quoted_length(text: &str) -> Option<usize> {
+    let mut from = 0;
+    loop {
+        let end = from + text[from..].find('"')?;
+        if !text[end + 1..].starts_with('"') {
+            return Some(end);
+        }
+        from = end + 2;
     }
 }
 

@@ -12,7 +12,7 @@ mod new_fields;
 mod proxy;
 mod ranges;
 mod retention;
-mod schema_change;
+pub mod schema_change;
 mod secured;
 pub mod stage;
 pub mod trades;

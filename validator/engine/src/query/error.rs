@@ -85,6 +85,16 @@ pub enum QueryError {
         /// Where.
         at: Option<Place>,
     },
+    /// It reads columns that must not be read.
+    #[error("{} values that pipeline {pipeline} masks", holding(columns))]
+    Masked {
+        /// Those that it reads.
+        columns: Vec<String>,
+        /// All such columns of the relation.
+        all: Vec<String>,
+        /// The pipeline.
+        pipeline: String,
+    },
     /// A value that the query cannot be computed with.
     #[error("the query fails on a value: {words}")]
     Value {
@@ -141,6 +151,7 @@ impl QueryError {
             | Self::NoColumn { .. }
             | Self::NoFunction { .. }
             | Self::Plan { .. }
+            | Self::Masked { .. }
             | Self::Value { .. } => true,
             Self::Resources { .. }
             | Self::Runtime { .. }
@@ -203,6 +214,12 @@ impl QueryError {
             _ => Self::Value { words: words(&error) },
         }
     }
+}
+
+/// `` `a` holds `` or `` `a`, `b` hold ``.
+fn holding(columns: &[String]) -> String {
+    let names: Vec<String> = columns.iter().map(|name| format!("`{name}`")).collect();
+    format!("{} {}", names.join(", "), if names.len() == 1 { "holds" } else { "hold" })
 }
 
 impl From<QueryError> for DataFusionError {

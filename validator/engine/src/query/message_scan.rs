@@ -231,7 +231,9 @@ impl DisplayAs for MessageScan {
             partitions += 1;
             offsets += ranges.iter().map(|range| range.end - range.start).sum::<i64>();
         }
-        write!(f, "MessageScan: partitions={partitions}, offsets={offsets}")?;
+        // What is decoded of each payload: nothing where nothing is asked of it.
+        let fields: Vec<&str> = self.reading.fields.iter().map(|field| field.name.as_str()).collect();
+        write!(f, "MessageScan: partitions={partitions}, offsets={offsets}, fields=[{}]", fields.join(", "))?;
         self.limit.map_or(Ok(()), |limit| write!(f, ", limit={limit}"))
     }
 }

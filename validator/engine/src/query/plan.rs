@@ -10,14 +10,16 @@ use arrow_schema::{Field, Schema, SchemaRef};
 use datafusion::catalog::{CatalogProvider, MemTable, MemoryCatalogProvider, MemorySchemaProvider, TableProvider};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
-use datafusion::execution::{SendableRecordBatchStream, SessionState};
+use datafusion::execution::{SendableRecordBatchStream, SessionState, TaskContext};
 use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::{DataFrame, SQLOptions, SessionConfig, SessionContext};
 use datafusion::sql::TableReference;
 use futures::StreamExt;
 use validator_core::schema::{Type, UTC};
 
 use super::error::QueryError;
+use super::guarded::{Guarded, Hidden};
 use super::lake_table::{LakeTable, VIRTUAL};
 use super::message_table::MessageTable;
 use super::statement::Parsed;
@@ -45,10 +47,24 @@ pub enum Relation {
     Rows(RecordBatch),
 }
 
+/// A relation that is opened for a query.
+#[derive(Debug)]
+pub struct Opened {
+    /// Its name in the query, in parts.
+    pub parts: Vec<String>,
+    /// Its name from now on, of at most three parts.
+    pub name: Vec<String>,
+    /// What it is.
+    pub relation: Relation,
+    /// Columns that must not be read.
+    pub hidden: Hidden,
+}
+
 /// A query that is planned.
 #[derive(Debug)]
 pub struct Query {
-    frame: DataFrame,
+    plan: Arc<dyn ExecutionPlan>,
+    task: Arc<TaskContext>,
     schema: SchemaRef,
 }
 
@@ -62,19 +78,15 @@ pub struct Answer {
 const CATALOG: &str = "validator";
 const SCHEMA: &str = "tables";
 
-/// Plans a query over what its relations mean, each with the name of at most three parts that it has from now on.
+/// Plans a query over what its relations mean. Nothing is read yet, but all that can be wrong with the query is known.
 ///
 /// # Errors
-/// A column is not there, a type does not fit, a function is unknown.
-pub async fn plan(
-    parsed: Parsed,
-    relations: Vec<(Vec<String>, Vec<String>, Relation)>,
-    limits: &Limits,
-) -> Result<Query, QueryError> {
-    let context = session(limits)?;
+/// A column is not there or must not be read, a type does not fit, a function is unknown.
+pub async fn plan(parsed: Parsed, relations: Vec<Opened>, limits: Limits) -> Result<Query, QueryError> {
+    let context = session(&limits)?;
     let mut renamed = BTreeMap::new();
-    for (parts, name, relation) in relations {
-        register(&context, &name, provider(relation, &parsed)?)?;
+    for Opened { parts, name, relation, hidden } in relations {
+        register(&context, &name, Guarded::over(provider(relation, &parsed)?, hidden))?;
         renamed.insert(parts, name);
     }
     let statement = parsed.renamed(&renamed)?;
@@ -84,12 +96,9 @@ pub async fn plan(
     let options = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
     options.verify_plan(&plan).map_err(QueryError::of_plan)?;
     if let LogicalPlan::DescribeTable(table) = &plan {
-        let frame = context.read_batch(described(&table.schema)?).map_err(QueryError::of_plan)?;
-        let schema = answer_schema(frame.logical_plan());
-        return Ok(Query { frame, schema });
+        return Query::of(context.read_batch(described(&table.schema)?).map_err(QueryError::of_plan)?).await;
     }
-    let schema = answer_schema(&plan);
-    Ok(Query { frame: DataFrame::new(state, plan), schema })
+    Query::of(DataFrame::new(state, plan)).await
 }
 
 fn session(limits: &Limits) -> Result<SessionContext, QueryError> {
@@ -201,6 +210,17 @@ fn answer_schema(plan: &LogicalPlan) -> SchemaRef {
 }
 
 impl Query {
+    async fn of(frame: DataFrame) -> Result<Self, QueryError> {
+        let (schema, task) = (answer_schema(frame.logical_plan()), Arc::new(frame.task_ctx()));
+        if let LogicalPlan::Explain(explain) = frame.logical_plan() {
+            // EXPLAIN itself would answer with the reason why there is no plan, as if that was one.
+            let (state, _) = frame.clone().into_parts();
+            state.create_physical_plan(&explain.plan).await.map_err(QueryError::of_plan)?;
+        }
+        let plan = frame.create_physical_plan().await.map_err(QueryError::of_plan)?;
+        Ok(Self { plan, task, schema })
+    }
+
     /// The columns of the answer.
     pub fn schema(&self) -> &SchemaRef {
         &self.schema
@@ -209,9 +229,9 @@ impl Query {
     /// Begins to read.
     ///
     /// # Errors
-    /// The plan cannot be made or begun.
-    pub async fn run(self) -> Result<Answer, QueryError> {
-        let stream = self.frame.execute_stream().await.map_err(QueryError::of_plan)?;
+    /// It cannot be begun.
+    pub fn run(self) -> Result<Answer, QueryError> {
+        let stream = execute_stream(self.plan, self.task).map_err(QueryError::of_plan)?;
         Ok(Answer { stream, schema: self.schema })
     }
 }

@@ -21,6 +21,8 @@ use crate::limits::{QUERY_BYTES_MAX, QUERY_OPERATORS_MAX};
 pub struct Parsed {
     statement: Statement,
     relations: BTreeMap<Vec<String>, Option<Place>>,
+    /// Names that the query itself defines somewhere.
+    defined: BTreeSet<String>,
     named: BTreeSet<String>,
 }
 
@@ -58,11 +60,8 @@ pub fn parse(sql: &str) -> Result<Parsed, QueryError> {
     with_digits(tree, 6);
     let _ = VisitMut::visit(tree, &mut OnceInStar);
     let Names { mut relations, ctes, functions, columns } = names;
-    relations.retain(|parts, _| match parts.as_slice() {
-        [name] => !ctes.contains(name) && !functions.contains(name),
-        _ => true,
-    });
-    Ok(Parsed { statement, relations, named: columns })
+    relations.retain(|parts, _| !matches!(parts.as_slice(), [name] if functions.contains(name)));
+    Ok(Parsed { statement, relations, defined: ctes, named: columns })
 }
 
 /// What SHOW TABLES stands for.
@@ -76,6 +75,11 @@ impl Parsed {
     /// What the query reads: each name once, in parts, with its first place.
     pub fn relations(&self) -> impl Iterator<Item = (&[String], Option<Place>)> {
         self.relations.iter().map(|(parts, at)| (parts.as_slice(), *at))
+    }
+
+    /// Whether a relation may be one that the query defines itself: it may also stand where that one is out of sight.
+    pub fn defines(&self, parts: &[String]) -> bool {
+        matches!(parts, [name] if self.defined.contains(name))
     }
 
     /// Names of columns that stand in the query.

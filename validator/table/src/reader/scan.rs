@@ -24,17 +24,44 @@ use super::rows::{Decoding, Task};
 #[derive(Debug, Clone)]
 pub struct Unread {
     file: Arc<Opened>,
-    todo: Arc<Mutex<VecDeque<Task>>>,
+    todo: Arc<Mutex<Todo>>,
+}
+
+/// Row groups in file order, and what they weigh: asked for whenever a stream looks for work, so that it is kept and not
+/// summed up.
+#[derive(Debug)]
+struct Todo {
+    tasks: VecDeque<Task>,
+    /// Wide enough for whatever footers claim.
+    bytes: u128,
+}
+
+impl Todo {
+    fn new(tasks: Vec<Task>) -> Self {
+        let bytes = tasks.iter().map(weight).sum();
+        Self { tasks: tasks.into(), bytes }
+    }
+
+    fn take(&mut self) -> Option<Task> {
+        let task = self.tasks.pop_front()?;
+        self.bytes -= weight(&task);
+        Some(task)
+    }
+}
+
+/// A row group weighs something even where no column of it is read: one that is left is never nothing.
+fn weight(task: &Task) -> u128 {
+    u128::from(task.group.bytes.max(1))
 }
 
 impl Unread {
     pub(crate) fn new(file: Arc<Opened>, tasks: Vec<Task>) -> Self {
-        Self { file, todo: Arc::new(Mutex::new(tasks.into())) }
+        Self { file, todo: Arc::new(Mutex::new(Todo::new(tasks))) }
     }
 
-    /// Compressed bytes of the columns that are read, in the row groups that no stream has taken.
+    /// Compressed bytes of the columns that are read, in the row groups that no stream has taken; 0 where none is left.
     pub fn bytes(&self) -> u64 {
-        self.todo().iter().map(|task| task.group.bytes.max(1)).sum()
+        u64::try_from(self.todo().bytes).unwrap_or(u64::MAX)
     }
 
     /// Takes row groups until there is none left. A row group that cannot be read ends with its fault and the next one
@@ -44,7 +71,7 @@ impl Unread {
         stream::unfold(scan, Scan::next).boxed()
     }
 
-    fn todo(&self) -> MutexGuard<'_, VecDeque<Task>> {
+    fn todo(&self) -> MutexGuard<'_, Todo> {
         self.todo.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -103,7 +130,7 @@ impl Scan {
             let ahead = self.ahead.take();
             let task = match &ahead {
                 Some(ahead) => ahead.task.clone(),
-                None => self.unread.todo().pop_front()?,
+                None => self.unread.todo().take()?,
             };
             if self.is_dead(&task) {
                 return Some((task.end(0, None), self));
@@ -144,9 +171,9 @@ impl Scan {
     fn fetch_ahead(&mut self) {
         let Ok(handle) = Handle::try_current() else { return };
         let mut todo = self.unread.todo();
-        let Some(task) = todo.front().filter(|task| !self.is_large(task) && !self.is_dead(task)) else { return };
+        let Some(task) = todo.tasks.front().filter(|task| !self.is_large(task) && !self.is_dead(task)) else { return };
         let Some(permit) = self.unread.file.storage.read_ahead(task.group.bytes) else { return };
-        let Some(task) = todo.pop_front() else { return };
+        let Some(task) = todo.take() else { return };
         drop(todo);
         let (file, fetched) = (Arc::clone(&self.unread.file), task.clone());
         let fetch = handle.spawn(async move { fetch(&file, &fetched).await });

@@ -183,7 +183,12 @@ static COMPARE: Table = Table {
         Key::table("ignore", &IGNORE),
         Key::table("drop", &DROP),
         Key::table("tolerate", &TOLERATE),
-        Key::new("mask", Kind::Texts, "[\"email\"]", "Columns whose values nobody is shown, in no output."),
+        Key::new(
+            "mask",
+            Kind::Texts,
+            "[\"email\"]",
+            "Columns whose values nobody is shown, in no output; `validator sql` reads them with `--unmasked` only.",
+        ),
         Key::new(
             "strict_fields",
             Kind::Flag,

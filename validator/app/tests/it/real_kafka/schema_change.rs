@@ -15,7 +15,7 @@ use super::good;
 use super::stage::Stage;
 use super::trades::{self, with};
 
-const FIRST: &str = r#"{"type":"record","name":"Trade","namespace":"market","fields":[
+pub const FIRST: &str = r#"{"type":"record","name":"Trade","namespace":"market","fields":[
     {"name":"id","type":"long"},
     {"name":"price","type":{"type":"bytes","logicalType":"decimal","precision":18,"scale":8}},
     {"name":"venue","type":["null","string"],"default":null}]}"#;
@@ -72,7 +72,7 @@ fn optional(out: &mut Vec<u8>, value: Option<&str>) {
 }
 
 /// Confluent's frame: 0, the schema's id, the record.
-fn frame(schema: u32, id: i64, with_note: bool) -> Vec<u8> {
+pub fn frame(schema: u32, id: i64, with_note: bool) -> Vec<u8> {
     let mut out = vec![0];
     out.extend_from_slice(&schema.to_be_bytes());
     long(&mut out, id);
@@ -90,12 +90,12 @@ fn row(topic: &str, offset: i64, id: i64) -> Vec<Value> {
     row
 }
 
-fn pipeline(topic: &str) -> String {
+pub fn pipeline(topic: &str) -> String {
     trades::pipeline(topic).replace("\"json\"", "\"avro\"")
 }
 
 /// A topic of trades under both schemas; the payloads of `others` follow them.
-fn topic_of(registry: &SchemaRegistry, others: &[Vec<u8>]) -> String {
+pub fn topic_of(registry: &SchemaRegistry, others: &[Vec<u8>]) -> String {
     let cluster = kafka_cluster();
     let topic = unique_name("evolving");
     good(cluster.create_topic(&TopicSpec::new(&topic, 1)));

@@ -202,3 +202,74 @@ fn a_file_is_written_whole_or_not_at_all() {
     let names: Vec<_> = left.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     assert!(!names.iter().any(|name| name.starts_with(".validator")), "{names:?}");
 }
+
+/// What calendars, decimals and floats end at.
+const EXTREMES: &str = "SELECT CAST('NaN' AS DOUBLE) AS nan, CAST('-inf' AS REAL) AS below, CAST('-0.0' AS DOUBLE) AS minus, \
+    CAST('5e-324' AS DOUBLE) AS tiny, CAST('1e300' AS DOUBLE) AS large, CAST(0.1 AS REAL) AS single, \
+    CAST('-0.00000001' AS DECIMAL(18, 8)) AS small, \
+    CAST('99999999999999999999999999999999999999' AS DECIMAL(38, 0)) AS nines, \
+    arrow_cast('9999-12-31T23:59:59.999999Z', 'Timestamp(Microsecond, Some(\"UTC\"))') AS last, \
+    arrow_cast('2024-06-01T00:00:00', 'Timestamp(Second, Some(\"Europe/Berlin\"))') AS berlin, \
+    arrow_cast(CAST('00:00:01' AS TIME), 'Time32(Second)') AS clock, \
+    arrow_cast(-1, 'Timestamp(Nanosecond, None)') AS before, \
+    arrow_cast(9223372036854775807, 'Timestamp(Microsecond, None)') AS beyond, \
+    arrow_cast(2147483647, 'Date32') AS far, DATE '0001-01-01' AS first, \
+    [CAST('NaN' AS DOUBLE), NULL] AS list, arrow_cast(18446744073709551615, 'UInt64') AS most";
+
+#[test]
+fn values_at_the_ends_of_their_types_are_exact_in_each_format() {
+    let folder = written(&trades());
+    assert_snapshot!(ask(&folder, "--format jsonl", EXTREMES).all(), @r#"
+    exit 0
+    --- stdout
+    {"nan":"NaN","below":"-Infinity","minus":-0.0,"tiny":5e-324,"large":1e+300,"single":0.1,"small":"-0.00000001","nines":"99999999999999999999999999999999999999","last":"9999-12-31T23:59:59.999999Z","berlin":"2024-05-31T22:00:00Z","clock":"00:00:01","before":"1969-12-31T23:59:59.999999999","beyond":"9223372036854775807 µs","far":"2147483647 days","first":"0001-01-01","list":["NaN",null],"most":"18446744073709551615"}
+    "#);
+    assert_snapshot!(ask(&folder, "--format csv", EXTREMES).all(), @r#"
+    exit 0
+    --- stdout
+    nan,below,minus,tiny,large,single,small,nines,last,berlin,clock,before,beyond,far,first,list,most
+    NaN,-Infinity,-0.0,5e-324,1e+300,0.1,-0.00000001,99999999999999999999999999999999999999,9999-12-31T23:59:59.999999Z,2024-05-31T22:00:00Z,00:00:01,1969-12-31T23:59:59.999999999,9223372036854775807 µs,2147483647 days,0001-01-01,"[""NaN"",null]",18446744073709551615
+    "#);
+    assert_snapshot!(ask(&folder, "", EXTREMES).all(), @r#"
+    exit 0
+    --- stdout
+    nan      below  minus    tiny   large  single        small                                   nines  last                         berlin                clock     before                         beyond                  far              first       list                          most
+    ───  ─────────  ─────  ──────  ──────  ──────  ───────────  ──────────────────────────────────────  ───────────────────────────  ────────────────────  ────────  ─────────────────────────────  ──────────────────────  ───────────────  ──────────  ────────────  ────────────────────
+    NaN  -Infinity   -0.0  5e-324  1e+300     0.1  -0.00000001  99999999999999999999999999999999999999  9999-12-31T23:59:59.999999Z  2024-05-31T22:00:00Z  00:00:01  1969-12-31T23:59:59.999999999  9223372036854775807 µs  2147483647 days  0001-01-01  ["NaN",null]  18446744073709551615
+    1 row
+    "#);
+    assert_eq!(ask(&folder, "--format parquet --output a.parquet", EXTREMES).all(), "exit 0\n");
+    let file = fs::File::open(folder.join("a.parquet")).expect("the file is there");
+    let reader = parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(file).expect("it is Parquet");
+    // As a reader sees it that knows nothing of Arrow.
+    let columns = reader.parquet_schema().columns().iter();
+    let types: Vec<String> = columns.map(|c| format!("{} {:?}", c.path(), c.logical_type_ref())).collect();
+    assert_snapshot!(types.join("\n"), @r#"
+    "nan" None
+    "below" None
+    "minus" None
+    "tiny" None
+    "large" None
+    "single" None
+    "small" Some(Decimal { scale: 8, precision: 18 })
+    "nines" Some(Decimal { scale: 0, precision: 38 })
+    "last" Some(Timestamp { is_adjusted_to_u_t_c: true, unit: MICROS })
+    "berlin" Some(Timestamp { is_adjusted_to_u_t_c: true, unit: MILLIS })
+    "clock" Some(Time { is_adjusted_to_u_t_c: false, unit: MILLIS })
+    "before" Some(Timestamp { is_adjusted_to_u_t_c: false, unit: NANOS })
+    "beyond" Some(Timestamp { is_adjusted_to_u_t_c: false, unit: MICROS })
+    "far" Some(Date)
+    "first" Some(Date)
+    "list.list.item" None
+    "most" Some(Integer { bit_width: 64, is_signed: false })
+    "#);
+}
+
+#[test]
+fn an_instant_that_a_file_cannot_hold_is_said_and_not_left_out() {
+    let folder = written(&trades());
+    let query = "SELECT arrow_cast(9223372036854775807, 'Timestamp(Second, None)') AS beyond";
+    assert_eq!(rows(&folder, "", query), [r#"{"beyond":"9223372036854775807 s"}"#]);
+    let ran = ask(&folder, "--format parquet --output a.parquet", query);
+    assert_eq!((ran.exit, folder.join("a.parquet").exists()), (3, false), "{}", ran.all());
+}

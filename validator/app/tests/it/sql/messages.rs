@@ -59,6 +59,23 @@ fn filters_on_positions_are_pushed_into_the_read() {
 }
 
 #[test]
+fn only_the_fields_that_are_needed_are_decoded() {
+    let folder = written(&trades());
+    for (query, fields) in [
+        ("SELECT count(*) FROM source.trades", ""),
+        ("SELECT _partition, max(_offset) FROM source.trades GROUP BY _partition", ""),
+        ("SELECT _value FROM source.trades", ""),
+        ("SELECT price FROM source.trades", "price"),
+        ("SELECT count(*) FROM source.trades WHERE id = 'a'", "id"),
+        // What is wrong with a message is known only when all of it is decoded.
+        ("SELECT _error FROM source.trades", "id, price, at"),
+    ] {
+        let plan = ask(&folder, "", &format!("EXPLAIN {query}")).stdout;
+        assert!(plan.contains(&format!("offsets=5, fields=[{fields}]")), "{query}\n{plan}");
+    }
+}
+
+#[test]
 fn a_source_of_parquet_rows_has_their_columns() {
     let folder = written(&trades());
     let export =

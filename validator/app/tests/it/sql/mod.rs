@@ -1,11 +1,18 @@
 //! `validator sql`, as a user types it: what is answered, in which format, and what is refused.
 
+mod attacked;
+mod avro;
 mod formats;
+mod inspected;
 mod lake;
 mod limits;
+mod masked;
 mod messages;
 mod queries;
+mod readers;
 mod refused;
+mod remote;
+mod written;
 
 use std::path::Path;
 
