@@ -1,4 +1,4 @@
-//! The wheel: maturin packs the binary, pip installs it into a fresh virtual environment, and it is tried there.
+//! The wheel: pip has maturin pack the binary, installs it into a fresh virtual environment, and it is tried there.
 //!
 //! maturin builds what it packs by `cargo rustc` of one package. That would build half of the dependencies once more, with
 //! fewer features than the tests need, so this program stands in for its cargo (`CARGO`, see [`as_cargo`]) and gives it the
@@ -29,13 +29,14 @@ pub fn make(binary: &Binary) -> Done {
     let python = PathBuf::from(output(prefetch)?.trim());
     let us = std::env::current_exe().map_err(|error| Failure::Machine(format!("no path of this program: {error}")))?;
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut maturin = Command::new(python);
-    maturin.args(["-m", "maturin", "build", "--offline", "--out"]).arg(&wheels).current_dir(root());
-    if binary.profile == Profile::Dev {
-        maturin.args(["--profile", "dev"]);
-    }
-    maturin.env("CARGO", us).env(REAL_CARGO, cargo).env(BINARY, &binary.path);
-    run(maturin)?;
+    // As `pip install .` does it, with the maturin that is there instead of one from an index.
+    let mut pip = Command::new(python);
+    pip.args(["-m", "pip", "wheel", "--quiet", "--disable-pip-version-check", "--no-index", "--no-deps"]);
+    pip.args(["--no-build-isolation", "--wheel-dir"]).arg(&wheels).arg(".").current_dir(root());
+    let profile = if binary.profile == Profile::Dev { "--profile dev" } else { "" };
+    pip.env("MATURIN_PEP517_ARGS", format!("--offline {profile}"));
+    pip.env("CARGO", us).env(REAL_CARGO, cargo).env(BINARY, &binary.path);
+    run(pip)?;
     let wheel = only_file(&wheels)?;
     println!("{}: {} MB", wheel.display(), fs::metadata(&wheel).map_or(0, |metadata| metadata.len() / 1_000_000));
     let environment = binary.folder.join("trial");

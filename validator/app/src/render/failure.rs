@@ -9,6 +9,7 @@ use super::paint::{Palette, Role};
 use super::problem::problems;
 use crate::config::ConfigError;
 use crate::failure::Failure;
+use validator_engine::message_reader::ReadError;
 use validator_engine::query::QueryError;
 use validator_engine::reconcile::RunError;
 use validator_table::{CatalogError, StorageError, TableError};
@@ -34,6 +35,7 @@ fn hint(failure: &Failure) -> String {
         Failure::Run(RunError::NotOffsets(_)) => {
             "name the columns that hold Kafka's own offsets: `columns = [\"topic\", \"partition\", \"offset\"]`"
         }
+        Failure::Run(RunError::Messages(ReadError::Unsampled { source, .. })) => return tap_hint(source),
         Failure::Run(RunError::Messages(_)) => "`validator check PIPELINE` tries the contract on a sample of messages",
         Failure::Run(RunError::Findings(_)) => "`df -h` shows whether `temp` in [service] of validator.toml has room",
         Failure::Run(_) => {
@@ -63,7 +65,7 @@ fn tap_hint(error: &TapError) -> String {
         TapError::BrokersUnreachable { .. } | TapError::TopicMissing { .. } | TapError::Stalled { .. } => {
             "`kcat -L -b BROKERS` shows whether the brokers of [kafka] answer, and their topics"
         }
-        TapError::TopicForbidden { topic } => {
+        TapError::TopicForbidden { topic, .. } => {
             return format!(
                 "`kafka-acls --list --topic {topic}` shows who may DESCRIBE and READ it; no group is needed"
             );
