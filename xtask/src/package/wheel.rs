@@ -30,10 +30,14 @@ pub fn make(binary: &Binary) -> Done {
     let us = std::env::current_exe().map_err(|error| Failure::Machine(format!("no path of this program: {error}")))?;
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     // As `pip install .` does it, with the maturin that is there instead of one from an index.
-    let mut pip = Command::new(python);
+    let mut pip = Command::new(&python);
     pip.args(["-m", "pip", "wheel", "--quiet", "--disable-pip-version-check", "--no-index", "--no-deps"]);
     pip.args(["--no-build-isolation", "--wheel-dir"]).arg(&wheels).arg(".").current_dir(root());
     let profile = if binary.profile == Profile::Dev { "--profile dev" } else { "" };
+    // It calls maturin by its name.
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let folders = python.parent().map(PathBuf::from).into_iter().chain(std::env::split_paths(&folders));
+    pip.env("PATH", std::env::join_paths(folders).map_err(|error| Failure::Machine(format!("PATH: {error}")))?);
     pip.env("MATURIN_PEP517_ARGS", format!("--offline {profile}"));
     pip.env("CARGO", us).env(REAL_CARGO, cargo).env(BINARY, &binary.path);
     run(pip)?;

@@ -96,7 +96,7 @@ pub fn read(tap: &dyn Tap, wanted: Vec<Wanted>, is_whole: bool) -> Result<RawMes
     for ended in &end.partitions {
         if let Some(failure) = &ended.failure {
             let tp = tap.partitions()[ended.partition.0 as usize].tp.clone();
-            return Err(Failure::Run(ReadError::Unsampled { tp, source: Arc::clone(failure) }.into()));
+            return Err(Failure::Sample(ReadError::Unsampled { tp, source: Arc::clone(failure) }));
         }
     }
     sample.is_whole &= !end.stopped;

@@ -27,7 +27,11 @@ pub fn failure(failure: &Failure, palette: Palette, width: usize) -> String {
 /// One thing to do: a command to run, or a line to write.
 fn hint(failure: &Failure) -> String {
     let hint = match failure {
-        Failure::Tap(error) | Failure::Run(RunError::Holes(error)) => return tap_hint(error),
+        Failure::Tap(error) | Failure::Run(RunError::Holes(error)) | Failure::Sample(ReadError::Tap(error)) => {
+            return tap_hint(error);
+        }
+        Failure::Sample(ReadError::Unsampled { source, .. }) => return tap_hint(source),
+        Failure::Sample(_) => "`validator check --offline` looks at the files alone",
         Failure::Table(error) => table_hint(error),
         Failure::Name(_) => "a table is `catalog.namespace.table`, its catalog one of validator.toml",
         Failure::Encode(_) => "`[compare] ignore = { COLUMN = \"reason\" }` leaves a column out",
@@ -35,7 +39,6 @@ fn hint(failure: &Failure) -> String {
         Failure::Run(RunError::NotOffsets(_)) => {
             "name the columns that hold Kafka's own offsets: `columns = [\"topic\", \"partition\", \"offset\"]`"
         }
-        Failure::Run(RunError::Messages(ReadError::Unsampled { source, .. })) => return tap_hint(source),
         Failure::Run(RunError::Messages(_)) => "`validator check PIPELINE` tries the contract on a sample of messages",
         Failure::Run(RunError::Findings(_)) => "`df -h` shows whether `temp` in [service] of validator.toml has room",
         Failure::Run(_) => {
