@@ -132,7 +132,7 @@ pub(crate) fn problems_of(
     let clock = Clock { judged_at_ms: now_ms, settle_ms: 0, give_up_ms: 0 };
     let _entered = runtime.enter();
     let run = open::run(pipeline, service, &sides, clock, &request, Progress::none())?;
-    let found = sample(&run.messages).map_err(|error| Failure::Run(error.into()))?;
+    let found = sample(&run.messages).map_err(Failure::Sample)?;
     let problems = of_sample(pipeline, &run.messages.binding, &found);
     let explained = if depth == Depth::Explained { Some(explained(&run)?) } else { None };
     Ok(Checked { problems, sample: Some(found), explained })

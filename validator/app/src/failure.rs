@@ -48,6 +48,9 @@ pub enum Failure {
     /// The run.
     #[error("reconcile")]
     Run(#[from] RunError),
+    /// A look at some messages.
+    #[error("look at messages of the topic")]
+    Sample(#[source] ReadError),
     /// A query.
     #[error("answer the query")]
     Query(#[from] QueryError),
@@ -118,6 +121,7 @@ impl Failure {
         match self {
             Self::Config(_) | Self::Problems(_) | Self::Name(_) | Self::Encode(_) | Self::Segments(_) => Exit::Usage,
             Self::Run(RunError::NotOffsets(_) | RunError::Messages(ReadError::Map { .. })) => Exit::Usage,
+            Self::Sample(ReadError::Map { .. }) => Exit::Usage,
             Self::Tap(error) if !is_failing_source(error) => Exit::Usage,
             Self::Table(error) if error.is_usage() => Exit::Usage,
             Self::Init(error) => error.exit(),

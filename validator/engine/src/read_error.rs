@@ -1,5 +1,8 @@
 //! Why messages could not be read.
 
+use std::sync::Arc;
+
+use validator_core::position::TopicPartition;
 use validator_tap::{DecoderError, TapError};
 
 use crate::expr::ExprError;
@@ -13,6 +16,14 @@ pub enum ReadError {
     /// The format cannot deliver a field.
     #[error("prepare the decoder")]
     Decoder(#[from] DecoderError),
+    /// A sample of a partition could not be read: what there was of it says nothing of the rest.
+    #[error("read a sample of {tp}")]
+    Unsampled {
+        /// The partition.
+        tp: TopicPartition,
+        /// Why.
+        source: Arc<TapError>,
+    },
     /// What was read once could not be read again.
     #[error("{tp} could not be read again: {failure}")]
     Lost {

@@ -34,6 +34,18 @@ pub struct Sample {
 pub fn sample(side: &MessageSide) -> Result<Sample, ReadError> {
     let mut sample = Sample::default();
     let ends = ends(side);
+    let read = side.tap.read(&ends, &mut |message| {
+        let names: Option<Names> = message.payload.and_then(|payload| serde_json::from_slice(payload).ok());
+        sample.names.extend(names.unwrap_or_default().into_keys());
+        ControlFlow::Continue(())
+    })?;
+    let of = |partition: PartitionIndex| side.tap.partitions()[partition.0 as usize].tp.clone();
+    // Nothing that could not be looked at is sound.
+    for ended in read.partitions {
+        if let Some(source) = ended.failure {
+            return Err(ReadError::Unsampled { tp: of(ended.partition), source });
+        }
+    }
     let seen = side.read(&ends, &mut |batch| {
         sample.messages += batch.len() as u64;
         sample.judged += batch.states.iter().filter(|state| **state == MessageState::Judged).count() as u64;
@@ -42,12 +54,13 @@ pub fn sample(side: &MessageSide) -> Result<Sample, ReadError> {
         }
         ControlFlow::Continue(())
     })?;
+    for (index, partition) in seen.partitions.iter().enumerate() {
+        if let Some(failure) = &partition.failure {
+            let tp = of(PartitionIndex(index as u32)).to_string();
+            return Err(ReadError::Lost { tp, failure: failure.clone() });
+        }
+    }
     sample.unknown_fields = seen.unknown_fields;
-    side.tap.read(&ends, &mut |message| {
-        let names: Option<Names> = message.payload.and_then(|payload| serde_json::from_slice(payload).ok());
-        sample.names.extend(names.unwrap_or_default().into_keys());
-        ControlFlow::Continue(())
-    })?;
     Ok(sample)
 }
 

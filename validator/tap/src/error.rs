@@ -27,10 +27,12 @@ pub enum TapError {
         topic: String,
     },
     /// The brokers do not let us read the topic.
-    #[error("topic {topic} may not be read by this user")]
+    #[error("topic {topic} may not be read by this user, who has no right to {right} it")]
     TopicForbidden {
         /// The topic.
         topic: String,
+        /// The operation that was refused, in Kafka's word.
+        right: &'static str,
     },
     /// A property that the tap must set itself.
     #[error("the Kafka property {name} is set by the validator, which must not commit, write or skip: leave it out")]

@@ -1,4 +1,5 @@
-//! The wheel: maturin packs the binary, pip installs it into a fresh virtual environment, and it is tried there.
+//! The wheel: maturin packs the binary, pip installs it into a fresh virtual environment, and it is tried there. pip also makes one
+//! of the checkout by itself.
 //!
 //! maturin builds what it packs by `cargo rustc` of one package. That would build half of the dependencies once more, with
 //! fewer features than the tests need, so this program stands in for its cargo (`CARGO`, see [`as_cargo`]) and gives it the
@@ -29,13 +30,19 @@ pub fn make(binary: &Binary) -> Done {
     let python = PathBuf::from(output(prefetch)?.trim());
     let us = std::env::current_exe().map_err(|error| Failure::Machine(format!("no path of this program: {error}")))?;
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut maturin = Command::new(python);
-    maturin.args(["-m", "maturin", "build", "--offline", "--out"]).arg(&wheels).current_dir(root());
+    let with_our_cargo = |command: &mut Command| {
+        command.current_dir(root()).env("CARGO", &us).env(REAL_CARGO, &cargo).env(BINARY, &binary.path);
+    };
+    let mut maturin = Command::new(&python);
+    maturin.args(["-m", "maturin", "build", "--offline", "--out"]).arg(&wheels);
     if binary.profile == Profile::Dev {
         maturin.args(["--profile", "dev"]);
     }
-    maturin.env("CARGO", us).env(REAL_CARGO, cargo).env(BINARY, &binary.path);
+    with_our_cargo(&mut maturin);
     run(maturin)?;
+    let mut pip = from_checkout(&python, binary)?;
+    with_our_cargo(&mut pip);
+    run(pip)?;
     let wheel = only_file(&wheels)?;
     println!("{}: {} MB", wheel.display(), fs::metadata(&wheel).map_or(0, |metadata| metadata.len() / 1_000_000));
     let environment = binary.folder.join("trial");
@@ -54,7 +61,24 @@ pub fn make(binary: &Binary) -> Done {
         command
     };
     try_out(installed, &version)?;
+    println!("by pip: {}", only_file(&binary.folder.join("from-checkout"))?.display());
     fs::remove_dir_all(&environment).map_err(|error| cannot("remove", &environment, &error))
+}
+
+/// What `pip install .` does, with the maturin that is there instead of one from an index. Its wheel is for this machine alone.
+fn from_checkout(python: &Path, binary: &Binary) -> Result<Command, Failure> {
+    let wheels = binary.folder.join("from-checkout");
+    empty_folder(&wheels)?;
+    let mut pip = Command::new(python);
+    pip.args(["-m", "pip", "wheel", "--quiet", "--disable-pip-version-check", "--no-index", "--no-deps"]);
+    pip.args(["--no-build-isolation", "--wheel-dir"]).arg(&wheels).arg(".");
+    // It calls maturin by its name.
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let folders = python.parent().map(PathBuf::from).into_iter().chain(std::env::split_paths(&folders));
+    pip.env("PATH", std::env::join_paths(folders).map_err(|error| Failure::Machine(format!("PATH: {error}")))?);
+    let profile = if binary.profile == Profile::Dev { "--profile dev" } else { "" };
+    pip.env("MATURIN_PEP517_ARGS", format!("--offline {profile}"));
+    Ok(pip)
 }
 
 fn only_file(folder: &Path) -> Result<PathBuf, Failure> {

@@ -66,7 +66,7 @@ const LAYERS: [(&str, &[&str]); 11] = [
 /// A heavy crate has one owner on the validator's side; fixtures talk to the real thing by themselves.
 const FENCES: [(&str, &[&str]); 8] = [
     ("rdkafka", &["validator/tap", "fixtures/warehouse", "fixtures/harness", "fixtures/bench"]),
-    ("rdkafka-sys", &["validator/tap"]),
+    ("rdkafka-sys", &["validator/tap", "fixtures/harness"]),
     ("iceberg", &["validator/table", "fixtures/warehouse", "fixtures/fuzz"]),
     // Recorded messages may be Parquet files, and findings and answers are written as such (decision 0030).
     ("parquet", &["validator/table", "validator/tap", "validator/app", "fixtures/warehouse", "fixtures/fuzz"]),

@@ -3,6 +3,7 @@
 //! One file per kind of rule; each is a function from the tree to faults, so that a test can feed it a tree of its own.
 
 mod fences;
+mod links;
 mod places;
 mod shape;
 mod source;
@@ -26,7 +27,8 @@ impl Fault {
     }
 }
 
-const RULES: [fn(&Tree) -> Vec<Fault>; 4] = [shape::faults, words::faults, fences::faults, places::faults];
+const RULES: [fn(&Tree) -> Vec<Fault>; 5] =
+    [shape::faults, words::faults, fences::faults, places::faults, links::faults];
 
 /// Checks the whole repository.
 pub fn run() -> Done {

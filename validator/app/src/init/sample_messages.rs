@@ -95,8 +95,8 @@ pub fn read(tap: &dyn Tap, wanted: Vec<Wanted>, is_whole: bool) -> Result<RawMes
     })?;
     for ended in &end.partitions {
         if let Some(failure) = &ended.failure {
-            let tp = tap.partitions()[ended.partition.0 as usize].tp.to_string();
-            return Err(lost(tp, failure.to_string()));
+            let tp = tap.partitions()[ended.partition.0 as usize].tp.clone();
+            return Err(Failure::Sample(ReadError::Unsampled { tp, source: Arc::clone(failure) }));
         }
     }
     sample.is_whole &= !end.stopped;
@@ -114,10 +114,6 @@ fn places(wanted: &[Wanted]) -> Vec<Place> {
         wanted.iter().filter_map(range).collect()
     };
     (0..most).map(nth).collect()
-}
-
-fn lost(tp: String, failure: String) -> Failure {
-    Failure::Run(ReadError::Lost { tp, failure }.into())
 }
 
 impl RawMessages {

@@ -9,6 +9,7 @@ use super::paint::{Palette, Role};
 use super::problem::problems;
 use crate::config::ConfigError;
 use crate::failure::Failure;
+use validator_engine::message_reader::ReadError;
 use validator_engine::query::QueryError;
 use validator_engine::reconcile::RunError;
 use validator_table::{CatalogError, StorageError, TableError};
@@ -26,7 +27,11 @@ pub fn failure(failure: &Failure, palette: Palette, width: usize) -> String {
 /// One thing to do: a command to run, or a line to write.
 fn hint(failure: &Failure) -> String {
     let hint = match failure {
-        Failure::Tap(error) | Failure::Run(RunError::Holes(error)) => return tap_hint(error),
+        Failure::Tap(error) | Failure::Run(RunError::Holes(error)) | Failure::Sample(ReadError::Tap(error)) => {
+            return tap_hint(error);
+        }
+        Failure::Sample(ReadError::Unsampled { source, .. }) => return tap_hint(source),
+        Failure::Sample(_) => "`validator check --offline` looks at the files alone",
         Failure::Table(error) => table_hint(error),
         Failure::Name(_) => "a table is `catalog.namespace.table`, its catalog one of validator.toml",
         Failure::Encode(_) => "`[compare] ignore = { COLUMN = \"reason\" }` leaves a column out",
@@ -63,7 +68,7 @@ fn tap_hint(error: &TapError) -> String {
         TapError::BrokersUnreachable { .. } | TapError::TopicMissing { .. } | TapError::Stalled { .. } => {
             "`kcat -L -b BROKERS` shows whether the brokers of [kafka] answer, and their topics"
         }
-        TapError::TopicForbidden { topic } => {
+        TapError::TopicForbidden { topic, .. } => {
             return format!(
                 "`kafka-acls --list --topic {topic}` shows who may DESCRIBE and READ it; no group is needed"
             );

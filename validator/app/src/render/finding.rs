@@ -3,10 +3,10 @@
 use validator_core::finding::{Candidate, ColumnDifference, Finding, RowPlace};
 use validator_core::verdict::{Cause, Damage};
 
-use super::escape::escape;
 use super::number::{count, counted};
 use super::page::Page;
 use super::paint::{Palette, Role};
+use super::short::{name, text};
 use super::value::{pair, value};
 use super::words;
 
@@ -28,7 +28,7 @@ pub fn write_finding(page: &mut Page, finding: &Finding) {
     page.pair(2, Role::Place, &head, 0, &when);
     if let Some(identity) = &finding.identity {
         let parts: Vec<String> =
-            identity.0.iter().map(|(name, held)| format!("{} = {}", escape(name), value(held))).collect();
+            identity.0.iter().map(|(key, held)| format!("{} = {}", name(key), value(held))).collect();
         if !parts.is_empty() {
             page.line(4, None, &parts.join(", "));
         }
@@ -40,7 +40,7 @@ pub fn write_finding(page: &mut Page, finding: &Finding) {
     write_rows(page, finding);
     write_candidates(page, finding);
     if !finding.detail.is_empty() {
-        page.line(4, None, &escape(&finding.detail));
+        page.line(4, None, &text(&finding.detail));
     }
 }
 
@@ -48,7 +48,7 @@ pub fn write_finding(page: &mut Page, finding: &Finding) {
 pub(crate) fn head(finding: &Finding) -> (String, String) {
     let when = finding.timestamp.map(|at| at.to_string()).unwrap_or_default();
     match (&finding.topic, finding.partition, finding.offset) {
-        (Some(topic), Some(partition), Some(offset)) => (format!("{}[{partition}]@{offset}", escape(topic)), when),
+        (Some(topic), Some(partition), Some(offset)) => (format!("{}[{partition}]@{offset}", name(topic)), when),
         _ => (finding.rows.first().map_or_else(|| "the table".to_owned(), place), when),
     }
 }
@@ -56,14 +56,14 @@ pub(crate) fn head(finding: &Finding) -> (String, String) {
 /// A row of a file, or a file.
 pub(crate) fn place(row: &RowPlace) -> String {
     match row.position {
-        Some(position) => format!("{} row {position}", escape(&row.file)),
-        None => escape(&row.file).into_owned(),
+        Some(position) => format!("{} row {position}", text(&row.file)),
+        None => text(&row.file),
     }
 }
 
 fn write_column(page: &mut Page, column: &ColumnDifference, cause: Option<Cause>) {
     let (message, row) = pair(&column.message, &column.row);
-    page.line(4, Some(Role::Strong), &escape(&column.name));
+    page.line(4, Some(Role::Strong), &name(&column.name));
     page.pair(6, Role::Faint, "message", 7, &message);
     page.pair(6, Role::Faint, "row", 7, &row);
     // The cause of the finding is its first column's damage and stands in the heading.
@@ -89,7 +89,7 @@ fn write_rows(page: &mut Page, finding: &Finding) {
 
 /// Which commit wrote the row or took it away, as far as it is known.
 pub(crate) fn commit(finding: &Finding) -> Option<String> {
-    let operation = finding.operation.as_deref().map(escape);
+    let operation = finding.operation.as_deref().map(name);
     let done = if finding.cause == Some(Cause::Removed) { "taken away" } else { "written" };
     Some(match (finding.snapshot_id, operation) {
         (Some(id), Some(operation)) => format!("{done} by snapshot {id} ({operation})"),
@@ -105,7 +105,7 @@ pub(crate) fn commit(finding: &Finding) -> Option<String> {
 fn write_candidates(page: &mut Page, finding: &Finding) {
     let others = other_candidates(finding);
     for candidate in others.iter().take(PARTS_MAX) {
-        page.line(4, None, &format!("or {}[{}]@{}", escape(&candidate.topic), candidate.partition, candidate.offset));
+        page.line(4, None, &format!("or {}[{}]@{}", name(&candidate.topic), candidate.partition, candidate.offset));
     }
     more(page, others.len(), "candidate", "candidates");
 }

@@ -18,6 +18,7 @@ mod paint;
 mod problem;
 mod progress;
 pub(crate) mod report;
+pub(crate) mod short;
 pub(crate) mod value;
 pub(crate) mod words;
 mod wrap;

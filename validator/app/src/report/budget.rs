@@ -38,7 +38,7 @@ pub fn figures(answer: &Answer) -> Vec<FigureView> {
             "fidelity",
             fidelity.value,
             Some(target),
-            "the share that is in the table exactly once and unaltered, of all due messages, phantom rows and surplus copies",
+            "the share that is as it should be, of all due messages, phantom rows and surplus copies",
         ),
         view(
             "coverage",

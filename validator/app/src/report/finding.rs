@@ -5,7 +5,7 @@ use validator_core::verdict::Damage;
 
 use super::Shown;
 use super::difference::{Marked, difference};
-use super::short::{name, short, text};
+use crate::render::short::{name, short, text};
 use crate::render::value::value;
 use crate::render::{counted, finding, words};
 

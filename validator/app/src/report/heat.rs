@@ -6,7 +6,7 @@
 use validator_core::report::PartitionReport;
 use validator_core::spread::Slices;
 
-use super::short::name;
+use crate::render::short::name;
 use crate::render::{count, counted};
 
 /// Most rows.

@@ -13,9 +13,9 @@ use validator_core::verdict::{MessageVerdict, RowVerdict, TableVerdict, Verdict}
 
 use super::Shown;
 use super::page::lowers_fidelity;
-use super::short::{name, short};
 use crate::render::findings::{Group, groups};
 use crate::render::report::sentence;
+use crate::render::short::{name, short};
 use crate::render::{Palette, count, counted, figure, finding_text};
 
 /// Findings told of one verdict and cause.

@@ -11,9 +11,9 @@ use super::counts;
 use super::difference::Marked;
 use super::finding::{ColumnView, FindingView};
 use super::page::{headline, topics};
-use super::short::{name, short};
 use crate::render::findings::{Group, groups};
 use crate::render::report::sentence;
+use crate::render::short::{name, short};
 use crate::render::{count, counted};
 
 /// Findings shown of one cause, and in all.

@@ -23,7 +23,6 @@ mod line;
 mod markdown;
 mod page;
 mod parquet;
-mod short;
 mod written;
 
 pub use again::Again;

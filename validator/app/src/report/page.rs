@@ -12,9 +12,9 @@ use super::budget::{BudgetView, FigureView, budget, figures};
 use super::chart::{TimelineView, timeline};
 use super::counts::{self, CountView, class};
 use super::heat::{HeatView, heat};
-use super::short::{name, text};
 use crate::render::findings::{Group, groups};
 use crate::render::report::sentence;
+use crate::render::short::{name, text};
 use crate::render::{count, counted, elapsed, figure, words};
 
 /// Findings shown of one cause.
@@ -155,7 +155,8 @@ fn more(all: usize, max: usize, one: &str, many: &str) -> Option<String> {
 /// The outcome in a sentence that needs no other.
 pub fn headline(shown: &Shown<'_>) -> String {
     let (asked, report) = (&shown.answer.asked, &shown.answer.report);
-    let faithful = asked.figures.faithful;
+    // Fidelity counts a message that is there twice once as faithful, and its copy against it: here it is not there once.
+    let intact = report.messages.intact;
     let judged = asked.figures.due;
     let figure = report.fidelity.value.map(figure);
     match (report.outcome, figure) {
@@ -171,10 +172,7 @@ pub fn headline(shown: &Shown<'_>) -> String {
                 Outcome::Breached => "what was promised is broken",
                 Outcome::Unjudged => "too little could be looked at to say whether what was promised holds",
             };
-            format!(
-                "{} of {of} are in the table, exactly once and unaltered: fidelity {figure}; {end}.",
-                count(faithful)
-            )
+            format!("{} of {of} are in the table, exactly once and unaltered: fidelity {figure}; {end}.", count(intact))
         }
     }
 }

@@ -1,16 +1,13 @@
-//! The guides: every command in them runs, every file in them is read, every link leads somewhere.
+//! The guides: every command in them runs, every file in them is read. Jobs of CI servers: `ci_jobs`. Links: `cargo xtask tidy`.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use validator_app::config::{Loader, Service};
 
+use crate::repository::root;
 use crate::scene::{Folder, Scene};
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
 
 /// Name and text of each guide.
 fn guides() -> Vec<(String, String)> {
@@ -28,7 +25,7 @@ fn guides() -> Vec<(String, String)> {
 }
 
 /// The fenced blocks of a language.
-fn blocks<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
+pub fn blocks<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
     let fence = format!("\n```{language}\n");
     text.split(&fence).skip(1).map(|rest| rest.split("\n```").next().unwrap_or_default()).collect()
 }
@@ -128,36 +125,4 @@ fn every_example_of_the_reference_is_one_that_is_read() {
         }
     }
     assert!(read >= 8, "{read} examples");
-}
-
-#[test]
-fn every_link_leads_to_a_page() {
-    for folder in ["docs/guide", "docs/reference"] {
-        for entry in fs::read_dir(root().join(folder)).expect("the folder is there") {
-            let path = entry.expect("readable").path();
-            let text = fs::read_to_string(&path).expect("a page is text");
-            if path.extension().is_none_or(|ending| ending != "md") {
-                continue;
-            }
-            for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
-                let file = link.split('#').next().unwrap_or_default();
-                let is_there = link.starts_with("https://") || root().join(folder).join(file).exists();
-                assert!(is_there, "{}: {link}", path.display());
-            }
-        }
-    }
-}
-
-#[test]
-fn the_task_of_airflow_is_python() {
-    let home = tempfile::tempdir().expect("the system gives a folder");
-    for (name, text) in guides() {
-        for block in blocks(&text, "python") {
-            let path = home.path().join("task.py");
-            fs::write(&path, block).expect("the folder takes files");
-            let read =
-                Command::new("python3").args(["-m", "py_compile"]).arg(&path).output().expect("python3 is there");
-            assert!(read.status.success(), "{name}: {}", String::from_utf8_lossy(&read.stderr));
-        }
-    }
 }

@@ -2,15 +2,18 @@
 
 mod bad_input;
 mod capture;
+mod ci_jobs;
 mod cli;
 mod extreme;
 mod foreign_tables;
 mod guide;
 mod init;
+mod least_privilege;
 mod newcomer;
 mod real_kafka;
 mod registry_stub;
 mod reports;
+mod repository;
 mod scene;
 mod schemas;
 mod section4;

@@ -196,7 +196,7 @@ fn files() -> Vec<(bool, &'static str, String)> {
 
 /// The repository's own pipelines, whose files end so.
 fn suites() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../rules/suites");
+    let folder = crate::repository::root().join("rules/suites");
     let entries = fs::read_dir(folder).expect("the repository has suites").map(|entry| entry.expect("readable").path());
     entries.filter(|path| path.extension().is_some_and(|ending| ending == "toml")).collect()
 }

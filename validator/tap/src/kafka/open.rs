@@ -111,7 +111,7 @@ impl Asker<'_> {
                     | RDKafkaErrorCode::InvalidTopic,
                 ) => Err(TapError::TopicMissing { topic: topic.to_owned() }),
                 Some(RDKafkaErrorCode::TopicAuthorizationFailed) => {
-                    Err(TapError::TopicForbidden { topic: topic.to_owned() })
+                    Err(TapError::TopicForbidden { topic: topic.to_owned(), right: "DESCRIBE" })
                 }
                 Some(other) => Ok(Answer::NotYet(other.to_string())),
             }

@@ -214,8 +214,12 @@ impl Reading<'_> {
             | RDKafkaErrorCode::UnknownTopicOrPartition
             | RDKafkaErrorCode::UnknownTopic
             | RDKafkaErrorCode::UnknownPartition
-            | RDKafkaErrorCode::TopicAuthorizationFailed
             | RDKafkaErrorCode::Fatal => {}
+            RDKafkaErrorCode::TopicAuthorizationFailed => {
+                let forbidden = TapError::TopicForbidden { topic: tp.topic, right: "READ" };
+                self.progress[index].fail(Arc::new(forbidden));
+                return Some(Next::Done);
+            }
             _ => return None,
         }
         let position = self.progress[index].position();

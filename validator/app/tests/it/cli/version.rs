@@ -7,7 +7,7 @@ use std::process::Command;
 /// The compiled script.
 fn script(home: &Path) -> PathBuf {
     let binary = home.join("script");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("build.rs");
+    let source = crate::repository::package().join("build.rs");
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let built = Command::new(rustc).args(["--edition", "2024", "-o"]).arg(&binary).arg(source).output();
     let built = built.expect("rustc is there, it built this test");

@@ -6,6 +6,7 @@ use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use validator_app::Answer;
+use validator_app::render::{Palette, text_report};
 use validator_app::report::{junit, markdown, write_findings};
 use validator_core::position::{MessageAt, PartitionIndex};
 use validator_core::spread::Slices;
@@ -18,7 +19,7 @@ const MILLION: u64 = 1_000_000;
 
 /// A million corrupted messages of every kind of damage in a thousand partitions, as a run tells them: the first whole, of the
 /// rest the number and the place.
-fn million() -> Answer {
+pub fn million() -> Answer {
     let mut answer = damaged().answer();
     let partition = answer.report.partitions[0].clone();
     answer.report.partitions = (0..1_000)
@@ -124,6 +125,11 @@ fn a_value_of_a_megabyte_is_cut_with_its_length_or_whole() {
     let text = markdown(&shown(&answer, &again));
     for (form, most) in [(&html, 200_000), (&xml, 100_000), (&text, 50_000)] {
         assert!(form.len() < most && form.contains("1,000,000 characters"), "{} bytes", form.len());
+    }
+    for columns in [40, 80] {
+        let text = text_report(&answer, Palette::PLAIN, columns);
+        assert!(text.len() < 50_000 && text.contains("1,000,000 characters"), "{} bytes", text.len());
+        assert!(text.lines().all(|line| line.chars().count() <= columns), "{text}");
     }
     let mut lines = Vec::new();
     answer.findings.write(&mut lines).expect("memory takes it");

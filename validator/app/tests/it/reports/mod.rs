@@ -1,14 +1,17 @@
 //! The forms in which an answer is handed on: HTML, JUnit, Markdown, findings as Parquet and JSON lines.
 
 mod again;
+mod bare;
 mod dom;
 mod files;
 mod hostile;
+mod in_the_browser;
 mod junit;
 mod large;
 mod markdown;
 mod page;
 mod parquet;
+mod whole_run;
 
 use validator_app::Answer;
 use validator_app::report::{Again, Shown, html};

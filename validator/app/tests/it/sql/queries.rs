@@ -2,12 +2,11 @@
 
 use super::{ask, trades, written};
 
-const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/sql/queries.txt");
-
 #[test]
 fn queries_have_their_answers() {
     let folder = written(&trades());
-    let text = std::fs::read_to_string(FILE).expect("the file is there");
+    let file = crate::repository::package().join("tests/it/sql/queries.txt");
+    let text = std::fs::read_to_string(&file).expect("the file is there");
     let (head, cases) = text.split_once("\n\n").expect("a comment comes first");
     let mut answered = format!("{head}\n\n");
     let mut count = 0;
@@ -19,7 +18,7 @@ fn queries_have_their_answers() {
         count += 1;
     }
     if std::env::var_os("UPDATE_QUERIES").is_some() {
-        std::fs::write(FILE, &answered).expect("the file can be written");
+        std::fs::write(&file, &answered).expect("the file can be written");
     }
     assert_eq!(answered.trim_end(), text.trim_end());
     assert!(count >= 20, "{count} queries were asked");
