@@ -6,6 +6,7 @@ use validator_core::contract::Format;
 use validator_core::schema::Type;
 use validator_core::value::Value;
 
+use super::derived::{self, Derived};
 use super::evidence::Evidence;
 use super::limits::{CASES_MAX, TIES_PROBED};
 use super::reading::Reading;
@@ -25,6 +26,8 @@ pub enum Explanation {
         /// Ties in which either side has a value.
         of: usize,
     },
+    /// A rule over several fields, or over none, gives it in every tie.
+    Derived(Derived),
     /// Nothing in the messages explains it.
     Ignored {
         /// What was seen.
@@ -38,7 +41,15 @@ const NO_RULE: (usize, usize) = (5, 100);
 
 /// What explains each leaf.
 pub fn explain(evidence: &Evidence, ties: &Ties) -> Vec<Explanation> {
-    (0..evidence.rows.leaves.len()).map(|leaf| of_leaf(evidence, ties, leaf)).collect()
+    let leaves = 0..evidence.rows.leaves.len();
+    let read: Vec<Explanation> = leaves.map(|leaf| of_leaf(evidence, ties, leaf)).collect();
+    let derive = |(leaf, explained): (usize, &Explanation)| match explained {
+        Explanation::Ignored { .. } if !evidence.rows.leaves[leaf].is_child => {
+            derived::find(evidence, ties, &read, leaf).map_or_else(|| explained.clone(), Explanation::Derived)
+        }
+        other => other.clone(),
+    };
+    read.iter().enumerate().map(derive).collect()
 }
 
 fn of_leaf(evidence: &Evidence, ties: &Ties, leaf: usize) -> Explanation {

@@ -8,7 +8,7 @@ use validator_core::value::Value;
 
 use super::evidence::{Evidence, Leaf, MessageField, Messages, Rows};
 use super::identity::Mode;
-use super::proposal::{Proposal, propose};
+use super::proposal::{Proposal, Unpaired, propose};
 
 const COUNT: i64 = 60;
 const START_MS: i64 = 1_723_118_400_000;
@@ -196,8 +196,9 @@ fn sides_that_have_nothing_in_common_give_no_proposal() {
     let columns = [("candle", Type::Long)];
     let evidence = sample(&["id"], |nth| vec![id(nth)], &columns, |nth| vec![Value::integer(9_000_000 + nth)]);
     let unpaired = propose(&evidence).expect_err("nothing ties them");
-    assert_eq!(unpaired.seen[0], "60 messages and 60 rows were held against each other, value by value");
-    assert_eq!(unpaired.seen.len(), 2, "{unpaired:?}");
+    let Unpaired::Untied { seen } = unpaired else { panic!("{unpaired:?}") };
+    assert_eq!(seen[0], "60 messages and 60 rows were held against each other, value by value");
+    assert_eq!(seen.len(), 2, "{seen:?}");
 }
 
 #[test]

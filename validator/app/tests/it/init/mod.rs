@@ -2,8 +2,11 @@
 
 mod bad_input;
 mod k2;
+mod k2_bronze;
+mod k2_gold;
 mod large;
 mod real;
+mod recorded;
 mod shapes;
 mod sinks;
 mod stage;
