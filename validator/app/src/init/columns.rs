@@ -8,7 +8,7 @@ use validator_core::value::Value;
 
 use super::derived::{self, Derived};
 use super::evidence::Evidence;
-use super::limits::{CASES_MAX, TIES_PROBED};
+use super::limits::{CASES_MAX, TIES_GLANCED, TIES_PROBED};
 use super::reading::Reading;
 use super::ties::{Correspondence, Tie, Ties, equal, given, met, values_of};
 
@@ -55,6 +55,9 @@ pub fn explain(evidence: &Evidence, ties: &Ties) -> Vec<Explanation> {
 fn of_leaf(evidence: &Evidence, ties: &Ties, leaf: usize) -> Explanation {
     let mut found: Vec<(Correspondence, usize, usize)> = Vec::new();
     let values = values_of(evidence, leaf);
+    let name = &evidence.rows.leaves[leaf].field.name;
+    let is_namesake = |field: usize| evidence.messages.fields[field].name == *name;
+    let (probed, glanced) = (spread(&ties.ties, TIES_PROBED), spread(&ties.ties, TIES_GLANCED));
     let mut readings = Reading::plain();
     readings.push(Reading::Prefix(String::new()));
     readings.push(Reading::Cases(Vec::new()));
@@ -62,8 +65,8 @@ fn of_leaf(evidence: &Evidence, ties: &Ties, leaf: usize) -> Explanation {
         for reading in &readings {
             let Some(reading) = learned(evidence, &ties.ties, leaf, field, reading) else { continue };
             let mut correspondence = Correspondence { leaf, field, reading, met: 0, met_messages: 0, distinct: 0 };
-            // Most readings are of another kind; a few ties tell.
-            let probed = &ties.ties[..ties.ties.len().min(TIES_PROBED)];
+            // Most readings are of another kind, and most fields of another column; a few ties tell.
+            let probed = if is_namesake(field) { &probed } else { &glanced };
             if matches!(self::equal(evidence, probed, &correspondence), (0, 1..)) {
                 continue;
             }
@@ -79,11 +82,9 @@ fn of_leaf(evidence: &Evidence, ties: &Ties, leaf: usize) -> Explanation {
             }
         }
     }
-    let name = &evidence.rows.leaves[leaf].field.name;
-    let is_namesake = |found: &Correspondence| evidence.messages.fields[found.field].name == *name;
     let rules = found.iter().filter(|(_, equal, of)| equal * RULE.1 >= of * RULE.0);
     let mut rules: Vec<&(Correspondence, usize, usize)> =
-        rules.filter(|(found, ..)| is_namesake(found) || tells(evidence, ties, found)).collect();
+        rules.filter(|(found, ..)| is_namesake(found.field) || tells(evidence, ties, found)).collect();
     // Ties were found by some reading and may be those alone that it fits: what has no tie has a say too.
     let met = |found: &Correspondence| found.met + found.met_messages;
     let most = rules.iter().map(|(found, ..)| met(found)).max().unwrap_or(0);
@@ -93,12 +94,12 @@ fn of_leaf(evidence: &Evidence, ties: &Ties, leaf: usize) -> Explanation {
         let field = &evidence.messages.fields[found.field];
         let near = 1_000 - (strsim::jaro_winkler(&field.name.to_lowercase(), &name.to_lowercase()) * 1_000.0) as usize;
         let is_far = field.is_meta != is_of_kafka;
-        (!is_namesake(found), 1_000 - equal * 1_000 / of, is_far, found.reading.rank(), near, found.field)
+        (!is_namesake(found.field), 1_000 - equal * 1_000 / of, is_far, found.reading.rank(), near, found.field)
     });
     // Of its own name, and of the same values often enough to say that it is damage and no other rule.
     let damaged = || {
         let often = |(found, equal, of): &&(Correspondence, usize, usize)| {
-            found.reading.rank() < 2 && is_namesake(found) && equal * NO_RULE.1 > of * NO_RULE.0
+            found.reading.rank() < 2 && is_namesake(found.field) && equal * NO_RULE.1 > of * NO_RULE.0
         };
         found.iter().filter(often).max_by_key(|(_, equal, _)| *equal)
     };
@@ -109,6 +110,11 @@ fn of_leaf(evidence: &Evidence, ties: &Ties, leaf: usize) -> Explanation {
         None => namesake_without_values(evidence, leaf)
             .unwrap_or_else(|| Explanation::Ignored { reason: reason(evidence, ties, leaf) }),
     }
+}
+
+/// About so many of the ties, from all of them: damage lies side by side.
+fn spread(ties: &[Tie], most: usize) -> Vec<Tie> {
+    ties.iter().step_by(ties.len().div_ceil(most).max(1)).copied().collect()
 }
 
 /// Whether equal values mean anything: a constant on both sides is equal by chance.

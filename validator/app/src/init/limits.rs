@@ -28,8 +28,8 @@ pub const PROOF_ROWS_MAX: u64 = 2_000_000;
 /// hundred.
 pub const PROOF_FOOTERS_MAX: usize = 64;
 
-/// Fields of messages, and columns of a table, that are held against each other: all pairs are tried.
-pub const NAMES_MAX: usize = 400;
+/// Fields of messages, and columns of a table, that are held against each other: all pairs are tried, a million of them.
+pub const NAMES_MAX: usize = 1_000;
 
 /// Tied pairs of a message and a row that a proposal rests on.
 pub const TIES_MAX: usize = 2_000;
@@ -43,8 +43,11 @@ pub const ANCHORS_MAX: usize = 12;
 /// Correspondences of one column among those.
 pub const ANCHORS_OF_COLUMN_MAX: usize = 3;
 
-/// Ties that tell whether a reading fits at all.
+/// Ties that tell whether a reading of the field of a column's name fits at all.
 pub const TIES_PROBED: usize = 100;
+
+/// Those that tell it of any other field: a table of hundreds of columns has a hundred thousand pairs.
+pub const TIES_GLANCED: usize = 20;
 
 /// Columns of an identity: more are no key but the content.
 pub const KEY_COLUMNS_MAX: usize = 3;

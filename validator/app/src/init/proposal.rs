@@ -14,6 +14,7 @@ use super::derived::{Derived, Part};
 use super::evidence::Evidence;
 use super::identifier::identifier;
 use super::identity::{Choice, Mode, choose};
+use super::limits::NAMES_MAX;
 use super::operands::{Declared, Operands, Types, another_type};
 use super::reading::Reading;
 use super::rhythm::Rhythm;
@@ -290,8 +291,23 @@ impl Build<'_> {
                 open.push(format!("column {name} differs from field {field} in {differ} of {of} tied rows: damage, or a rule that the sample does not show"));
             }
         }
+        let columns = self.evidence.schema.fields.len();
+        if columns > NAMES_MAX {
+            open.push(format!("{} columns behind the first {NAMES_MAX} were not looked at", columns - NAMES_MAX));
+        }
         if self.evidence.messages.undecodable > 0 {
             open.push(format!("{} messages sampled cannot be decoded", self.evidence.messages.undecodable));
+        }
+        let derived = self.evidence.rows.leaves.iter().zip(self.explained);
+        let derived: Vec<String> = derived
+            .filter(|(_, explained)| matches!(explained, Explanation::Derived(_)))
+            .map(|(leaf, _)| short(&leaf.path))
+            .collect();
+        if !derived.is_empty() && !self.evidence.is_whole {
+            open.push(format!(
+                "the rules of {} hold in every row sampled; whether they do everywhere, only a whole run tells",
+                derived.join(", ")
+            ));
         }
         if matches!(choice.mode, Mode::Key { .. }) && !self.evidence.is_whole {
             open.push(

@@ -125,7 +125,7 @@ fn is_same_number(a: &Value, b: &Value) -> bool {
 fn plain_text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
-        Value::Number { .. } => value.as_integer().map(|whole| whole.to_string()),
+        Value::Number { unscaled, scale: 0 } => Some(unscaled.to_string()),
         _ => None,
     }
 }

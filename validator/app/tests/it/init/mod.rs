@@ -5,6 +5,7 @@ mod k2;
 mod k2_bronze;
 mod k2_gold;
 mod large;
+mod odd_sides;
 mod real;
 mod recorded;
 mod shapes;

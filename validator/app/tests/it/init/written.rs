@@ -7,7 +7,11 @@ use super::{k2, shapes, sinks};
 #[test]
 fn the_file_of_a_key_table() {
     let shape = k2::shapes().into_iter().find(|shape| shape.name == "v2 cold bronze binance").expect("it is there");
-    let (text, ran) = shapes::stage(&shape).written();
+    let stage = shapes::stage(&shape);
+    let (text, ran) = stage.written();
+    let explained = stage.run("check --explain pipeline.toml");
+    let is_told = explained.exit == 0 && explained.stdout.contains("p * q - p * q % 0.00000001");
+    assert!(is_told, "{}", explained.all());
     assert_snapshot!(text, @r#"
     # trades → lake.market.trades, as `validator init` saw them. Made from 240 messages and 240 rows, 240 of them
     # tied by price.
