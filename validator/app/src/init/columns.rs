@@ -10,7 +10,7 @@ use super::derived::{self, Derived};
 use super::evidence::Evidence;
 use super::limits::{CASES_MAX, TIES_GLANCED, TIES_PROBED};
 use super::reading::Reading;
-use super::ties::{Correspondence, Tie, Ties, equal, given, met, values_of};
+use super::ties::{Correspondence, Tie, Ties, equal, given, is_for, met, values_of};
 
 /// What is proposed for one column.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,7 +42,14 @@ const NO_RULE: (usize, usize) = (5, 100);
 /// What explains each leaf.
 pub fn explain(evidence: &Evidence, ties: &Ties) -> Vec<Explanation> {
     let leaves = 0..evidence.rows.leaves.len();
-    let read: Vec<Explanation> = leaves.map(|leaf| of_leaf(evidence, ties, leaf)).collect();
+    let mut fitting: HashMap<&Type, Vec<Vec<Reading>>> = HashMap::new();
+    let read: Vec<Explanation> = leaves
+        .map(|leaf| {
+            let ty = &evidence.rows.leaves[leaf].field.ty;
+            let readings = fitting.entry(ty).or_insert_with(|| readings_for(evidence, ty));
+            of_leaf(evidence, ties, leaf, readings)
+        })
+        .collect();
     let derive = |(leaf, explained): (usize, &Explanation)| match explained {
         Explanation::Ignored { .. } if !evidence.rows.leaves[leaf].is_child => {
             derived::find(evidence, ties, &read, leaf).map_or_else(|| explained.clone(), Explanation::Derived)
@@ -52,17 +59,25 @@ pub fn explain(evidence: &Evidence, ties: &Ties) -> Vec<Explanation> {
     read.iter().enumerate().map(derive).collect()
 }
 
-fn of_leaf(evidence: &Evidence, ties: &Ties, leaf: usize) -> Explanation {
+/// The readings by which each field may become a column of this type.
+fn readings_for(evidence: &Evidence, ty: &Type) -> Vec<Vec<Reading>> {
+    let plain = Reading::plain();
+    let of_field = |field: usize| {
+        let fitting = plain.iter().filter(|reading| is_for(evidence, field, reading, ty)).cloned();
+        // These are learned of each column.
+        fitting.chain([Reading::Prefix(String::new()), Reading::Cases(Vec::new())]).collect()
+    };
+    (0..evidence.messages.fields.len()).map(of_field).collect()
+}
+
+fn of_leaf(evidence: &Evidence, ties: &Ties, leaf: usize, readings: &[Vec<Reading>]) -> Explanation {
     let mut found: Vec<(Correspondence, usize, usize)> = Vec::new();
     let values = values_of(evidence, leaf);
     let name = &evidence.rows.leaves[leaf].field.name;
     let is_namesake = |field: usize| evidence.messages.fields[field].name == *name;
     let (probed, glanced) = (spread(&ties.ties, TIES_PROBED), spread(&ties.ties, TIES_GLANCED));
-    let mut readings = Reading::plain();
-    readings.push(Reading::Prefix(String::new()));
-    readings.push(Reading::Cases(Vec::new()));
-    for field in 0..evidence.messages.fields.len() {
-        for reading in &readings {
+    for (field, readings) in readings.iter().enumerate() {
+        for reading in readings {
             let Some(reading) = learned(evidence, &ties.ties, leaf, field, reading) else { continue };
             let mut correspondence = Correspondence { leaf, field, reading, met: 0, met_messages: 0, distinct: 0 };
             // Most readings are of another kind, and most fields of another column; a few ties tell.

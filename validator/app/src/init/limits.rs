@@ -47,7 +47,10 @@ pub const ANCHORS_OF_COLUMN_MAX: usize = 3;
 pub const TIES_PROBED: usize = 100;
 
 /// Those that tell it of any other field: a table of hundreds of columns has a hundred thousand pairs.
-pub const TIES_GLANCED: usize = 20;
+pub const TIES_GLANCED: usize = 10;
+
+/// Values of a field that tell whether a reading is for their kind.
+pub const VALUES_GLANCED: usize = 50;
 
 /// Columns of an identity: more are no key but the content.
 pub const KEY_COLUMNS_MAX: usize = 3;
