@@ -155,6 +155,7 @@ pub fn run(
             segments: Arc::new(segments),
         },
         pinned: Arc::clone(&sides.pinned),
+        within: BTreeMap::new(),
         digests,
         key,
         clock,

@@ -12,9 +12,11 @@ use crate::mask::Mask;
 use crate::tolerate::BoundTolerance;
 
 mod binder;
+mod position_struct;
 mod tolerances;
 
 pub use binder::bind;
+pub use position_struct::parts_of_struct;
 
 /// Names that every message offers to SQL.
 pub const META_NAMES: [&str; 7] = ["_topic", "_partition", "_offset", "_timestamp", "_key", "_value", "_headers"];

@@ -189,7 +189,8 @@ impl Run {
     ) -> Result<RowPass, RunError> {
         let fields: Arc<[Field]> = self.messages.binding.read_fields().into();
         let routing = Routing::new(&self.pinned, Arc::clone(&fields));
-        let mut lost: BTreeMap<FileIndex, RowGroups> = BTreeMap::new();
+        // What is not looked at is left out as what is lost is.
+        let mut lost = self.within.clone();
         scoping::note_lost(&mut lost, known);
         let mut faults: Vec<(FileIndex, FileFault)> = known.to_vec();
         loop {

@@ -23,7 +23,7 @@ use validator_core::judge::{Case, Judgement};
 use validator_core::position::{FileIndex, MessageAt};
 use validator_core::segment::SegmentKey;
 use validator_core::spread::Spread;
-use validator_table::{FileFault, Pinned, TableFinding};
+use validator_table::{FileFault, Pinned, RowGroups, TableFinding};
 use validator_tap::TapError;
 
 use crate::accounts::{Balanced, accounts};
@@ -56,6 +56,9 @@ pub struct Run {
     pub messages: MessageSide,
     /// The pinned snapshot.
     pub pinned: Arc<Pinned>,
+    /// The row groups of a file that it looks at; all of a file that is not here. For who looks at a part of a table: other
+    /// rows are as if they were not there.
+    pub within: BTreeMap<FileIndex, RowGroups>,
     /// Digests of both sides.
     pub digests: Arc<IdentityDigests>,
     /// The key of the digests.

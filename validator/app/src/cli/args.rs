@@ -313,7 +313,7 @@ fn threads(text: &str) -> Result<NonZeroUsize, String> {
     text.parse().map_err(|_| "expected a whole number of threads, at least 1".to_owned())
 }
 
-fn envelope(text: &str) -> Result<Envelope, String> {
+pub(super) fn envelope(text: &str) -> Result<Envelope, String> {
     match text {
         "none" => Ok(Envelope::None),
         "kcat" => Ok(Envelope::Kcat),

@@ -7,12 +7,16 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::Args;
+use validator_core::contract::Envelope;
+
+use super::args::envelope;
 
 /// Shown below the help of the command.
 pub const INIT_EXAMPLES: &str = "\
 Examples:
   validator init --topic market.trades --table lake.market.trades --output trades.toml
   validator init -c validator.toml --topic orders --table lake.shop.orders > orders.toml
+  validator init --topic orders --table lake.shop.orders --source 'capture/*.jsonl.gz' --envelope kcat
 
 Exit codes:
   0  the file is written, sound, and holds on the sample
@@ -21,7 +25,7 @@ Exit codes:
   3  the sides do not show enough, and stderr says what was seen; or the file could not be proven";
 
 /// `validator init`
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct InitArgs {
     /// The service's file [default: ./validator.toml where there is one]
     #[arg(short = 'c', value_name = "FILE")]
@@ -42,6 +46,18 @@ pub struct InitArgs {
     /// Overwrite the file of --output
     #[arg(long, requires = "output")]
     pub force: bool,
+
+    /// The schema file of Avro payloads without the frame of a registry
+    #[arg(long, value_name = "FILE.avsc")]
+    pub schema: Option<PathBuf>,
+
+    /// Look at recorded messages in these files (globs) in place of the brokers
+    #[arg(long, value_name = "FILES", num_args = 1..)]
+    pub source: Vec<String>,
+
+    /// How messages lie in the files of --source [default: none]
+    #[arg(long, value_name = "none|kcat|table", value_parser = envelope, requires = "source")]
+    pub envelope: Option<Envelope>,
 
     /// About how many messages to look at [default: 2000]
     #[arg(long, value_name = "N", value_parser = sample)]

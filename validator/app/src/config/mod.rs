@@ -48,6 +48,7 @@ pub use secret::Secret;
 pub use servers::{Kafka, SchemaRegistry};
 pub use service::{DigestKeyBytes, Service};
 pub use source::{Excerpt, Position, SourceFile};
+pub use terms::ENVELOPES;
 pub use units::parse_duration_ms;
 
 /// The service file that is read when none is named.

@@ -6,10 +6,11 @@ use validator_core::contract::Format;
 use validator_core::schema::Type;
 use validator_core::value::Value;
 
+use super::derived::{self, Derived};
 use super::evidence::Evidence;
-use super::limits::{CASES_MAX, TIES_PROBED};
+use super::limits::{CASES_MAX, TIES_GLANCED, TIES_PROBED};
 use super::reading::Reading;
-use super::ties::{Correspondence, Tie, Ties, equal, given, met, values_of};
+use super::ties::{Correspondence, Tie, Ties, equal, given, is_for, met, values_of};
 
 /// What is proposed for one column.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +26,8 @@ pub enum Explanation {
         /// Ties in which either side has a value.
         of: usize,
     },
+    /// A rule over several fields, or over none, gives it in every tie.
+    Derived(Derived),
     /// Nothing in the messages explains it.
     Ignored {
         /// What was seen.
@@ -38,21 +41,47 @@ const NO_RULE: (usize, usize) = (5, 100);
 
 /// What explains each leaf.
 pub fn explain(evidence: &Evidence, ties: &Ties) -> Vec<Explanation> {
-    (0..evidence.rows.leaves.len()).map(|leaf| of_leaf(evidence, ties, leaf)).collect()
+    let leaves = 0..evidence.rows.leaves.len();
+    let mut fitting: HashMap<&Type, Vec<Vec<Reading>>> = HashMap::new();
+    let read: Vec<Explanation> = leaves
+        .map(|leaf| {
+            let ty = &evidence.rows.leaves[leaf].field.ty;
+            let readings = fitting.entry(ty).or_insert_with(|| readings_for(evidence, ty));
+            of_leaf(evidence, ties, leaf, readings)
+        })
+        .collect();
+    let derive = |(leaf, explained): (usize, &Explanation)| match explained {
+        Explanation::Ignored { .. } if !evidence.rows.leaves[leaf].is_child => {
+            derived::find(evidence, ties, &read, leaf).map_or_else(|| explained.clone(), Explanation::Derived)
+        }
+        other => other.clone(),
+    };
+    read.iter().enumerate().map(derive).collect()
 }
 
-fn of_leaf(evidence: &Evidence, ties: &Ties, leaf: usize) -> Explanation {
+/// The readings by which each field may become a column of this type.
+fn readings_for(evidence: &Evidence, ty: &Type) -> Vec<Vec<Reading>> {
+    let plain = Reading::plain();
+    let of_field = |field: usize| {
+        let fitting = plain.iter().filter(|reading| is_for(evidence, field, reading, ty)).cloned();
+        // These are learned of each column.
+        fitting.chain([Reading::Prefix(String::new()), Reading::Cases(Vec::new())]).collect()
+    };
+    (0..evidence.messages.fields.len()).map(of_field).collect()
+}
+
+fn of_leaf(evidence: &Evidence, ties: &Ties, leaf: usize, readings: &[Vec<Reading>]) -> Explanation {
     let mut found: Vec<(Correspondence, usize, usize)> = Vec::new();
     let values = values_of(evidence, leaf);
-    let mut readings = Reading::plain();
-    readings.push(Reading::Prefix(String::new()));
-    readings.push(Reading::Cases(Vec::new()));
-    for field in 0..evidence.messages.fields.len() {
-        for reading in &readings {
+    let name = &evidence.rows.leaves[leaf].field.name;
+    let is_namesake = |field: usize| evidence.messages.fields[field].name == *name;
+    let (probed, glanced) = (spread(&ties.ties, TIES_PROBED), spread(&ties.ties, TIES_GLANCED));
+    for (field, readings) in readings.iter().enumerate() {
+        for reading in readings {
             let Some(reading) = learned(evidence, &ties.ties, leaf, field, reading) else { continue };
             let mut correspondence = Correspondence { leaf, field, reading, met: 0, met_messages: 0, distinct: 0 };
-            // Most readings are of another kind; a few ties tell.
-            let probed = &ties.ties[..ties.ties.len().min(TIES_PROBED)];
+            // Most readings are of another kind, and most fields of another column; a few ties tell.
+            let probed = if is_namesake(field) { &probed } else { &glanced };
             if matches!(self::equal(evidence, probed, &correspondence), (0, 1..)) {
                 continue;
             }
@@ -68,11 +97,9 @@ fn of_leaf(evidence: &Evidence, ties: &Ties, leaf: usize) -> Explanation {
             }
         }
     }
-    let name = &evidence.rows.leaves[leaf].field.name;
-    let is_namesake = |found: &Correspondence| evidence.messages.fields[found.field].name == *name;
     let rules = found.iter().filter(|(_, equal, of)| equal * RULE.1 >= of * RULE.0);
     let mut rules: Vec<&(Correspondence, usize, usize)> =
-        rules.filter(|(found, ..)| is_namesake(found) || tells(evidence, ties, found)).collect();
+        rules.filter(|(found, ..)| is_namesake(found.field) || tells(evidence, ties, found)).collect();
     // Ties were found by some reading and may be those alone that it fits: what has no tie has a say too.
     let met = |found: &Correspondence| found.met + found.met_messages;
     let most = rules.iter().map(|(found, ..)| met(found)).max().unwrap_or(0);
@@ -82,12 +109,12 @@ fn of_leaf(evidence: &Evidence, ties: &Ties, leaf: usize) -> Explanation {
         let field = &evidence.messages.fields[found.field];
         let near = 1_000 - (strsim::jaro_winkler(&field.name.to_lowercase(), &name.to_lowercase()) * 1_000.0) as usize;
         let is_far = field.is_meta != is_of_kafka;
-        (!is_namesake(found), 1_000 - equal * 1_000 / of, is_far, found.reading.rank(), near, found.field)
+        (!is_namesake(found.field), 1_000 - equal * 1_000 / of, is_far, found.reading.rank(), near, found.field)
     });
     // Of its own name, and of the same values often enough to say that it is damage and no other rule.
     let damaged = || {
         let often = |(found, equal, of): &&(Correspondence, usize, usize)| {
-            found.reading.rank() < 2 && is_namesake(found) && equal * NO_RULE.1 > of * NO_RULE.0
+            found.reading.rank() < 2 && is_namesake(found.field) && equal * NO_RULE.1 > of * NO_RULE.0
         };
         found.iter().filter(often).max_by_key(|(_, equal, _)| *equal)
     };
@@ -98,6 +125,11 @@ fn of_leaf(evidence: &Evidence, ties: &Ties, leaf: usize) -> Explanation {
         None => namesake_without_values(evidence, leaf)
             .unwrap_or_else(|| Explanation::Ignored { reason: reason(evidence, ties, leaf) }),
     }
+}
+
+/// About so many of the ties, from all of them: damage lies side by side.
+fn spread(ties: &[Tie], most: usize) -> Vec<Tie> {
+    ties.iter().step_by(ties.len().div_ceil(most).max(1)).copied().collect()
 }
 
 /// Whether equal values mean anything: a constant on both sides is equal by chance.

@@ -67,6 +67,18 @@ pub enum InitError {
         /// Some of the ids.
         ids: String,
     },
+    /// The schema file is not that of the messages.
+    #[error("{undecodable} of {of} messages sampled of topic {topic} cannot be decoded by {}", schema.display())]
+    SchemaMisfit {
+        /// The topic.
+        topic: String,
+        /// The file.
+        schema: PathBuf,
+        /// How many.
+        undecodable: usize,
+        /// Of how many.
+        of: usize,
+    },
     /// Nothing says what the payloads are.
     #[error("topic {topic} has no schema: its payloads are {looks}, and no column of the table holds them as they are")]
     NoSchema {
@@ -74,6 +86,16 @@ pub enum InitError {
         topic: String,
         /// What they look like.
         looks: &'static str,
+    },
+    /// Rows sum messages up.
+    #[error("rows of {table} stand for several messages of {topic} each: {}", seen.join("; "))]
+    Aggregated {
+        /// The topic.
+        topic: String,
+        /// The table.
+        table: String,
+        /// What was seen.
+        seen: Vec<String>,
     },
     /// Nothing ties the two.
     #[error("no row of {table} can be paired with a message of {topic}: {}", seen.join("; "))]
@@ -91,7 +113,7 @@ impl InitError {
     /// 2 for what the user can put right on the command line or in the service file, 3 for what the sides do not show.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::OutputExists { .. } | Self::NoRegistry { .. } => Exit::Usage,
+            Self::OutputExists { .. } | Self::NoRegistry { .. } | Self::SchemaMisfit { .. } => Exit::Usage,
             _ => Exit::Unjudged,
         }
     }
@@ -107,8 +129,10 @@ impl InitError {
             Self::UnknownSchemas { .. } => {
                 "`curl URL/schemas/ids/ID` shows whether this is the registry of the producers"
             }
-            Self::NoSchema { .. } => {
-                "where payloads are Avro without a frame, write the file by hand with `schema = \"file.avsc\"`"
+            Self::NoSchema { .. } => "where payloads are Avro without a frame, name their schema: --schema FILE.avsc",
+            Self::SchemaMisfit { .. } => "name the schema that the producers write with",
+            Self::Aggregated { .. } => {
+                "a pipeline proves one row for each message: name the table that the sums are made of"
             }
             Self::Unpaired { .. } => "is it the table of this topic? a larger --sample, or a later run, may show more",
             Self::EmptyTopic { .. } | Self::EmptyTable { .. } => {

@@ -99,11 +99,19 @@ impl Rows {
     }
 }
 
+/// What the digest of a long text begins with.
+const DIGEST: &str = "blake3:";
+
+/// Whether a text stands for a longer one.
+pub fn is_digest(text: &str) -> bool {
+    text.len() == DIGEST.len() + 64 && text.starts_with(DIGEST)
+}
+
 /// The value as a sample keeps it.
 pub fn kept(value: Value) -> Value {
     match value {
         Value::String(text) if text.len() > VALUE_BYTES_KEPT => {
-            Value::String(format!("blake3:{}", blake3::hash(text.as_bytes()).to_hex()))
+            Value::String(format!("{DIGEST}{}", blake3::hash(text.as_bytes()).to_hex()))
         }
         Value::Bytes(bytes) if bytes.len() > VALUE_BYTES_KEPT => Value::Bytes(blake3::hash(&bytes).as_bytes().to_vec()),
         other => other,

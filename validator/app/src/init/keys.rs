@@ -40,7 +40,16 @@ impl<'a> Keys<'a> {
             let mut of_ids: Vec<Vec<usize>> =
                 sets.into_iter().filter(|set| set.iter().any(|leaf| likeness(self.evidence, *leaf) < 2)).collect();
             of_ids.sort_by_key(|set| set.iter().map(|leaf| likeness(self.evidence, *leaf)).sum::<usize>());
-            of_ids.into_iter().find_map(|set| self.seen(&set))
+            let mut unique = of_ids.into_iter().filter_map(|set| self.seen(&set));
+            let (columns, mut seen) = unique.next()?;
+            // Of one column others are worth a word: which of two ids names the message, a person may know better.
+            let others: Vec<String> = unique.filter(|(of, _)| of.len() == 1).map(|(of, _)| short(&of[0])).collect();
+            match others.len() {
+                0 => {}
+                1 => seen.push(format!("{} is unique too", others[0])),
+                _ => seen.push(format!("{} are unique too", others.join(", "))),
+            }
+            Some((columns, seen))
         })
     }
 
@@ -125,7 +134,7 @@ impl<'a> Keys<'a> {
                 Explanation::Field { field, reading, .. } => {
                     Some((*field, reading, &self.evidence.rows.leaves[*leaf].field.ty))
                 }
-                Explanation::Ignored { .. } => None,
+                Explanation::Derived(_) | Explanation::Ignored { .. } => None,
             })
             .collect();
         let sources = sources?;
@@ -176,7 +185,7 @@ fn text(value: Option<&Value>) -> String {
 fn is_name(evidence: &Evidence, explained: &[Explanation], leaf: usize) -> bool {
     let is_rule = match &explained[leaf] {
         Explanation::Field { equal, of, .. } => equal * 20 >= of * 19,
-        Explanation::Ignored { .. } => false,
+        Explanation::Derived(_) | Explanation::Ignored { .. } => false,
     };
     let measures = |value: &Value| match value {
         Value::String(text) => text.contains('.') && text.parse::<f64>().is_ok(),

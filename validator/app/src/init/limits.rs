@@ -24,8 +24,12 @@ pub const FILES_MAX: usize = 12;
 /// Rows of a table that the proof may read: about two seconds.
 pub const PROOF_ROWS_MAX: u64 = 2_000_000;
 
-/// Fields of messages, and columns of a table, that are held against each other: all pairs are tried.
-pub const NAMES_MAX: usize = 400;
+/// Files whose footers are asked for row groups that may hold rows of the proof: a millisecond each, on a far store a
+/// hundred.
+pub const PROOF_FOOTERS_MAX: usize = 64;
+
+/// Fields of messages, and columns of a table, that are held against each other: all pairs are tried, a million of them.
+pub const NAMES_MAX: usize = 1_000;
 
 /// Tied pairs of a message and a row that a proposal rests on.
 pub const TIES_MAX: usize = 2_000;
@@ -39,8 +43,14 @@ pub const ANCHORS_MAX: usize = 12;
 /// Correspondences of one column among those.
 pub const ANCHORS_OF_COLUMN_MAX: usize = 3;
 
-/// Ties that tell whether a reading fits at all.
+/// Ties that tell whether a reading of the field of a column's name fits at all.
 pub const TIES_PROBED: usize = 100;
+
+/// Those that tell it of any other field: a table of hundreds of columns has a hundred thousand pairs.
+pub const TIES_GLANCED: usize = 10;
+
+/// Values of a field that tell whether a reading is for their kind.
+pub const VALUES_GLANCED: usize = 50;
 
 /// Columns of an identity: more are no key but the content.
 pub const KEY_COLUMNS_MAX: usize = 3;
@@ -59,3 +69,33 @@ pub const PLACES_MAX: usize = 8;
 
 /// Those of them that are looked up by time: each asks the brokers anew, about a tenth of a second.
 pub const PLACES_BY_TIME_MAX: usize = 5;
+
+/// Fewest tied rows in which a derived column must have a value: fewer show no rule.
+pub const DERIVED_TIES_LEAST: usize = 20;
+
+/// Fewest different values among them: two may be equal by chance.
+pub const DERIVED_DISTINCT_LEAST: usize = 3;
+
+/// Fields that are tried in pairs for a derived column.
+pub const DERIVED_FIELDS_MAX: usize = 40;
+
+/// Characters of the constant text before, between or behind values.
+pub const AFFIX_CHARS_MAX: usize = 32;
+
+/// Characters of a piece of a text.
+pub const PIECE_CHARS_MAX: usize = 16;
+
+/// Fewest rows in which a constant of the sink must stand, all that were sampled.
+pub const CONSTANT_ROWS_LEAST: usize = 100;
+
+/// Fewest commits that those rows are of: within one, much is constant.
+pub const CONSTANT_COMMITS_LEAST: usize = 2;
+
+/// The largest whole number that is taken for a constant: larger ones are times (seconds since 1970) and ids.
+pub const CONSTANT_NUMBER_MAX: i128 = 1_000_000;
+
+/// Fewest columns of values of one field, none of one message, that make rows an aggregate: greatest, least and last.
+pub const AGGREGATE_COLUMNS_LEAST: usize = 3;
+
+/// Fewest different values that each of them has of the field: fewer are met by chance.
+pub const AGGREGATE_DISTINCT_LEAST: usize = 10;

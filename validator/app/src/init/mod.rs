@@ -3,21 +3,29 @@
 //! The way: [`sample_messages`] and [`sample_rows`] look at both sides, [`proposal`] makes a proposal of what they show (a
 //! pure function of [`evidence`]), [`pipeline_file`] writes it down, [`proof`] runs it on the sample.
 
+mod aggregate;
 mod columns;
+mod decoding;
+mod derived;
 mod error;
 mod evidence;
+mod identifier;
 mod identity;
 mod keys;
 mod limits;
 mod offsets;
+mod operands;
+mod origin;
 mod payload;
 mod pipeline_file;
 mod places;
 mod proof;
+mod proof_part;
 mod proposal;
 mod reading;
 mod rhythm;
 mod said;
+mod sample_fields;
 mod sample_messages;
 mod sample_rows;
 mod sides;
@@ -33,6 +41,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use error::InitError;
+use origin::Origin;
 
 use crate::cli::{Exit, InitArgs};
 use crate::config::{Loader, Pipeline, SourceFile};
@@ -62,7 +71,8 @@ pub fn init(args: &InitArgs, terminal: &Terminal) -> Result<Exit, Failure> {
         looked.proposal.ties,
         looked.proposal.tied_by.join(", ")
     );
-    let text = pipeline_file::pipeline_file(&args.topic, &args.table, &looked.proposal, &made);
+    let head = pipeline_file::Head { topic: &args.topic, table: &args.table, made: &made, origin: &Origin::of(args) };
+    let text = pipeline_file::pipeline_file(&head, &looked.proposal);
     let path = args.output.clone().unwrap_or_else(|| "pipeline.toml".into());
     let pipeline = Pipeline::read(Arc::new(SourceFile::new(&path, &text)), &loader)?;
     let proof = proof::prove(&pipeline, &service, &looked, &runtime, now_ms);

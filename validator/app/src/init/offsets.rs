@@ -6,8 +6,9 @@
 use std::collections::{HashMap, HashSet};
 
 use validator_core::contract::Identity;
-use validator_core::schema::Type;
+use validator_core::schema::Schema;
 use validator_core::value::Value;
+use validator_engine::binding::parts_of_struct;
 
 use super::evidence::{Evidence, Rows};
 use super::reading::Reading;
@@ -35,6 +36,14 @@ pub struct Layout {
 /// What stands before `topic`, `partition` and `offset` where no known sink wrote them.
 const PREFIXES: [&str; 7] = ["", "kafka_", "_kafka_", "_", "__", "source_", "message_"];
 
+/// Whether a column is named as sinks name those of a message's position.
+pub fn is_named_like_a_position(name: &str) -> bool {
+    let structs = ["_kafka_metadata_"];
+    structs.into_iter().chain(PREFIXES).any(|prefix| {
+        name.strip_prefix(prefix).is_some_and(|rest| matches!(rest, "topic" | "partition" | "offset" | "timestamp"))
+    })
+}
+
 /// The partition and offset among the leaves, by their names alone.
 pub fn offset_columns(rows: &Rows) -> Option<(Option<usize>, usize)> {
     let structs = ["_kafka_metadata.", "_kafka_metadata_", "redpanda."];
@@ -50,10 +59,9 @@ pub fn layouts(evidence: &Evidence) -> Vec<Layout> {
     let mut layouts = Vec::new();
     let mut seen = HashSet::new();
     for profile in [Redpanda, KafkaConnect, AutoMq, K2Bronze, Spark] {
-        let Ok(Identity::Offset { topic, partition, offset, timestamp, .. }) = profile.resolve(&evidence.schema, 1)
-        else {
-            continue;
-        };
+        let Ok(identity) = profile.resolve(&evidence.schema, 1) else { continue };
+        let beside = beside(&identity, &evidence.schema);
+        let Identity::Offset { topic, partition, offset, timestamp, .. } = identity else { continue };
         // The layout with a time goes before the same one without.
         let is_timed = timestamp.is_some();
         if profile == K2Bronze && !is_timed || !seen.insert((offset.clone(), topic.clone(), timestamp.clone())) {
@@ -67,7 +75,6 @@ pub fn layouts(evidence: &Evidence) -> Vec<Layout> {
         let mut explained: Vec<String> =
             parts.into_iter().flatten().map(|path| path.split('.').next().unwrap_or_default().to_owned()).collect();
         explained.dedup();
-        let beside = beside(evidence, &[Some(&offset), topic.as_ref(), partition.as_ref(), timestamp.as_ref()]);
         layouts.push(Layout { profile: Some(profile), topic, partition, offset, timestamp, explained, beside });
     }
     for prefix in PREFIXES {
@@ -138,13 +145,10 @@ pub fn verified(evidence: &Evidence, ties: &Ties, layout: &Layout) -> Result<Vec
     agreement(evidence, ties, layout, (partition, offset))
 }
 
-/// The parts of the struct that keeps these, the offset first, which no position explains.
-fn beside(evidence: &Evidence, positions: &[Option<&String>]) -> Vec<String> {
-    let Some((name, _)) = positions[0].and_then(|offset| offset.split_once('.')) else { return Vec::new() };
-    let Some(Type::Struct(children)) = evidence.schema.field(name).map(|field| &field.ty) else { return Vec::new() };
-    let others = children.iter().filter(|child| !(child.name == "key" && child.ty == Type::Binary));
-    let paths = others.map(|child| format!("{name}.{}", child.name));
-    paths.filter(|path| !positions.contains(&Some(path))).collect()
+/// The parts of the struct that keeps the position which no position explains.
+fn beside(identity: &Identity, schema: &Schema) -> Vec<String> {
+    let parts = parts_of_struct(identity, schema).into_iter();
+    parts.filter(|(_, part)| part.is_none()).map(|(path, _)| path).collect()
 }
 
 /// Whether the tied messages stand where the rows say.

@@ -8,28 +8,48 @@ use std::fmt::Write as _;
 use validator_core::contract::Format;
 
 use super::identity::{Choice, Mode};
+use super::origin::Origin;
 use super::proposal::{Line, Proposal};
 use super::rhythm::{Rhythm, duration};
+use crate::config::ENVELOPES;
 use crate::render::escape;
 
 /// Characters of a line of comments.
 const WIDTH: usize = 110;
 
+/// What a file begins with.
+#[derive(Debug, Clone, Copy)]
+pub struct Head<'a> {
+    /// The topic.
+    pub topic: &'a str,
+    /// The table.
+    pub table: &'a str,
+    /// What the proposal rests on, in a sentence.
+    pub made: &'a str,
+    /// Where messages are read from.
+    pub origin: &'a Origin,
+}
+
 /// The file.
-pub fn pipeline_file(topic: &str, table: &str, proposal: &Proposal, made: &str) -> String {
+pub fn pipeline_file(head: &Head<'_>, proposal: &Proposal) -> String {
+    let Head { topic, table, made, origin } = *head;
     let mut file = String::new();
     comment(&mut file, &format!("{topic} → {table}, as `validator init` saw them. {made}"));
     file.push_str("\n[pipeline]\n");
-    let head = [
+    let lines = [
         ("name", pipeline_name(topic)),
         ("topic", topic.to_owned()),
         ("table", table.to_owned()),
         ("format", format_word(proposal.format).to_owned()),
     ];
-    head.iter().for_each(|(key, value)| entry(&mut file, key, value));
+    lines.iter().for_each(|(key, value)| entry(&mut file, key, value));
+    if let Some(schema) = origin.schema.as_ref().filter(|_| proposal.format == Format::Avro) {
+        entry(&mut file, "schema", schema);
+    }
     if proposal.format == Format::Bytes {
         comment(&mut file, "the table keeps the payload as it is, so it is compared byte by byte and not decoded");
     }
+    source(&mut file, origin);
     section(
         &mut file,
         "fields",
@@ -41,6 +61,20 @@ pub fn pipeline_file(topic: &str, table: &str, proposal: &Proposal, made: &str) 
     reasons(&mut file, proposal);
     fidelity(&mut file, proposal.rhythm);
     file
+}
+
+/// `[source]`, where messages are read from files.
+fn source(file: &mut String, origin: &Origin) {
+    if origin.files.is_empty() {
+        return;
+    }
+    let head = "[source]";
+    let _ = write!(file, "\n{head:<31} # recorded messages, read in place of the brokers\n");
+    list(file, "files", &origin.files);
+    let word = ENVELOPES.iter().find(|(_, envelope)| Some(*envelope) == origin.envelope).map(|(word, _)| *word);
+    if let Some(word) = word {
+        entry(file, "envelope", word);
+    }
 }
 
 /// The pipeline's name: the topic's words.

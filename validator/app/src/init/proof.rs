@@ -1,16 +1,16 @@
 //! The proof of a proposed file: the check, and a run of the real engine over what was sampled.
 //!
-//! Contract: the run reads one place of the sample, contiguous in each partition, and of the table the files that may hold
-//! its rows; a table that would need more than `PROOF_ROWS_MAX` rows is not read, and the proof says so.
+//! Contract: the run reads one place of the sample, contiguous in each partition, and of the table
+//! what may hold its rows; where those are more than `PROOF_ROWS_MAX` they are not read, and the proof says so.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use validator_core::contract::{Bound, Identity};
+use validator_core::contract::Bound;
 use validator_core::report::Report;
-use validator_engine::reconcile::Progress;
+use validator_engine::reconcile::{Progress, Run};
 
 use super::limits::PROOF_ROWS_MAX;
+use super::proof_part::{Part, part};
 use super::sides::Looked;
 use crate::answer::Frame;
 use crate::check::{Checked, Depth, problems_of};
@@ -87,15 +87,13 @@ async fn run(
         (request.from, request.to) = (Some(Bound::Offsets(from)), Some(Bound::Offsets(to)));
     }
     let mut sides = open::sides(pipeline, service, &request).await?;
-    if !looked.evidence.is_whole {
-        keep_files(&mut sides, looked, &request);
-    }
-    let rows = sides.estimate().rows;
+    let Part { within, rows } = part(&mut sides, looked, &request).await;
     if rows > PROOF_ROWS_MAX {
         return Ok(Err(format!("it would read {rows} rows, and a proof reads {PROOF_ROWS_MAX} at most")));
     }
     let clock = clock(pipeline, &request, &sides);
     let run = open::run(pipeline, service, &sides, clock, &request, Progress::none())?;
+    let run = Run { within, ..run };
     let result = run.reconcile().await?;
     let frame = Frame::ended(pipeline, &sides, now_ms, clock);
     Ok(Ok(frame.answer(result)?.report))
@@ -128,30 +126,4 @@ fn place(looked: &Looked) -> Option<(Offsets, Offsets)> {
     // Between equals the earlier: its rows have had the more time.
     let best = places.enumerate().max_by_key(|(nth, (held, ..))| (*held, std::cmp::Reverse(*nth)));
     best.filter(|(_, (held, ..))| *held > 0).map(|(_, (_, from, to))| (from, to))
-}
-
-/// Leaves out the files whose bounds hold none of the messages' values of the window or the offset.
-fn keep_files(sides: &mut open::Sides, looked: &Looked, request: &Request) {
-    let (Some(Bound::Offsets(from)), Some(Bound::Offsets(to))) = (&request.from, &request.to) else { return };
-    let column = match &sides.contract.identity {
-        Identity::Offset { offset, .. } => offset.clone(),
-        Identity::Key { window: Some(window), .. } | Identity::Content { window: Some(window), .. } => window.clone(),
-        _ => return,
-    };
-    let Some(field) = sides.pinned.schema.field_at(&column).map(|field| field.id) else { return };
-    let values = looked.values_of(&column, from, to);
-    let (Some(least), Some(most)) = (
-        values.iter().min_by(|a, b| a.order(b).unwrap_or(std::cmp::Ordering::Equal)),
-        values.iter().max_by(|a, b| a.order(b).unwrap_or(std::cmp::Ordering::Equal)),
-    ) else {
-        return;
-    };
-    let mut pinned = (*sides.pinned).clone();
-    pinned.files.retain(|file| {
-        let (lower, upper) = file.bounds(field);
-        let is_below = upper.is_some_and(|upper| upper.order(least) == Some(std::cmp::Ordering::Less));
-        let is_above = lower.is_some_and(|lower| lower.order(most) == Some(std::cmp::Ordering::Greater));
-        !is_below && !is_above
-    });
-    sides.pinned = Arc::new(pinned);
 }

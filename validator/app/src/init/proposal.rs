@@ -3,14 +3,19 @@
 //! Contract: what it proposes rests on ties of the sample, or on nothing and then says so; where nothing ties the two sides
 //! there is no proposal but a reason.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use validator_core::contract::Format;
 use validator_core::value::Value;
 
+use super::aggregate::aggregated;
 use super::columns::{Explanation, dropped, explain, short};
+use super::derived::{Derived, Part};
 use super::evidence::Evidence;
+use super::identifier::identifier;
 use super::identity::{Choice, Mode, choose};
+use super::limits::NAMES_MAX;
+use super::operands::{Declared, Operands, Types, another_type};
 use super::reading::Reading;
 use super::rhythm::Rhythm;
 use super::ties::{Ties, tie};
@@ -55,30 +60,34 @@ pub struct Proposal {
     pub undecided: Vec<String>,
 }
 
-/// The type that a message field is read as.
-struct Declared {
-    ty: String,
-    is_written: bool,
-    seen: String,
-}
-
 /// Why there is no proposal: what was tried, and what was seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unpaired {
-    /// Sentence by sentence.
-    pub seen: Vec<String>,
+pub enum Unpaired {
+    /// Nothing ties the sides.
+    Untied {
+        /// Sentence by sentence.
+        seen: Vec<String>,
+    },
+    /// Rows sum messages up.
+    Aggregated {
+        /// Sentence by sentence.
+        seen: Vec<String>,
+    },
 }
 
 /// Proposes.
 ///
 /// # Errors
-/// Nothing ties the sides.
+/// Nothing ties the sides, or rows stand for several messages.
 pub fn propose(evidence: &Evidence) -> Result<Proposal, Unpaired> {
     let ties = tie(evidence);
+    let explained = explain(evidence, &ties);
+    if let Some(seen) = aggregated(evidence, &ties, &explained) {
+        return Err(Unpaired::Aggregated { seen });
+    }
     if ties.ties.is_empty() {
         return Err(unpaired(evidence, &ties));
     }
-    let explained = explain(evidence, &ties);
     let says = |(at, explanation): (usize, &Explanation)| {
         let leaf = &evidence.rows.leaves[at];
         !leaf.is_child && matches!(explanation, Explanation::Field { .. })
@@ -125,7 +134,7 @@ fn unpaired(evidence: &Evidence, ties: &Ties) -> Unpaired {
     if ties.tried.is_empty() {
         seen.push("no column has the values of any field, under any conversion that is known here".to_owned());
     }
-    Unpaired { seen }
+    Unpaired::Untied { seen }
 }
 
 /// The lines of a file, and what was left open on the way.
@@ -141,13 +150,15 @@ impl Build<'_> {
             Mode::Offset { explained, beside, .. } => (explained, beside),
             _ => (&[], &[]),
         };
-        let mut declared: BTreeMap<String, Declared> = BTreeMap::new();
+        let mut declared = Types::new();
         let (mut map, mut ignore) = (Vec::new(), Vec::new());
         let columns = self.evidence.rows.leaves.iter().enumerate().filter(|(_, leaf)| !leaf.is_child);
         // Columns of their field's name have the first word on its type.
         let mut columns: Vec<usize> =
             columns.filter(|(_, leaf)| !by_position.contains(&leaf.path)).map(|(at, _)| at).collect();
-        columns.sort_by_key(|leaf| !self.is_namesake(*leaf));
+        // Rules over several fields take them as they are read by then.
+        columns
+            .sort_by_key(|leaf| (matches!(self.explained[*leaf], Explanation::Derived(_)), !self.is_namesake(*leaf)));
         for leaf in columns {
             match self.line(leaf, &mut declared) {
                 Ok(Some(line)) => map.push((leaf, line)),
@@ -166,17 +177,20 @@ impl Build<'_> {
     }
 
     /// The line of a column in `[map]`, if it needs one; the reason to ignore it where nothing explains it.
-    fn line(&self, leaf: usize, declared: &mut BTreeMap<String, Declared>) -> Result<Option<Line>, String> {
+    fn line(&self, leaf: usize, declared: &mut Types) -> Result<Option<Line>, String> {
         let described = &self.evidence.rows.leaves[leaf];
         let (field, reading, equal, of) = match &self.explained[leaf] {
             Explanation::Ignored { reason } => return Err(reason.clone()),
+            Explanation::Derived(derived) => return self.derived_line(leaf, derived, declared).map(Some),
             Explanation::Field { field, reading, equal, of } => (*field, reading, *equal, *of),
         };
         let message = &self.evidence.messages.fields[field];
         let (is_namesake, ty) = (message.name == described.path, &described.field.ty);
         let value = self.example(field);
         let seen = format!("equal in {equal} of {of} tied rows");
-        let sql = reading.sql(&identifier(&message.name), &value, ty);
+        let name = identifier(&message.name);
+        let typed = if self.evidence.format == Format::Json { None } else { reading.typed(&name, &value, ty) };
+        let sql = typed.or_else(|| reading.sql(&name, &value, ty));
         if !message.is_meta
             && let Some(wanted) = self.wanted(leaf, field, reading)
         {
@@ -188,22 +202,38 @@ impl Build<'_> {
                 seen: seen.clone(),
             });
             if known.ty != wanted {
-                let name = short(&message.name);
-                return Err(format!("made of field {name}, which another column reads as another type"));
+                return Err(another_type(&message.name));
             }
         }
         let sql = sql.or_else(|| (!is_namesake).then(|| identifier(&message.name)));
         Ok(sql.map(|sql| Line { key: described.path.clone(), value: sql, seen }))
     }
 
+    /// The line of a column that a rule makes.
+    fn derived_line(&self, leaf: usize, derived: &Derived, declared: &mut Types) -> Result<Line, String> {
+        let operands = Operands { evidence: self.evidence, seen: &derived.seen };
+        let parts = derived.parts.iter().map(|part| match part {
+            Part::Sql(sql) => Ok(sql.clone()),
+            Part::Column(of) => {
+                let line = self.line(*of, declared)?;
+                Ok(line.map_or_else(|| identifier(&self.evidence.rows.leaves[*of].path), |line| line.value))
+            }
+            Part::Number(field) => operands.number(*field, declared),
+            Part::Text(field) => operands.text(*field, declared),
+            Part::Instant(field, unit) => operands.instant(*field, *unit, declared),
+        });
+        let value = parts.collect::<Result<String, String>>()?;
+        Ok(Line { key: self.evidence.rows.leaves[leaf].path.clone(), value, seen: derived.seen.clone() })
+    }
+
     /// The type that a field has to be read as for a column; none where the format knows its types, empty where any text is
     /// meant.
     fn wanted(&self, leaf: usize, field: usize, reading: &Reading) -> Option<String> {
         let name = &self.evidence.messages.fields[field].name;
-        let wanted = reading.declared(&self.example(field), &self.evidence.rows.leaves[leaf].field.ty);
         if self.evidence.format != Format::Json {
-            return is_epoch(reading).then_some(wanted).flatten();
+            return None;
         }
+        let wanted = reading.declared(&self.example(field), &self.evidence.rows.leaves[leaf].field.ty);
         // A text that no column is named after needs no type.
         let is_named = self.evidence.schema.field(name).is_some();
         Some(wanted.filter(|wanted| wanted != "string" || is_named).unwrap_or_default())
@@ -220,7 +250,7 @@ impl Build<'_> {
             Explanation::Field { field, .. } => {
                 self.evidence.messages.fields[*field].name == self.evidence.rows.leaves[leaf].path
             }
-            Explanation::Ignored { .. } => false,
+            Explanation::Derived(_) | Explanation::Ignored { .. } => false,
         }
     }
 
@@ -229,11 +259,24 @@ impl Build<'_> {
         let leaves = self.evidence.rows.leaves.iter().zip(self.explained);
         leaves
             .filter(|(leaf, _)| !leaf.is_child && !ignored.contains(&leaf.path))
-            .filter_map(|(_, explained)| match explained {
-                Explanation::Field { field, .. } => Some(*field),
-                Explanation::Ignored { .. } => None,
+            .flat_map(|(_, explained)| match explained {
+                Explanation::Field { field, .. } => vec![*field],
+                Explanation::Derived(derived) => self.fields_of(derived),
+                Explanation::Ignored { .. } => Vec::new(),
             })
             .collect()
+    }
+
+    fn fields_of(&self, derived: &Derived) -> Vec<usize> {
+        let field = |part: &Part| match part {
+            Part::Sql(_) => None,
+            Part::Number(field) | Part::Text(field) | Part::Instant(field, _) => Some(*field),
+            Part::Column(leaf) => match &self.explained[*leaf] {
+                Explanation::Field { field, .. } => Some(*field),
+                _ => None,
+            },
+        };
+        derived.parts.iter().filter_map(field).collect()
     }
 
     fn undecided(&self, choice: &Choice) -> Vec<String> {
@@ -248,8 +291,23 @@ impl Build<'_> {
                 open.push(format!("column {name} differs from field {field} in {differ} of {of} tied rows: damage, or a rule that the sample does not show"));
             }
         }
+        let columns = self.evidence.schema.fields.len();
+        if columns > NAMES_MAX {
+            open.push(format!("{} columns behind the first {NAMES_MAX} were not looked at", columns - NAMES_MAX));
+        }
         if self.evidence.messages.undecodable > 0 {
             open.push(format!("{} messages sampled cannot be decoded", self.evidence.messages.undecodable));
+        }
+        let derived = self.evidence.rows.leaves.iter().zip(self.explained);
+        let derived: Vec<String> = derived
+            .filter(|(_, explained)| matches!(explained, Explanation::Derived(_)))
+            .map(|(leaf, _)| short(&leaf.path))
+            .collect();
+        if !derived.is_empty() && !self.evidence.is_whole {
+            open.push(format!(
+                "the rules of {} hold in every row sampled; whether they do everywhere, only a whole run tells",
+                derived.join(", ")
+            ));
         }
         if matches!(choice.mode, Mode::Key { .. }) && !self.evidence.is_whole {
             open.push(
@@ -261,61 +319,4 @@ impl Build<'_> {
         }
         open
     }
-}
-
-fn is_epoch(reading: &Reading) -> bool {
-    matches!(reading, Reading::Epoch(_))
-        || matches!(reading, Reading::Cut(_, inner) if matches!(**inner, Reading::Epoch(_)))
-}
-
-/// Words that SQL takes for its own at the beginning of an expression.
-const SQL_WORDS: [&str; 40] = [
-    "all",
-    "and",
-    "any",
-    "array",
-    "as",
-    "between",
-    "by",
-    "case",
-    "cast",
-    "current_date",
-    "current_time",
-    "current_timestamp",
-    "date",
-    "distinct",
-    "else",
-    "end",
-    "exists",
-    "extract",
-    "false",
-    "from",
-    "group",
-    "in",
-    "interval",
-    "is",
-    "left",
-    "like",
-    "not",
-    "null",
-    "or",
-    "order",
-    "position",
-    "right",
-    "select",
-    "table",
-    "then",
-    "time",
-    "timestamp",
-    "true",
-    "when",
-    "where",
-];
-
-/// A field's name in SQL: in quotes where it is no plain word.
-pub fn identifier(name: &str) -> String {
-    let is_plain = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-        && !SQL_WORDS.contains(&name.to_lowercase().as_str());
-    if is_plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
 }

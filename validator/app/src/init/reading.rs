@@ -12,6 +12,10 @@ use validator_core::convert::uuid::parse_uuid;
 use validator_core::schema::{Field, Type};
 use validator_core::value::Value;
 
+mod sql;
+
+pub use sql::{literal, of_epoch};
+
 /// See the module.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reading {
@@ -115,73 +119,6 @@ impl Reading {
             Self::Prefix(_) | Self::Cases(_) => 5,
         }
     }
-
-    /// The type that a JSON field is declared as, so that the column or the expression can read it. None: as it is.
-    pub fn declared(&self, value: &Value, ty: &Type) -> Option<String> {
-        match (self, value) {
-            (Self::Same, _) => Some(ty.to_string()),
-            (Self::Epoch(unit), _) => Some(unit.to_string()),
-            (Self::Times(_) | Self::Digits, _) | (Self::Prefix(_), Value::Number { .. }) => Some("long".to_owned()),
-            (Self::Rounded, _) => Some("decimal(38, 18)".to_owned()),
-            (Self::Cut(_, inner), _) if **inner == Self::Same => {
-                Some(if is_zoned(ty) { "timestamptz_ns" } else { "timestamp_ns" }.to_owned())
-            }
-            (Self::Cut(_, inner), _) => inner.declared(value, ty),
-            (Self::Cases(_), Value::Boolean(_)) => Some("boolean".to_owned()),
-            (Self::EpochText | Self::Whole | Self::Upper | Self::Lower | Self::Prefix(_) | Self::Cases(_), _) => {
-                Some("string".to_owned())
-            }
-            _ => None,
-        }
-    }
-
-    /// The expression over `name`; none where the column of that name needs none.
-    pub fn sql(&self, name: &str, value: &Value, ty: &Type) -> Option<String> {
-        Some(match self {
-            Self::Same | Self::Epoch(_) => return None,
-            Self::EpochText => {
-                let instant = format!("to_timestamp_micros(CAST(CAST({name} AS DECIMAL(38, 6)) * 1000000 AS BIGINT))");
-                if is_zoned(ty) { format!("CAST({instant} AS TIMESTAMPTZ)") } else { instant }
-            }
-            Self::EpochNumber(true) => format!("arrow_cast({name}, 'Int64')"),
-            Self::EpochNumber(false) => {
-                format!("arrow_cast(arrow_cast({name}, 'Timestamp(Millisecond, Some(\"+00:00\"))'), 'Int64')")
-            }
-            Self::Whole => format!("CAST({name} AS BIGINT)"),
-            Self::Digits => format!("CAST({name} AS VARCHAR)"),
-            Self::Times(factor) => format!("{name} * {factor}"),
-            Self::Rounded => match ty {
-                Type::Decimal { scale, .. } => format!("round({name}, {scale})"),
-                _ => return None,
-            },
-            Self::Cut(to_ms, inner) => {
-                let unit = if *to_ms { "millisecond" } else { "second" };
-                let inside = inner.sql(name, value, ty).unwrap_or_else(|| name.to_owned());
-                format!("date_trunc('{unit}', {inside})")
-            }
-            Self::Upper => format!("upper({name})"),
-            Self::Lower => format!("lower({name})"),
-            Self::Prefix(prefix) => {
-                let plain = match value {
-                    Value::Number { .. } => format!("CAST({name} AS VARCHAR)"),
-                    _ => name.to_owned(),
-                };
-                format!("{} || {plain}", literal(prefix))
-            }
-            Self::Cases(cases) => {
-                let when = |(from, to): &(Value, String)| match from {
-                    Value::Boolean(value) => format!("WHEN {value} THEN {}", literal(to)),
-                    other => format!("WHEN {} THEN {}", literal(&other.to_string()), literal(to)),
-                };
-                format!("CASE {name} {} END", cases.iter().map(when).collect::<Vec<_>>().join(" "))
-            }
-        })
-    }
-}
-
-/// An SQL text literal.
-pub fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
 }
 
 fn exact<T>(parsed: Parsed<T>) -> Option<T> {
@@ -352,10 +289,5 @@ mod tests {
         assert_eq!(apply(&Reading::Whole, &Value::string("17"), &Type::Long).as_deref(), Some("17"));
         let prefix = Reading::Prefix("BINANCE-".to_owned());
         assert_eq!(apply(&prefix, &Value::integer(7), &Type::String).as_deref(), Some("BINANCE-7"));
-    }
-
-    #[test]
-    fn a_literal_cannot_be_left_by_a_quote() {
-        assert_eq!(literal("it's'); DROP"), "'it''s''); DROP'");
     }
 }

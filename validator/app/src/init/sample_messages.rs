@@ -7,19 +7,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
-use validator_core::contract::{FieldType, Format};
+use validator_core::contract::FieldType;
 use validator_core::position::PartitionIndex;
 use validator_core::schema::Type;
 use validator_core::value::Value;
 use validator_engine::message_reader::ReadError;
 use validator_tap::{
-    AvroDecoder, Decoder, Message, NoHeaders, PartitionRange, Schemas, Tap, Wanted, WantedField, schema_id,
+    AvroDecoder, Decoder, Message, NoHeaders, PartitionRange, ReadEnd, Schemas, Tap, Wanted, WantedField, schema_id,
 };
 
 use super::evidence::{MessageField, Messages, kept};
 use super::limits::{NAMES_MAX, SAMPLE_BYTES_MAX, SPOTS};
 use super::payload::{Looks, json_fields, looks};
 use super::places::Place;
+use super::sample_fields;
 use crate::failure::Failure;
 
 /// One sampled message.
@@ -35,6 +36,8 @@ pub struct Raw {
     pub key: Option<Vec<u8>>,
     /// Its payload.
     pub payload: Option<Vec<u8>>,
+    /// Its fields, where it is a row and has no payload.
+    pub fields: Option<Vec<Value>>,
 }
 
 /// Sampled messages, as they are.
@@ -44,6 +47,8 @@ pub struct RawMessages {
     pub messages: Vec<Raw>,
     /// What was read, place by place.
     pub places: Vec<Place>,
+    /// Names and types of the fields, where messages are rows.
+    pub known: Vec<(String, Type)>,
     /// Whether that is everything there is.
     pub is_whole: bool,
 }
@@ -80,19 +85,14 @@ fn spread(first: i64, end: i64, each: i64) -> Vec<Range<i64>> {
 /// # Errors
 /// The source failed.
 pub fn read(tap: &dyn Tap, wanted: Vec<Wanted>, is_whole: bool) -> Result<RawMessages, Failure> {
-    let mut sample = RawMessages { messages: Vec::new(), places: Vec::new(), is_whole };
-    let mut bytes = 0;
-    let end = tap.read(&wanted, &mut |message| {
-        bytes += message.payload.map_or(0, <[u8]>::len) + message.key.map_or(0, <[u8]>::len);
-        sample.messages.push(Raw {
-            partition: message.partition,
-            offset: message.offset,
-            timestamp_ms: message.timestamp_ms,
-            key: message.key.map(<[u8]>::to_vec),
-            payload: message.payload.map(<[u8]>::to_vec),
-        });
-        if bytes > SAMPLE_BYTES_MAX { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    })?;
+    let mut sample = RawMessages { is_whole, ..RawMessages::default() };
+    let end = match tap.rows() {
+        Some(source) => {
+            sample.known = sample_fields::known(source);
+            sample_fields::read(source, &wanted, &mut sample.messages)?
+        }
+        None => payloads(tap, &wanted, &mut sample.messages)?,
+    };
     for ended in &end.partitions {
         if let Some(failure) = &ended.failure {
             let tp = tap.partitions()[ended.partition.0 as usize].tp.clone();
@@ -104,6 +104,23 @@ pub fn read(tap: &dyn Tap, wanted: Vec<Wanted>, is_whole: bool) -> Result<RawMes
     sample.messages.dedup_by_key(|message| (message.partition, message.offset));
     sample.places = places(&wanted);
     Ok(sample)
+}
+
+fn payloads(tap: &dyn Tap, wanted: &[Wanted], messages: &mut Vec<Raw>) -> Result<ReadEnd, Failure> {
+    let mut bytes = 0;
+    let end = tap.read(wanted, &mut |message| {
+        bytes += message.payload.map_or(0, <[u8]>::len) + message.key.map_or(0, <[u8]>::len);
+        messages.push(Raw {
+            partition: message.partition,
+            offset: message.offset,
+            timestamp_ms: message.timestamp_ms,
+            key: message.key.map(<[u8]>::to_vec),
+            payload: message.payload.map(<[u8]>::to_vec),
+            fields: None,
+        });
+        if bytes > SAMPLE_BYTES_MAX { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    Ok(end)
 }
 
 /// The first ranges of all partitions, the second ones, and so on.
@@ -150,6 +167,13 @@ impl RawMessages {
     /// The messages with nothing but what stands beside the payload, and the payload itself.
     pub fn plain(&self, partitions: &[PartitionRange]) -> Messages {
         self.decoded(partitions, &[], |_| Some(Vec::new()))
+    }
+
+    /// The messages that are rows.
+    pub fn rows(&self, partitions: &[PartitionRange]) -> Messages {
+        let fields: Vec<(String, Option<Type>)> =
+            self.known.iter().map(|(name, ty)| (name.clone(), Some(ty.clone()))).collect();
+        self.decoded(partitions, &fields, |at| self.messages[at].fields.clone())
     }
 
     /// The messages as JSON objects.
@@ -221,10 +245,10 @@ impl RawMessages {
             fields.iter().map(|(name, ty)| MessageField { name: name.clone(), ty: ty.clone(), is_meta: false });
         let mut messages = Messages { fields: meta.into_iter().chain(fields).collect(), ..Messages::default() };
         for (at, message) in self.messages.iter().enumerate() {
-            let Some(payload) = &message.payload else {
+            if message.payload.is_none() && message.fields.is_none() {
                 messages.tombstones += 1;
                 continue;
-            };
+            }
             let Some(values) = values(at) else {
                 messages.undecodable += 1;
                 continue;
@@ -237,19 +261,10 @@ impl RawMessages {
                 Value::integer(message.offset),
                 message.timestamp_ms.map_or(Value::Null, |ms| Value::timestamp_micros(ms * 1_000, true)),
                 message.key.as_ref().map_or(Value::Null, bytes),
-                bytes(payload),
+                message.payload.as_ref().map_or(Value::Null, bytes),
             ];
             messages.values.push(meta.into_iter().chain(values).map(kept).collect());
         }
         messages
-    }
-}
-
-/// The format of payloads of these looks.
-pub fn format_of(looks: Looks) -> Format {
-    match looks {
-        Looks::Json => Format::Json,
-        Looks::Framed => Format::Avro,
-        Looks::Bytes => Format::Bytes,
     }
 }

@@ -1,25 +1,25 @@
 //! Looking at both sides: samples of the topic and the table, the format, and the proposal that they give.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use validator_core::contract::{Bound, Format};
 use validator_core::schema::Type;
 use validator_core::value::Value;
-use validator_tap::{Schemas, avro_fields};
 
 use super::columns::Explanation;
+use super::decoding::{Encoding, decoded};
 use super::error::InitError;
 use super::evidence::{Evidence, Messages};
 use super::limits::{PLACES_BY_TIME_MAX, PLACES_MAX, ROWS_PER_MESSAGE};
-use super::payload::Looks;
+use super::origin::format_of_files;
+use super::pipeline_file::format_word;
 use super::places::{Hint, Place, from_offsets, hints};
 use super::proposal::{Proposal, Unpaired, propose};
-use super::sample_messages::{self, RawMessages, format_of, spots};
+use super::sample_messages::{self, RawMessages, spots};
 use super::sample_rows::{self, SampledRows};
 use crate::cli::InitArgs;
 use crate::config::{Loader, Pipeline, Service, SourceFile};
-use crate::decoders::registry_schemas;
 use crate::failure::Failure;
 use crate::messages::open_tap;
 use crate::open::{self, Sides};
@@ -61,9 +61,6 @@ impl Looked {
     }
 }
 
-/// Share of messages of one format, of a hundred, from which on the others are damage and no second format.
-const ONE_FORMAT: usize = 95;
-
 /// Samples both sides and proposes.
 ///
 /// # Errors
@@ -79,33 +76,26 @@ pub async fn look(args: &InitArgs, service: &Service, loader: &Loader<'_>, most:
     if !(raw.is_whole && rows.is_whole) {
         meet(&draft, service, &sides, &mut raw, &rows).await?;
     }
+    let encoding = Encoding::of(args, sides.tap.as_ref())?;
     let looks = raw.looks();
-    let Some((first, _)) = looks.first().copied() else {
+    if looks.is_empty() && encoding.has_payloads() {
         return Err(InitError::OnlyTombstones { topic: args.topic.clone(), messages: raw.messages.len() }.into());
-    };
-    let plain = evidence(args, &sides, &raw, rows, Format::Bytes, raw.plain(sides.tap.partitions()));
-    let as_bytes = as_bytes(&plain);
-    let all: usize = looks.iter().map(|(_, count)| count).sum();
-    if as_bytes.is_none() && looks[0].1 * 100 < all * ONE_FORMAT {
-        let share = |(looks, count): &(Looks, usize)| format!("{count} of {all} messages sampled are {}", looks.name());
-        return Err(
-            InitError::MixedFormats { topic: args.topic.clone(), shares: looks.iter().map(share).collect() }.into()
-        );
     }
     let places = raw.places.clone();
-    if let Some(proposal) = as_bytes {
+    let plain = evidence(args, &sides, &raw, rows, Format::Bytes, raw.plain(sides.tap.partitions()));
+    if let Some(proposal) = encoding.has_payloads().then(|| as_bytes(&plain)).flatten() {
         return Ok(Looked { evidence: plain, proposal, places });
     }
-    let messages = match first {
-        Looks::Json => raw.json(sides.tap.partitions()),
-        Looks::Bytes => return Err(no_schema(args, first)),
-        Looks::Framed => framed(args, service, &sides, raw).await?,
-    };
-    let evidence = Evidence { messages, format: format_of(first), ..plain };
-    let proposal = propose(&evidence).map_err(|Unpaired { seen }| InitError::Unpaired {
-        topic: args.topic.clone(),
-        table: args.table.clone(),
-        seen,
+    let (of_args, of_service, tap) = (args.clone(), service.clone(), Arc::clone(&sides.tap));
+    let (messages, format) =
+        blocking(move || decoded(&of_args, &of_service, tap.partitions(), &raw, &encoding)).await?;
+    let evidence = Evidence { messages, format, ..plain };
+    let proposal = propose(&evidence).map_err(|unpaired| {
+        let (topic, table) = (args.topic.clone(), args.table.clone());
+        match unpaired {
+            Unpaired::Untied { seen } => InitError::Unpaired { topic, table, seen },
+            Unpaired::Aggregated { seen } => InitError::Aggregated { topic, table, seen },
+        }
     })?;
     Ok(Looked { evidence, proposal, places })
 }
@@ -114,11 +104,16 @@ pub async fn look(args: &InitArgs, service: &Service, loader: &Loader<'_>, most:
 fn draft(args: &InitArgs, loader: &Loader<'_>) -> Result<Pipeline, Failure> {
     let string = |text: &str| toml::Value::String(text.replace("${", "$${")).to_string();
     let text = format!(
-        "[pipeline]\nname = \"draft\"\ntopic = {}\ntable = {}\nformat = \"bytes\"\n\n[identity]\nmode = \"content\"\n",
+        "[pipeline]\nname = \"draft\"\ntopic = {}\ntable = {}\nformat = \"{}\"\n\n[identity]\nmode = \"content\"\n",
         string(&args.topic),
-        string(&args.table)
+        string(&args.table),
+        format_word(format_of_files(&args.source, args.envelope)),
     );
-    Ok(Pipeline::read(Arc::new(SourceFile::new("--topic and --table", text)), loader)?)
+    let mut draft = Pipeline::read(Arc::new(SourceFile::new("--topic and --table", text)), loader)?;
+    if !args.source.is_empty() {
+        draft.read_from_files(args.source.clone(), args.envelope);
+    }
+    Ok(draft)
 }
 
 async fn sample(sides: &Arc<Sides>, most: usize) -> Result<RawMessages, Failure> {
@@ -210,32 +205,4 @@ fn as_bytes(plain: &Evidence) -> Option<Proposal> {
     let has_bytes = plain.schema.fields.iter().any(|field| matches!(field.ty, Type::Binary | Type::Fixed(_)));
     let proposal = has_bytes.then(|| propose(plain).ok())??;
     proposal.map.iter().any(|line| line.value == "_value").then_some(proposal)
-}
-
-fn no_schema(args: &InitArgs, looks: Looks) -> Failure {
-    InitError::NoSchema { topic: args.topic.clone(), looks: looks.name() }.into()
-}
-
-/// The messages as Avro, by the registry's schemas.
-async fn framed(args: &InitArgs, service: &Service, sides: &Sides, raw: RawMessages) -> Result<Messages, Failure> {
-    let ids: BTreeSet<u32> = raw.schema_ids();
-    let shown = ids.iter().take(5).map(u32::to_string).collect::<Vec<_>>().join(", ");
-    let topic = args.topic.clone();
-    let partitions = sides.tap.partitions().to_vec();
-    let service = service.clone();
-    blocking(move || {
-        let Some(schemas) = registry_schemas(&service) else {
-            return Err(InitError::NoRegistry { topic, ids: shown }.into());
-        };
-        let schemas: Arc<Schemas> = Arc::new(schemas?);
-        let ids: Vec<u32> = ids.into_iter().collect();
-        let known = avro_fields(&schemas, std::slice::from_ref(&topic), &ids)?.fields;
-        let messages = raw.avro(&partitions, &known, &schemas)?;
-        // Not one message of a schema that is known: the ids are another registry's.
-        if known.is_empty() || messages.values.is_empty() {
-            return Err(InitError::UnknownSchemas { topic, ids: shown }.into());
-        }
-        Ok(messages)
-    })
-    .await
 }

@@ -8,7 +8,7 @@ use validator_core::value::Value;
 
 use super::evidence::{Evidence, Leaf, MessageField, Messages, Rows};
 use super::identity::Mode;
-use super::proposal::{Proposal, propose};
+use super::proposal::{Proposal, Unpaired, propose};
 
 const COUNT: i64 = 60;
 const START_MS: i64 = 1_723_118_400_000;
@@ -196,8 +196,9 @@ fn sides_that_have_nothing_in_common_give_no_proposal() {
     let columns = [("candle", Type::Long)];
     let evidence = sample(&["id"], |nth| vec![id(nth)], &columns, |nth| vec![Value::integer(9_000_000 + nth)]);
     let unpaired = propose(&evidence).expect_err("nothing ties them");
-    assert_eq!(unpaired.seen[0], "60 messages and 60 rows were held against each other, value by value");
-    assert_eq!(unpaired.seen.len(), 2, "{unpaired:?}");
+    let Unpaired::Untied { seen } = unpaired else { panic!("{unpaired:?}") };
+    assert_eq!(seen[0], "60 messages and 60 rows were held against each other, value by value");
+    assert_eq!(seen.len(), 2, "{seen:?}");
 }
 
 #[test]
@@ -212,4 +213,91 @@ fn a_reading_that_fits_half_of_the_messages_does_not_choose_its_own_half_as_ties
     let proposal = proposed(&evidence);
     assert_eq!(proposal.map.iter().map(|line| line.value.as_str()).collect::<Vec<_>>(), ["date_trunc('second', at)"]);
     assert_eq!(proposal.ties, 60);
+}
+
+/// Messages and rows of one number, with a column that is made of several fields.
+fn derived(ty: Type, value: impl Fn(i64) -> Value) -> Evidence {
+    let fields = ["id", "venue", "p", "q", "pair"];
+    let message = |nth: i64| {
+        let (p, q) = (Value::string(format!("{nth}.25")), Value::string(format!("0.{}1", nth + 10)));
+        let pair = text(format!("{}/USD{}", ["XBT", "ETH", "DOGE"][(nth % 3) as usize], nth % 5));
+        vec![id(nth), text(format!("V{}", nth % 4)), p, q, pair]
+    };
+    let columns = [("id", Type::String), ("made", ty)];
+    sample(&fields, message, &columns, move |nth| vec![id(nth), value(nth)])
+}
+
+fn decimal(scale: u8) -> Type {
+    Type::Decimal { precision: 38, scale }
+}
+
+/// The product of `p` and `q`, with five digits behind the point.
+fn product(nth: i64) -> i128 {
+    i128::from(nth * 100 + 25) * i128::from((nth + 10) * 10 + 1)
+}
+
+#[test]
+fn a_rule_over_several_fields_is_written_where_every_pair_bears_it_out() {
+    let pair = |nth: i64| format!("{}/USD{}", ["XBT", "ETH", "DOGE"][(nth % 3) as usize], nth % 5);
+    for (evidence, sql) in [
+        (derived(decimal(5), |nth| Value::decimal(product(nth), 5)), "p * q"),
+        (derived(decimal(2), |nth| Value::decimal(product(nth) / 1_000, 2)), "p * q - p * q % 0.01"),
+        (derived(decimal(2), |nth| Value::decimal((product(nth) + 500) / 1_000, 2)), "round(p * q, 2)"),
+        (derived(Type::String, |nth| text(format!("V{}:id-{nth}", nth % 4))), "venue || ':' || id"),
+        (derived(Type::String, |nth| text(format!("<id-{nth}>"))), "'<' || id || '>'"),
+        (derived(Type::String, move |nth| text(pair(nth).replace('/', ""))), "replace(pair, '/', '')"),
+        (derived(Type::String, move |nth| text(pair(nth)[pair(nth).len() - 4..].to_owned())), "right(pair, 4)"),
+    ] {
+        let proposal = proposed(&evidence);
+        let made = proposal.map.iter().find(|line| line.key == "made");
+        assert_eq!(made.map(|line| line.value.as_str()), Some(sql), "{proposal:?}");
+        assert!(made.is_some_and(|line| line.seen.contains("equal in all 60 tied rows")), "{made:?}");
+    }
+}
+
+#[test]
+fn one_pair_that_differs_or_too_few_pairs_refuse_a_rule() {
+    let of = |count: i64, wrong: Option<i64>| {
+        let value = move |nth: i64| match wrong == Some(nth) {
+            true => Value::decimal(product(nth) + 1, 5),
+            false => Value::decimal(product(nth), 5),
+        };
+        let mut evidence = derived(decimal(5), value);
+        evidence.messages.values.truncate(count as usize);
+        evidence.rows.values.truncate(count as usize);
+        proposed(&evidence)
+    };
+    assert_eq!(of(60, None).ignore, []);
+    assert_eq!(of(60, Some(41)).ignore.len(), 1);
+    assert_eq!(of(20, None).ignore, []);
+    assert_eq!(of(19, None).ignore.len(), 1);
+    let same = |nth: i64| Value::decimal(product(nth % 2), 5);
+    assert_eq!(proposed(&derived(decimal(5), same)).ignore.len(), 1, "two values are equal by chance");
+}
+
+#[test]
+fn a_field_that_a_rule_takes_is_kept_and_has_a_type() {
+    let proposal = proposed(&derived(decimal(5), |nth| Value::decimal(product(nth), 5)));
+    let types: Vec<(&str, &str)> =
+        proposal.fields.iter().map(|line| (line.key.as_str(), line.value.as_str())).collect();
+    assert_eq!(types, [("p", "decimal(38, 18)"), ("q", "decimal(38, 18)")]);
+    assert_eq!(proposal.drop.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["venue", "pair"]);
+}
+
+#[test]
+fn a_day_that_may_be_of_either_of_two_times_is_of_none() {
+    let columns = [("id", Type::String), ("at", Type::Timestamptz), ("day", Type::Date), ("stored", Type::Timestamptz)];
+    let micros = |nth: i64| START_MS * 1_000 + nth * 14_400_000_000;
+    let of = |lag: i64| {
+        let row = move |nth: i64| {
+            let day = i32::try_from(micros(nth).div_euclid(86_400_000_000)).expect("2024");
+            let at = |micros| Value::timestamp_micros(micros, true);
+            vec![id(nth), at(micros(nth)), Value::Date(day), at(micros(nth) + lag)]
+        };
+        let message = move |nth: i64| vec![id(nth), Value::integer(micros(nth))];
+        let proposal = proposed(&sample(&["id", "us"], message, &columns, row));
+        proposal.map.into_iter().find(|line| line.key == "day").map(|line| line.value)
+    };
+    assert_eq!(of(1), None, "stored within the same day, always");
+    assert_eq!(of(40_000_000_000).as_deref(), Some("CAST(date_trunc('day', us) AS DATE)"));
 }

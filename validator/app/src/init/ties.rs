@@ -11,7 +11,7 @@ use validator_core::schema::Type;
 use validator_core::value::{Fingerprint, Value};
 
 use super::evidence::Evidence;
-use super::limits::{ANCHORS_MAX, ANCHORS_OF_COLUMN_MAX, TIES_LEAST, TIES_MAX};
+use super::limits::{ANCHORS_MAX, ANCHORS_OF_COLUMN_MAX, TIES_LEAST, TIES_MAX, VALUES_GLANCED};
 use super::reading::Reading;
 
 /// A column (or a child of one) that a field may have become.
@@ -129,15 +129,15 @@ fn correspondences(evidence: &Evidence) -> Vec<Correspondence> {
     }
     let mut found = Vec::new();
     for (ty, leaves) in by_type {
+        let holders = Holders::new(leaves);
         for field in 0..evidence.messages.fields.len() {
             for reading in &readings {
                 let Some(given) = given(evidence, field, reading, ty) else { continue };
-                for (leaf, rows) in &leaves {
-                    let Met { rows: met, messages: met_messages, distinct } = met(&given, rows);
-                    let all: usize = rows.values().sum();
+                for (leaf, all, met) in holders.meet(&given) {
+                    let Met { rows: met, messages: met_messages, distinct } = met;
                     if met > 0 && (met * 5 >= all || met >= TIES_LEAST) {
                         let reading = reading.clone();
-                        found.push(Correspondence { leaf: *leaf, field, reading, met, met_messages, distinct });
+                        found.push(Correspondence { leaf, field, reading, met, met_messages, distinct });
                     }
                 }
             }
@@ -153,6 +153,36 @@ fn correspondences(evidence: &Evidence) -> Vec<Correspondence> {
     found
 }
 
+/// Which leaves of one type hold a value: asked once for each value, and not once for each leaf.
+struct Holders {
+    /// Each leaf, and its rows that have a value.
+    leaves: Vec<(usize, usize)>,
+    /// By value: indices into `leaves`, and in how many of the leaf's rows it is.
+    of_value: HashMap<Fingerprint, Vec<(usize, usize)>>,
+}
+
+impl Holders {
+    fn new(counted: Vec<(usize, Counts)>) -> Self {
+        let leaves = counted.iter().map(|(leaf, counts)| (*leaf, counts.values().sum())).collect();
+        let mut of_value: HashMap<Fingerprint, Vec<(usize, usize)>> = HashMap::new();
+        for (at, (_, counts)) in counted.into_iter().enumerate() {
+            counts.into_iter().for_each(|(value, rows)| of_value.entry(value).or_default().push((at, rows)));
+        }
+        Self { leaves, of_value }
+    }
+
+    /// Each leaf, its rows that have a value, and what it has in common with the messages.
+    fn meet(&self, given: &Counts) -> Vec<(usize, usize, Met)> {
+        let mut met = vec![Met::default(); self.leaves.len()];
+        for (value, messages) in given {
+            for (at, rows) in self.of_value.get(value).into_iter().flatten() {
+                met[*at].add(*rows, *messages);
+            }
+        }
+        self.leaves.iter().zip(met).map(|((leaf, all), met)| (*leaf, *all, met)).collect()
+    }
+}
+
 /// Values, and in how many rows or messages each is.
 pub type Counts = HashMap<Fingerprint, usize>;
 
@@ -165,11 +195,17 @@ pub fn values_of(evidence: &Evidence, leaf: usize) -> Counts {
     values
 }
 
+/// Whether a reading is for values of a field's kind at all: some of them tell.
+pub fn is_for(evidence: &Evidence, field: usize, reading: &Reading, ty: &Type) -> bool {
+    let messages = &evidence.messages.values;
+    let there = messages.iter().map(|values| &values[field]).filter(|value| !value.is_null());
+    there.take(VALUES_GLANCED).any(|value| reading.apply(value, ty).is_some())
+}
+
 /// The values that a field gives to columns of a type; none where the reading is not for their kind.
 pub fn given(evidence: &Evidence, field: usize, reading: &Reading, ty: &Type) -> Option<Counts> {
     let values = || evidence.messages.values.iter().map(|values| &values[field]).filter(|value| !value.is_null());
-    // Ten values tell whether the reading is for their kind.
-    values().take(10).any(|value| reading.apply(value, ty).is_some()).then_some(())?;
+    is_for(evidence, field, reading, ty).then_some(())?;
     let mut given = Counts::new();
     for value in values().filter_map(|value| reading.apply(value, ty)) {
         *given.entry(value.fingerprint(0)).or_default() += 1;
@@ -188,13 +224,21 @@ pub struct Met {
     pub distinct: usize,
 }
 
+impl Met {
+    /// One more value that both have.
+    fn add(&mut self, rows: usize, messages: usize) {
+        self.rows += rows;
+        self.messages += messages;
+        self.distinct += 1;
+    }
+}
+
 /// What the messages' values and the rows' have in common.
 pub fn met(given: &Counts, rows: &Counts) -> Met {
     let both = given.iter().filter_map(|(value, messages)| Some((messages, rows.get(value)?)));
-    both.fold(Met::default(), |met, (messages, rows)| Met {
-        rows: met.rows + rows,
-        messages: met.messages + messages,
-        distinct: met.distinct + 1,
+    both.fold(Met::default(), |mut met, (messages, rows)| {
+        met.add(*rows, *messages);
+        met
     })
 }
 

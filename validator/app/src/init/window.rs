@@ -11,8 +11,7 @@ pub fn window(evidence: &Evidence, explained: &[Explanation]) -> (Option<String>
         (0..explained.len()).filter(|leaf| is_time_of_both(evidence, explained, *leaf)).collect();
     times.sort_by_key(|leaf| {
         let described = &evidence.rows.leaves[*leaf];
-        let name = described.path.to_lowercase();
-        let is_sinks = ["ingest", "process", "load", "kafka", "written"].iter().any(|word| name.contains(word));
+        let is_sinks = is_named_like_a_processing_time(&described.path);
         let is_date = described.field.ty == Type::Date;
         (!evidence.partitioned_by.contains(&described.path), is_date, is_sinks, *leaf)
     });
@@ -25,6 +24,12 @@ pub fn window(evidence: &Evidence, explained: &[Explanation]) -> (Option<String>
         }
         None => (None, vec!["no window: no time column that both sides have in every row".to_owned()]),
     }
+}
+
+/// Whether a name says that the sink or the broker made the time.
+pub fn is_named_like_a_processing_time(name: &str) -> bool {
+    let name = name.to_lowercase();
+    ["ingest", "process", "load", "kafka", "written"].iter().any(|word| name.contains(word))
 }
 
 fn is_time_of_both(evidence: &Evidence, explained: &[Explanation], leaf: usize) -> bool {

@@ -9,7 +9,7 @@ use validator_tap::WantedField;
 
 use super::{
     BindProblem, Binding, BoundColumn, ColumnSource, KnownFields, LeafPath, META_NAMES, PositionPart, find_leaf,
-    tolerances,
+    position_struct, tolerances,
 };
 use crate::expr;
 use crate::mask::Mask;
@@ -139,16 +139,9 @@ impl Binder<'_> {
             .collect()
     }
 
-    /// Whether this is a part of the struct that keeps the messages' positions, and none of them: a sink may keep more there
-    /// (Redpanda: headers).
+    /// Whether the contract may ignore this part of a struct, which is no column of its own.
     fn is_beside_position(&self, path: &str) -> bool {
-        let Identity::Offset { topic, partition, offset, timestamp, .. } = &self.contract.identity else {
-            return false;
-        };
-        let positions = [Some(offset), topic.as_ref(), partition.as_ref(), timestamp.as_ref()];
-        let parent = |path: &str| path.rsplit_once('.').map(|(parent, _)| parent.to_owned());
-        let is_sibling = parent(path).is_some() && parent(path) == parent(offset);
-        is_sibling && self.schema.field_at(path).is_some() && !positions.contains(&Some(&path.to_owned()))
+        position_struct::may_be_ignored(&self.contract.identity, self.schema, path)
     }
 
     /// The column without such parts that the contract ignores.
@@ -181,28 +174,14 @@ impl Binder<'_> {
 
     /// The outer option: whether the column belongs to the identity of mode `offset`.
     fn position_source(&mut self, field: &Field) -> Option<Option<ColumnSource>> {
-        let Identity::Offset { topic, partition, offset, timestamp, .. } = &self.contract.identity else { return None };
-        let part_at = |path: &str| {
-            let is = |p: &Option<String>| p.as_deref() == Some(path);
-            match path {
-                _ if path == offset => Some(PositionPart::Offset),
-                _ if is(topic) => Some(PositionPart::Topic),
-                _ if is(partition) => Some(PositionPart::Partition),
-                _ if is(timestamp) => Some(PositionPart::Timestamp),
-                _ => None,
-            }
-        };
-        if let Some(part) = part_at(&field.name) {
+        let contract = self.contract;
+        let identity = &contract.identity;
+        if let Some(part) = position_struct::part_at(identity, &field.name) {
             return Some(Some(ColumnSource::Position(part)));
         }
         let Type::Struct(children) = &field.ty else { return None };
-        let parts: Vec<_> = children
-            .iter()
-            .map(|child| match part_at(&format!("{}.{}", field.name, child.name)) {
-                None if child.name == "key" && child.ty == Type::Binary => Some(PositionPart::Key),
-                part => part,
-            })
-            .collect();
+        let part = |child: &Field| position_struct::part_of_child(identity, &field.name, child);
+        let parts: Vec<_> = children.iter().map(part).collect();
         if parts.iter().all(|part| part.is_none_or(|part| part == PositionPart::Key)) {
             return None;
         }

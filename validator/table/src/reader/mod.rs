@@ -5,6 +5,7 @@
 //! rows were read.
 
 mod chunks;
+mod claims;
 mod convert;
 mod evolve;
 pub(crate) mod footer;

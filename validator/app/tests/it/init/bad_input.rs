@@ -30,14 +30,13 @@ fn rows(count: i64) -> Vec<Vec<Value>> {
 #[test]
 fn a_topic_without_schema_says_so() {
     let stage = Stage::new(&(0..20).map(|_| sent("<trade/>")).collect::<Vec<_>>(), &table(columns(), rows(20), 20));
-    assert_snapshot!(stage.init("--output pipeline.toml").all(), @r#"
+    assert_snapshot!(stage.init("--output pipeline.toml").all(), @"
     exit 3
     --- stderr
     error: topic trades has no schema: its payloads are neither JSON objects nor framed Avro, and no
            column of the table holds them as they are
-      hint:    where payloads are Avro without a frame, write the file by hand with `schema =
-               "file.avsc"`
-    "#);
+      hint:    where payloads are Avro without a frame, name their schema: --schema FILE.avsc
+    ");
     assert!(!stage.join("pipeline.toml").exists());
 }
 

@@ -5,27 +5,28 @@ use fixtures_kit::value::Value;
 
 use super::shapes::Shape;
 use super::stage::{At, EPOCH_MS, STEP_MS, Sent};
+use super::{k2_bronze, k2_gold};
 
 const SYMBOLS: [&str; 3] = ["BTCUSDT", "ETHUSDT", "BNBUSDT"];
 const PAIRS: [&str; 3] = ["XBT/USD", "ETH/USD", "XDG/USD"];
 
-fn columns(kinds: &[(&str, ColumnType)]) -> Vec<Column> {
+pub fn columns(kinds: &[(&str, ColumnType)]) -> Vec<Column> {
     kinds.iter().map(|(name, kind)| Column::optional(name, kind.clone())).collect()
 }
 
-fn decimal(precision: u8, scale: u8) -> ColumnType {
+pub fn decimal(precision: u8, scale: u8) -> ColumnType {
     ColumnType::Decimal { precision, scale }
 }
 
-fn sent(nth: i64, payload: String) -> Sent {
+pub fn sent(nth: i64, payload: String) -> Sent {
     Sent { partition: i32::try_from(nth % 2).expect("0 or 1"), key: None, payload: Some(payload.into_bytes()) }
 }
 
-fn ms(nth: i64) -> i64 {
+pub fn ms(nth: i64) -> i64 {
     EPOCH_MS + nth * STEP_MS
 }
 
-fn symbol(nth: i64) -> &'static str {
+pub fn symbol(nth: i64) -> &'static str {
     SYMBOLS[(nth % 3) as usize]
 }
 
@@ -34,19 +35,19 @@ fn pair(nth: i64) -> &'static str {
 }
 
 /// Eight places behind the point.
-fn price(nth: i64) -> i128 {
+pub fn price(nth: i64) -> i128 {
     i128::from(5_000_000_000_000_i64 + (nth * 7_919) % 1_000_000 * 100)
 }
 
-fn quantity(nth: i64) -> i128 {
+pub fn quantity(nth: i64) -> i128 {
     i128::from(10_000_000 + (nth * 104_729) % 9_999_991)
 }
 
-fn text8(unscaled: i128) -> String {
+pub fn text8(unscaled: i128) -> String {
     format!("{}.{:08}", unscaled / 100_000_000, unscaled % 100_000_000)
 }
 
-fn uuid(nth: i64, of: u64) -> String {
+pub fn uuid(nth: i64, of: u64) -> String {
     // Spread, as random ones are.
     let a = (nth as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ of.wrapping_mul(0xd1b5_4a32_d192_ed03);
     let b = a.rotate_left(29).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -55,7 +56,7 @@ fn uuid(nth: i64, of: u64) -> String {
 }
 
 /// Binance's own message: keys that differ in case only.
-fn binance(nth: i64) -> Sent {
+pub fn binance(nth: i64) -> Sent {
     let (symbol, maker) = (symbol(nth), nth % 3 == 1);
     sent(
         nth,
@@ -131,7 +132,7 @@ fn rounded6(unscaled: i128) -> Value {
     Value::decimal((unscaled + 50) / 100, 6)
 }
 
-fn bytes(at: At<'_>, message: fn(i64) -> Sent) -> Value {
+pub fn bytes(at: At<'_>, message: fn(i64) -> Sent) -> Value {
     Value::Bytes(message(at.nth).payload.expect("each has one"))
 }
 
@@ -148,7 +149,7 @@ fn bronze_row(at: At<'_>) -> Vec<Value> {
 }
 
 pub fn shapes() -> Vec<Shape> {
-    v1().into_iter().chain(v2()).collect()
+    v1().into_iter().chain(v2()).chain(k2_bronze::shapes()).chain(k2_gold::shapes()).collect()
 }
 
 fn v1() -> Vec<Shape> {
@@ -276,6 +277,8 @@ fn v1() -> Vec<Shape> {
                 "trade_id = \"'BINANCE-' || CAST(t AS VARCHAR)\"",
                 "timestamp = \"T * 1000\"",
                 "side = \"CASE m WHEN false THEN 'BUY' WHEN true THEN 'SELL' END\"",
+                "exchange = \"'BINANCE'\"",
+                "currency = \"'USDT'\"",
                 "message_id = ",
                 "validation_timestamp = ",
             ],
@@ -380,6 +383,7 @@ fn v2() -> Vec<Shape> {
                 "window = \"exchange_timestamp\"",
                 "kafka_offset = \"0 in all 240 rows",
                 "T = \"epoch_ms\"",
+                "quote_volume = \"p * q - p * q % 0.00000001\"",
             ],
         },
         Shape {
@@ -404,6 +408,7 @@ fn v2() -> Vec<Shape> {
                 "mode = \"content\"",
                 "window = \"exchange_timestamp\"",
                 "exchange_timestamp = \"date_trunc('millisecond', ",
+                "quote_volume = \"price * volume - price * volume % 0.00000001\"",
             ],
         },
         Shape {
@@ -424,7 +429,11 @@ fn v2() -> Vec<Shape> {
                     Value::long(0),
                 ]
             },
-            expected: &["mode = \"content\"", "exchange_timestamp = \"date_trunc('second', "],
+            expected: &[
+                "mode = \"content\"",
+                "exchange_timestamp = \"date_trunc('second', ",
+                "quote_volume = \"price * size - price * size % 0.00000001\"",
+            ],
         },
         Shape {
             name: "v2 cold silver",
@@ -460,6 +469,7 @@ fn v2() -> Vec<Shape> {
                 "mode = \"content\"",
                 "window = \"timestamp\"",
                 "side = \"UNKNOWN in all 240 rows",
+                "exchange = \"'kraken'\"",
                 "message_id = ",
             ],
         },

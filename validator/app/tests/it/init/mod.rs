@@ -2,8 +2,12 @@
 
 mod bad_input;
 mod k2;
+mod k2_bronze;
+mod k2_gold;
 mod large;
+mod odd_sides;
 mod real;
+mod recorded;
 mod shapes;
 mod sinks;
 mod stage;
