@@ -49,7 +49,7 @@ impl Todo {
     }
 }
 
-/// A row group weighs something even where no column of it is read: one that is left is never nothing.
+/// A row group weighs something whatever its footer says: one that is left is never nothing.
 fn weight(task: &Task) -> u128 {
     u128::from(task.group.bytes.max(1))
 }
