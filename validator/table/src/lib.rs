@@ -44,7 +44,9 @@ pub use inspect::MetadataTable;
 pub use partition::PartitionCheck;
 pub use pin::Pinned;
 pub use postgres::PostgresConfig;
-pub use reader::{FileReader, Positions, RowGroupBatch, RowGroupEnd, RowGroupInfo, RowGroups, ScanItem, Unread};
+pub use reader::{
+    Claims, FileReader, Positions, RowGroupBatch, RowGroupEnd, RowGroupInfo, RowGroups, ScanItem, Unread,
+};
 pub use removed::{Removed, RemovedRows};
 pub use rest::{RestAccess, RestConfig};
 pub use s3::{Pem, PropertyError, S3Config};

@@ -9,7 +9,7 @@ use validator_core::value::Value;
 
 use crate::deletes::{Deletes, Loader, Plan};
 use crate::manifest::{Graph, LiveEntry, inconsistent, read_graph};
-use crate::reader::ReadContext;
+use crate::reader::{Claims, ReadContext};
 use crate::schema::{core_schema, declared_defaults, initial_defaults};
 use crate::snapshot::{Chosen, SnapshotInfo, ancestry};
 use crate::storage::canonical_location;
@@ -66,6 +66,11 @@ impl Pinned {
             fault
         })?;
         deletes.map(|_| opened)
+    }
+
+    /// What the footer of a live data file claims of its values; none where it does not read. No verdict may rest on it.
+    pub async fn claims(&self, file: &DataFile) -> Option<Claims> {
+        Claims::read(&self.context, file).await
     }
 
     /// What is wrong with the delete files that opening data files has read so far, sorted.

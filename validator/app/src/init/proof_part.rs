@@ -5,7 +5,7 @@
 //! nothing else: a whole run believes none.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use validator_core::contract::{Bound, Identity};
@@ -41,39 +41,22 @@ pub async fn part(sides: &mut Sides, looked: &Looked, request: &Request) -> Part
     }
     part.rows = 0;
     for (file, index) in sides.pinned.files.iter().zip(0_u32..) {
-        let column = sides.pinned.schema.fields.iter().find(|column| holds(column, &field));
-        let opened = match column {
-            Some(column) => sides.pinned.open(file, std::slice::from_ref(column)).await.ok(),
-            None => None,
-        };
-        let Some(reader) = opened else {
+        let Some(claims) = sides.pinned.claims(file).await else {
             // The run says what is wrong with it.
             part.rows += file.record_count * u64::from(file.entries);
             continue;
         };
-        let may_hold = |group: u32| match reader.claimed_bounds(group, &field) {
+        let may_hold = |group: u32| match claims.bounds(group, &field) {
             Some((lower, upper)) => between.may_hold((Some(lower), Some(upper))),
             None => true,
         };
-        let kept: BTreeSet<u32> =
-            reader.row_groups().iter().map(|group| group.index).filter(|group| may_hold(*group)).collect();
-        let rows: u64 =
-            reader.row_groups().iter().filter(|group| kept.contains(&group.index)).map(|group| group.rows).sum();
-        part.rows += rows * u64::from(file.entries);
-        if kept.len() < reader.row_groups().len() {
-            part.within.insert(FileIndex(index), RowGroups::Only(kept));
+        let kept: BTreeMap<u32, u64> = claims.row_groups().filter(|(group, _)| may_hold(*group)).collect();
+        part.rows += kept.values().sum::<u64>() * u64::from(file.entries);
+        if kept.len() < claims.row_groups().count() {
+            part.within.insert(FileIndex(index), RowGroups::Only(kept.into_keys().collect()));
         }
     }
     part
-}
-
-/// Whether the field is this column or a child of it.
-fn holds(column: &Field, field: &Field) -> bool {
-    let is_child = match &column.ty {
-        validator_core::schema::Type::Struct(children) => children.iter().any(|child| child.id == field.id),
-        _ => false,
-    };
-    column.id == field.id || is_child
 }
 
 /// The least and the greatest value of some messages.

@@ -40,6 +40,15 @@ enum Refused {
 /// Reads the footer. Readers of the table go by the manifest's size, so bytes appended behind it change nothing; a
 /// manifest with a wrong size is told from a cut file by a footer at the real end.
 pub(crate) async fn read(object: &Object, file: &DataFile) -> Result<Footer, FileFault> {
+    read_as(object, file, ParquetStatisticsPolicy::SkipAll).await
+}
+
+/// The same, with what it claims of the values in each row group.
+pub(crate) async fn read_with_statistics(object: &Object, file: &DataFile) -> Result<Footer, FileFault> {
+    read_as(object, file, ParquetStatisticsPolicy::KeepAll).await
+}
+
+async fn read_as(object: &Object, file: &DataFile, statistics: ParquetStatisticsPolicy) -> Result<Footer, FileFault> {
     let tail =
         object.tail(FOOTER_GUESS_BYTES.min(file.size.max(TAIL_BYTES))).await.map_err(|e| store_fault(&e, file))?;
     let mut ends = vec![tail.size];
@@ -48,7 +57,7 @@ pub(crate) async fn read(object: &Object, file: &DataFile) -> Result<Footer, Fil
     }
     let mut reasons = Vec::new();
     for end in ends {
-        match footer_at(object, &tail, end).await {
+        match footer_at(object, &tail, end, &statistics).await {
             Ok(metadata) => return accept(metadata, end, tail.size, file),
             Err(Refused::Store(source)) => return Err(store_fault(&source, file)),
             Err(Refused::Encrypted) => {
@@ -65,7 +74,12 @@ pub(crate) async fn read(object: &Object, file: &DataFile) -> Result<Footer, Fil
     Err(whole(file, FaultKind::Corrupt, format!("the footer does not read: {}{size}", reasons.join(", "))))
 }
 
-async fn footer_at(object: &Object, tail: &Tail, end: u64) -> Result<Arc<ParquetMetaData>, Refused> {
+async fn footer_at(
+    object: &Object,
+    tail: &Tail,
+    end: u64,
+    statistics: &ParquetStatisticsPolicy,
+) -> Result<Arc<ParquetMetaData>, Refused> {
     if end < TAIL_BYTES + MAGIC_BYTES {
         return Err(Refused::Bytes(format!("{end} bytes are no Parquet file")));
     }
@@ -81,7 +95,7 @@ async fn footer_at(object: &Object, tail: &Tail, end: u64) -> Result<Arc<Parquet
     let start = start.ok_or_else(|| Refused::Bytes(format!("a footer of {length} bytes in {end} bytes")))?;
     let bytes = bytes_at(object, tail, start..end - TAIL_BYTES).await?;
     let options = ParquetMetaDataOptions::new()
-        .with_column_stats_policy(ParquetStatisticsPolicy::SkipAll)
+        .with_column_stats_policy(statistics.clone())
         .with_encoding_stats_policy(ParquetStatisticsPolicy::SkipAll);
     contained(|| ParquetMetaDataReader::decode_metadata_with_options(&bytes, Some(&options)))
         .map_err(|e| Refused::Bytes(e.to_string()))?

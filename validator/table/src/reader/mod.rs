@@ -26,6 +26,7 @@ use validator_core::schema::Field;
 use crate::deletes::FileDeletes;
 use crate::{DataFile, FileFault, Storage, TableFinding};
 
+pub use claims::Claims;
 use open::Opened;
 use rows::Task;
 pub use scan::Unread;

@@ -10,6 +10,7 @@ use parquet::data_type::{Int96, Int96Type};
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
+use validator_core::value::Value;
 use validator_table::{
     FaultKind, FileReader, Pinned, Positions, ReadLimits, RowGroups, ScanItem, SnapshotSelector, Storage,
 };
@@ -138,6 +139,19 @@ async fn only_the_asked_row_groups_are_read() {
     let (rows, ends) = read(&reader, &RowGroups::Only([2, 7].into()), &pinned).await;
     assert_eq!(ends.iter().map(|end| end.row_group).collect::<Vec<_>>(), [2, 7]);
     assert_eq!(rows, expected((200..300).chain(700..800)));
+}
+
+#[tokio::test]
+async fn a_footer_claims_bounds_of_whole_numbers_and_none_of_texts_or_of_what_is_not_there() {
+    let lake = lake(1_000, 100).await;
+    let (pinned, _) = open(&lake, ReadLimits::default()).await;
+    let claims = pinned.claims(&pinned.files[0]).await.expect("the footer reads");
+    assert_eq!(claims.row_groups().collect::<Vec<_>>(), (0..10).map(|group| (group, 100)).collect::<Vec<_>>());
+    let (id, text) = (&pinned.schema.fields[0], &pinned.schema.fields[1]);
+    assert_eq!(claims.bounds(2, id), Some((Value::integer(200), Value::integer(299))));
+    assert_eq!(claims.bounds(2, text), None);
+    assert_eq!(claims.bounds(10, id), None, "there are ten row groups");
+    assert_eq!(claims.bounds(2, &validator_core::schema::Field { id: 9, ..id.clone() }), None);
 }
 
 #[tokio::test]
