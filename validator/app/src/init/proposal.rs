@@ -14,6 +14,7 @@ use super::identity::{Choice, Mode, choose};
 use super::reading::Reading;
 use super::rhythm::Rhythm;
 use super::ties::{Ties, tie};
+use crate::identifier::identifier;
 
 /// One line of `[fields]` or `[map]`, with what was seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -266,56 +267,4 @@ impl Build<'_> {
 fn is_epoch(reading: &Reading) -> bool {
     matches!(reading, Reading::Epoch(_))
         || matches!(reading, Reading::Cut(_, inner) if matches!(**inner, Reading::Epoch(_)))
-}
-
-/// Words that SQL takes for its own at the beginning of an expression.
-const SQL_WORDS: [&str; 40] = [
-    "all",
-    "and",
-    "any",
-    "array",
-    "as",
-    "between",
-    "by",
-    "case",
-    "cast",
-    "current_date",
-    "current_time",
-    "current_timestamp",
-    "date",
-    "distinct",
-    "else",
-    "end",
-    "exists",
-    "extract",
-    "false",
-    "from",
-    "group",
-    "in",
-    "interval",
-    "is",
-    "left",
-    "like",
-    "not",
-    "null",
-    "or",
-    "order",
-    "position",
-    "right",
-    "select",
-    "table",
-    "then",
-    "time",
-    "timestamp",
-    "true",
-    "when",
-    "where",
-];
-
-/// A field's name in SQL: in quotes where it is no plain word.
-pub fn identifier(name: &str) -> String {
-    let is_plain = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-        && !SQL_WORDS.contains(&name.to_lowercase().as_str());
-    if is_plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
 }

@@ -32,7 +32,7 @@ pub use junit::junit;
 pub use line::FindingLine;
 pub use markdown::markdown;
 pub use parquet::{ParquetError, findings_schema, write_findings};
-pub use written::{WrittenFile, named_twice, write_whole};
+pub use written::{WrittenFile, named_twice, try_place, write_whole};
 
 use crate::answer::Answer;
 

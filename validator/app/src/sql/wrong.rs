@@ -8,6 +8,7 @@ use validator_engine::query::{Place, QueryError};
 
 use crate::config::{Problem, SourceFile, nearest};
 use crate::failure::Failure;
+use crate::identifier::identifier;
 
 /// Columns that are named where no nearer one is known.
 const COLUMNS_LISTED: usize = 12;
@@ -127,13 +128,6 @@ fn name_length(text: &str) -> usize {
             _ => return length,
         }
     }
-}
-
-/// A name as a query writes it.
-pub fn identifier(name: &str) -> String {
-    let is_plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-        && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-    if is_plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
 }
 
 fn columns(known: &[String]) -> String {
