@@ -80,8 +80,8 @@ fn temporary(path: &Path, there: Option<&fs::Metadata>) -> io::Result<NamedTempF
 
 /// What the system said, without the name of a file that nobody asked for.
 fn of_system(error: io::Error) -> io::Error {
-    let source = error.get_ref().and_then(|error| error.source()).and_then(|error| error.downcast_ref::<io::Error>());
-    source.and_then(io::Error::raw_os_error).map_or(error, io::Error::from_raw_os_error)
+    let (kind, words) = (error.kind(), error.to_string());
+    words.split_once(" at path ").map_or(error, |(system, _)| io::Error::new(kind, system.to_owned()))
 }
 
 /// Whether what is there is no file of its own: a device, a pipe, or a stream of a process, which is written where it stands.
