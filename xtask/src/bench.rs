@@ -9,8 +9,9 @@ use crate::command::{Done, program, run as run_command};
 /// What to measure.
 #[derive(Args)]
 pub struct Bench {
-    /// `core` (hot loops), `kafka` (end to end), `peers` (what people use instead), `report` (a million findings handed on),
-    /// `scale` (long runs, everything damaged) or `all`, and their options; `--help` shows them
+    /// `core` (hot loops), `faces` (help and reports), `report` (a million findings handed on), `kafka` (end to end), `peers`
+    /// (what people use instead), `init`, `scale` (long runs, everything damaged) or `all`, and their options; `--help` shows
+    /// them
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
     what: Vec<String>,
 }

@@ -1,9 +1,11 @@
 //! `validator check`: lints the configuration and the pipelines, offline or against the live topic and table.
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use validator_core::clock::Clock;
-use validator_core::contract::{Format, Identity};
+use validator_core::contract::Format;
 use validator_engine::binding::Binding;
 use validator_engine::expr;
 use validator_engine::reconcile::Progress;
@@ -30,14 +32,22 @@ pub fn check(args: &CheckArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     let runtime = open::runtime()?;
     let mut exit = Exit::Holds;
     let names = names(args, &loader, &service)?;
-    for (name, path) in names.iter().zip(loader.locate_each(&names, &service)) {
-        let (said, failure) = match path.and_then(|path| loader.pipeline_file(&path)) {
+    let paths = loader.locate_each(&names, &service);
+    // A pipeline that is named twice, by its name and by its file, is checked once.
+    let mut seen = BTreeSet::new();
+    let mut is_new = |path: &Path| seen.insert(fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()));
+    let each = names.iter().zip(paths).filter(|(_, path)| path.as_ref().map_or(true, |path| is_new(path)));
+    let each: Vec<_> = each.map(|(name, path)| (name, path.and_then(|path| loader.pipeline_file(&path)))).collect();
+    let alike = alike(each.iter().filter_map(|(_, read)| read.as_ref().ok()));
+    for (name, read) in each {
+        let label = |pipeline: &Pipeline| label(pipeline, &alike);
+        let (said, failure) = match read {
             Ok(pipeline) => match problems_of(&pipeline, &service, depth(args), now_ms, &runtime) {
                 Ok(checked) => {
                     let explained = checked.explained.as_deref().unwrap_or_default();
-                    (format!("{}{explained}", sentence(&pipeline, &checked)), failure_of(checked.problems))
+                    (format!("{}{explained}", sentence(&label(&pipeline), &checked)), failure_of(checked.problems))
                 }
-                Err(failure) => (verdict(&pipeline.contract.name, &failure), Some(failure)),
+                Err(failure) => (verdict(&label(&pipeline), &failure), Some(failure)),
             },
             Err(error) => {
                 let failure = Failure::from(error);
@@ -53,6 +63,21 @@ pub fn check(args: &CheckArgs, terminal: &Terminal) -> Result<Exit, Failure> {
         exit = if exit == Exit::Usage { exit } else { failure.exit() };
     }
     Ok(exit)
+}
+
+/// The names that several of the pipelines have.
+fn alike<'a>(pipelines: impl Iterator<Item = &'a Pipeline>) -> BTreeSet<String> {
+    let mut seen = BTreeSet::new();
+    pipelines.map(|pipeline| &pipeline.contract.name).filter(|name| !seen.insert(*name)).cloned().collect()
+}
+
+/// A pipeline's name, and its file where another one has that name too.
+fn label(pipeline: &Pipeline, alike: &BTreeSet<String>) -> String {
+    let name = &pipeline.contract.name;
+    match alike.contains(name) {
+        true => format!("{name} ({})", pipeline.file.path().display()),
+        false => name.clone(),
+    }
 }
 
 fn failure_of(problems: Vec<Problem>) -> Option<Failure> {
@@ -80,10 +105,26 @@ fn names(args: &CheckArgs, loader: &Loader<'_>, service: &Service) -> Result<Vec
     }
     let files: Vec<PathBuf> = loader.pipeline_files(service)?;
     if files.is_empty() {
-        let hint = "name a pipeline's file, or write `pipelines = [\"rules/suites/*.toml\"]` in [service]";
-        return Err(vec![Problem::new("there is no pipeline to check").hint(hint)].into());
+        return Err(vec![nothing_to_check(service)].into());
     }
     Ok(files.into_iter().map(|path| path.display().to_string()).collect())
+}
+
+fn nothing_to_check(service: &Service) -> Problem {
+    let line = "`pipelines = [\"rules/suites/*.toml\"]`";
+    match &service.file {
+        None => Problem::new("no pipeline is named, and there is no validator.toml in this folder")
+            .hint("name a pipeline's file, or the service's with `-c validator.toml`"),
+        Some(file) if service.pipelines.is_empty() => {
+            Problem::new(format!("no pipeline is named, and {} names none", file.path().display()))
+                .hint(format!("name a pipeline's file, or write {line} in [service]"))
+        }
+        Some(file) => {
+            let globs = service.pipelines.join(" ");
+            Problem::new(format!("no pipeline is named, and `pipelines` of {} finds none", file.path().display()))
+                .hint(format!("`ls {globs}` shows what is there, from the folder of that file on"))
+        }
+    }
 }
 
 /// What a check of one pipeline found.
@@ -123,7 +164,8 @@ pub(crate) fn problems_of(
     if depth == Depth::Files {
         return Ok(Checked { problems, sample: None, explained: None });
     }
-    if !problems.is_empty() {
+    // What parses is looked at once more beside the fields, with all else that does not fit them.
+    if pipeline.contract.expressions().any(|(_, sql)| expr::referenced_names(sql).is_err()) {
         return Err(problems.into());
     }
     join(pipeline, service)?;
@@ -134,25 +176,17 @@ pub(crate) fn problems_of(
     let run = open::run(pipeline, service, &sides, clock, &request, Progress::none())?;
     let found = sample(&run.messages).map_err(Failure::Sample)?;
     let problems = of_sample(pipeline, &run.messages.binding, &found);
-    let explained = if depth == Depth::Explained { Some(explained(&run)?) } else { None };
+    let explained = if depth == Depth::Explained { Some(explained(&run, &sides.estimate())?) } else { None };
     Ok(Checked { problems, sample: Some(found), explained })
 }
 
-/// Expressions that do not parse, without asking anybody.
+/// Expressions that no contract can hold, without asking anybody.
 fn expressions(pipeline: &Pipeline) -> Vec<Problem> {
-    let contract = &pipeline.contract;
-    let map = contract.map.iter().map(|(column, sql)| (format!("map.{column}"), sql));
-    let filter = contract.filter.iter().map(|sql| ("pipeline.filter".to_owned(), sql));
-    let delete_when = match &contract.identity {
-        Identity::Key { upsert: Some(upsert), .. } => upsert.delete_when.as_ref(),
-        _ => None,
-    };
-    let delete_when = delete_when.map(|sql| ("identity.delete_when".to_owned(), sql));
     let wrong = |(place, sql): (String, &String)| {
-        let error = expr::referenced_names(sql).err()?;
+        let error = expr::check_alone(sql).err()?;
         Some(pipeline.problem_of_sql(&place, &error.to_string()))
     };
-    in_order(map.chain(filter).chain(delete_when).filter_map(wrong).collect())
+    in_order(pipeline.contract.expressions().filter_map(wrong).collect())
 }
 
 /// What the sample shows: messages that nobody can decode, fields that no column keeps, fields that no message has.
@@ -195,8 +229,7 @@ fn of_sample(pipeline: &Pipeline, binding: &Binding, sample: &Sample) -> Vec<Pro
     unknown.chain(absent).collect()
 }
 
-fn sentence(pipeline: &Pipeline, checked: &Checked) -> String {
-    let name = &pipeline.contract.name;
+fn sentence(name: &str, checked: &Checked) -> String {
     let problems = checked.problems.len() as u64;
     let said = match &checked.sample {
         _ if problems > 0 => counted(problems, "problem", "problems"),
@@ -208,5 +241,5 @@ fn sentence(pipeline: &Pipeline, checked: &Checked) -> String {
     let undecodable = undecodable.map(|(why, messages)| {
         format!("  {} cannot be decoded: {}\n", counted(*messages, "message", "messages"), render::escape(why))
     });
-    format!("{name}: {said}\n{}", undecodable.collect::<String>())
+    format!("{}: {said}\n{}", render::escape(name), undecodable.collect::<String>())
 }

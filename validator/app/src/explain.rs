@@ -1,7 +1,8 @@
-//! `check --explain`: what a contract does with a message, as SQL over `source."pipeline"`, and the plan of a run.
+//! `check --explain`: what a contract does with a message, as SQL over `source."pipeline"`, and what a run would read.
 //!
 //! Contract: each compared column stands there once with the expression that it gets; what no line maps is named with its
-//! reason. The SQL is that of the contract: there every conversion is exact.
+//! reason. The SQL is that of the contract: there every conversion is exact. It can be asked with `validator sql`, where a
+//! conversion that SQL has no words for is told in a comment and left out.
 
 use std::fmt::Write as _;
 
@@ -10,36 +11,44 @@ use validator_core::schema::Type;
 use validator_engine::binding::{Binding, BoundColumn, ColumnSource, PositionPart};
 use validator_engine::reconcile::{Run, RunError};
 
-use crate::render::{count, escape};
-use crate::sql::identifier;
+use crate::identifier::identifier;
+use crate::open::Estimate;
+use crate::render::{bytes, count, counted, escape};
 
 /// Columns of an expression behind which its comment stands.
 const EXPRESSION_WIDTH_MAX: usize = 48;
 
-/// The whole explanation of a run that could be made.
+/// The whole explanation of a run that could be made, and would read so much.
 ///
 /// # Errors
 /// Its plans cannot be made.
-pub fn explained(run: &Run) -> Result<String, RunError> {
+pub fn explained(run: &Run, estimate: &Estimate) -> Result<String, RunError> {
     let plans = run.plans()?;
+    // For who works on the validator: `VALIDATOR_LOG=validator_app=debug`.
+    let of_messages = plans.messages.as_deref().unwrap_or("versions by key, the last of each, then bags by segment");
+    tracing::debug!("plan of the messages\n{of_messages}");
+    tracing::debug!("plan of the rows\n{}", plans.rows);
     let mut out = String::from("\n");
     mapping(&mut out, &run.contract, &run.messages.binding);
     left_out(&mut out, &run.contract, &run.messages.binding);
-    out.push_str("\n-- plan of the messages\n");
-    match plans.messages {
-        Some(plan) => lines(&mut out, &plan),
-        None => out.push_str("versions by key, the last of each ▶ bag by segment\n"),
-    }
-    out.push_str("\n-- plan of the rows\n");
-    lines(&mut out, &plans.rows);
+    read(&mut out, &run.contract, estimate);
     out.push('\n');
     Ok(out)
 }
 
-fn lines(out: &mut String, text: &str) {
-    text.lines().for_each(|line| {
-        let _ = writeln!(out, "{}", escape(line));
-    });
+/// What a run reads, and how it compares.
+fn read(out: &mut String, contract: &Contract, estimate: &Estimate) {
+    let partitions = counted(estimate.partitions as u64, "partition", "partitions");
+    let messages = counted(estimate.messages, "message", "messages");
+    let rows =
+        format!("{} in {}", counted(estimate.rows, "row", "rows"), counted(estimate.files as u64, "file", "files"));
+    let versions = match contract.identity {
+        Identity::Key { upsert: Some(_), .. } => "; of each key the last version counts",
+        _ => "",
+    };
+    let _ = writeln!(out, "-- a run reads each message once: at most {messages} of {partitions}{versions}");
+    let _ = writeln!(out, "-- a run reads each row once: {rows}, {}", bytes(estimate.bytes));
+    out.push_str("-- both are summed by segment; segments whose sums differ are read again, message by message\n");
 }
 
 fn mapping(out: &mut String, contract: &Contract, binding: &Binding) {
@@ -68,7 +77,8 @@ fn mapped(contract: &Contract, binding: &Binding, column: &BoundColumn) -> (Stri
         ColumnSource::PositionStruct(parts) => {
             let children = if let Type::Struct(children) = ty { children.as_slice() } else { &[] };
             let pairs = children.iter().zip(parts);
-            let members = pairs.map(|(child, part)| format!("'{}', {}", escape(&child.name), meta(*part)));
+            let members =
+                pairs.map(|(child, part)| format!("'{}', {}", escape(&child.name.replace('\'', "''")), meta(*part)));
             let members: Vec<String> = members.collect();
             (format!("named_struct({})", members.join(", ")), "the message's position".to_owned())
         }
@@ -78,27 +88,37 @@ fn mapped(contract: &Contract, binding: &Binding, column: &BoundColumn) -> (Stri
             let declared = contract.fields.iter().any(|(declared, _)| *declared == wanted.name);
             let source = if declared { ", type of [fields]" } else { "" };
             let comment = format!("by name: a field of {}{source}", wanted.ty);
-            match from == ty {
-                true => (field, comment),
-                false => (format!("CAST({field} AS {})", sql_type(ty)), format!("{comment}, converted exactly")),
+            // Types may differ in the ids of their parts alone.
+            match (from.to_string() == ty.to_string(), sql_type(ty)) {
+                (true, _) => (field, comment),
+                (false, Some(word)) => (format!("CAST({field} AS {word})"), format!("{comment}, converted exactly")),
+                (false, None) => (field, format!("{comment}, converted exactly to {ty}")),
             }
         }
     };
     if expression == name { (name, comment) } else { (format!("{expression} AS {name}"), comment) }
 }
 
-/// A type as a query writes it; Iceberg's words for those that it has none for.
-fn sql_type(ty: &Type) -> String {
+/// A type as a query writes it; none for those that it has no words for.
+fn sql_type(ty: &Type) -> Option<String> {
     let word = match ty {
+        Type::Boolean => "BOOLEAN",
+        Type::Int => "INT",
         Type::Long => "BIGINT",
         Type::Float => "REAL",
+        Type::Double => "DOUBLE",
+        Type::Date => "DATE",
+        Type::Time => "TIME",
+        Type::Timestamp => "TIMESTAMP",
+        Type::Timestamptz => "TIMESTAMPTZ",
         Type::String => "VARCHAR",
         Type::Binary => "BYTEA",
         Type::TimestampNs => "TIMESTAMP(9)",
         Type::TimestamptzNs => "TIMESTAMP(9) WITH TIME ZONE",
-        other => return other.to_string().to_uppercase(),
+        Type::Decimal { .. } => return Some(ty.to_string().to_uppercase()),
+        _ => return None,
     };
-    word.to_owned()
+    Some(word.to_owned())
 }
 
 fn meta(part: PositionPart) -> &'static str {
@@ -170,4 +190,31 @@ fn windows(window: Option<&str>, every_ms: u64, shards: u32, say: &mut impl FnMu
         Some(column) => format!("window: column {column}, every {every}, {shards} shards a window"),
         None => "window: none".to_owned(),
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use validator_core::type_syntax::parse_type;
+    use validator_engine::expr::check_alone;
+
+    use super::*;
+
+    #[test]
+    fn a_type_is_one_that_sql_reads_or_none() {
+        let plain = ["boolean", "int", "long", "float", "double", "date", "time", "timestamp", "timestamptz", "string"];
+        for text in plain.into_iter().chain(["binary", "timestamp_ns", "timestamptz_ns", "decimal(18, 8)"]) {
+            let word = sql_word(text).unwrap_or_else(|| panic!("{text} has none"));
+            assert!(check_alone(&format!("CAST(a AS {word})")).is_ok(), "{word}");
+        }
+        for none in ["uuid", "fixed[4]", "struct<pX: string, qY: long>", "list<long>", "map<string, long>"] {
+            assert_eq!(sql_word(none), None);
+        }
+    }
+
+    fn sql_word(text: &str) -> Option<String> {
+        match parse_type(text).expect("it is a type") {
+            validator_core::contract::FieldType::Plain(ty) => sql_type(&ty),
+            other => panic!("{other:?} is no column's type"),
+        }
+    }
 }

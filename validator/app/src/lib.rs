@@ -12,6 +12,7 @@ mod decoders;
 mod demo;
 mod explain;
 mod failure;
+mod identifier;
 mod init;
 mod man;
 mod messages;
@@ -48,12 +49,14 @@ pub fn main() -> ExitCode {
 /// The same with these arguments, the first of which is the program's name.
 pub fn main_of(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     validator_table::quiet_contained_panics();
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let words = arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>();
     let cli = cli::parse(arguments);
     let filter = EnvFilter::try_from_env("VALIDATOR_LOG").unwrap_or_else(|_| EnvFilter::new("off"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).log_internal_errors(false).init();
     let terminal = Terminal::new(cli.color);
     let result = failure::contained(|| match &cli.command {
-        Command::Reconcile(args) => reconcile::reconcile(args, &terminal),
+        Command::Reconcile(args) => reconcile::reconcile(args, &words, &terminal),
         Command::Check(args) => check::check(args, &terminal),
         Command::Init(args) => init::init(args, &terminal),
         Command::Sql(args) => sql::sql(args, &terminal),

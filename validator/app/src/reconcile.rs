@@ -20,11 +20,11 @@ use crate::render::{self, Progress};
 use crate::report::Again;
 use crate::terminal::Terminal;
 
-/// Runs the command.
+/// Runs the command, which was called with these words.
 ///
 /// # Errors
 /// [`Failure`], with its exit code.
-pub fn reconcile(args: &ReconcileArgs, terminal: &Terminal) -> Result<Exit, Failure> {
+pub fn reconcile(args: &ReconcileArgs, words: &[String], terminal: &Terminal) -> Result<Exit, Failure> {
     let started_ms = chrono::Utc::now().timestamp_millis();
     let loader = Loader::of_process(started_ms);
     let service = loader.service(args.config.as_deref())?;
@@ -44,7 +44,7 @@ pub fn reconcile(args: &ReconcileArgs, terminal: &Terminal) -> Result<Exit, Fail
     }
     let progress = Progress::new(!args.quiet, terminal.is_interactive());
     let mut answer = runtime.block_on(judge(&pipeline, &service, &request, &progress))?;
-    write(&mut answer, args, &again(args, &pipeline), terminal)?;
+    write(&mut answer, args, words, &again(args, &request, &pipeline), terminal)?;
     Ok(match answer.report.outcome.exit_code() {
         0 => Exit::Holds,
         1 => Exit::Breached,
@@ -113,7 +113,8 @@ impl Request {
 }
 
 impl Request {
-    /// Refuses a range that ends before it begins: it would prove nothing and say that all is well.
+    /// Refuses a range that ends before it begins: it would prove nothing and say that all is well. Bounds of two kinds are
+    /// compared by the source, which alone knows their offsets.
     fn check_order(&self) -> Result<(), Failure> {
         let (Some(from), Some(to)) = (&self.from, &self.to) else { return Ok(()) };
         let is_reversed = match (from, to) {
@@ -226,7 +227,7 @@ fn outputs(args: &ReconcileArgs) -> Outputs<'_> {
 }
 
 /// How the run is made again.
-fn again(args: &ReconcileArgs, pipeline: &Pipeline) -> Again {
+fn again(args: &ReconcileArgs, request: &Request, pipeline: &Pipeline) -> Again {
     let mut what = vec!["validator".to_owned(), "reconcile".to_owned()];
     if let Some(config) = &args.config {
         what.extend(["-c".to_owned(), config.display().to_string()]);
@@ -244,26 +245,22 @@ fn again(args: &ReconcileArgs, pipeline: &Pipeline) -> Again {
         };
         what.extend(["--envelope".to_owned(), word.to_owned()]);
     }
-    Again::of_run(what, given_bounds(std::env::args()), &pipeline.contract.identity)
-}
-
-/// `--from` and `--to` as they were written.
-fn given_bounds(words: impl Iterator<Item = String>) -> Vec<String> {
-    let (mut bounds, mut words) = (Vec::new(), words);
-    while let Some(word) = words.next() {
-        if ["--from", "--to"].contains(&word.as_str()) {
-            bounds.extend([Some(word), words.next()].into_iter().flatten());
-        } else if word.starts_with("--from=") || word.starts_with("--to=") {
-            bounds.push(word);
-        }
-    }
-    bounds
+    // A start of the contract that is a time back from now is another one in a later run.
+    let from = request.from.clone().or_else(|| pipeline.contract.start.clone());
+    Again::of_run(what, from, request.to.clone(), &pipeline.contract.identity)
 }
 
 /// Writes the answers where they were asked for; without `--report` a text report on stdout.
-fn write(answer: &mut Answer, args: &ReconcileArgs, again: &Again, terminal: &Terminal) -> Result<(), Failure> {
-    outputs(args).write(answer, again)?;
-    match &args.report {
+fn write(
+    answer: &mut Answer,
+    args: &ReconcileArgs,
+    words: &[String],
+    again: &Again,
+    terminal: &Terminal,
+) -> Result<(), Failure> {
+    // Whatever becomes of the files: who waited for the run sees what it found.
+    let files = outputs(args).write(answer, again);
+    let said = match &args.report {
         Some(ReportTarget::File(_)) => Ok(()),
         Some(ReportTarget::Stdout) => terminal.answer(&render::report_json(&answer.report)),
         None => {
@@ -273,9 +270,10 @@ fn write(answer: &mut Answer, args: &ReconcileArgs, again: &Again, terminal: &Te
                 reasons: &answer.decision.reasons,
                 findings: &answer.findings.shown().collect::<Vec<_>>(),
                 findings_file: findings_file.as_deref(),
-                command: &render::command_line(std::env::args()),
+                command: &render::command_line(words.iter().cloned()),
             };
             terminal.answer(&report.render(terminal.palette(), terminal.width()))
         }
-    }
+    };
+    files.and(said)
 }

@@ -41,6 +41,19 @@ pub struct Contract {
     pub source: Option<RecordedSource>,
 }
 
+impl Contract {
+    /// Each SQL expression with the key of the pipeline file that holds it.
+    pub fn expressions(&self) -> impl Iterator<Item = (String, &String)> {
+        let delete_when = match &self.identity {
+            Identity::Key { upsert: Some(upsert), .. } => upsert.delete_when.as_ref(),
+            _ => None,
+        };
+        let map = self.map.iter().map(|(column, sql)| (format!("map.{column}"), sql));
+        let filter = self.filter.iter().map(|sql| ("pipeline.filter".to_owned(), sql));
+        map.chain(filter).chain(delete_when.map(|sql| ("identity.delete_when".to_owned(), sql)))
+    }
+}
+
 /// The encoding of message payloads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {

@@ -14,6 +14,7 @@ pub mod encode;
 pub mod error_chain;
 pub mod figures;
 pub mod finding;
+pub mod harmless;
 pub mod hole;
 pub mod judge;
 pub mod levels;

@@ -6,8 +6,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 
-use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
-use arrow_schema::{DataType, FieldRef, Schema};
+use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
+use arrow_schema::{DataType, Field, FieldRef, Schema};
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::error::{DataFusionError, Result};
@@ -20,7 +20,9 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::sqlparser::ast::ExprWithAlias;
 use datafusion::sql::sqlparser::parser::ParserError;
 use validator_core::schema::UTC;
+use validator_table::contained;
 
+use crate::limits::VALUE_BYTES_MAX;
 use crate::map_fault::MapFault;
 use crate::round::CountedRound;
 
@@ -153,8 +155,16 @@ impl MessageExpr {
         })
     }
 
+    /// A function that gives up on its arguments, as one that makes more text than an array holds, has no value.
     fn values(&self, batch: &RecordBatch) -> Result<ArrayRef> {
-        self.physical.evaluate(batch)?.into_array(batch.num_rows())
+        let evaluated = contained(|| self.physical.evaluate(batch)?.into_array(batch.num_rows()));
+        let values = evaluated.map_err(|gave_up| MapFault::Failed(format!("no value: {}", gave_up.message())))??;
+        // Of a slice, what it shows; a batch beyond the bound is asked in halves, down to the message whose value is too large.
+        let bytes = values.to_data().get_slice_memory_size()?;
+        if bytes > VALUE_BYTES_MAX {
+            return Err(MapFault::Failed(format!("a value of more than {VALUE_BYTES_MAX} bytes")).into());
+        }
+        Ok(values)
     }
 
     /// Tries the expression on a message of NULLs and on one of zeros. What a value may cause is no fault of the
@@ -187,6 +197,19 @@ impl MessageExpr {
         self.rounded.store(0, Ordering::Relaxed);
         Ok(())
     }
+}
+
+/// Refuses what can stand in no contract, whatever the fields of its messages are.
+///
+/// # Errors
+/// [`ExprError`]: it does not parse, or what it asks for is refused.
+pub fn check_alone(sql: &str) -> Result<(), ExprError> {
+    let names = referenced_names(sql)?;
+    let fields: Vec<_> = names.iter().map(|name| Field::new(name, DataType::Utf8, true)).collect();
+    let parsed = ExprWithAlias { expr: text::parsed(sql)?, alias: None };
+    let Ok(schema) = DFSchema::try_from(Schema::new(fields)) else { return Ok(()) };
+    // What does not fit texts may fit what the fields are.
+    SESSION.create_logical_expr_from_sql_expr(parsed, &schema).map_or(Ok(()), |expr| refuse_unsteady(&expr))
 }
 
 /// Whether no other message would fare better.

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use datafusion::execution::disk_manager::RefCountedTempFile;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use validator_core::finding::{Finding, FindingCounts};
+use validator_core::harmless::harmless_json;
 use validator_core::spread::Spread;
 use validator_core::verdict::{Cause, Verdict};
 
@@ -215,7 +216,8 @@ fn each_line(reader: impl Read, each: &mut dyn FnMut(&[u8]) -> io::Result<()>) -
 }
 
 fn write_line(finding: &Finding, out: &mut impl Write) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, finding)?;
+    let line = serde_json::to_string(finding)?;
+    out.write_all(harmless_json(&line).as_bytes())?;
     out.write_all(b"\n")
 }
 

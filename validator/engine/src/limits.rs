@@ -6,6 +6,9 @@ pub const BATCH_ROWS_MAX: usize = 8_192;
 /// Payload bytes of one batch: large messages make short batches.
 pub const BATCH_PAYLOAD_BYTES_MAX: usize = 16 * 1024 * 1024;
 
+/// Bytes of one value that an expression makes, text of messages and then some: beyond it the message is `map_failed`.
+pub const VALUE_BYTES_MAX: usize = 64 * 1024 * 1024;
+
 /// Batches between a reading thread and the plan: enough to bridge a pause, small enough to push back at once.
 pub const QUEUE_BATCHES_MAX: usize = 4;
 

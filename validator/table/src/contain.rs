@@ -9,7 +9,7 @@ use thiserror::Error;
 /// A panic inside a library, with its message.
 #[derive(Debug, Error)]
 #[error("parser gave up: {message}")]
-pub(crate) struct Panicked {
+pub struct Panicked {
     message: String,
 }
 
@@ -28,8 +28,18 @@ pub fn quiet_contained_panics() {
     }));
 }
 
+impl Panicked {
+    /// What the library said.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
 /// Runs `work` and turns a panic into an error. State that `work` was changing must be dropped by the caller then.
-pub(crate) fn contained<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
+///
+/// # Errors
+/// It panicked.
+pub fn contained<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
     CONTAINED.set(CONTAINED.get() + 1);
     let outcome = catch_unwind(AssertUnwindSafe(work));
     CONTAINED.set(CONTAINED.get() - 1);

@@ -37,7 +37,7 @@ mod storage;
 mod table;
 
 pub use catalog::{CatalogConfig, CatalogError, TableName};
-pub use contain::quiet_contained_panics;
+pub use contain::{Panicked, contained, quiet_contained_panics};
 pub use fault::{FaultKind, FileFault, TableFinding};
 pub use file::{AddedBy, DataFile, FileFormat};
 pub use inspect::MetadataTable;

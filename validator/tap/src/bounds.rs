@@ -53,14 +53,42 @@ impl Bounds {
         Ok(())
     }
 
+    /// Refuses a range of one partition that ends before it begins: bounds of two kinds can be compared only here.
+    fn check_order(
+        &self,
+        tp: &TopicPartition,
+        last_stable: i64,
+        at_time: &dyn Fn(i64) -> Option<i64>,
+    ) -> Result<(), TapError> {
+        let offset = |bound: &Bound| match bound {
+            Bound::Offset(offset) => Some(*offset),
+            Bound::Offsets(offsets) => offsets.get(&tp.partition).copied(),
+            Bound::Time(ms) => at_time(*ms),
+            Bound::Earliest | Bound::Now => None,
+        };
+        // A time that no message has yet begins where the partition ends.
+        let begins = |bound: &Bound| match bound {
+            Bound::Time(_) => Some(offset(bound).unwrap_or(last_stable)),
+            _ => offset(bound),
+        };
+        match (self.from.as_ref().and_then(begins), self.to.as_ref().and_then(offset)) {
+            (Some(from), Some(to)) if from > to => Err(TapError::RangeReversed { tp: tp.clone(), from, to }),
+            _ => Ok(()),
+        }
+    }
+
     /// The range of one partition; `at_time` is the first offset whose timestamp is at or after an instant.
+    ///
+    /// # Errors
+    /// It ends before it begins.
     pub(crate) fn range(
         &self,
         tp: TopicPartition,
         edges: Edges,
         at_time: &dyn Fn(i64) -> Option<i64>,
-    ) -> PartitionRange {
+    ) -> Result<PartitionRange, TapError> {
         let Edges { log_start, last_stable, high_watermark, untrimmed } = edges;
+        self.check_order(&tp, last_stable, at_time)?;
         let resolve = |bound: &Bound| match bound {
             Bound::Earliest => Some(log_start),
             Bound::Now => Some(last_stable),
@@ -82,7 +110,7 @@ impl Bounds {
             }
             _ => (log_start, log_start),
         };
-        PartitionRange {
+        Ok(PartitionRange {
             log_start,
             high_watermark,
             last_stable,
@@ -93,7 +121,7 @@ impl Bounds {
             ends_at_now: listed && to >= last_stable,
             listed,
             tp,
-        }
+        })
     }
 }
 
@@ -106,7 +134,7 @@ mod tests {
     fn range(from: Option<Bound>, to: Option<Bound>, start: Option<Bound>) -> PartitionRange {
         let bounds = Bounds { from, to, start };
         let tp = TopicPartition { topic: "t".to_owned(), partition: 1 };
-        bounds.range(tp, EDGES, &|ms| (ms < 1_000).then_some(ms / 10))
+        bounds.range(tp, EDGES, &|ms| (ms < 1_000).then_some(ms / 10)).expect("it ends behind its beginning")
     }
 
     fn edges(range: &PartitionRange) -> (i64, i64) {
@@ -119,7 +147,9 @@ mod tests {
         assert_eq!((edges(&all), all.listed, all.ends_at_now, all.starts_at_first), ((100, 200), true, true, false));
         assert_eq!(all.start, None);
         let tp = TopicPartition { topic: "t".to_owned(), partition: 1 };
-        let whole = Bounds::default().range(tp, Edges { log_start: 0, untrimmed: true, ..EDGES }, &|_| None);
+        let whole = Bounds::default()
+            .range(tp, Edges { log_start: 0, untrimmed: true, ..EDGES }, &|_| None)
+            .expect("it has no bounds");
         assert!(whole.starts_at_first);
     }
 
@@ -135,9 +165,34 @@ mod tests {
     fn offsets_that_retention_has_taken_stay_asked_for_and_those_not_yet_stable_do_not() {
         assert_eq!(edges(&range(Some(Bound::Offset(5)), Some(Bound::Offset(500)), None)), (5, 200));
         assert_eq!(edges(&range(Some(Bound::Offset(500)), None, None)), (200, 200));
-        assert_eq!(edges(&range(Some(Bound::Offset(150)), Some(Bound::Offset(120)), None)), (150, 150));
         assert!(!range(None, Some(Bound::Offset(199)), None).ends_at_now);
         assert!(range(None, Some(Bound::Offset(200)), None).ends_at_now);
+    }
+
+    #[test]
+    fn a_range_that_ends_before_it_begins_is_refused_whatever_its_bounds_are() {
+        let is_refused = |from: Bound, to: Bound| {
+            let bounds = Bounds { from: Some(from), to: Some(to), start: None };
+            let tp = TopicPartition { topic: "t".to_owned(), partition: 1 };
+            let range = bounds.range(tp, EDGES, &|ms| (1_000..2_000).contains(&ms).then_some(ms / 10));
+            matches!(range, Err(TapError::RangeReversed { .. }))
+        };
+        let (of_partition, of_time) =
+            (|offset| Bound::Offsets([(1, offset)].into()), |offset: i64| Bound::Time(offset * 10));
+        for (from, to) in [
+            (Bound::Offset(150), Bound::Offset(120)),
+            (Bound::Offset(150), of_partition(120)),
+            (of_partition(150), Bound::Offset(120)),
+            (Bound::Offset(150), of_time(120)),
+            (of_time(150), of_partition(120)),
+            (Bound::Time(9_000), Bound::Offset(120)),
+        ] {
+            assert!(is_refused(from.clone(), to.clone()), "{from:?} {to:?}");
+            assert!(!is_refused(to.clone(), from.clone()), "{to:?} {from:?}");
+        }
+        assert!(!is_refused(Bound::Offset(900), Bound::Now), "as where no end is given");
+        assert!(!is_refused(Bound::Offset(900), Bound::Time(9_000)), "a time to come is now");
+        assert!(!is_refused(Bound::Offset(150), Bound::Offsets([(0, 1)].into())), "of another partition");
     }
 
     #[test]

@@ -80,6 +80,16 @@ pub enum TapError {
         /// Partitions of the topic.
         count: usize,
     },
+    /// The range of a partition ends before it begins.
+    #[error("--from lies behind --to: in {tp} it begins at offset {from} and ends before {to}")]
+    RangeReversed {
+        /// The partition.
+        tp: TopicPartition,
+        /// The offset of `--from`.
+        from: i64,
+        /// The offset of `--to`.
+        to: i64,
+    },
     /// Nothing arrived for too long.
     #[error("no progress in {tp} at offset {position} for {seconds} s: {last}")]
     Stalled {

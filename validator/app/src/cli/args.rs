@@ -4,6 +4,7 @@
 #![allow(rustdoc::broken_intra_doc_links)]
 
 use std::num::NonZeroUsize;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -53,8 +54,8 @@ Examples:
   validator demo --html report.html
   validator demo --seed 7 --findings findings.jsonl --truth truth.jsonl
 
-Nothing needs to be installed or running: Kafka runs inside this process, catalog and warehouse lie in
-a temporary folder that is removed at the end.
+Nothing needs to be installed or running: Kafka runs inside this process, catalog and warehouse lie in a temporary folder \
+that is removed at the end.
 
 Exit codes:
   0  every fault that was injected was found and named, and nothing else
@@ -260,7 +261,7 @@ pub struct CheckArgs {
     #[arg(long)]
     pub offline: bool,
 
-    /// Print for each pipeline the whole mapping as SQL, what it leaves out, and the plan of a run
+    /// Print for each pipeline the whole mapping as SQL, what it leaves out, and what a run would read
     #[arg(long, conflicts_with = "offline")]
     pub explain: bool,
 }
@@ -272,8 +273,8 @@ pub struct DemoArgs {
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
 
-    /// How many messages
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    /// How many messages: 50 to 1,000,000 [default: 2000]
+    #[arg(long, value_name = "N", value_parser = demo_messages)]
     pub messages: Option<u64>,
 
     /// Write the report as JSON; - is stdout
@@ -309,8 +310,21 @@ fn instant(text: &str) -> Result<Instant, BoundError> {
     Instant::parse(text)
 }
 
+/// Threads on either side of a run, at most: more than any machine has cores, and fewer than a process may start.
+const THREADS_MAX: usize = 1_024;
+
 fn threads(text: &str) -> Result<NonZeroUsize, String> {
-    text.parse().map_err(|_| "expected a whole number of threads, at least 1".to_owned())
+    let threads = text.parse().ok().filter(|threads: &NonZeroUsize| threads.get() <= THREADS_MAX);
+    threads.ok_or_else(|| format!("expected a whole number of threads, 1 to {THREADS_MAX}"))
+}
+
+/// Messages of a demo: enough for each kind of fault in each partition, few enough for a worldful in memory.
+const DEMO_MESSAGES: RangeInclusive<u64> = 50..=1_000_000;
+
+fn demo_messages(text: &str) -> Result<u64, String> {
+    let messages = text.parse().ok().filter(|messages| DEMO_MESSAGES.contains(messages));
+    messages
+        .ok_or_else(|| format!("expected a number of messages, {} to {}", DEMO_MESSAGES.start(), DEMO_MESSAGES.end()))
 }
 
 pub(super) fn envelope(text: &str) -> Result<Envelope, String> {

@@ -31,7 +31,7 @@ pub enum FindingsFormat {
 impl FindingsFile {
     /// By the ending of the name.
     pub fn format(&self) -> FindingsFormat {
-        match ending(&self.0) {
+        match ending(&self.0).as_deref() {
             Some("parquet") => FindingsFormat::Parquet,
             _ => FindingsFormat::Jsonl,
         }
@@ -45,7 +45,7 @@ impl FromStr for ReportTarget {
         match text {
             "" => Err("expected a file, or - for stdout".to_owned()),
             "-" => Ok(Self::Stdout),
-            path => in_a_folder(Path::new(path)).map(Self::File),
+            path => of_format(path, "JSON", &["json"]).map(Self::File),
         }
     }
 }
@@ -56,15 +56,18 @@ impl FromStr for FindingsFile {
     /// The ending names the format, so the ending of another format is refused; any other name (`/dev/stdout`, what
     /// `mktemp` gives) is JSONL.
     fn from_str(text: &str) -> Result<Self, String> {
-        match ending(Path::new(text)) {
-            _ if text.is_empty() => Err("expected a file".to_owned()),
-            Some(other @ ("json" | "csv" | "html" | "xml" | "md")) => Err(format!(
+        match ending(Path::new(text)).as_deref() {
+            _ if text.is_empty() || text == "-" => Err(NO_FILE.to_owned()),
+            Some(other @ ("json" | "csv" | "html" | "htm" | "xml" | "md")) => Err(format!(
                 "findings are written as JSON lines or Parquet: name a FILE.jsonl or FILE.parquet, not .{other}"
             )),
             _ => in_a_folder(Path::new(text)).map(Self),
         }
     }
 }
+
+/// What an empty name and `-` are told, where stdout is not meant by it.
+const NO_FILE: &str = "expected a file; /dev/stdout is stdout";
 
 /// Endings of the formats that answers are written in.
 const ENDINGS: [&str; 8] = ["json", "jsonl", "parquet", "csv", "html", "htm", "xml", "md"];
@@ -103,8 +106,8 @@ pub fn markdown(text: &str) -> Result<PathBuf, String> {
 
 /// A file of that format; a name without an ending of any is as good (`/dev/stdout`, what a CI server gives).
 fn of_format(text: &str, format: &str, endings: &[&str]) -> Result<PathBuf, String> {
-    match ending(Path::new(text)) {
-        _ if text.is_empty() => Err("expected a file".to_owned()),
+    match ending(Path::new(text)).as_deref() {
+        _ if text.is_empty() || text == "-" => Err(NO_FILE.to_owned()),
         Some(other) if ENDINGS.contains(&other) && !endings.contains(&other) => {
             Err(format!("this is written as {format}: name a FILE.{}, not .{other}", endings[0]))
         }
@@ -112,8 +115,9 @@ fn of_format(text: &str, format: &str, endings: &[&str]) -> Result<PathBuf, Stri
     }
 }
 
-fn ending(path: &Path) -> Option<&str> {
-    path.extension().and_then(|extension| extension.to_str())
+/// In small letters: F.PARQUET is Parquet too.
+fn ending(path: &Path) -> Option<String> {
+    path.extension().and_then(|extension| extension.to_str()).map(str::to_lowercase)
 }
 
 /// The path, where its folder is there and it is none itself.
@@ -156,10 +160,25 @@ mod tests {
     }
 
     #[test]
+    fn an_ending_is_one_in_capitals_too() {
+        assert_eq!(FindingsFile("F.PARQUET".into()).format(), FindingsFormat::Parquet);
+        assert!("F.CSV".parse::<FindingsFile>().is_err() && "F.JSONL".parse::<FindingsFile>().is_ok());
+        assert!(html("r.MD").is_err() && html("r.HTML").is_ok());
+    }
+
+    #[test]
+    fn only_the_report_takes_a_dash_for_stdout() {
+        for of in [html, junit, markdown] {
+            assert_eq!(of("-"), Err(NO_FILE.to_owned()));
+        }
+        assert!("-".parse::<FindingsFile>().is_err());
+    }
+
+    #[test]
     fn a_dash_is_stdout() {
         assert_eq!("-".parse(), Ok(ReportTarget::Stdout));
         assert_eq!("r.json".parse(), Ok(ReportTarget::File("r.json".into())));
-        for name in ["", "/tmp", "no/such/folder/r.json"] {
+        for name in ["", "/tmp", "no/such/folder/r.json", "r.html", "r.JSONL"] {
             assert!(name.parse::<ReportTarget>().is_err(), "{name}");
         }
     }

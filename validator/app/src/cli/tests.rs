@@ -150,8 +150,8 @@ fn wrong_values_say_what_was_expected() {
 
     For more information, try '--help'.
     ");
-    insta::assert_snapshot!(refused("validator reconcile trades --threads 0"), @r"
-    error: invalid value '0' for '--threads <N>': expected a whole number of threads, at least 1
+    insta::assert_snapshot!(refused("validator reconcile trades --threads 0"), @"
+    error: invalid value '0' for '--threads <N>': expected a whole number of threads, 1 to 1024
 
     For more information, try '--help'.
     ");
@@ -391,8 +391,8 @@ fn help_names_every_flag_with_examples_and_exit_codes() {
               Look at the files only, at no topic, registry or table
 
           --explain
-              Print for each pipeline the whole mapping as SQL, what it leaves out, and the plan of a
-              run
+              Print for each pipeline the whole mapping as SQL, what it leaves out, and what a run would
+              read
 
       -h, --help
               Print help
@@ -422,7 +422,7 @@ fn help_names_every_flag_with_examples_and_exit_codes() {
               The same seed makes the same messages and the same faults
 
           --messages <N>
-              How many messages
+              How many messages: 50 to 1,000,000 [default: 2000]
 
           --report <FILE>
               Write the report as JSON; - is stdout
@@ -450,8 +450,7 @@ fn help_names_every_flag_with_examples_and_exit_codes() {
       validator demo --seed 7 --findings findings.jsonl --truth truth.jsonl
 
     Nothing needs to be installed or running: Kafka runs inside this process, catalog and warehouse lie
-    in
-    a temporary folder that is removed at the end.
+    in a temporary folder that is removed at the end.
 
     Exit codes:
       0  every fault that was injected was found and named, and nothing else

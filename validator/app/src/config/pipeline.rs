@@ -7,9 +7,11 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use toml::de::DeTable;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
 use validator_core::contract::{Contract, Envelope, FieldType, Format, Identity, NullPayload, RecordedSource};
 use validator_core::type_syntax::{TypeSyntaxError, parse_type};
+use validator_engine::expr;
 
 use super::Loader;
 use super::bound::Edge;
@@ -58,7 +60,12 @@ impl Pipeline {
                 let contract = resolved(&file, read.contract);
                 Ok(Self { file, contract, profile: read.profile, config_hash, places })
             }
-            _ => Err(ConfigError::invalid(&file, problems)),
+            _ => {
+                let mut all = problems;
+                all.extend(wrong_expressions(&file, table.get_ref()));
+                all.sort_by_key(|problem| problem.span.as_ref().map_or(0, |span| span.start));
+                Err(ConfigError::invalid(&file, all))
+            }
         }
     }
 
@@ -90,11 +97,7 @@ impl Pipeline {
 
     /// A problem in words of the SQL parser: where they end in a line and a column, these are the place.
     pub fn problem_of_sql(&self, place: &str, words: &str) -> Problem {
-        let parsed = words.rsplit_once(" at Line: ").and_then(|(message, at)| {
-            let (line, column) = at.split_once(", Column: ")?;
-            Some((message, line.parse().ok()?, column.parse().ok()?))
-        });
-        match parsed {
+        match placed_words(words) {
             Some((message, line, column)) => self.problem_in_sql(place, line, column, message),
             None => self.problem_at(place, words),
         }
@@ -133,6 +136,35 @@ impl Pipeline {
             place = &place[..place.rfind('.')?];
         }
     }
+}
+
+/// Words of the SQL parser without the line and the column that they end in.
+fn placed_words(words: &str) -> Option<(&str, usize, usize)> {
+    let (message, at) = words.rsplit_once(" at Line: ")?;
+    let (line, column) = at.split_once(", Column: ")?;
+    Some((message, line.parse().ok()?, column.parse().ok()?))
+}
+
+/// The wrong expressions of a file that something else is wrong with too, so that all of it is told at once.
+fn wrong_expressions(file: &Arc<SourceFile>, root: &DeTable<'_>) -> Vec<Problem> {
+    let table = |key: &str| match root.get(key).map(Spanned::get_ref) {
+        Some(DeValue::Table(table)) => Some(table),
+        _ => None,
+    };
+    let map = table("map").into_iter().flatten().map(|(_, value)| value);
+    let filter = table("pipeline").and_then(|table| table.get("filter"));
+    let delete_when = table("identity").and_then(|table| table.get("delete_when"));
+    let wrong = |value: &Spanned<DeValue<'_>>| {
+        // An empty one is told already, and one of the environment's is looked at when it is known.
+        let DeValue::String(sql) = value.get_ref() else { return None };
+        let error = expr::check_alone(sql).err().filter(|_| !sql.trim().is_empty() && !sql.contains("${"))?.to_string();
+        let (message, inside) = match placed_words(&error) {
+            Some((message, line, column)) => (message, inside_text(file.text(), &value.span(), line, column)),
+            None => (error.as_str(), None),
+        };
+        Some(Problem::new(message).at(file, Some(inside.unwrap_or(value.span()))).hint(SQL_HINT))
+    };
+    map.chain(filter).chain(delete_when).filter_map(wrong).collect()
 }
 
 /// Whether the value of a key is an expression.

@@ -19,6 +19,7 @@ use super::operands::{Declared, Operands, Types, another_type};
 use super::reading::Reading;
 use super::rhythm::Rhythm;
 use super::ties::{Ties, tie};
+use crate::identifier::identifier;
 
 /// One line of `[fields]` or `[map]`, with what was seen.
 #[derive(Debug, Clone, PartialEq, Eq)]

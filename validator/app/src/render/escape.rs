@@ -4,20 +4,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// Whether a character must not reach a terminal as it is.
-///
-/// Controls (C0, DEL, C1) could move the cursor or start an escape sequence; bidi marks reorder what is read
-/// (CVE-2021-42574); zero-width characters, line separators, and tags make two different values look alike.
-pub fn is_hostile(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{00ad}' | '\u{034f}' | '\u{061c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
-            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-            | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}'
-            // No characters, and not allowed in XML.
-            | '\u{fffe}' | '\u{ffff}'
-            | '\u{e0000}'..='\u{e0fff}')
-}
+pub use validator_core::harmless::is_hostile;
 
 /// The text with every character that must not reach a terminal written as `\n`, `\t` or `\u{…}`; a backslash is
 /// doubled only where something else is escaped, so that the usual text stays as it is.

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::path::Path;
 
+use super::command::command_line;
 use super::escape::escape;
 use super::page::Page;
 use super::paint::{Palette, Role};
@@ -53,14 +54,19 @@ fn hint(failure: &Failure) -> String {
         Failure::Cut(cut) => return cut.hint(),
         Failure::Write { path, .. } => {
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-            return format!("`ls -ld {}`", folder.unwrap_or(Path::new(".")).display());
+            return format!("`ls -ld {}`", pasted(folder.unwrap_or(Path::new("."))));
         }
-        Failure::Stdout(_) => "`df -h` shows whether there is room where stdout leads to",
+        Failure::Stdout(_) => "`df -h` shows whether there is room where stdout goes to",
         Failure::Internal(_) => "this is a fault of the validator, not of the data: report it with the lines above",
         Failure::Runtime(_) => "`ulimit -u` shows how many threads this user may have",
         Failure::Config(_) | Failure::Problems(_) => "`validator check` lists all problems",
     };
     hint.to_owned()
+}
+
+/// A path as a word of a command that can be pasted.
+fn pasted(path: &Path) -> String {
+    command_line([path.display().to_string()])
 }
 
 fn tap_hint(error: &TapError) -> String {
@@ -76,6 +82,7 @@ fn tap_hint(error: &TapError) -> String {
         TapError::ReservedProperty { .. } | TapError::Property { .. } | TapError::Client { .. } => {
             "`properties` in [kafka] of validator.toml go to librdkafka as they are"
         }
+        TapError::RangeReversed { .. } => "a range begins at --from and ends before --to, in every partition",
         TapError::PartitionMissing { topic, .. } => {
             return format!("`kcat -L -b BROKERS -t {topic}` shows the partitions that there are");
         }
@@ -86,7 +93,7 @@ fn tap_hint(error: &TapError) -> String {
             "a path of [source] starts at the folder of the pipeline file, one of --source at the working folder"
         }
         TapError::File { path, .. } | TapError::Parquet { path, .. } => {
-            return format!("`ls -l {}`", path.display());
+            return format!("`ls -l {}`", pasted(path));
         }
         TapError::TopicNotRecorded { .. } => "`topic` in [pipeline] is one that the files hold",
         TapError::EnvelopeMismatch { .. } | TapError::Record { .. } => {
@@ -169,10 +176,10 @@ fn config_failure(error: &ConfigError, palette: Palette, width: usize) -> String
             error_chain(error, Some("a path starts at the working folder: `ls` it"), palette, width)
         }
         ConfigError::Read { path, source } if source.kind() == std::io::ErrorKind::InvalidData => {
-            error_chain(error, Some(&format!("`file {}` says what it holds", path.display())), palette, width)
+            error_chain(error, Some(&format!("`file {}` says what it holds", pasted(path))), palette, width)
         }
         ConfigError::Read { path, .. } => {
-            error_chain(error, Some(&format!("`ls -l {}`", path.display())), palette, width)
+            error_chain(error, Some(&format!("`ls -l {}`", pasted(path))), palette, width)
         }
         ConfigError::Invalid { .. } => {
             format!("{}\n{}\n", problems(error.problems(), "error", palette, width), escape(&error.to_string()))
@@ -224,6 +231,17 @@ mod tests {
           because: permission denied
           hint:    `ls -ld out`
         ");
+    }
+
+    #[test]
+    fn a_hint_can_be_pasted_whatever_the_path_is() {
+        let source = || io::Error::from(io::ErrorKind::PermissionDenied);
+        let write = Failure::Write { path: PathBuf::from("a b/it's.json"), source: source() };
+        assert!(failure(&write, Palette::PLAIN, 80).contains("`ls -ld 'a b'`"));
+        let read = ConfigError::Read { path: PathBuf::from("my $x.toml"), source: source() };
+        assert!(failure(&read.into(), Palette::PLAIN, 80).contains("`ls -l 'my $x.toml'`"));
+        let file = Failure::Tap(TapError::File { path: PathBuf::from("a;b"), source: source() });
+        assert!(failure(&file, Palette::PLAIN, 80).contains("`ls -l 'a;b'`"));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Progress on stderr: what is being done, how far, how fast, how long still, only on a terminal; and, unless all is to be
 //! quiet, that very much differs, as soon as it is known.
 
+use std::io::{self, Write as _};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -51,7 +52,8 @@ impl Progress {
     /// Says what is about to be read again, if that is most of a large run.
     pub fn disputed(&self, dispute: Dispute) {
         if let Some(text) = self.talks.then(|| of_dispute(dispute)).flatten() {
-            self.bars.suspend(|| eprintln!("{text}"));
+            // Where stderr is closed the run goes on without its talk.
+            let _ = self.bars.suspend(|| writeln!(io::stderr(), "{text}"));
         }
     }
 

@@ -1,7 +1,6 @@
 //! Figures against their targets, and the error budget: how many may be unfaithful, and how many are.
 
-use validator_core::figures::{Budget, Figures};
-use validator_core::report::Report;
+use validator_core::figures::Budget;
 
 use crate::answer::Answer;
 use crate::render::{count, counted, figure};
@@ -32,13 +31,13 @@ pub fn figures(answer: &Answer) -> Vec<FigureView> {
         is_missed: value.zip(target).is_some_and(|(value, target)| value < target),
         meaning,
     };
-    let Report { fidelity, .. } = report;
+    let fidelity = &report.fidelity;
     vec![
         view(
             "fidelity",
             fidelity.value,
             Some(target),
-            "the share that is as it should be, of all due messages, phantom rows and surplus copies",
+            "the share that is in the table unaltered, of all due messages, phantom rows and surplus copies",
         ),
         view(
             "coverage",
@@ -77,7 +76,6 @@ pub struct BudgetView {
 
 /// The budget of an answer.
 pub fn budget(answer: &Answer) -> BudgetView {
-    let Figures { .. } = answer.asked.figures;
     let Budget { whole, allowed, used } = answer.asked.figures.budget(answer.asked.target);
     let target = answer.asked.target;
     let is_exceeded = used > allowed;

@@ -89,7 +89,13 @@ impl Cases<'_> {
         let fidelity = format!("fidelity {}, target {}", value(report.fidelity.value), asked.target);
         let coverage = format!("coverage {}, target {}", value(report.fidelity.coverage), asked.coverage_target);
         let strict = match asked.strict_fields {
-            true => counted(asked.unknown_field_messages, "message has a field", "messages have a field"),
+            true => {
+                let has = match asked.unknown_field_messages {
+                    0 => "no message has".to_owned(),
+                    number => counted(number, "message has", "messages have"),
+                };
+                format!("{has} a field that is neither used nor dropped")
+            }
             false => "strict_fields = false: fields that are neither used nor dropped are a warning".to_owned(),
         };
         let diverted =
@@ -169,6 +175,9 @@ impl Cases<'_> {
         let number: u64 = of_it.iter().map(|group| group.number).sum();
         let has = |pick: fn(&Reason) -> bool| decision.reasons.iter().any(pick);
         let message = || {
+            if number == 0 {
+                return "no finding".to_owned();
+            }
             let causes: Vec<String> =
                 of_it.iter().map(|group| format!("{} {}", group.name(), count(group.number))).collect();
             format!("{}: {}", counted(number, "finding", "findings"), causes.join(", "))

@@ -2,7 +2,7 @@
 //!
 //! Contract: every text is harmless to a terminal and not yet escaped for HTML; what is bounded is counted.
 
-use validator_core::figures::Outcome;
+use validator_core::figures::{Figures, Outcome};
 use validator_core::hole::HoleReason;
 use validator_core::report::{PartitionReport, Report};
 use validator_core::verdict::{MessageVerdict, Verdict};
@@ -12,9 +12,9 @@ use super::budget::{BudgetView, FigureView, budget, figures};
 use super::chart::{TimelineView, timeline};
 use super::counts::{self, CountView, class};
 use super::heat::{HeatView, heat};
+use crate::render::short::{name, text};
 use crate::render::findings::{Group, groups};
 use crate::render::report::sentence;
-use crate::render::short::{name, text};
 use crate::render::{count, counted, elapsed, figure, words};
 
 /// Findings shown of one cause.
@@ -152,12 +152,9 @@ fn more(all: usize, max: usize, one: &str, many: &str) -> Option<String> {
     Some(format!("and {}", super::finding::more_of(rest as u64, one, many)))
 }
 
-/// The outcome in a sentence that needs no other.
+/// The outcome in a sentence that needs no other: with all numbers that fidelity is made of.
 pub fn headline(shown: &Shown<'_>) -> String {
     let (asked, report) = (&shown.answer.asked, &shown.answer.report);
-    // Fidelity counts a message that is there twice once as faithful, and its copy against it: here it is not there once.
-    let intact = report.messages.intact;
-    let judged = asked.figures.due;
     let figure = report.fidelity.value.map(figure);
     match (report.outcome, figure) {
         (_, None) if report.messages.consumed == 0 => "No message was read: there is nothing to measure.".to_owned(),
@@ -166,14 +163,31 @@ pub fn headline(shown: &Shown<'_>) -> String {
             format!("{read}, and nothing could be judged: there is no fidelity to measure.")
         }
         (outcome, Some(figure)) => {
-            let of = counted(judged, "due message", "due messages");
             let end = match outcome {
                 Outcome::Holds => "what was promised holds",
                 Outcome::Breached => "what was promised is broken",
                 Outcome::Unjudged => "too little could be looked at to say whether what was promised holds",
             };
-            format!("{} of {of} are in the table, exactly once and unaltered: fidelity {figure}; {end}.", count(intact))
+            format!("{}: fidelity {figure}; {end}.", landed(&asked.figures, report.messages.intact))
         }
+    }
+}
+
+/// How many messages are in the table as they should be, and what is there beside them.
+fn landed(figures: &Figures, intact: u64) -> String {
+    let of = format!("{} of {}", count(figures.faithful), counted(figures.due, "due message", "due messages"));
+    let is_are = if figures.due == 1 { "is" } else { "are" };
+    let beside =
+        [(figures.surplus, "surplus copy", "surplus copies"), (figures.phantom, "phantom row", "phantom rows")];
+    let beside: Vec<String> = beside
+        .into_iter()
+        .filter(|(number, ..)| *number > 0)
+        .map(|(number, one, many)| counted(number, one, many))
+        .collect();
+    let beside = if beside.is_empty() { String::new() } else { format!(", beside {}", beside.join(" and ")) };
+    match figures.faithful - intact {
+        0 => format!("{of} {is_are} in the table, exactly once and unaltered{beside}"),
+        more => format!("{of} {is_are} in the table unaltered, {} of them more than once{beside}", count(more)),
     }
 }
 

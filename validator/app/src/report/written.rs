@@ -58,14 +58,7 @@ pub fn begin(path: &Path) -> io::Result<BegunFile> {
         // One that must not be changed is not replaced either.
         fs::OpenOptions::new().write(true).open(&path)?;
     }
-    let mut builder = tempfile::Builder::new();
-    // As a file that is made by its name: the mask of the process applies.
-    let mode = there.as_ref().map_or(0o666, |there| there.permissions().mode() & 0o777);
-    builder.prefix(".validator-").suffix(".partial").permissions(fs::Permissions::from_mode(mode));
-    let temporary = match builder.tempfile_in(folder_of(&path)) {
-        Err(_) if there.is_some() => builder.tempfile()?,
-        beside => beside?,
-    };
+    let temporary = temporary(&path, there.as_ref())?;
     let out = BufWriter::new(temporary.as_file().try_clone()?);
     Ok(BegunFile { path, out, temporary: Some(temporary) })
 }
@@ -108,6 +101,47 @@ impl BegunFile {
     }
 }
 
+/// Tries whether a file can be written, and leaves all as it is. Of what is no regular file only writing tells.
+///
+/// # Errors
+/// Those of the file and its folder.
+pub fn try_place(path: &Path) -> io::Result<()> {
+    let there = fs::metadata(path).ok();
+    if is_direct(path, there.as_ref()) {
+        return Ok(());
+    }
+    if there.is_some() {
+        fs::OpenOptions::new().write(true).open(path)?;
+    }
+    let path = if there.is_some() { fs::canonicalize(path)? } else { path.to_owned() };
+    temporary(&path, there.as_ref()).map(drop)
+}
+
+/// A file beside its place; elsewhere where only the content of the place can be changed.
+fn temporary(path: &Path, there: Option<&fs::Metadata>) -> io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    // As a file that is made by its name: the mask of the process applies.
+    let mode = there.map_or(0o666, |there| there.permissions().mode() & 0o777);
+    builder.prefix(".validator-").suffix(".partial").permissions(fs::Permissions::from_mode(mode));
+    match builder.tempfile_in(folder_of(path)) {
+        Err(_) if there.is_some() => builder.tempfile(),
+        beside => beside,
+    }
+    .map_err(of_system)
+}
+
+/// What the system said, without the name of a file that nobody asked for.
+fn of_system(error: io::Error) -> io::Error {
+    let (kind, words) = (error.kind(), error.to_string());
+    words.split_once(" at path ").map_or(error, |(system, _)| io::Error::new(kind, system.to_owned()))
+}
+
+/// Whether what is there is no file of its own: a device, a pipe, or a stream of a process, which is written where it stands.
+fn is_direct(path: &Path, there: Option<&fs::Metadata>) -> bool {
+    let is_stream = ["/dev/stdout", "/dev/stderr", "/dev/fd", "/proc"].iter().any(|streams| path.starts_with(streams));
+    there.is_some_and(|there| is_stream || !there.is_file())
+}
+
 /// What is written directly: the streams of this process, devices and pipes.
 fn direct(path: &Path, there: Option<&fs::Metadata>) -> io::Result<Option<fs::File>> {
     // Opened by its name, a stream that leads to a file would begin at its start once more.
@@ -116,8 +150,7 @@ fn direct(path: &Path, there: Option<&fs::Metadata>) -> io::Result<Option<fs::Fi
         Some("/dev/stderr") => return io::stderr().as_fd().try_clone_to_owned().map(fs::File::from).map(Some),
         _ => {}
     }
-    let is_direct = path.starts_with("/dev") || there.is_some_and(|there| !there.is_file());
-    if is_direct { fs::OpenOptions::new().append(true).open(path).map(Some) } else { Ok(None) }
+    if is_direct(path, there) { fs::OpenOptions::new().append(true).open(path).map(Some) } else { Ok(None) }
 }
 
 impl WrittenFile {
@@ -201,6 +234,36 @@ mod tests {
         assert_eq!(fs::read_to_string(&real).expect("it is there"), "after");
         assert!(fs::symlink_metadata(&link).expect("it is there").is_symlink());
         assert_eq!(fs::metadata(&real).expect("it is there").permissions().mode() & 0o777, 0o640);
+    }
+
+    /// What lies below /dev is not all devices: in a container `/dev/shm` is the usual place for files.
+    #[test]
+    fn a_file_below_dev_is_one_as_any_other() {
+        let folder = tempfile::tempdir_in("/dev/shm").expect("Linux has it");
+        let path = folder.path().join("r.html");
+        for text in ["first and long", "second"] {
+            write_whole(&path, |out| out.write_all(text.as_bytes()))
+                .and_then(WrittenFile::keep)
+                .expect("there is room");
+            assert_eq!(fs::read_to_string(&path).expect("it is there"), text);
+        }
+        write_whole(Path::new("/dev/null"), |out| out.write_all(b"gone"))
+            .and_then(WrittenFile::keep)
+            .expect("a device");
+        assert!(!fs::metadata("/dev/null").expect("it is there").is_file());
+    }
+
+    /// A descriptor that leads to a file is written where it stands, and the file is not replaced below its owner.
+    #[test]
+    fn a_descriptor_is_written_where_it_stands() {
+        use std::os::fd::AsRawFd as _;
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("log");
+        let mut log = fs::File::create(&path).expect("the folder takes files");
+        log.write_all(b"before ").expect("there is room");
+        let name = format!("/dev/fd/{}", log.as_raw_fd());
+        write_whole(Path::new(&name), |out| out.write_all(b"after")).and_then(WrittenFile::keep).expect("it is open");
+        assert_eq!(fs::read_to_string(&path).expect("it is there"), "before after");
     }
 
     #[test]

@@ -33,8 +33,6 @@ use sink::{End, Sink};
 use watch::Watch;
 use wrong::Wrong;
 
-pub use wrong::identifier;
-
 /// Rows of an answer for people, unless they ask for more: some screens.
 const TABLE_ROWS_MAX: usize = 1_000;
 /// Rows of an answer in other formats.

@@ -3,9 +3,10 @@
 use validator_engine::query::Place;
 use validator_table::{MetadataTable, TableName};
 
-use super::wrong::{Wrong, identifier};
+use super::wrong::Wrong;
 use crate::cli::NamedTable;
 use crate::config::{Problem, Service, nearest};
+use crate::identifier::identifier;
 
 /// The schema of topics.
 pub const KAFKA: &str = "kafka";

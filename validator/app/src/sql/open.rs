@@ -15,11 +15,12 @@ use validator_tap::{Bounds, KafkaTap, Tap, TapError};
 use super::fields::{OfQuery, of_pipeline};
 use super::masked;
 use super::names::{self, Meaning, meaning};
-use super::wrong::{Wrong, identifier};
+use super::wrong::Wrong;
 use crate::cli::{NamedTable, SqlArgs};
 use crate::config::{Catalog, Kafka, Loader, Pipeline, Problem, Service, SnapshotSelector, join, nearest};
 use crate::decoders::Decoders;
 use crate::failure::{Failure, is_failing_source};
+use crate::identifier::identifier;
 use crate::messages::{kafka_config, open_tap};
 use crate::reconcile::Request;
 

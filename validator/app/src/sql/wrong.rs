@@ -8,6 +8,7 @@ use validator_engine::query::{Place, QueryError};
 
 use crate::config::{Problem, SourceFile, nearest};
 use crate::failure::Failure;
+use crate::identifier::identifier;
 
 /// Columns that are named where no nearer one is known.
 const COLUMNS_LISTED: usize = 12;
@@ -145,13 +146,6 @@ fn quoted_length(text: &str) -> Option<usize> {
         }
         from = end + 2;
     }
-}
-
-/// A name as a query writes it.
-pub fn identifier(name: &str) -> String {
-    let is_plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-        && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-    if is_plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
 }
 
 fn columns(known: &[String]) -> String {

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, Int64Type};
 use arrow_array::{Array, Decimal128Array, Int64Array, StringArray, TimestampMicrosecondArray};
-use arrow_schema::Field;
 
 use validator_core::type_syntax::parse_plain_type;
 
@@ -245,5 +244,47 @@ fn an_expression_stands_beside_fields_of_every_type() {
     let schema = Schema::new(fields);
     for sql in ["s.p", "l[1]", "m['k']", "i + 1", "upper(s.p)", "coalesce(b, true)", "NULL", "'x'"] {
         compile(sql, &schema, &purpose()).unwrap_or_else(|error| panic!("{sql}: {error}"));
+    }
+}
+
+/// As functions of the query engine do where their values are more than an array holds.
+#[test]
+fn a_function_that_gives_up_is_the_fault_of_its_message() {
+    use datafusion::logical_expr::{ColumnarValue, create_udf};
+    let gives_up = |_: &[ColumnarValue]| -> Result<ColumnarValue> { panic!("byte array offset overflow") };
+    let function = create_udf("much", Vec::new(), DataType::Int64, Volatility::Immutable, Arc::new(gives_up));
+    let schema = DFSchema::try_from(batch().schema().as_ref().clone()).expect("it has a schema");
+    let physical = create_physical_expr(&function.call(Vec::new()), &schema, SESSION.execution_props());
+    let expression = MessageExpr {
+        physical: physical.expect("it is a function"),
+        data_type: DataType::Int64,
+        rounded: Arc::new(AtomicU64::new(0)),
+    };
+    let fault = expression.evaluate(&batch()).expect_err("it gave up");
+    assert_eq!(fault, MapFault::Failed("no value: byte array offset overflow".to_owned()));
+}
+
+#[test]
+fn a_value_larger_than_any_message_is_none_and_what_a_slice_hides_counts_for_nothing() {
+    let much = compiled("repeat('x', 70000000)").expect("it compiles");
+    let fault = much.evaluate(&batch().slice(0, 1)).expect_err("it is too much");
+    assert!(matches!(fault, MapFault::Failed(why) if why.starts_with("a value of more than")));
+    // Fifty texts of two million bytes, of which one is asked for.
+    let texts: StringArray = (0..50).map(|_| Some("x".repeat(2_000_000))).collect();
+    let schema = Arc::new(Schema::new(vec![Field::new("s", DataType::Utf8, true)]));
+    let batch = RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(texts)]).expect("a batch");
+    let same = compile("s", &schema, &purpose()).expect("it compiles");
+    assert!(same.evaluate(&batch.slice(7, 1)).is_ok());
+    assert!(same.evaluate(&batch).is_err(), "together they are asked for in halves");
+}
+
+#[test]
+fn what_no_fields_can_help_is_refused_without_them() {
+    let refused = |sql: &str| check_alone(sql).err().map(|error| error.to_string());
+    for sql in ["random()", "now()", "count(*)", "max(t)", "(SELECT 1)", "t +", "row_number() OVER ()"] {
+        assert!(refused(sql).is_some(), "{sql}");
+    }
+    for sql in ["t + 1", "CAST(\"x y\" AS DATE)", "s.t", "a[1]", "round(price * q, 8)", "a.b.c = 'x'", "_key", "f(x)"] {
+        assert_eq!(refused(sql), None, "{sql}");
     }
 }

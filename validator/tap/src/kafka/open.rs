@@ -52,7 +52,7 @@ impl KafkaTap {
                 untrimmed: log_start == 0,
             };
             let at_time = |ms: i64| at_times.get(&ms)?.get(&tp).copied();
-            partitions.push(config.bounds.range(tp.clone(), edges, &at_time));
+            partitions.push(config.bounds.range(tp.clone(), edges, &at_time)?);
         }
         Ok(Self {
             partitions,

@@ -75,7 +75,7 @@ impl RecordedTap {
             let edges = Edges { log_start: first, last_stable: end, high_watermark: end, untrimmed: true };
             let partition = u32::try_from(self.partitions.len()).expect("partitions are numbered in 32 bits");
             self.kept[found] = Some(PartitionIndex(partition));
-            self.partitions.push(config.bounds.range(seen.tp.clone(), edges, &|ms| index.at_time(found, ms)));
+            self.partitions.push(config.bounds.range(seen.tp.clone(), edges, &|ms| index.at_time(found, ms))?);
             self.counts.push(seen.count - self.places[found].repeated);
         }
         Ok(())

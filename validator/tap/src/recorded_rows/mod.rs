@@ -74,7 +74,7 @@ impl RowsTap {
             let tp = TopicPartition { topic: topic.clone(), partition: number };
             let edges = Edges { log_start: 0, last_stable: file.rows, high_watermark: file.rows, untrimmed: true };
             let at = |ms: i64| first[times.binary_search(&ms).ok()?];
-            tap.partitions.push(config.bounds.range(tp, edges, &at));
+            tap.partitions.push(config.bounds.range(tp, edges, &at)?);
         }
         Ok(tap)
     }

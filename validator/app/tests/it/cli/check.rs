@@ -78,7 +78,7 @@ fn without_a_name_all_pipelines_of_the_service_are_checked() {
     assert_snapshot!(validator(folder.path(), "check").all(), @r#"
     exit 2
     --- stderr
-    error: there is no pipeline to check
+    error: no pipeline is named, and validator.toml names none
       = hint: name a pipeline's file, or write `pipelines = ["rules/suites/*.toml"]` in [service]
     "#);
     folder.edit("validator.toml", "[catalogs.lake]", "[service]\npipelines = [\"pipe*.toml\"]\n\n[catalogs.lake]");
@@ -153,11 +153,10 @@ fn warnings_of_the_service_file_are_printed_once_offline_and_online() {
     let folder = written(&sound());
     let registry = "[schema_registry]\nurl = \"http://r\"\nuser = \"me\"\npassword = \"hunter2\"\n\n[catalogs.lake]";
     folder.edit("validator.toml", "[catalogs.lake]", registry);
-    let offline = validator(folder.path(), "check --offline pipeline.toml pipeline.toml");
+    let offline = validator(folder.path(), "check --offline pipeline.toml");
     assert_snapshot!(offline.all(), @r#"
     exit 0
     --- stdout
-    trades: sound as far as the files tell
     trades: sound as far as the files tell
     --- stderr
     warning: `password` stands in the file for everyone to read
@@ -224,4 +223,103 @@ fn a_hundred_pipelines_are_checked_offline_within_a_second() {
         println!("{} words: {best:?}", words.split(' ').count());
         assert!(best < Duration::from_secs(1), "{best:?}");
     }
+}
+
+/// Problems of the keys do not hide those of the expressions, and no server is needed to refuse what no contract can hold.
+#[test]
+fn wrong_keys_and_wrong_expressions_are_listed_at_once() {
+    let folder = written(&sound());
+    let map = "[map]\nprice = \"price +\"\n\n[fidelity]\ntarget = 2\nsettle = \"5\"\n\n[source]";
+    folder.edit("pipeline.toml", "[source]", map);
+    assert_snapshot!(validator(folder.path(), "check --offline pipeline.toml").all(), @r#"
+    exit 2
+    --- stdout
+    pipeline.toml: 3 problems
+    --- stderr
+    error: the expression does not parse: Expected: an expression, found: EOF
+      --> pipeline.toml:12:9
+       |
+    12 | price = "price +"
+       |         ^^^^^^^^^
+       = hint: write SQL over the fields of a message, like `round(price * quantity, 8)`
+
+    error: `target` is a number from 0 to 1, not 2
+      --> pipeline.toml:15:10
+       |
+    15 | target = 2
+       |          ^
+       = hint: write `target = 0.9999`
+
+    error: `settle` is a duration with a unit, like "90s", "2m", "1h30m" or "24h", not "5"
+      --> pipeline.toml:16:10
+       |
+    16 | settle = "5"
+       |          ^^^
+       = hint: write `settle = "2m"`
+
+    3 problems in pipeline.toml
+    "#);
+}
+
+#[test]
+fn what_no_contract_can_hold_is_refused_offline() {
+    for (sql, says) in [
+        ("random()", "random() cannot stand in a contract"),
+        ("(select 1)", "a sub-query cannot stand in a contract"),
+        ("count(*)", "count() cannot stand in a contract"),
+        ("now()", "now() cannot stand in a contract"),
+    ] {
+        let folder = written(&sound());
+        folder.edit("pipeline.toml", "[identity]", &format!("[map]\nprice = \"{sql}\"\n\n[identity]"));
+        let ran = validator(folder.path(), "check --offline pipeline.toml");
+        assert!(ran.exit == 2 && ran.stderr.contains(says), "{sql}: {}", ran.all());
+    }
+    // What fits numbers and no texts is left to the check that knows the fields.
+    let folder = written(&sound());
+    folder.edit("pipeline.toml", "[identity]", "[map]\nprice = \"round(abs(price) * 2, 8)\"\n\n[identity]");
+    assert_eq!(validator(folder.path(), "check --offline pipeline.toml").exit, 0);
+}
+
+#[test]
+fn a_pipeline_named_twice_is_checked_once_and_two_of_one_name_are_told_apart() {
+    let folder = written(&sound());
+    fs::copy(folder.join("pipeline.toml"), folder.join("copy.toml")).expect("the folder takes files");
+    let ran = validator(folder.path(), "check --offline pipeline.toml ./pipeline.toml copy.toml");
+    assert_snapshot!(ran.all(), @"
+    exit 0
+    --- stdout
+    trades (pipeline.toml): sound as far as the files tell
+    trades (copy.toml): sound as far as the files tell
+    ");
+}
+
+#[test]
+fn where_there_is_nothing_to_check_it_is_said_of_which_file() {
+    let folder = written(&sound());
+    folder.edit("validator.toml", "[catalogs.lake]", "[service]\npipelines = [\"no/*.toml\"]\n\n[catalogs.lake]");
+    let globbed = validator(folder.path(), "check");
+    fs::remove_file(folder.join("validator.toml")).expect("it was there");
+    assert_snapshot!(format!("{}\n{}", globbed.all(), validator(folder.path(), "check").all()), @"
+    exit 2
+    --- stderr
+    error: no pipeline is named, and `pipelines` of validator.toml finds none
+      = hint: `ls no/*.toml` shows what is there, from the folder of that file on
+
+    exit 2
+    --- stderr
+    error: no pipeline is named, and there is no validator.toml in this folder
+      = hint: name a pipeline's file, or the service's with `-c validator.toml`
+    ");
+}
+
+/// A value that is far larger than any message is the fault of its message, and costs the others nothing.
+#[test]
+fn an_expression_that_makes_too_much_is_told_of_its_messages() {
+    let folder = written(&sound());
+    folder.edit("pipeline.toml", "[identity]", "[map]\nid = \"repeat(id, 100000000)\"\n\n[identity]");
+    let checked = validator(folder.path(), "check pipeline.toml");
+    assert!(checked.exit == 2 && !checked.stderr.contains("panicked"), "{}", checked.all());
+    assert!(checked.all().contains("no message of 3 sampled can be decoded"), "{}", checked.all());
+    let ran = validator(folder.path(), "reconcile pipeline.toml --quiet --as-of 2024-08-08T14:00:00Z");
+    assert!(ran.exit == 3 && ran.stderr.is_empty() && ran.stdout.contains("map_failed"), "{}", ran.all());
 }

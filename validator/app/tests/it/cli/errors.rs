@@ -126,7 +126,7 @@ fn a_command_line_that_is_wrong() {
     $ validator demo --messages 0
     exit 2
     --- stderr
-    error: invalid value '0' for '--messages <N>': 0 is not in 1..18446744073709551615
+    error: invalid value '0' for '--messages <N>': expected a number of messages, 50 to 1000000
 
     For more information, try '--help'.
     ");
@@ -151,7 +151,7 @@ fn a_pipeline_that_is_not_found() {
     fs::remove_file(folder.join("validator.toml")).expect("it was written");
     said.push(format!("$ validator reconcile trades\n{}", all(&folder, "reconcile trades")));
     said.push(format!("$ validator check\n{}", all(&folder, "check")));
-    assert_snapshot!(said.join("\n"), @r#"
+    assert_snapshot!(said.join("\n"), @"
     $ validator reconcile tradse
     exit 2
     --- stderr
@@ -215,9 +215,9 @@ fn a_pipeline_that_is_not_found() {
     $ validator check
     exit 2
     --- stderr
-    error: there is no pipeline to check
-      = hint: name a pipeline's file, or write `pipelines = ["rules/suites/*.toml"]` in [service]
-    "#);
+    error: no pipeline is named, and there is no validator.toml in this folder
+      = hint: name a pipeline's file, or the service's with `-c validator.toml`
+    ");
 }
 
 #[test]

@@ -59,6 +59,13 @@ fn help_keeps_to_the_columns_of_the_terminal() {
     }
 }
 
+/// The long flags of a command, as the program itself knows them.
+fn flags(name: &str) -> Vec<String> {
+    let command = <validator_app::cli::Cli as clap::CommandFactory>::command();
+    let of = command.find_subcommand(name).unwrap_or_else(|| panic!("{name} is a command"));
+    of.get_arguments().filter_map(|flag| flag.get_long()).map(|long| format!("--{long}")).collect()
+}
+
 #[test]
 fn help_has_colours_where_they_are_wanted() {
     let home = home();
@@ -87,6 +94,8 @@ fn examples_are_command_lines_that_are_understood() {
             assert!(!ran.stderr.contains("unexpected argument"), "{example}: {}", ran.stderr);
             assert!(!ran.stderr.contains("unrecognized subcommand"), "{example}: {}", ran.stderr);
             assert!(!ran.stderr.contains("invalid value"), "{example}: {}", ran.stderr);
+            assert!((0..=3).contains(&ran.exit), "{example}: {}", ran.all());
+            ran.assert_no_panic();
             tried += 1;
             if name == "demo" {
                 break;
@@ -151,6 +160,11 @@ fn completions_are_scripts_that_their_shell_reads() {
         for name in commands().iter().map(String::as_str).chain(["--findings", "--stop-if-contract"]) {
             assert!(ran.stdout.contains(name.trim_start_matches('-')), "{shell} does not know {name}");
         }
+        for (name, flag) in commands().iter().flat_map(|name| flags(name).into_iter().map(move |flag| (name, flag))) {
+            // Fish writes a flag as `-l findings`.
+            let word = if shell == "fish" { format!("-l {}", flag.trim_start_matches('-')) } else { flag };
+            assert!(ran.stdout.contains(&word), "{shell} does not know {word} of {name}");
+        }
         fs::write(home.path().join(shell), ran.stdout).expect("the folder takes files");
         let read = Command::new(shell).arg("-n").arg(home.path().join(shell)).stderr(Stdio::piped()).output();
         // Bash is everywhere; the other shells where they are installed.
@@ -200,6 +214,10 @@ fn man_pages_are_of_every_command() {
     for name in commands() {
         let page = fs::read_to_string(home.path().join(format!("validator-{name}.1"))).expect("a page is there");
         assert!(page.contains(".SH OPTIONS") && page.contains("Examples"), "{name}: {page}");
+        let plain = page.replace('\\', "");
+        for flag in flags(&name) {
+            assert!(plain.contains(&flag), "the page of {name} lacks {flag}");
+        }
     }
     assert_snapshot!(validator(home.path(), "man --output no/such").all(), @"
     exit 2

@@ -8,6 +8,7 @@ mod json;
 mod ranges;
 mod report;
 mod screens;
+mod streams;
 mod version;
 
 use crate::scene::{Folder, Scene};

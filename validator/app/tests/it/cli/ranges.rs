@@ -47,6 +47,32 @@ fn a_range_that_ends_before_it_begins_is_a_mistake() {
     }
 }
 
+/// Only the source knows which offsets these are.
+#[test]
+fn a_range_of_two_kinds_of_bounds_that_ends_before_it_begins_is_one_too() {
+    let folder = written(&ten());
+    let reversed = [
+        "--from 4 --to 0:2",
+        "--from 0:4 --to 2",
+        "--from 4 --to 2024-08-08T12:03:00Z",
+        "--from 2024-08-08T12:07:00Z --to 1:2",
+        "--from 2030-01-01T00:00:00Z --to 3",
+    ];
+    for flags in reversed {
+        for dry in ["", "--dry-run"] {
+            let ran = validator(folder.path(), &format!("reconcile pipeline.toml {flags} {dry}"));
+            assert_eq!((ran.exit, ran.stdout.as_str()), (2, ""), "{flags}");
+        }
+    }
+    assert_snapshot!(validator(folder.path(), "reconcile pipeline.toml --from 0:4 --to 2").all(), @"
+    exit 2
+    --- stderr
+    error: open the topic
+      because: --from lies behind --to: in trades[0] it begins at offset 4 and ends before 2
+      hint:    a range begins at --from and ends before --to, in every partition
+    ");
+}
+
 #[test]
 fn a_range_is_offsets_for_every_partition_or_for_each_or_times() {
     let folder = written(&ten());

@@ -259,7 +259,7 @@ fn the_number_of_threads_changes_nothing() {
     assert_snapshot!(reconcile(&folder, "--threads 0").all(), @"
     exit 2
     --- stderr
-    error: invalid value '0' for '--threads <N>': expected a whole number of threads, at least 1
+    error: invalid value '0' for '--threads <N>': expected a whole number of threads, 1 to 1024
 
     For more information, try '--help'.
     ");

@@ -94,3 +94,63 @@ fn the_demo_writes_its_page() {
     assert!(page.contains("validator demo --seed 7 --messages 500"), "the page says how it is made again");
     assert!(page.contains("<article class=\"finding\""));
 }
+
+#[test]
+fn a_file_that_cannot_be_made_is_refused_before_the_run() {
+    let folder = written();
+    assert_snapshot!(reconcile(&folder, "--report r.json --html /proc/r.html").all(), @r#"
+    exit 3
+    --- stderr
+    error: write /proc/r.html
+      because: No such file or directory (os error 2)
+      hint:    `ls -ld /proc`
+    "#);
+    assert!(!folder.join("r.json").exists(), "nothing was judged");
+}
+
+/// What only writing tells: a device that is full. Whoever waited for the run sees what it found, and has the other files.
+#[test]
+fn a_file_that_cannot_be_written_takes_no_other_answer_with_it() {
+    let folder = written();
+    let ran = reconcile(&folder, "--html /dev/full --junit r.xml --markdown r.md --findings f.jsonl");
+    assert_eq!(ran.exit, 3, "{}", ran.all());
+    assert!(ran.stdout.contains("trades") && ran.stdout.contains("fidelity"), "{}", ran.all());
+    assert_snapshot!(ran.stderr, @"
+    error: write /dev/full
+      because: No space left on device (os error 28)
+      hint:    `ls -ld /dev`
+    ");
+    for name in ["r.xml", "r.md", "f.jsonl"] {
+        assert!(fs::metadata(folder.join(name)).is_ok_and(|file| file.len() > 0), "{name}");
+    }
+}
+
+#[test]
+fn the_report_is_json_and_no_ending_of_another_format_is_taken_for_it() {
+    let folder = written();
+    for (flags, says) in [
+        ("--report r.html", "this is written as JSON: name a FILE.json, not .html"),
+        ("--findings F.CSV", "name a FILE.jsonl or FILE.parquet, not .csv"),
+        ("--html r.MD", "this is written as HTML: name a FILE.html, not .md"),
+        ("--html -", "expected a file; /dev/stdout is stdout"),
+    ] {
+        let ran = reconcile(&folder, flags);
+        assert!(ran.exit == 2 && ran.stderr.contains(says), "{}", ran.all());
+    }
+    assert_eq!(reconcile(&folder, "--findings F.PARQUET").exit, 1);
+    assert!(fs::read(folder.join("F.PARQUET")).expect("it was written").starts_with(b"PAR1"));
+}
+
+#[test]
+fn the_words_say_more_than_once_where_rows_are_copies() {
+    let scene =
+        crate::scene::Scene::offset().topic("0@0 a 1 | 0@1 b 2").file("0@0 a 1 | 0@1 b 2").file("0@0 a 1 | 0@1 b 2");
+    let folder = tokio::runtime::Runtime::new().expect("the system gives threads").block_on(scene.write());
+    assert_eq!(reconcile(&folder, "--html r.html --markdown r.md").exit, 1);
+    let says = "2 of 2 due messages are in the table unaltered, 2 of them more than once, beside 2 surplus copies: \
+                fidelity 0.5; what was promised is broken.";
+    for name in ["r.html", "r.md"] {
+        let text = fs::read_to_string(folder.join(name)).expect("it was written");
+        assert!(text.contains(says) && !text.contains("in the table, exactly once"), "{name}: {text}");
+    }
+}

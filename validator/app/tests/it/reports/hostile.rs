@@ -7,7 +7,7 @@ use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 use quick_xml::XmlVersion;
 use quick_xml::events::Event as Xml;
 use validator_app::Answer;
-use validator_app::render::{Palette, text_report};
+use validator_app::render::{Palette, report_json, text_report};
 use validator_app::report::{junit, markdown, write_findings};
 
 use super::dom::Dom;
@@ -61,10 +61,9 @@ fn answer() -> Answer {
     answer
 }
 
-/// Characters that a terminal obeys, that turn the direction of writing, or that nobody sees.
+/// Characters that a terminal obeys, that turn the direction of writing, or that nobody sees; a line ends where it does.
 fn is_hostile(c: char) -> bool {
-    (c.is_control() && c != '\n')
-        || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200b}'..='\u{200f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
+    c != '\n' && validator_app::render::is_hostile(c)
 }
 
 #[test]
@@ -152,9 +151,7 @@ fn in_parquet_and_json_lines_it_is_whole() {
     let lines = String::from_utf8(lines).expect("JSON is text");
     // A line stays a line, and no terminal obeys it.
     assert_eq!(lines.lines().count() as u64, answer.findings.counts().total());
-    assert!(
-        !lines.chars().any(|c| c.is_control() && c != '\n' && c != '\u{7f}' && !('\u{80}'..='\u{9f}').contains(&c))
-    );
+    assert_eq!(lines.chars().find(|c| is_hostile(*c)), None);
     let mut file = Vec::new();
     write_findings(&mut answer.findings, &mut Cursor::new(&mut file)).expect("memory takes it");
     let reader = ::parquet::arrow::arrow_reader::ParquetRecordBatchReader::try_new(bytes::Bytes::from(file), 1024);
@@ -175,4 +172,14 @@ fn in_the_text_report_no_terminal_obeys_it() {
     let text = text_report(&answer(), Palette::PLAIN, 80);
     assert_eq!(text.chars().find(|c| is_hostile(*c)), None);
     assert!(text.contains("\\u{1b}"));
+}
+
+#[test]
+fn in_report_json_no_terminal_obeys_it_and_it_is_whole() {
+    let answer = answer();
+    let text = report_json(&answer.report);
+    assert_eq!(text.chars().find(|c| is_hostile(*c)), None);
+    let read: serde_json::Value = serde_json::from_str(&text).expect("it is JSON");
+    assert_eq!(read["pipeline"], HOSTILE.concat());
+    assert!(HOSTILE.iter().enumerate().all(|(at, text)| read["warnings"][at] == *text));
 }
