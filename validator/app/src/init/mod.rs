@@ -9,7 +9,6 @@ mod decoding;
 mod derived;
 mod error;
 mod evidence;
-mod identifier;
 mod identity;
 mod keys;
 mod limits;

@@ -10,8 +10,8 @@ use validator_core::schema::Type;
 
 use super::columns::short;
 use super::evidence::Evidence;
-use super::identifier::identifier;
 use super::reading::of_epoch;
+use crate::identifier::identifier;
 
 /// The type that a message field is read as.
 pub struct Declared {

@@ -12,7 +12,6 @@ use super::aggregate::aggregated;
 use super::columns::{Explanation, dropped, explain, short};
 use super::derived::{Derived, Part};
 use super::evidence::Evidence;
-use super::identifier::identifier;
 use super::identity::{Choice, Mode, choose};
 use super::limits::NAMES_MAX;
 use super::operands::{Declared, Operands, Types, another_type};

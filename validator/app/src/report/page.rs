@@ -12,9 +12,9 @@ use super::budget::{BudgetView, FigureView, budget, figures};
 use super::chart::{TimelineView, timeline};
 use super::counts::{self, CountView, class};
 use super::heat::{HeatView, heat};
-use crate::render::short::{name, text};
 use crate::render::findings::{Group, groups};
 use crate::render::report::sentence;
+use crate::render::short::{name, text};
 use crate::render::{count, counted, elapsed, figure, words};
 
 /// Findings shown of one cause.
