@@ -42,7 +42,8 @@ impl Shadow {
             self.lane(*partition).is_some_and(|lane| lane.position > *offset)
         };
         let read_again = |hash, id: FileId| self.waiting.get(hash).is_some_and(|file| file.id > id);
-        let due = self.live.iter().filter(move |(hash, file)| file.ahead.iter().any(reached) && !read_again(hash, file.id));
+        let due =
+            self.live.iter().filter(move |(hash, file)| file.ahead.iter().any(reached) && !read_again(hash, file.id));
         due.map(|(_, file)| Action::Rescan { file: file.id, path: file.facts.path.clone(), why: RescanWhy::Ahead })
     }
 

@@ -13,6 +13,7 @@ use super::residue::{Residue, digest16};
 use super::segment::Segment;
 use crate::bag::Bag;
 use crate::hole::Holes;
+use crate::judge::{MessageEntry, RowStanding};
 use crate::segment::SegmentKey;
 
 impl Shadow {
@@ -34,6 +35,7 @@ impl Shadow {
         if !fits(&drilled, segment, &residue) {
             return Err(stale());
         }
+        self.unsaved.residues.insert(key);
         let read_before = residue.read_upto;
         let lost = drilled.lost_messages;
         let files: BTreeSet<FileId> = drilled.files.keys().copied().collect();
@@ -94,12 +96,17 @@ fn fits(drilled: &Drilled, segment: &Segment, residue: &Residue) -> bool {
 fn join(residue: &mut Residue, drilled: Drilled) {
     residue.read_upto = residue.read_upto.max(drilled.messages.end);
     residue.read_debit.merge(&drilled.debit);
-    residue.messages.extend(drilled.found);
+    // Taken anew at each judging.
+    let plain = |message: MessageEntry| MessageEntry { loss: None, stood: false, ..message };
+    residue.messages.extend(drilled.found.into_iter().map(plain));
     residue.messages.sort_by_key(|message| message.at);
     for (file, rows) in drilled.files {
         let bag: Bag = rows.iter().map(|row: &SeenRow| &row.entry.digest).collect();
         residue.read_files.insert(file, bag);
-        residue.rows.extend(rows);
+        residue.rows.extend(rows.into_iter().map(|mut row| {
+            (row.entry.standing, row.entry.hole) = (RowStanding::InScope, None);
+            row
+        }));
     }
     residue.rows.sort_by_key(|row| row.entry.at);
     for (file, rows) in drilled.gone {

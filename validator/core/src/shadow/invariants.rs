@@ -34,6 +34,9 @@ pub enum Contradiction {
         /// What differs.
         what: &'static str,
     },
+    /// I8.
+    #[error("I8 violated: the counts of the state are not those that were saved")]
+    Totals,
     /// I6.
     #[error("I6 violated in {place}: {offsets} offsets, {counted} counted")]
     Offsets {

@@ -6,6 +6,7 @@
 
 pub mod action;
 mod asks;
+pub mod checkpoint;
 mod consumed;
 pub mod delta;
 mod drilled;
@@ -15,10 +16,14 @@ pub mod held;
 pub mod invariants;
 pub mod lane;
 pub mod nets;
+mod pack;
 pub mod page;
+mod page_codec;
 pub mod residue;
+mod residue_codec;
 pub mod segment;
 pub mod stage;
+mod state_codec;
 mod step;
 pub mod tally;
 pub mod terms;
@@ -26,6 +31,7 @@ mod verdicts;
 
 use std::collections::BTreeMap;
 
+use checkpoint::Unsaved;
 use delta::FindingPlace;
 use event::{Event, Refused, SnapshotFact};
 use file::{FaultFact, FileFacts, FileId, PathHash};
@@ -62,6 +68,7 @@ pub struct Shadow {
     checkpoint: u64,
     /// Findings that follow from one event and not from the state, until the ledger has them.
     news: Vec<News>,
+    unsaved: Unsaved,
 }
 
 /// Where the shadow is in the table's history.
@@ -119,6 +126,7 @@ impl Shadow {
             judged_at_ms: i64::MIN,
             checkpoint: 0,
             news: Vec::new(),
+            unsaved: Unsaved::default(),
         }
     }
 
@@ -229,7 +237,9 @@ impl Shadow {
             segment.gone.clear();
             segment.unproven_min_ms = None;
             segment.proven_max = segment.offset_max;
-            self.residues.remove(&key);
+            if self.residues.remove(&key).is_some() {
+                self.unsaved.residues.insert(key);
+            }
         }
         self.count_balanced(key, &segment, true);
         self.pages.put(key, segment);

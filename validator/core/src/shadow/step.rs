@@ -3,10 +3,10 @@
 //! Contract: append, replace, delete, rollback and another table are one operation, the difference of two live sets;
 //! only what is told of it differs. All changes of a step are summed by segment before any is applied.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::event::{Look, Refused, Scanned, Step, Why};
-use super::file::{FileFacts, FileId, PathHash};
+use super::file::{FileId, PathHash};
 use super::nets::{Difference, Net, Nets};
 use super::residue::Residue;
 use super::{FindingPlace, KnownFile, News, Shadow};
@@ -18,6 +18,7 @@ impl Shadow {
     pub(super) fn scanned(&mut self, scanned: Scanned) {
         let Scanned { facts, bags, faults } = scanned;
         self.last_file += 1;
+        self.unsaved.scanned.insert(FileId(self.last_file), bags.to_bytes());
         let file = KnownFile {
             id: FileId(self.last_file),
             fingerprint: facts.fingerprint(),
@@ -28,7 +29,9 @@ impl Shadow {
             faults,
             facts,
         };
-        self.waiting.insert(PathHash::of(&file.facts.path), file);
+        if let Some(old) = self.waiting.insert(PathHash::of(&file.facts.path), file) {
+            self.note_gone(&old, self.judged_at_ms);
+        }
     }
 
     /// The number that the last scanned file got.
@@ -50,7 +53,8 @@ impl Shadow {
             return difference;
         };
         let is_ahead = |file: &KnownFile| {
-            let reached = |(partition, offset, _): &(_, i64, i64)| file.ahead.get(partition).is_some_and(|at| at < offset);
+            let reached =
+                |(partition, offset, _): &(_, i64, i64)| file.ahead.get(partition).is_some_and(|at| at < offset);
             look.barrier.iter().any(reached)
         };
         let mut stays = BTreeSet::new();
@@ -90,7 +94,7 @@ impl Shadow {
             return Err(Refused::OtherFiles);
         }
         let is_preserving = nets.segments.values().all(|net| net.bag.is_empty());
-        self.swap(&nets);
+        self.swap(&nets, look.at_ms);
         for (partition, _, high_watermark) in &look.barrier {
             let lane = self.lane_mut(*partition).expect("checked above");
             lane.high_watermark = lane.high_watermark.max(*high_watermark);
@@ -106,16 +110,19 @@ impl Shadow {
     }
 
     /// Files that come take their place, files that go leave it.
-    fn swap(&mut self, nets: &Nets) {
-        self.live.retain(|_, file| !nets.removed.contains(&file.id));
-        self.names.retain(|id, _| !nets.removed.contains(id));
-        let comes: Vec<PathHash> =
-            self.waiting.iter().filter(|(_, file)| nets.added.contains(&file.id)).map(|(hash, _)| *hash).collect();
-        for hash in comes {
-            if let Some(file) = self.waiting.remove(&hash) {
-                self.names.insert(file.id, hash);
-                self.live.insert(hash, file);
-            }
+    fn swap(&mut self, nets: &Nets, at_ms: i64) {
+        let goes: Vec<KnownFile> =
+            self.live.extract_if(.., |_, file| nets.removed.contains(&file.id)).map(|(_, file)| file).collect();
+        for file in goes {
+            self.names.remove(&file.id);
+            self.note_gone(&file, at_ms);
+        }
+        let comes: Vec<(PathHash, KnownFile)> =
+            self.waiting.extract_if(.., |_, file| nets.added.contains(&file.id)).collect();
+        for (hash, file) in comes {
+            self.names.insert(file.id, hash);
+            self.unsaved.came.insert(file.id);
+            self.live.insert(hash, file);
         }
     }
 
@@ -155,6 +162,7 @@ impl Shadow {
     fn unsettle(&mut self, key: SegmentKey, is_same: bool) {
         let from = self.pages.segment(key).map_or(0, |segment| segment.from);
         let Some(residue) = self.residues.get_mut(&key) else { return };
+        self.unsaved.residues.insert(key);
         if is_same {
             residue.whole = true;
         } else {
@@ -174,13 +182,20 @@ impl Shadow {
         if why == Why::Recreated {
             self.tell(TableVerdict::HistoryRewritten, snapshot.id, "the table was dropped and made anew");
         }
-        let paths: BTreeMap<PathHash, FileFacts> =
-            live.into_iter().map(|facts| (PathHash::of(&facts.path), facts)).collect();
+        let paths: BTreeSet<PathHash> = live.iter().map(|facts| PathHash::of(&facts.path)).collect();
         // What was read again of a file that is live no longer is of no use.
         let is_live = &self.live;
-        self.waiting.retain(|hash, file| {
-            paths.contains_key(hash) && is_live.get(hash).is_some_and(|old| old.fingerprint == file.fingerprint)
-        });
+        let useless: Vec<KnownFile> = self
+            .waiting
+            .extract_if(.., |hash, file| {
+                let same = is_live.get(hash).is_some_and(|old| old.fingerprint == file.fingerprint);
+                !(same && paths.contains(hash))
+            })
+            .map(|(_, file)| file)
+            .collect();
+        for file in useless {
+            self.note_gone(&file, self.judged_at_ms);
+        }
         self.line.uuid = Some(uuid);
         self.line.cursor = Some(snapshot);
     }

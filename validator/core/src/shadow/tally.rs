@@ -65,7 +65,8 @@ impl Shadow {
             totals.rows_read += file.rows * u64::from(file.facts.entries);
             totals.rows.out_of_scope += file.out_of_scope * u64::from(file.facts.entries);
         }
-        totals.lanes = self.lanes.iter().zip(by_lane.into_values()).map(|(lane, tally)| (lane.consumed(), tally)).collect();
+        totals.lanes =
+            self.lanes.iter().zip(by_lane.into_values()).map(|(lane, tally)| (lane.consumed(), tally)).collect();
         totals
     }
 

@@ -53,7 +53,8 @@ impl Machine<'_> {
         let mut parts: BTreeMap<SegmentKey, SegmentPart> = BTreeMap::new();
         let (mut undecodable, mut excluded) = (Vec::new(), BTreeMap::new());
         for message in self.messages(lane, &read) {
-            let segment = SegmentKey::Offsets { partition: lane_index(lane), index: message.at.offset.div_euclid(width) };
+            let segment =
+                SegmentKey::Offsets { partition: lane_index(lane), index: message.at.offset.div_euclid(width) };
             let part = parts.entry(segment).or_insert(SegmentPart {
                 segment,
                 bag: Bag::EMPTY,

@@ -1,12 +1,11 @@
 //! What the shadow says at rest, in the words of the truth.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fixtures_kit::story::{Content, StoryFinding, StoryTruth};
 use validator_core::judge::{Draft, MessageTally, RowTally};
 use validator_core::segment::SegmentKey;
-use validator_core::shadow::News;
-use validator_core::shadow::delta::FindingPlace;
+use validator_core::shadow::delta::{FindingChange, FindingPlace};
 use validator_core::shadow::file::FileId;
 use validator_core::verdict::{Cause, MessageVerdict, Verdict};
 
@@ -41,18 +40,29 @@ impl Machine<'_> {
         StoryTruth { messages, rows: words_of_rows(&totals.rows), findings }
     }
 
-    /// Findings that events told.
+    /// Undecodable messages: told when they came, and kept by the ledger.
     fn told(&self) -> Vec<StoryFinding> {
-        let of_news = |news: &News| match &news.place {
+        let undecodable = |finding: &&FindingChange| finding.verdict == MessageVerdict::Undecodable.into();
+        let of_ledger = self.ledger.findings.values().filter(undecodable).filter_map(|finding| match &finding.place {
             FindingPlace::Message { lane, offset } => Some(StoryFinding {
-                verdict: news.verdict.as_str(),
-                cause: news.cause.map(Cause::as_str),
+                verdict: finding.verdict.as_str(),
+                cause: finding.cause.map(Cause::as_str),
                 message: Some((lane.0 as usize, *offset)),
                 rows: Vec::new(),
             }),
             _ => None,
-        };
-        self.news.iter().chain(self.shadow.news()).filter_map(of_news).collect()
+        });
+        of_ledger.collect()
+    }
+
+    /// What the ledger has open beside undecodable messages and the table: what the state says (I7).
+    pub fn check_ledger(&self) {
+        let is_told_once =
+            |verdict: Verdict| verdict == MessageVerdict::Undecodable.into() || matches!(verdict, Verdict::Table(_));
+        let open = self.ledger.findings.values().filter(|finding| !is_told_once(finding.verdict));
+        let open: BTreeSet<(FindingPlace, Verdict)> = open.map(|one| (one.place.clone(), one.verdict)).collect();
+        let said = self.shadow.findings().into_keys().filter(|(_, verdict)| !is_told_once(*verdict));
+        assert_eq!(open, said.collect(), "I7: open findings are those of the state");
     }
 
     fn of_runs(&self) -> Vec<StoryFinding> {
@@ -91,7 +101,7 @@ impl Machine<'_> {
     }
 
     fn repeated(&self) -> Vec<StoryFinding> {
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         let alone = self.shadow.drafts().iter().filter(|draft| draft.message.is_none());
         alone.filter(|draft| !seen.insert(draft.rows[0])).map(|draft| self.of_draft(draft)).collect()
     }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use fixtures_kit::story::{Act, Story};
 use validator_core::position::{PartitionIndex, TopicPartition};
 use validator_core::segment::OffsetWidth;
-use validator_core::shadow::{News, Shadow};
+use validator_core::shadow::Shadow;
 use validator_core::shadow::event::{Drilled, Event, Look, NewLane, Refused, SnapshotFact, Step, Why};
 use validator_core::shadow::file::{FileBags, FileFacts, FileId};
 use validator_core::shadow::invariants;
@@ -27,10 +27,10 @@ pub enum Bug {
     ReplaceAsAppend,
     /// Files that are no longer live are not read for rows that stood.
     StoodForgotten,
+    /// A crash keeps positions and loses the bags: a ledger without transactions.
+    PositionsWithoutBags,
     /// After a restart messages are handed over once more, at the new position.
     MergedAgain,
-    /// A crash keeps positions and loses the bags.
-    PositionsWithoutBags,
 }
 
 /// What the outside has at a moment.
@@ -168,8 +168,8 @@ pub struct Machine<'a> {
     pub look: Option<PendingLook>,
     pub inflight: Vec<Drilled>,
     pub ledger: Ledger,
-    /// Findings that events told, as the ledger has them.
-    pub news: Vec<News>,
+    /// Whether a removed file could no longer be asked for what stood in it.
+    pub lost_sight: bool,
     pub bug: Bug,
     /// What happened, for people.
     pub log: Vec<String>,
@@ -196,7 +196,7 @@ impl<'a> Machine<'a> {
             look: None,
             inflight: Vec::new(),
             ledger: Ledger::default(),
-            news: Vec::new(),
+            lost_sight: false,
             bug,
             log: Vec::new(),
         };
@@ -327,7 +327,8 @@ impl<'a> Machine<'a> {
     }
 
     pub fn scan(&mut self, facts: FileFacts) {
-        let number = self.world.story.files.iter().position(|file| file.path == facts.path).expect("a file of the story");
+        let number =
+            self.world.story.files.iter().position(|file| file.path == facts.path).expect("a file of the story");
         let bags = self.bags_of(number);
         self.log.push(format!("scan {}", facts.path));
         let scanned = validator_core::shadow::event::Scanned { facts, bags: bags.clone(), faults: Vec::new() };
