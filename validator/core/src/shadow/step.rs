@@ -43,19 +43,24 @@ impl Shadow {
     /// selves.
     pub fn difference(&self, look: &Look) -> Difference {
         let mut difference = Difference::default();
+        // Rows that were not below the position when their file was read, and are below the barrier now: their messages are
+        // consumed, and would seem to have none.
+        let is_ahead = |file: &KnownFile| {
+            let reached =
+                |(partition, offset, _): &(_, i64, i64)| file.ahead.get(partition).is_some_and(|at| at < offset);
+            look.barrier.iter().any(reached)
+        };
         let Some(step) = &look.step else {
-            for (hash, file) in &self.waiting {
-                if let Some(old) = self.live.get(hash).filter(|old| old.fingerprint == file.fingerprint) {
+            for (hash, old) in &self.live {
+                let again = self.waiting.get(hash).filter(|file| file.fingerprint == old.fingerprint);
+                if is_ahead(again.unwrap_or(old)) {
+                    difference.unscanned.push(old.facts.path.clone());
+                } else if let Some(file) = again {
                     difference.removed.push((old.id, old.facts.entries));
                     difference.added.push((file.id, file.facts.entries));
                 }
             }
             return difference;
-        };
-        let is_ahead = |file: &KnownFile| {
-            let reached =
-                |(partition, offset, _): &(_, i64, i64)| file.ahead.get(partition).is_some_and(|at| at < offset);
-            look.barrier.iter().any(reached)
         };
         let mut stays = BTreeSet::new();
         for facts in &step.live {

@@ -304,6 +304,14 @@ impl<'a> Machine<'a> {
             nets.add(file, &self.bodies[&file], entries, Sign::Added);
         }
         for (file, entries) in difference.removed {
+            let stays = look.step.as_ref().is_none_or(|step| {
+                let path = &self.world.story.files[self.of_story[&file]].path;
+                step.live.iter().any(|facts| facts.path == *path)
+            });
+            // A row that stood before its message was known: whether that was seen is a matter of chance.
+            let positions = self.positions();
+            let mut ahead = self.bodies[&file].ahead.iter();
+            self.lost_sight |= !stays && ahead.any(|(lane, offset)| *offset < positions[lane.0 as usize]);
             let nothing = FileBags::default();
             let body = if self.bug == Bug::NotSubtracted { &nothing } else { &self.bodies[&file] };
             nets.add(file, body, entries, Sign::Removed);
@@ -317,12 +325,12 @@ impl<'a> Machine<'a> {
         let swap = Look { at_ms: self.shadow.judged_at_ms(), barrier: Vec::new(), step: None };
         let has_swaps = !self.shadow.difference(&swap).added.is_empty();
         let is_live = self.shadow.is_live(&path);
-        if is_live && has_swaps {
+        if is_live && has_swaps && look.step.is_some() {
             self.apply_look(swap);
             return;
         }
-        let facts = look.step.as_ref().and_then(|step| step.live.iter().find(|facts| facts.path == path));
-        let facts = facts.expect("it is a path of the step").clone();
+        let of_step = look.step.as_ref().and_then(|step| step.live.iter().find(|facts| facts.path == path));
+        let facts = of_step.or_else(|| self.shadow.facts(&path)).expect("a path of the step, or a live one").clone();
         self.scan(facts);
     }
 
