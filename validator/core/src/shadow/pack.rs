@@ -60,7 +60,13 @@ impl Writer {
 
     pub fn bag(&mut self, bag: &Bag) {
         self.number(bag.count);
-        self.raw(&bag.sum_bytes());
+        // Most bags of no digests have no sum either.
+        if bag.count == 0 {
+            self.byte(u8::from(!bag.is_empty()));
+        }
+        if !bag.is_empty() {
+            self.raw(&bag.sum_bytes());
+        }
     }
 }
 
@@ -137,6 +143,9 @@ impl<'a> Reader<'a> {
 
     pub fn bag(&mut self) -> Option<Bag> {
         let count = self.number()?;
+        if count == 0 && !self.flag()? {
+            return Some(Bag::EMPTY);
+        }
         let sum: [u8; 32] = self.raw()?;
         let mut bytes = [0; BAG_BYTES];
         bytes[..8].copy_from_slice(&count.to_le_bytes());

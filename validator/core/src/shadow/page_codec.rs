@@ -55,26 +55,66 @@ impl Page {
     }
 }
 
+/// Parts of a segment that are mostly not there, by bit of the first byte.
+const BALANCED: u8 = 1;
+const NO_ROWS_ASKED: u8 = 2;
+const LATE: u8 = 4;
+const UNTIMED: u8 = 8;
+const UNPROVEN: u8 = 16;
+const PROVEN_ELSEWHERE: u8 = 32;
+const STOOD: u8 = 64;
+const GONE: u8 = 128;
+
+fn flags_of(segment: &Segment) -> u8 {
+    let parts = [
+        (segment.is_balanced(), BALANCED),
+        (segment.excluded > 0 || segment.undecodable > 0 || segment.hole_offsets > 0, NO_ROWS_ASKED),
+        (segment.late > 0 || segment.late_open > 0, LATE),
+        (segment.times.untimed > 0, UNTIMED),
+        (segment.unproven_min_ms.is_some(), UNPROVEN),
+        (segment.proven_max != segment.offset_max, PROVEN_ELSEWHERE),
+        (segment.stood_below > i64::MIN, STOOD),
+        (!segment.gone.is_empty(), GONE),
+    ];
+    parts.iter().filter(|(is_there, _)| *is_there).fold(0, |flags, (_, flag)| flags | flag)
+}
+
 fn write_segment(to: &mut Writer, segment: &Segment) {
-    let is_balanced = segment.is_balanced();
-    to.byte(u8::from(is_balanced));
+    let flags = flags_of(segment);
+    let has = |flag: u8| flags & flag != 0;
+    to.byte(flags);
     to.bag(&segment.debit);
-    if !is_balanced {
+    if !has(BALANCED) {
         to.bag(&segment.credit);
     }
     to.signed(segment.from);
-    to.signed(segment.upto - segment.from);
-    let small = [segment.excluded, segment.undecodable, segment.hole_offsets, segment.late, segment.late_open];
-    small.iter().for_each(|number| to.number(u64::from(*number)));
-    to.maybe(known(segment.offset_max));
+    to.signed(segment.upto.wrapping_sub(segment.from));
+    to.maybe(known(segment.offset_max).map(|offset| offset.wrapping_sub(segment.from)));
     to.maybe(segment.times.min_ms);
-    to.maybe(segment.times.max_ms);
-    to.number(u64::from(segment.times.untimed));
-    to.maybe(segment.unproven_min_ms);
-    to.maybe(known(segment.proven_max));
-    to.maybe(known(segment.stood_below));
+    to.maybe(segment.times.max_ms.map(|max| max.wrapping_sub(segment.times.min_ms.unwrap_or(0))));
+    if has(NO_ROWS_ASKED) {
+        let counts = [segment.excluded, segment.undecodable, segment.hole_offsets];
+        counts.iter().for_each(|count| to.number(u64::from(*count)));
+    }
+    if has(LATE) {
+        [segment.late, segment.late_open].iter().for_each(|count| to.number(u64::from(*count)));
+    }
+    if has(UNTIMED) {
+        to.number(u64::from(segment.times.untimed));
+    }
+    if let Some(unproven) = segment.unproven_min_ms {
+        to.signed(unproven);
+    }
+    if has(PROVEN_ELSEWHERE) {
+        to.maybe(known(segment.proven_max));
+    }
+    if has(STOOD) {
+        to.signed(segment.stood_below);
+    }
     write_files(to, &segment.files);
-    write_files(to, &segment.gone);
+    if has(GONE) {
+        write_files(to, &segment.gone);
+    }
     to.number(u64::from(segment.revision));
 }
 
@@ -101,34 +141,39 @@ fn read_files(from: &mut Reader<'_>) -> Option<Vec<FileId>> {
 }
 
 fn read_segment(from: &mut Reader<'_>) -> Option<Segment> {
-    let is_balanced = from.flag()?;
+    let flags = from.byte()?;
+    let has = |flag: u8| flags & flag != 0;
     let debit = from.bag()?;
-    let credit = if is_balanced { debit } else { from.bag()? };
+    let credit = if has(BALANCED) { debit } else { from.bag()? };
     let start = from.signed()?;
-    let upto = start.checked_add(from.signed()?)?;
-    let [excluded, undecodable, hole_offsets, late, late_open] =
-        [from.small()?, from.small()?, from.small()?, from.small()?, from.small()?];
-    let offset_max = from.maybe()?.unwrap_or(i64::MIN);
-    let times = Times { min_ms: from.maybe()?, max_ms: from.maybe()?, untimed: from.small()? };
-    Some(Segment {
-        debit,
-        credit,
-        from: start,
-        upto,
-        excluded,
-        undecodable,
-        hole_offsets,
-        offset_max,
-        times,
-        unproven_min_ms: from.maybe()?,
-        proven_max: from.maybe()?.unwrap_or(i64::MIN),
-        stood_below: from.maybe()?.unwrap_or(i64::MIN),
-        files: read_files(from)?,
-        gone: read_files(from)?,
-        late,
-        late_open,
-        revision: from.small()?,
-    })
+    let upto = start.wrapping_add(from.signed()?);
+    let offset_max = from.maybe()?.map_or(i64::MIN, |offset| start.wrapping_add(offset));
+    let min_ms = from.maybe()?;
+    let max_ms = from.maybe()?.map(|span| span.wrapping_add(min_ms.unwrap_or(0)));
+    let mut segment = Segment { debit, credit, from: start, upto, offset_max, ..Segment::default() };
+    segment.times = Times { min_ms, max_ms, untimed: 0 };
+    if has(NO_ROWS_ASKED) {
+        (segment.excluded, segment.undecodable, segment.hole_offsets) = (from.small()?, from.small()?, from.small()?);
+    }
+    if has(LATE) {
+        (segment.late, segment.late_open) = (from.small()?, from.small()?);
+    }
+    if has(UNTIMED) {
+        segment.times.untimed = from.small()?;
+    }
+    if has(UNPROVEN) {
+        segment.unproven_min_ms = Some(from.signed()?);
+    }
+    segment.proven_max = if has(PROVEN_ELSEWHERE) { from.maybe()?.unwrap_or(i64::MIN) } else { offset_max };
+    if has(STOOD) {
+        segment.stood_below = from.signed()?;
+    }
+    segment.files = read_files(from)?;
+    if has(GONE) {
+        segment.gone = read_files(from)?;
+    }
+    segment.revision = from.small()?;
+    Some(segment)
 }
 
 impl FileBags {
@@ -186,4 +231,58 @@ pub(super) fn write_key(to: &mut Writer, key: SegmentKey) {
 
 pub(super) fn read_key(from: &mut Reader<'_>) -> Option<SegmentKey> {
     SegmentKey::from_pair((from.number()?, from.signed()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bag::Bag;
+    use crate::digest::Digest;
+
+    /// Segments as a topic of 10,000 messages a second has them.
+    fn page(is_balanced: bool) -> Page {
+        let mut page = Page::default();
+        for slot in 0..PAGE_SLOTS {
+            let number = slot as i64;
+            let mut debit = Bag::from_iter(&[Digest([slot as u8 | 1; 32])]);
+            debit.count = 4_096;
+            let from = 80_000_000 + number * 4_096;
+            let first = 1_763_000_000_000 + number * 4_900;
+            page.slots[slot] = Some(Box::new(Segment {
+                debit,
+                credit: if is_balanced { debit } else { Bag::EMPTY },
+                from,
+                upto: from + 4_096,
+                offset_max: from + 4_095,
+                proven_max: if is_balanced { from + 4_095 } else { i64::MIN },
+                times: Times { min_ms: Some(first), max_ms: Some(first + 4_899), untimed: 0 },
+                unproven_min_ms: (!is_balanced).then_some(first),
+                files: if is_balanced { vec![FileId(40_000), FileId(40_001)] } else { Vec::new() },
+                revision: 9,
+                ..Segment::default()
+            }));
+        }
+        page
+    }
+
+    #[test]
+    fn a_page_comes_back_and_takes_few_bytes() {
+        for (is_balanced, bytes_a_slot) in [(true, 62), (false, 66)] {
+            let page = page(is_balanced);
+            let bytes = page.to_bytes();
+            assert_eq!(Page::from_bytes(&bytes).as_ref(), Ok(&page));
+            let each = bytes.len() / PAGE_SLOTS;
+            assert!(each <= bytes_a_slot, "{each} bytes a slot, balanced: {is_balanced}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_page_is_told_and_none_panics() {
+        let bytes = page(false).to_bytes();
+        for at in (0..bytes.len()).step_by(7) {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 0x40;
+            assert_eq!(Page::from_bytes(&damaged), Err(Damaged { what: "a page" }), "byte {at}");
+        }
+    }
 }

@@ -11,6 +11,9 @@ use validator_core::verdict::{Cause, MessageVerdict, Verdict};
 
 use super::machine::Machine;
 
+/// What a finding is about: the message, or the rows of one that has none.
+type Place = (Option<(usize, i64)>, Vec<(usize, u64)>);
+
 impl Machine<'_> {
     /// The truth of the moment.
     pub fn truth(&self) -> StoryTruth {
@@ -22,7 +25,7 @@ impl Machine<'_> {
     /// What the shadow says.
     pub fn said(&self) -> StoryTruth {
         let totals = self.shadow.totals();
-        let mut findings: BTreeMap<(Option<(usize, i64)>, Vec<(usize, u64)>), StoryFinding> = BTreeMap::new();
+        let mut findings: BTreeMap<Place, StoryFinding> = BTreeMap::new();
         let mut put = |finding: StoryFinding| {
             let rows = if finding.message.is_some() { Vec::new() } else { finding.rows.clone() };
             findings.insert((finding.message, rows), finding);
