@@ -50,8 +50,7 @@ impl Shadow {
             }
             residue = Residue { unreadable: true, ..Residue::new(segment.from, residue.stood) };
         }
-        if is_copy {
-            let old = self.residues.get_mut(&key).expect("only a residue has agreed messages");
+        if is_copy && let Some(old) = self.residues.get_mut(&key) {
             old.whole = true;
             return Ok(());
         }
