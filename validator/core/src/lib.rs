@@ -26,6 +26,7 @@ pub mod schema;
 pub mod scope;
 pub mod secret;
 pub mod segment;
+pub mod shadow;
 pub mod spread;
 pub mod timeline;
 pub mod tolerance;

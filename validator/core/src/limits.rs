@@ -32,3 +32,22 @@ pub const TIMELINE_STEPS_MAX: usize = 120;
 /// Slices of a partition's range of offsets in which findings are counted: columns of a heat map that a page holds. It has
 /// many divisors, so that slices can be joined evenly.
 pub const SPREAD_SLICES_MAX: usize = 24;
+
+/// Segments of a page of the ledger; a power of two. One row for 64 neighbours is written ten times as fast as 64 rows.
+pub const PAGE_SLOTS: usize = 64;
+
+/// Removed files that a segment remembers, so that a drill asks them for rows that stood; the oldest go first.
+pub const GONE_FILES_MAX: usize = 64;
+
+/// Actions that a shadow asks for at once; more come when these are answered.
+pub const ACTIONS_MAX: usize = 64;
+
+/// Settled pages that a shadow keeps beside those that it needs: 4,096 of about 17 KiB.
+pub const PAGES_HELD_MAX: usize = 4_096;
+
+/// Entries of all residues together, about 130 bytes each. Beyond it no further segment is drilled, and stays unjudged.
+pub const RESIDUE_ENTRIES_MAX: usize = 250_000;
+
+/// Milliseconds for which a segment without rows may count by its last message alone while the clock passes through it.
+/// Drilling each such segment at once would read a topic twice whose sink stands still.
+pub const BARE_STRADDLE_MS: i64 = 10_000;

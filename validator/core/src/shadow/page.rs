@@ -1,0 +1,121 @@
+//! Pages: neighbouring segments that are read and written together.
+//!
+//! Contract: a segment is in exactly one slot of one page. A row for each segment costs ten times as much to write.
+
+use std::fmt;
+
+use super::segment::Segment;
+use crate::hole::Holes;
+use crate::limits::PAGE_SLOTS;
+use crate::position::PartitionIndex;
+use crate::segment::SegmentKey;
+
+const KIND_NOWHERE: u8 = 0;
+const KIND_OFFSETS: u8 = 1;
+const KIND_WINDOW: u8 = 2;
+const KIND_NO_WINDOW: u8 = 3;
+/// Slots of a page as a shift.
+const SLOT_BITS: u32 = PAGE_SLOTS.trailing_zeros();
+
+/// Which page: `(1, partition, index >> 6)`, `(2, window, shard >> 6)`, `(3, 0, shard >> 6)` or `(0, 0, 0)`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PageKey {
+    /// 0 nowhere, 1 offsets, 2 window, 3 no window.
+    pub kind: u8,
+    /// Partition or window.
+    pub a: i64,
+    /// Number of the page within it.
+    pub b: i64,
+}
+
+impl PageKey {
+    /// The page and the slot that hold a segment.
+    pub fn of(segment: SegmentKey) -> (Self, usize) {
+        let mask = PAGE_SLOTS as i64 - 1;
+        let (kind, a, number) = match segment {
+            SegmentKey::Nowhere => (KIND_NOWHERE, 0, 0),
+            SegmentKey::Offsets { partition, index } => (KIND_OFFSETS, i64::from(partition.0), index),
+            SegmentKey::Window { start: Some(start), shard } => (KIND_WINDOW, start, i64::from(shard)),
+            SegmentKey::Window { start: None, shard } => (KIND_NO_WINDOW, 0, i64::from(shard)),
+        };
+        (Self { kind, a, b: number >> SLOT_BITS }, (number & mask) as usize)
+    }
+
+    /// The segment in a slot; none where no segment has that place.
+    pub fn segment(self, slot: usize) -> Option<SegmentKey> {
+        let number = self.b.checked_mul(PAGE_SLOTS as i64)?.checked_add(i64::try_from(slot).ok()?)?;
+        let key = match self.kind {
+            KIND_NOWHERE => SegmentKey::Nowhere,
+            KIND_OFFSETS => {
+                SegmentKey::Offsets { partition: PartitionIndex(u32::try_from(self.a).ok()?), index: number }
+            }
+            KIND_WINDOW => SegmentKey::Window { start: Some(self.a), shard: u32::try_from(number).ok()? },
+            KIND_NO_WINDOW => SegmentKey::Window { start: None, shard: u32::try_from(number).ok()? },
+            _ => return None,
+        };
+        (Self::of(key) == (self, slot)).then_some(key)
+    }
+}
+
+impl fmt::Display for PageKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "page {}/{}/{}", self.kind, self.a, self.b)
+    }
+}
+
+/// Segments of one page, and the offsets in it that hold no message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// By slot.
+    pub slots: [Option<Box<Segment>>; PAGE_SLOTS],
+    /// Offsets that are not there, with their reason.
+    pub holes: Holes,
+    /// Offsets that are not there and whose reason nobody has said, half-open, ascending.
+    pub unexplained: Vec<(i64, i64)>,
+}
+
+impl Default for Page {
+    fn default() -> Self {
+        Self { slots: [const { None }; PAGE_SLOTS], holes: Holes::default(), unexplained: Vec::new() }
+    }
+}
+
+impl Page {
+    /// The segments with their slots.
+    pub fn iter(&self) -> impl Iterator<Item = (usize, &Segment)> {
+        self.slots.iter().enumerate().filter_map(|(slot, segment)| Some((slot, segment.as_deref()?)))
+    }
+
+    /// Whether a segment of it is not balanced, or a hole of it has no reason yet: such pages are read at a restart.
+    pub fn is_unsettled(&self) -> bool {
+        !self.unexplained.is_empty() || self.iter().any(|(_, segment)| !segment.is_balanced())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_segment_has_one_slot_of_one_page_and_comes_back_from_it() {
+        let offsets = |index| SegmentKey::Offsets { partition: PartitionIndex(7), index };
+        let window = |start, shard| SegmentKey::Window { start, shard };
+        let keys = [
+            offsets(0),
+            offsets(63),
+            offsets(64),
+            offsets(-1),
+            window(Some(-3), 64),
+            window(None, 65_535),
+            SegmentKey::Nowhere,
+        ];
+        for key in keys {
+            let (page, slot) = PageKey::of(key);
+            assert_eq!(page.segment(slot), Some(key), "{page}");
+        }
+        assert_eq!(PageKey::of(offsets(64)), (PageKey { kind: 1, a: 7, b: 1 }, 0));
+        assert_eq!(PageKey { kind: 0, a: 0, b: 0 }.segment(1), None);
+        assert_eq!(PageKey { kind: 1, a: -1, b: 0 }.segment(0), None);
+        assert_eq!(PageKey { kind: 9, a: 0, b: 0 }.segment(0), None);
+    }
+}

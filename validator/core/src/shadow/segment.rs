@@ -1,0 +1,119 @@
+//! The account of one segment, as the ledger keeps it.
+//!
+//! Contract: no stage is stored. Whether a segment is balanced, bare, to be drilled or open follows from its bags, its
+//! times and the clock, so that it cannot contradict them.
+
+use super::file::FileId;
+use crate::bag::Bag;
+
+/// Timestamps of messages: least, greatest, and how many have none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Times {
+    /// Milliseconds since the epoch.
+    pub min_ms: Option<i64>,
+    /// Milliseconds since the epoch.
+    pub max_ms: Option<i64>,
+    /// Messages without timestamp.
+    pub untimed: u32,
+}
+
+impl Times {
+    /// One more message.
+    pub fn note(&mut self, at_ms: Option<i64>) {
+        match at_ms {
+            Some(at) => {
+                self.min_ms = Some(self.min_ms.map_or(at, |min| min.min(at)));
+                self.max_ms = Some(self.max_ms.map_or(at, |max| max.max(at)));
+            }
+            None => self.untimed += 1,
+        }
+    }
+
+    /// All messages of another one.
+    pub fn merge(&mut self, other: &Self) {
+        self.min_ms = least(self.min_ms, other.min_ms);
+        self.max_ms = self.max_ms.max(other.max_ms);
+        self.untimed += other.untimed;
+    }
+}
+
+/// The lesser of those that are there.
+pub(super) fn least(one: Option<i64>, other: Option<i64>) -> Option<i64> {
+    one.into_iter().chain(other).min()
+}
+
+/// One segment. See `docs/decisions/0040-the-shadow.md`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Segment {
+    /// Judged messages.
+    pub debit: Bag,
+    /// Rows of live files: the sum over `files` of their bags here (I2).
+    pub credit: Bag,
+    /// Offset mode: the consumed part of the range, half-open; 0, 0 where nothing was.
+    pub from: i64,
+    /// See `from`.
+    pub upto: i64,
+    /// Messages that ask for no row.
+    pub excluded: u32,
+    /// Messages that cannot be told.
+    pub undecodable: u32,
+    /// Offsets that hold no message.
+    pub hole_offsets: u32,
+    /// The greatest offset of a judged message; `i64::MIN`: none.
+    pub offset_max: i64,
+    /// Of judged messages.
+    pub times: Times,
+    /// The least timestamp of judged messages that came since it last balanced.
+    pub unproven_min_ms: Option<i64>,
+    /// Live files with rows here, ascending, one for each live entry.
+    pub files: Vec<FileId>,
+    /// Files whose removal changed `credit` since it last balanced, at most `GONE_FILES_MAX`.
+    pub gone: Vec<FileId>,
+    /// The greatest offset of a judged message that is known to have an equal row: that of the last balance, as long as
+    /// no row went since. `i64::MIN`: none.
+    pub proven_max: i64,
+    /// Messages below it had an equal row in a step: the segment balanced then. `i64::MIN`: none.
+    pub stood_below: i64,
+    /// Rows known to be late.
+    pub late: u32,
+    /// Rows whose lateness waits for an answer.
+    pub late_open: u32,
+    /// One more at each change of debit, credit or files.
+    pub revision: u32,
+}
+
+impl Default for Segment {
+    fn default() -> Self {
+        Self {
+            debit: Bag::EMPTY,
+            credit: Bag::EMPTY,
+            from: 0,
+            upto: 0,
+            excluded: 0,
+            undecodable: 0,
+            hole_offsets: 0,
+            offset_max: i64::MIN,
+            times: Times::default(),
+            unproven_min_ms: None,
+            files: Vec::new(),
+            gone: Vec::new(),
+            proven_max: i64::MIN,
+            stood_below: i64::MIN,
+            late: 0,
+            late_open: 0,
+            revision: 0,
+        }
+    }
+}
+
+impl Segment {
+    /// Whether its two bags are equal.
+    pub fn is_balanced(&self) -> bool {
+        self.debit == self.credit
+    }
+
+    /// Offsets that are accounted for: judged, excluded, undecodable, or holes (I6).
+    pub fn offsets(&self) -> u64 {
+        self.debit.count + u64::from(self.excluded) + u64::from(self.undecodable) + u64::from(self.hole_offsets)
+    }
+}
