@@ -14,6 +14,11 @@ pub fn run_as_ci() {
     AS_CI.store(true, Ordering::Relaxed);
 }
 
+/// Whether this is a CI run.
+pub fn is_ci() -> bool {
+    AS_CI.load(Ordering::Relaxed)
+}
+
 /// Why a task did not succeed.
 #[derive(Debug)]
 pub enum Failure {
@@ -65,7 +70,7 @@ pub fn cargo(arguments: &[&str]) -> Command {
     for (name, _) in std::env::vars_os().filter(|(name, _)| describes_a_package(&name.to_string_lossy())) {
         command.env_remove(name);
     }
-    if AS_CI.load(Ordering::Relaxed) {
+    if is_ci() {
         command.env("CI", "true").env("CARGO_INCREMENTAL", "0");
     }
     command

@@ -1,11 +1,12 @@
 //! What the tests need of the machine: a JDK, mvn, python3, openssl, PostgreSQL, buildah. And what they can do without: Go,
-//! Chromium and Node, without which tests over MinIO and in a browser say that they are skipped. As root on Debian what is
+//! Chromium and Node, without which tests over MinIO and in a browser say that they are skipped; a CI run skips none in a
+//! browser, so that it needs them too. As root on Debian what is
 //! missing is installed, and said; elsewhere the command to run is printed and the exit code is 2.
 
 use std::path::Path;
 use std::process::Command;
 
-use crate::command::{Done, Failure, run};
+use crate::command::{Done, Failure, is_ci, run};
 
 /// Kafka 4 runs on 17 and later.
 const JAVA_MIN: u32 = 17;
@@ -36,18 +37,20 @@ const NEEDS: [Need; 6] = [
     },
 ];
 
+const IN_A_BROWSER: &str = "in a browser";
+
 /// Without these some tests are skipped, which they say.
 const OPTIONAL: [(Need, &str); 3] = [
     (Need { what: "go 1.21 or later", packages: &["golang-go"], is_there: has_go }, "over MinIO"),
-    (Need { what: "chromium", packages: &["chromium"], is_there: has_chromium }, "in a browser"),
-    (Need { what: "node 18 or later with npm", packages: &["nodejs", "npm"], is_there: has_node }, "in a browser"),
+    (Need { what: "chromium", packages: &["chromium"], is_there: has_chromium }, IN_A_BROWSER),
+    (Need { what: "node 18 or later with npm", packages: &["nodejs", "npm"], is_there: has_node }, IN_A_BROWSER),
 ];
 
 /// Returns when everything is there.
 pub fn ensure() -> Done {
-    let mut lacking = missing();
+    let mut lacking = missing(is_ci());
     let install = !lacking.is_empty() || can_install();
-    for (need, tests) in OPTIONAL.iter().filter(|(need, _)| !(need.is_there)()) {
+    for (need, tests) in OPTIONAL.iter().filter(|(need, tests)| !is_needed(tests, is_ci()) && !(need.is_there)()) {
         if install {
             lacking.push(need);
         } else {
@@ -70,10 +73,10 @@ pub fn ensure() -> Done {
     arguments.extend(packages);
     run(apt(&arguments))?;
     trust_like_the_system()?;
-    for (need, tests) in OPTIONAL.iter().filter(|(need, _)| !(need.is_there)()) {
+    for (need, tests) in OPTIONAL.iter().filter(|(need, tests)| !is_needed(tests, is_ci()) && !(need.is_there)()) {
         println!("apt-get did not bring {}: the tests {tests} are skipped", need.what);
     }
-    match missing() {
+    match missing(is_ci()) {
         lacking if lacking.is_empty() => Ok(()),
         lacking => Err(Failure::Machine(format!("apt-get did not bring {}", self::names(&lacking)))),
     }
@@ -90,8 +93,18 @@ fn trust_like_the_system() -> Done {
     run(command)
 }
 
-fn missing() -> Vec<&'static Need> {
-    NEEDS.iter().filter(|need| !(need.is_there)()).collect()
+fn missing(as_ci: bool) -> Vec<&'static Need> {
+    needs(as_ci).filter(|need| !(need.is_there)()).collect()
+}
+
+fn needs(as_ci: bool) -> impl Iterator<Item = &'static Need> {
+    let more = OPTIONAL.iter().filter(move |(_, tests)| is_needed(tests, as_ci)).map(|(need, _)| need);
+    NEEDS.iter().chain(more)
+}
+
+/// Whether no test of these is skipped.
+fn is_needed(tests: &str, as_ci: bool) -> bool {
+    as_ci && tests == IN_A_BROWSER
 }
 
 fn names(needs: &[&Need]) -> String {
@@ -191,6 +204,9 @@ mod tests {
             names(&needs),
             "a JDK 17 or later, mvn, python3 3.10 or later with venv, openssl, PostgreSQL, buildah"
         );
+        let of_ci = super::needs(true).skip(needs.len()).map(|need| need.what).collect::<Vec<_>>();
+        assert_eq!(of_ci, ["chromium", "node 18 or later with npm"]);
+        assert_eq!(super::needs(false).count(), needs.len());
         let all = NEEDS.iter().chain(OPTIONAL.iter().map(|(need, _)| need));
         assert!(all.into_iter().all(|need| !need.packages.is_empty()));
     }

@@ -118,6 +118,12 @@ pub const QUERY_OPERATORS_MAX: usize = 500;
 /// Rows of one batch of a query: a thousand values of a megabyte are what a batch may weigh.
 pub const QUERY_BATCH_ROWS: usize = 1_024;
 
+/// Bytes that one call of a growing function may make for a batch, however little memory a query may take: 16 kB a row.
+pub const QUERY_CALL_BYTES_LEAST: usize = 16 * 1024 * 1024;
+
+/// Bytes that it may make however much memory there is: half of what one array of texts can hold at all.
+pub const QUERY_CALL_BYTES_MOST: usize = 1024 * 1024 * 1024;
+
 /// Bytes that a query may spill: what does not fit needs a narrower query and not a full disk.
 pub const QUERY_SPILL_BYTES_MAX: u64 = 16 * 1024 * 1024 * 1024;
 

@@ -4,12 +4,15 @@
 #![allow(rustdoc::broken_intra_doc_links)]
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use validator_core::contract::Envelope;
 
 use super::args::envelope;
+use super::files::in_a_folder;
+use crate::init::SAMPLE_MAX;
+use crate::render::count;
 
 /// Shown below the help of the command.
 pub const INIT_EXAMPLES: &str = "\
@@ -40,7 +43,7 @@ pub struct InitArgs {
     pub table: String,
 
     /// Write the pipeline file there; a file that is there stays [default: to stdout]
-    #[arg(long, value_name = "FILE.toml")]
+    #[arg(long, value_name = "FILE.toml", value_parser = output)]
     pub output: Option<PathBuf>,
 
     /// Overwrite the file of --output
@@ -59,11 +62,21 @@ pub struct InitArgs {
     #[arg(long, value_name = "none|kcat|table", value_parser = envelope, requires = "source")]
     pub envelope: Option<Envelope>,
 
-    /// About how many messages to look at [default: 2000]
+    /// About how many messages to look at, 1 to 100,000 [default: 2000]
     #[arg(long, value_name = "N", value_parser = sample)]
     pub sample: Option<NonZeroUsize>,
 }
 
 fn sample(text: &str) -> Result<NonZeroUsize, String> {
-    text.parse().map_err(|_| "expected a whole number of messages, at least 1".to_owned())
+    let number: Option<NonZeroUsize> = text.parse().ok();
+    number
+        .filter(|number| number.get() <= SAMPLE_MAX)
+        .ok_or_else(|| format!("expected a whole number of messages, 1 to {}", count(SAMPLE_MAX as u64)))
+}
+
+fn output(text: &str) -> Result<PathBuf, String> {
+    if text.is_empty() || text == "-" {
+        return Err("expected a file; without --output it goes to stdout".to_owned());
+    }
+    in_a_folder(Path::new(text))
 }

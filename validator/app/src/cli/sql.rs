@@ -44,8 +44,8 @@ Formats:
   jsonl    exact: decimals, integers beyond 2^53, times and bytes (base64) are strings; a map is an
            object, and a list of keys and values where a key comes twice
   csv      for spreadsheets: a text that begins with = + - @, a tab or a line break, and is no
-           number, has a ' in front, so that it is no formula; controls are written as escapes; NULL
-           is an empty cell, an empty text is \"\"
+           number, has a ' in front, so that it is no formula; controls but tabs and line ends are
+           written as escapes; NULL is an empty cell, an empty text is \"\"
   parquet  exact; needs --output
 
 Examples:
@@ -82,9 +82,9 @@ pub struct SqlArgs {
     #[arg(long)]
     pub unmasked: bool,
 
-    /// How the answer is written [default: table]
-    #[arg(long, value_enum, default_value_t, hide_default_value = true)]
-    pub format: AnswerFormat,
+    /// How the answer is written [default: what the ending of --output names, else table]
+    #[arg(long, value_enum)]
+    pub format: Option<AnswerFormat>,
 
     /// Where the answer is written; a file is there whole or not at all [default: stdout]
     #[arg(long, short = 'o', value_name = "FILE", value_parser = output)]
@@ -99,6 +99,29 @@ pub struct SqlArgs {
     pub timeout: Duration,
 }
 
+impl SqlArgs {
+    /// How the answer is written: as --format says, else as the file's ending does.
+    ///
+    /// # Errors
+    /// The two contradict each other, or nothing is written as the ending says; one sentence.
+    pub fn answer_format(&self) -> Result<AnswerFormat, String> {
+        let ending = self.output.as_deref().and_then(Path::extension).and_then(|ending| ending.to_str());
+        let ending = ending.map(str::to_lowercase).filter(|ending| ENDINGS.contains(&ending.as_str()));
+        let Some(ending) = ending else { return Ok(self.format.unwrap_or_default()) };
+        match (AnswerFormat::of_ending(&ending), self.format) {
+            (Some(of_name), None) => Ok(of_name),
+            (Some(of_name), Some(format)) if of_name == format => Ok(format),
+            (_, Some(format)) => {
+                let (name, ending_of) = format.written();
+                Err(format!("the answer is written as {name}: name a FILE.{ending_of}, not .{ending}"))
+            }
+            (None, None) => {
+                Err(format!("no answer is written as .{ending}: name a FILE.jsonl, FILE.csv or FILE.parquet"))
+            }
+        }
+    }
+}
+
 /// How an answer is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum AnswerFormat {
@@ -111,6 +134,25 @@ pub enum AnswerFormat {
     Csv,
     /// A Parquet file
     Parquet,
+}
+
+/// Endings that name a format, also those of no answer.
+const ENDINGS: [&str; 8] = ["json", "jsonl", "parquet", "csv", "html", "htm", "xml", "md"];
+
+impl AnswerFormat {
+    fn of_ending(ending: &str) -> Option<Self> {
+        [Self::Jsonl, Self::Csv, Self::Parquet].into_iter().find(|format| format.written().1 == ending)
+    }
+
+    /// Its name, and the ending of its files.
+    fn written(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Table => ("a table for people", "txt"),
+            Self::Jsonl => ("JSON lines", "jsonl"),
+            Self::Csv => ("CSV", "csv"),
+            Self::Parquet => ("Parquet", "parquet"),
+        }
+    }
 }
 
 /// `NAME=LOCATION[@AT]`: at a snapshot id, a ref or a time.
@@ -162,8 +204,8 @@ impl FromStr for NamedTable {
 }
 
 fn output(text: &str) -> Result<PathBuf, String> {
-    if text.is_empty() {
-        return Err("expected a file".to_owned());
+    if text.is_empty() || text == "-" {
+        return Err("expected a file; /dev/stdout is stdout".to_owned());
     }
     super::files::in_a_folder(Path::new(text))
 }

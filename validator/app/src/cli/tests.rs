@@ -221,12 +221,12 @@ fn every_flag_of_sql_is_read() {
         "SELECT 1",
     ]);
     assert_eq!(args.config.as_deref(), Some(Path::new("v.toml")));
-    assert_eq!((args.query.as_str(), args.format), ("SELECT 1", AnswerFormat::Parquet));
+    assert_eq!((args.query.as_str(), args.answer_format()), ("SELECT 1", Ok(AnswerFormat::Parquet)));
     assert_eq!(args.tables.len(), 2);
     assert_eq!((args.output.as_deref(), args.max_rows.map(usize::from)), (Some(Path::new("a.parquet")), Some(7)));
     assert_eq!(args.timeout, std::time::Duration::from_secs(90));
     let args = sql(&["SELECT 1"]);
-    assert_eq!((args.format, args.max_rows, args.timeout.as_secs()), (AnswerFormat::Table, None, 600));
+    assert_eq!((args.answer_format(), args.max_rows, args.timeout.as_secs()), (Ok(AnswerFormat::Table), None, 600));
     for line in [
         "validator sql",
         "validator sql x --format xml",

@@ -22,7 +22,7 @@ pub fn said(args: &InitArgs, looked: &Looked, proof: &Proof, palette: Palette, w
     page.pair(0, Role::Strong, "sampled:", 10, &tied);
     page.pair(0, Role::Strong, "identity:", 10, &escape(&identity(&looked.proposal.choice.mode)));
     if !proof.problems.is_empty() {
-        return page.finish() + &problems(&proof.problems, "error", palette, width);
+        return page.finish() + &unproven(args) + &problems(&proof.problems, "error", palette, width);
     }
     match &proof.run {
         Ok(report) => {
@@ -56,6 +56,12 @@ pub fn said(args: &InitArgs, looked: &Looked, proof: &Proof, palette: Palette, w
         page.pair(0, Role::Strong, "next:", 10, &escape(&format!("validator reconcile {service}{file}")));
     }
     page.finish()
+}
+
+/// What is said where the file is there and the proof failed, or says that it is wrong.
+pub fn unproven(args: &InitArgs) -> String {
+    let file = args.output.as_ref().map_or("the file on stdout".to_owned(), |path| path.display().to_string());
+    format!("written, not proven: {}\n", escape(&file))
 }
 
 fn identity(mode: &Mode) -> String {

@@ -1,6 +1,7 @@
 //! Looking at both sides: samples of the topic and the table, the format, and the proposal that they give.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use validator_core::contract::{Bound, Format};
@@ -19,11 +20,14 @@ use super::proposal::{Proposal, Unpaired, propose};
 use super::sample_messages::{self, RawMessages, spots};
 use super::sample_rows::{self, SampledRows};
 use crate::cli::InitArgs;
-use crate::config::{Loader, Pipeline, Service, SourceFile};
+use crate::config::{ConfigError, Loader, Pipeline, Problem, Service, SourceFile};
 use crate::failure::Failure;
 use crate::messages::open_tap;
 use crate::open::{self, Sides};
 use crate::reconcile::Request;
+
+/// The name of the draft, which no file has.
+const DRAFT: &str = "--topic and --table";
 
 /// What was seen, and what follows.
 #[derive(Debug)]
@@ -66,8 +70,9 @@ impl Looked {
 /// # Errors
 /// A side cannot be opened, or does not show what a proposal needs.
 pub async fn look(args: &InitArgs, service: &Service, loader: &Loader<'_>, most: usize) -> Result<Looked, Failure> {
-    let draft = draft(args, loader)?;
-    let sides = Arc::new(open::sides(&draft, service, &Request::new(loader.now_ms)).await?);
+    let draft = draft(args, loader).map_err(of_flags)?;
+    let sides = open::sides(&draft, service, &Request::new(loader.now_ms)).await;
+    let sides = Arc::new(sides.map_err(of_flags)?);
     let mut raw = sample(&sides, most).await?;
     if raw.messages.is_empty() {
         return Err(InitError::EmptyTopic { topic: args.topic.clone() }.into());
@@ -109,11 +114,39 @@ fn draft(args: &InitArgs, loader: &Loader<'_>) -> Result<Pipeline, Failure> {
         string(&args.table),
         format_word(format_of_files(&args.source, args.envelope)),
     );
-    let mut draft = Pipeline::read(Arc::new(SourceFile::new("--topic and --table", text)), loader)?;
+    let mut draft = Pipeline::read(Arc::new(SourceFile::new(DRAFT, text)), loader)?;
     if !args.source.is_empty() {
         draft.read_from_files(args.source.clone(), args.envelope);
     }
     Ok(draft)
+}
+
+/// What is wrong with the draft is wrong with a flag: nobody wrote that file.
+fn of_flags(failure: Failure) -> Failure {
+    let problems = match failure {
+        Failure::Config(ConfigError::Invalid { problems, .. }) | Failure::Problems(problems) => problems,
+        other => return other,
+    };
+    let of_flag = |mut problem: Problem| {
+        let (Some(file), Some(span)) = (&problem.file, &problem.span) else { return problem };
+        if file.path() != Path::new(DRAFT) {
+            return problem;
+        }
+        let line = file.text()[..span.start].rsplit('\n').next().map_or(0, |begun| span.start - begun.len());
+        if let Some(key) = ["topic", "table"].into_iter().find(|key| file.text()[line..].starts_with(key)) {
+            problem.message = format!("--{key}: {}", problem.message);
+            // What is to be written in a file is given by the flag.
+            let in_a_file = format!("`{key} = \"");
+            let of_flag = |hint: String| match hint.contains(&in_a_file) {
+                true => hint.replace(&in_a_file, &format!("`--{key} ")).replace("\"`", "`"),
+                false => hint,
+            };
+            problem.hint = problem.hint.map(of_flag);
+        }
+        (problem.file, problem.span) = (None, None);
+        problem
+    };
+    Failure::from(problems.into_iter().map(of_flag).collect::<Vec<_>>())
 }
 
 async fn sample(sides: &Arc<Sides>, most: usize) -> Result<RawMessages, Failure> {

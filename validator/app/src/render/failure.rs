@@ -46,7 +46,7 @@ fn hint(failure: &Failure) -> String {
             "`memory` and `temp` in [service] of validator.toml say what a run may take, and where it spills"
         }
         Failure::Init(error) => error.hint(),
-        Failure::Query(QueryError::Resources { .. }) => {
+        Failure::Query(QueryError::Resources { .. } | QueryError::Grown { .. }) => {
             "`[service] memory` in validator.toml says how much a query may take; fewer columns or rows need less"
         }
         Failure::Query(error) if error.is_usage() => "`validator sql --help` shows what can be asked, and how",

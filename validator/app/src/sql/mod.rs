@@ -82,7 +82,8 @@ impl Cut {
 /// # Errors
 /// [`Failure`], with its exit code.
 pub fn sql(args: &SqlArgs, terminal: &Terminal) -> Result<Exit, Failure> {
-    if args.format == AnswerFormat::Parquet && args.output.is_none() {
+    let format = args.answer_format().map_err(|why| vec![Problem::new(why)])?;
+    if format == AnswerFormat::Parquet && args.output.is_none() {
         let problem = Problem::new("a Parquet file is no text for a terminal");
         return Err(vec![problem.hint("name a file: `--output answer.parquet`")].into());
     }
@@ -114,7 +115,7 @@ pub fn sql(args: &SqlArgs, terminal: &Terminal) -> Result<Exit, Failure> {
         });
         let planned = planned.await?;
         terminal.warn(&opener.warnings());
-        answer(planned, args, terminal, &wrong, &mut watch).await
+        answer(planned, (args, format), terminal, &wrong, &mut watch).await
     });
     // A broker that is waited for must not be waited for any longer.
     runtime.shutdown_background();
@@ -137,14 +138,14 @@ fn text_of(argument: &str) -> Result<String, Failure> {
 /// Writes the answer as it comes.
 async fn answer(
     planned: Query,
-    args: &SqlArgs,
+    (args, format): (&SqlArgs, AnswerFormat),
     terminal: &Terminal,
     wrong: &Wrong,
     watch: &mut Watch,
 ) -> Result<(), Failure> {
     let most = args.max_rows.map(usize::from);
-    let most = most.unwrap_or(if args.format == AnswerFormat::Table { TABLE_ROWS_MAX } else { ROWS_MAX });
-    let mut sink = Sink::new(args.format, args.output.as_deref(), planned.schema())?;
+    let most = most.unwrap_or(if format == AnswerFormat::Table { TABLE_ROWS_MAX } else { ROWS_MAX });
+    let mut sink = Sink::new(format, args.output.as_deref(), planned.schema())?;
     let mut batches = begun(planned);
     let mut left = most;
     let cut = loop {

@@ -62,18 +62,24 @@ fn ends_with(code: i32) -> Folder {
     folder
 }
 
-/// A program of a job in a clone, which finds the validator and a `sleep` that only notes that it was called.
+/// A program of a job in a clone, which finds the validator and a `sleep` and a `pip` that only note that they were called.
 fn run(folder: &Folder, program: &str, arguments: &[&str]) -> Output {
     let bin = folder.join("bin");
     fs::create_dir_all(&bin).expect("the folder takes folders");
     fs::write(bin.join("sleep"), "#!/bin/sh\necho slept >> sleeps\n").expect("the folder takes files");
-    fs::set_permissions(bin.join("sleep"), fs::Permissions::from_mode(0o755)).expect("it is ours");
+    fs::write(bin.join("pip"), "#!/bin/sh\necho \"$@\" >> installed\n").expect("the folder takes files");
+    for name in ["sleep", "pip"] {
+        fs::set_permissions(bin.join(name), fs::Permissions::from_mode(0o755)).expect("it is ours");
+    }
     let binary = Path::new(env!("CARGO_BIN_EXE_validator")).parent().expect("a binary is in a folder");
     let path = std::env::var("PATH").expect("there is a PATH");
     let path = format!("{}:{}:{path}", bin.display(), binary.display());
     let mut command = Command::new(program);
     command.args(arguments).current_dir(folder.path()).env("PATH", path).stdin(Stdio::null());
-    command.env("GITHUB_STEP_SUMMARY", folder.join("summary.md")).env("PYTHONPATH", folder.path());
+    command
+        .env("VALIDATOR_WHEEL", "https://w/v.whl")
+        .env("GITHUB_STEP_SUMMARY", folder.join("summary.md"))
+        .env("PYTHONPATH", folder.path());
     command.output().expect("it starts")
 }
 
@@ -95,8 +101,15 @@ fn scripts(workflow: &Json) -> Vec<String> {
 fn the_steps_of_github_actions_end_as_the_guide_says() {
     let workflow: Json =
         serde_json::from_str(&run_python(READ_YAML, &[&block("yaml")]).expect("it is YAML")).expect("JSON");
+    assert!(workflow["env"]["VALIDATOR_WHEEL"].is_string(), "{workflow}");
     let scripts = scripts(&workflow);
-    assert_eq!(scripts.len(), 2, "{scripts:?}");
+    // Each job has a machine of its own, on which nothing is installed.
+    assert_eq!([&scripts[0], &scripts[2]], ["pip install \"$VALIDATOR_WHEEL\""; 2], "{scripts:?}");
+    let installing = ends_with(0);
+    assert!(run(&installing, "bash", &["-e", "-c", &scripts[0]]).status.success());
+    let installed = fs::read_to_string(installing.join("installed")).expect("pip was called");
+    assert_eq!(installed, "install https://w/v.whl\n");
+    let scripts = [&scripts[1], &scripts[3]];
     let kept =
         &workflow["jobs"]["reconcile"]["steps"].as_array().expect("steps").last().expect("a last one")["with"]["path"];
     let kept: Vec<&str> = kept.as_str().expect("a list of files").lines().collect();

@@ -10,6 +10,7 @@ mod guide;
 mod init;
 mod least_privilege;
 mod newcomer;
+mod readme;
 mod real_kafka;
 mod registry_stub;
 mod reports;

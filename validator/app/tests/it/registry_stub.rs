@@ -3,13 +3,14 @@
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
 /// The server; it ends with the value.
 pub struct RegistryStub {
     address: SocketAddr,
     over: Arc<AtomicBool>,
+    left: Arc<AtomicUsize>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -19,16 +20,25 @@ impl RegistryStub {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("a bound socket has an address");
         let over = Arc::new(AtomicBool::new(false));
-        let end = Arc::clone(&over);
+        let left = Arc::new(AtomicUsize::new(usize::MAX));
+        let (end, counted) = (Arc::clone(&over), Arc::clone(&left));
         let thread = std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 if end.load(Ordering::SeqCst) {
                     return;
                 }
-                answer(&stream, &answers);
+                let is_left =
+                    counted.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
+                answer(&stream, if is_left { &answers } else { &[] });
             }
         });
-        Self { address, over, thread: Some(thread) }
+        Self { address, over, left, thread: Some(thread) }
+    }
+
+    /// The same, which answers so many requests and then breaks down.
+    pub fn for_requests(self, most: usize) -> Self {
+        self.left.store(most, Ordering::SeqCst);
+        self
     }
 
     /// With one schema, id 1, the only version of the subject of topic trades.

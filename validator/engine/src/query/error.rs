@@ -8,6 +8,8 @@ use datafusion::error::DataFusionError;
 use validator_table::FileFault;
 use validator_tap::{DecoderError, TapError};
 
+use crate::limits::QUERY_BATCH_ROWS;
+
 /// A place in the text of a query; both are 1-based and count characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
@@ -107,6 +109,19 @@ pub enum QueryError {
         /// The query engine's words.
         words: String,
     },
+    /// A function would make more than is held at once.
+    #[error(
+        "`{function}` would make {made} bytes for a batch of {} rows, and at most {most} are taken",
+        QUERY_BATCH_ROWS
+    )]
+    Grown {
+        /// The function.
+        function: String,
+        /// What it would make at most.
+        made: i128,
+        /// What is taken.
+        most: usize,
+    },
     /// The plans cannot be run at all.
     #[error("prepare the query engine: {words}")]
     Runtime {
@@ -154,6 +169,7 @@ impl QueryError {
             | Self::Masked { .. }
             | Self::Value { .. } => true,
             Self::Resources { .. }
+            | Self::Grown { .. }
             | Self::Runtime { .. }
             | Self::File { .. }
             | Self::Tap(_)

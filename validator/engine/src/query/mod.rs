@@ -6,6 +6,7 @@
 
 mod cut;
 mod error;
+mod growth;
 mod guarded;
 mod lake_scan;
 mod lake_table;

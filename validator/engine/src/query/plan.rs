@@ -19,6 +19,7 @@ use futures::StreamExt;
 use validator_core::schema::{Type, UTC};
 
 use super::error::QueryError;
+use super::growth;
 use super::guarded::{Guarded, Hidden};
 use super::lake_table::{LakeTable, VIRTUAL};
 use super::message_table::MessageTable;
@@ -121,6 +122,7 @@ fn session(limits: &Limits) -> Result<SessionContext, QueryError> {
     parser.map_string_types_to_utf8view = false;
     parser.collect_spans = true;
     let context = SessionContext::new_with_config_rt(config, runtime);
+    growth::weigh(&context, limits.memory).map_err(QueryError::of_plan)?;
     // After the functions have been made, as for the expressions of contracts.
     let state = context.state_ref();
     state.write().config_mut().options_mut().execution.time_zone = Some(UTC.to_owned());

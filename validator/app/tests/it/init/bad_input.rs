@@ -4,8 +4,9 @@ use fixtures_kit::schema::{Column, ColumnType};
 use fixtures_kit::value::Value;
 use insta::assert_snapshot;
 
-use super::shapes;
-use super::sinks;
+use super::{shapes, sinks};
+use crate::registry_stub::RegistryStub;
+
 use super::stage::{EPOCH_MS, Sent, Stage, table};
 
 fn sent(payload: impl Into<Vec<u8>>) -> Sent {
@@ -146,6 +147,78 @@ fn a_file_that_is_there_stays_unless_forced() {
     let forced = stage.init("--output pipeline.toml --force");
     assert_eq!(forced.exit, 0, "{}", forced.all());
     assert_eq!(stage.run("check pipeline.toml").exit, 0);
+}
+
+#[test]
+fn an_output_that_cannot_be_written_is_told_before_anything_is_looked_at() {
+    // No brokers answer: what is said is said before they are asked.
+    let stage = Stage::new(&[], &table(columns(), rows(1), 1));
+    std::fs::create_dir(stage.join("folder")).expect("the folder takes folders");
+    for (flags, said) in [
+        ("--output no/such/x.toml", "there is no folder no/such"),
+        ("--output folder", "folder is a folder"),
+        ("--output folder --force", "folder is a folder"),
+        ("--output -", "expected a file; without --output it goes to stdout"),
+        ("--sample 100001", "expected a whole number of messages, 1 to 100,000"),
+        ("--sample 0", "expected a whole number of messages, 1 to 100,000"),
+    ] {
+        let ran = stage.init(flags);
+        assert!(ran.exit == 2 && ran.stderr.contains(said), "{flags}: {}", ran.all());
+    }
+    assert!(!stage.join("-").exists());
+}
+
+#[test]
+fn an_overwritten_file_keeps_its_mode_and_its_link_and_stays_where_nothing_is_written() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let messages: Vec<Sent> = (0..20).map(json).collect();
+    let stage = Stage::new(&messages, &table(columns(), rows(20), 20));
+    let (real, link) = (stage.join("real.toml"), stage.join("link.toml"));
+    std::fs::write(&real, "mine").expect("the folder takes files");
+    std::fs::set_permissions(&real, std::fs::Permissions::from_mode(0o640)).expect("it is ours");
+    std::os::unix::fs::symlink(&real, &link).expect("the folder takes links");
+    let inode = |path: &std::path::Path| std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(path).expect("there"));
+    let before = inode(&real);
+    assert_eq!(stage.run("init --topic no.such --table lake.market.trades --output link.toml --force").exit, 2);
+    assert_eq!(std::fs::read_to_string(&real).expect("it is there"), "mine");
+    let ran = stage.init("--output link.toml --force");
+    assert_eq!(ran.exit, 0, "{}", ran.all());
+    assert!(link.is_symlink() && std::fs::read_to_string(&real).expect("it is there").contains("[pipeline]"));
+    assert_eq!(std::fs::metadata(&real).expect("it is there").permissions().mode() & 0o777, 0o640);
+    assert_ne!(inode(&real), before, "it was put in its place as a whole");
+    let left = std::fs::read_dir(stage.join("")).expect("the folder is there").flatten();
+    assert!(!left.into_iter().any(|entry| entry.file_name().to_string_lossy().starts_with(".validator-")));
+}
+
+#[test]
+fn a_file_whose_proof_fails_is_said_to_be_written_and_not_proven() {
+    let schema =
+        r#"{"type":"record","name":"T","fields":[{"name":"id","type":"string"},{"name":"price","type":"string"}]}"#;
+    let framed = |nth: i64| {
+        let texts = [format!("t-{nth}"), format!("{nth}.5")];
+        let fields = texts.iter().flat_map(|text| [&[text.len() as u8 * 2][..], text.as_bytes()].concat());
+        sent([0, 0, 0, 0, 1].into_iter().chain(fields).collect::<Vec<u8>>())
+    };
+    let messages: Vec<Sent> = (0..20).map(framed).collect();
+    let stage = Stage::new(&messages, &table(columns(), rows(20), 20));
+    let service = std::fs::read_to_string(stage.join("validator.toml")).expect("it was written");
+    let mut ends = Vec::new();
+    // The registry breaks down after each number of answers: before the sample, before the proof, never.
+    for answers in 0..20 {
+        let registry = RegistryStub::of_schema(schema).for_requests(answers);
+        let url = format!("{service}\n[schema_registry]\nurl = \"http://{}\"\n", registry.address());
+        std::fs::write(stage.join("validator.toml"), url).expect("the folder takes files");
+        let ran = stage.init("--output pipeline.toml");
+        let is_written = std::fs::remove_file(stage.join("pipeline.toml")).is_ok();
+        let is_said = ran.stderr.contains("written, not proven: pipeline.toml\n");
+        assert_eq!(is_said, is_written && ran.exit >= 2, "{answers}: {}", ran.all());
+        ends.push((is_written, ran.exit));
+        if ran.exit == 0 {
+            break;
+        }
+    }
+    assert!(ends.iter().any(|(is_written, exit)| *is_written && *exit >= 2), "{ends:?}");
+    assert_eq!((ends[0].0, ends.last()), (false, Some(&(true, 0))), "{ends:?}");
 }
 
 #[test]

@@ -10,5 +10,5 @@ mod real;
 mod recorded;
 mod shapes;
 mod sinks;
-mod stage;
+pub mod stage;
 mod written;

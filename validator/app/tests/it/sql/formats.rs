@@ -273,3 +273,30 @@ fn an_instant_that_a_file_cannot_hold_is_said_and_not_left_out() {
     let ran = ask(&folder, "--format parquet --output a.parquet", query);
     assert_eq!((ran.exit, folder.join("a.parquet").exists()), (3, false), "{}", ran.all());
 }
+
+#[test]
+fn the_ending_of_the_file_names_the_format() {
+    let folder = written(&trades());
+    let asked = |flags: &str, file: &str| {
+        let ran = ask(&folder, &format!("{flags} -o {file}"), "SELECT value AS n FROM generate_series(1, 1001)");
+        assert_eq!(ran.all(), "exit 0\n", "{file}");
+        fs::read(folder.join(file)).expect("the file is there")
+    };
+    // More rows than a table for people holds.
+    assert!(asked("", "a.csv").starts_with(b"n\r\n1\r\n"));
+    assert!(asked("", "a.JSONL").starts_with(b"{\"n\":1}\n"));
+    assert!(asked("", "a.parquet").starts_with(b"PAR1"));
+    assert!(asked("--format csv", "a.txt").starts_with(b"n\r\n"));
+    for (flags, said) in [
+        ("--format table -o b.parquet", "the answer is written as a table for people: name a FILE.txt, not .parquet"),
+        ("--format jsonl -o b.csv", "the answer is written as JSON lines: name a FILE.jsonl, not .csv"),
+        ("--format jsonl -o b.json", "the answer is written as JSON lines: name a FILE.jsonl, not .json"),
+        ("-o b.html", "no answer is written as .html: name a FILE.jsonl, FILE.csv or FILE.parquet"),
+        ("-o -", "expected a file; /dev/stdout is stdout"),
+    ] {
+        let ran = ask(&folder, flags, "SELECT 1");
+        assert_eq!(ran.exit, 2, "{flags}: {}", ran.all());
+        assert!(ran.stderr.contains(said), "{flags}: {}", ran.stderr);
+        assert!(["b.parquet", "b.csv", "b.json", "b.html", "-"].iter().all(|file| !folder.join(file).exists()));
+    }
+}

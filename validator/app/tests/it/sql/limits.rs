@@ -127,3 +127,45 @@ fn ctrl_c_ends_it_and_leaves_nothing_behind() {
     assert!(said.contains("the answer is cut: interrupted"), "{said}");
     assert!(!begun(folder.path()) && !folder.join("a.csv").exists());
 }
+
+#[test]
+fn a_function_that_makes_far_more_than_it_is_given_is_weighed_first() {
+    let folder = written(&trades());
+    folder.edit("validator.toml", "[service]\n", "[service]\nmemory = \"64MiB\"\n");
+    let series = "FROM generate_series(1, 1)";
+    for (made, function) in [
+        ("length(repeat('x', 1000000000))", "repeat"),
+        ("length(repeat('x', value * 1000000000))", "repeat"),
+        ("length(lpad('x', value * 1000000000))", "lpad"),
+        ("length(rpad('x', 1000000000, 'é'))", "rpad"),
+        ("array_length(array_repeat(value, 1000000000))", "array_repeat"),
+        ("array_length(list_resize([value], 1000000000, 0))", "array_resize"),
+        ("array_length(generate_series(1, value * 1000000000))", "generate_series"),
+        ("array_length(range(0, 1000000000))", "range"),
+        ("length(replace(repeat('x', value * 100000), 'x', repeat('y', 10000)))", "replace"),
+        ("length(regexp_replace(repeat('x', value * 100000), 'x', repeat('y', 10000), 'g'))", "regexp_replace"),
+        ("length(array_to_string(array_repeat(value, 100000), repeat('y', 10000)))", "array_to_string"),
+    ] {
+        let query = format!("SELECT {made} AS n {series}");
+        // Without the weight, the process itself would be ended.
+        let words = format!("ulimit -v 6000000; exec \"$0\" sql \"{query}\"");
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &words, env!("CARGO_BIN_EXE_validator")]).current_dir(folder.path()).stdin(Stdio::null());
+        let output = shell.output().expect("there is a shell");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(3), "{made}: {said}");
+        let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words.contains(&format!("`{function}` would make ")), "{made}: {said}");
+        assert!(words.contains("for a batch of 1024 rows, and at most 33554432 are taken"), "{made}: {said}");
+    }
+    let fits = "SELECT length(repeat('x', 30000)) AS a, lpad('7', 3, '0') AS b, replace('a,b', ',', ', ') AS c, \
+                array_length(generate_series(1, 1000)) AS d, concat('x', value, NULL) AS e, \
+                concat_ws('-', 'a', NULL, 'b') AS f, regexp_replace('abc', '(b)', '[\\1]') AS g, \
+                array_to_string([1, 2], '+') AS h, array_resize([1], 2, 0) AS i, array_repeat('x', 2) AS j, \
+                range(DATE '2024-01-01', DATE '2024-01-03', INTERVAL '1 day') AS k FROM generate_series(1, 1)";
+    assert_snapshot!(ask(&folder, "--format jsonl", fits).all(), @r#"
+    exit 0
+    --- stdout
+    {"a":30000,"b":"007","c":"a, b","d":1000,"e":"x1","f":"a-b","g":"a[b]c","h":"1+2","i":[1,0],"j":["x","x"],"k":["2024-01-01","2024-01-02"]}
+    "#);
+}
