@@ -13,6 +13,7 @@ use crate::books::{Index, Key, slot};
 use crate::checkpoint::Pending;
 use crate::error::LedgerError;
 use crate::ledger::{self, Ledger};
+use crate::lock::FileLock;
 use crate::pipeline::{self, PipelineIs, PipelineRow};
 use crate::prepared::{Standing, fetched};
 use crate::restore::restored;
@@ -31,7 +32,9 @@ pub struct Book {
     /// A checkpoint whose commit nobody has confirmed.
     pub(crate) pending: Option<Pending>,
     /// The last checkpoint that was found committed after its caller was told of an error.
-    pub(crate) confirmed: u64,
+    pub(crate) confirmed: Option<u64>,
+    /// Held as long as this can write.
+    pub(crate) _lock: Option<Arc<FileLock>>,
 }
 
 impl Ledger {
@@ -46,7 +49,16 @@ impl Ledger {
             Ok((row, index, saved)) => {
                 store.commit().await?;
                 let store = Arc::clone(&self.store);
-                let book = Book { store, name: is.name.clone(), key: is.key(), row, index, pending: None, confirmed: 0 };
+                let book = Book {
+                    store,
+                    name: is.name.clone(),
+                    key: is.key(),
+                    row,
+                    index,
+                    pending: None,
+                    confirmed: None,
+                    _lock: self.lock.clone(),
+                };
                 Ok((book, saved))
             }
             Err(error) => {

@@ -67,7 +67,7 @@ impl Book {
         let mut store = store.lock().await;
         self.settled(&mut store).await?;
         let number = posting.delta.checkpoint;
-        if number == self.checkpoint_number() && number > 0 && self.confirmed == number {
+        if std::mem::take(&mut self.confirmed).is_some_and(|confirmed| confirmed == number) {
             return Ok(self.written());
         }
         if number != self.checkpoint_number() + 1 {
@@ -86,7 +86,7 @@ impl Book {
             store.rollback().await;
             // Where this cannot be found out now, the next call finds it out.
             self.settled(&mut store).await?;
-            if self.checkpoint_number() != number {
+            if self.confirmed.take() != Some(number) {
                 return Err(error);
             }
         } else if let Some(pending) = self.pending.take() {
@@ -111,7 +111,7 @@ impl Book {
         store.rollback().await;
         let (checkpoint, head) = now?;
         if (checkpoint, head) == (pending.row.checkpoint, pending.row.head) {
-            self.confirmed = checkpoint.unsigned_abs();
+            self.confirmed = Some(checkpoint.unsigned_abs());
             if let Some(pending) = self.pending.take() {
                 self.accept(pending);
             }

@@ -14,7 +14,7 @@ use tokio::sync::Mutex;
 
 use crate::address::{Address, sqlite};
 use crate::error::LedgerError;
-use crate::lock::{beside, take_file};
+use crate::lock::{FileLock, beside, take_file};
 use crate::migrations::{self, FORMAT};
 use crate::pipeline::{self, PipelineRow};
 use crate::schema::{POSTGRES, SQLITE, statements};
@@ -27,8 +27,8 @@ const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 /// A ledger that this process writes to.
 pub struct Ledger {
     pub(crate) store: Arc<Mutex<Store>>,
-    // The lock goes when the last of the process's values does.
-    lock: Option<Arc<File>>,
+    // Shared with the books: the lock goes with the last that can write.
+    pub(crate) lock: Option<Arc<FileLock>>,
 }
 
 impl Ledger {
@@ -63,7 +63,7 @@ impl Ledger {
         Ok(Self { store: Arc::new(Mutex::new(store)), lock })
     }
 
-    /// Ends the connection in an orderly way. Books of it that are still there can write no more.
+    /// Ends the connection in an orderly way. Books that are still there keep it, and the lock.
     ///
     /// # Errors
     /// When the database refuses.

@@ -21,13 +21,23 @@ pub(crate) fn beside(path: &Path, ending: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// The lock of a file of SQLite, as long as the value lives.
+pub(crate) struct FileLock(File);
+
+impl Drop for FileLock {
+    /// Closing is not enough: a child that was forked and has not yet become another program holds the file open too.
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+    }
+}
+
 /// Takes the lock of a file of SQLite.
-pub(crate) fn take_file(path: &Path) -> Result<File, LedgerError> {
+pub(crate) fn take_file(path: &Path) -> Result<FileLock, LedgerError> {
     let lock = beside(path, ".lock");
     let failed = |source| LedgerError::File { what: "open", path: lock.clone(), source };
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(&lock).map_err(failed)?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(FileLock(file)),
         Err(TryLockError::WouldBlock) => Err(LedgerError::Held { place: path.display().to_string() }),
         Err(TryLockError::Error(source)) => Err(LedgerError::File { what: "lock", path: lock, source }),
     }

@@ -69,6 +69,9 @@ impl<'a> Preparing<'a> {
             self.put(rows::file_body(row.file.id, &row.body))?;
         }
         for row in &delta.files_changed {
+            if self.held(&schema::FILES, &[i64::from(row.id.0).into()]).is_none() {
+                return Err(contradiction(format!("file {} changes and is not known", row.id.0)));
+            }
             self.put(rows::file(row))?;
         }
         for row in &delta.residues {

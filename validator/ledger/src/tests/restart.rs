@@ -3,6 +3,9 @@
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use validator_core::shadow::delta::{Delta, FileChange, FileStanding};
+use validator_core::shadow::file::{FileId, PathHash};
+
 use super::random::Model;
 use super::{NOW, Place, trades, within};
 use crate::{Book, LedgerError, Posting, ReadLedger};
@@ -94,11 +97,18 @@ fn a_checkpoint_that_does_not_follow_is_refused_and_changes_nothing() {
         book.checkpoint(&Posting::of(&delta, NOW)).await.expect("the first");
         let again = book.checkpoint(&Posting::of(&delta, NOW)).await;
         assert!(matches!(again, Err(LedgerError::Contradiction { .. })), "{again:?}");
+        let mut unknown = Delta { checkpoint: 2, ..Delta::default() };
+        let path = "s3://lake/unknown.parquet".to_owned();
+        let path_hash = PathHash::of(&path);
+        let standing = FileStanding::Live;
+        unknown.files_changed.push(FileChange { id: FileId(99), path, path_hash, standing, facts: Vec::new() });
+        let refused = book.checkpoint(&Posting::of(&unknown, NOW)).await;
+        assert!(matches!(refused, Err(LedgerError::Contradiction { .. })), "{refused:?}");
     });
 }
 
 #[test]
-fn postgresql_killed_at_commit_leaves_a_checkpoint_whose_outcome_is_found_out() {
+fn a_session_of_postgresql_that_dies_at_commit_leaves_an_outcome_that_is_found_out() {
     within(async {
         let place = Place::postgres();
         let (ledger, mut book, _) = place.book().await;
@@ -136,7 +146,7 @@ fn postgresql_killed_at_commit_leaves_a_checkpoint_whose_outcome_is_found_out() 
 }
 
 /// The same posting again until it is said to be written; the old session may hold its lock for a moment.
-async fn until_written(book: &mut Book, delta: &validator_core::shadow::delta::Delta) -> u64 {
+async fn until_written(book: &mut Book, delta: &Delta) -> u64 {
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
     loop {
         if book.checkpoint_number() == delta.checkpoint {
