@@ -88,7 +88,12 @@ async fn measured(address: &Address) -> Result<(), LedgerError> {
 
     let begun = Instant::now();
     let verified = ReadLedger::open(address).await?.verify(&is.name, is.digest_key).await?;
-    println!("verify, {} rows and {} links: {:.0} ms", verified.rows, verified.links, begun.elapsed().as_secs_f64() * 1e3);
+    println!(
+        "verify, {} rows and {} links: {:.0} ms",
+        verified.rows,
+        verified.links,
+        begun.elapsed().as_secs_f64() * 1e3
+    );
     Ok(())
 }
 

@@ -168,11 +168,7 @@ impl Book {
 }
 
 /// Checkpoint and head as they stand, where the fence is still ours. The row stays locked in PostgreSQL.
-pub(crate) async fn standing(
-    store: &mut Store,
-    row: &PipelineRow,
-    name: &str,
-) -> Result<(i64, [u8; 32]), LedgerError> {
+pub(crate) async fn standing(store: &mut Store, row: &PipelineRow, name: &str) -> Result<(i64, [u8; 32]), LedgerError> {
     let kinds = [Kind::Int, Kind::Int, Kind::Blob];
     let lock = store.for_update();
     let sql = format!("SELECT fence, checkpoint, head FROM pipelines WHERE pipeline = $1{lock}");

@@ -92,16 +92,16 @@ impl Books {
 
     pub(crate) fn to_bytes(self) -> [u8; BOOKS_BYTES] {
         let mut bytes = [0; BOOKS_BYTES];
-        for (chunk, bag) in bytes.as_chunks_mut::<BAG_BYTES>().0.iter_mut().zip([self.resident, self.open, self.findings]) {
+        for (chunk, bag) in
+            bytes.as_chunks_mut::<BAG_BYTES>().0.iter_mut().zip([self.resident, self.open, self.findings])
+        {
             *chunk = bag.to_bytes();
         }
         bytes
     }
 
     pub(crate) fn from_bytes(bytes: &[u8; BOOKS_BYTES]) -> Self {
-        let [resident, open, findings] = bytes.as_chunks::<BAG_BYTES>().0 else {
-            unreachable!("three bags")
-        };
+        let [resident, open, findings] = bytes.as_chunks::<BAG_BYTES>().0 else { unreachable!("three bags") };
         let bag = Bag::from_bytes;
         Self { resident: bag(resident), open: bag(open), findings: bag(findings) }
     }

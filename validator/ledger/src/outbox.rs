@@ -32,7 +32,8 @@ pub(crate) async fn put(store: &mut Store, pipeline: i64, mail: &[Mail], at_ms: 
     for mail in mail {
         let values: [Value; 4] =
             [pipeline.into(), mail.channel.as_str().into(), mail.body.as_slice().into(), at_ms.into()];
-        let sql = "INSERT INTO outbox (pipeline, channel, body, tries, next_ms, state) VALUES ($1, $2, $3, 0, $4, 'waiting')";
+        let sql =
+            "INSERT INTO outbox (pipeline, channel, body, tries, next_ms, state) VALUES ($1, $2, $3, 0, $4, 'waiting')";
         store.write(sql, &values.iter().collect::<Vec<_>>()).await?;
     }
     Ok(())

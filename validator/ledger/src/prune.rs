@@ -53,12 +53,7 @@ fn remove(preparing: &mut Preparing<'_>, table: &'static Table, row: &[Value]) -
 }
 
 /// Removes the oldest links; the number of the oldest that stays.
-pub(crate) async fn chain(
-    store: &mut Store,
-    row: &PipelineRow,
-    keep: &Keep,
-    at_ms: i64,
-) -> Result<i64, LedgerError> {
+pub(crate) async fn chain(store: &mut Store, row: &PipelineRow, keep: &Keep, at_ms: i64) -> Result<i64, LedgerError> {
     let values: [Value; 2] = [row.pipeline.into(), at_ms.saturating_sub(keep.chain_ms).into()];
     let sql = "SELECT MIN(checkpoint) FROM checkpoints WHERE pipeline = $1 AND at_ms >= $2";
     let rows = store.rows(sql, &values.iter().collect::<Vec<_>>(), &[Kind::Int]).await?;

@@ -170,7 +170,9 @@ pub(crate) fn cause(verdict: Verdict, cause: Option<Cause>) -> Result<Value, Led
 
 pub(crate) fn verdict_back(value: &Value) -> Result<Verdict, LedgerError> {
     let word = value.text()?;
-    Verdict::all().find(|verdict| verdict.as_str() == word).ok_or_else(|| LedgerError::damaged("no verdict has that word"))
+    Verdict::all()
+        .find(|verdict| verdict.as_str() == word)
+        .ok_or_else(|| LedgerError::damaged("no verdict has that word"))
 }
 
 pub(crate) fn cause_back(verdict: Verdict, value: &Value) -> Result<Option<Cause>, LedgerError> {

@@ -67,28 +67,15 @@ pub(crate) static PAGES: Table = Table {
 pub(crate) static FILES: Table = Table {
     tag: 3,
     name: "files",
-    columns: &[
-        int("file"),
-        text("path"),
-        blob("path_hash"),
-        int("standing"),
-        or_none(int("gone_ms")),
-        blob("facts"),
-    ],
+    columns: &[int("file"), text("path"), blob("path_hash"), int("standing"), or_none(int("gone_ms")), blob("facts")],
     keys: 1,
     open: Some("standing < 2"),
     resident: true,
 };
 
 /// The bags of a file, apart from what a restart reads of it.
-pub(crate) static FILE_BODIES: Table = Table {
-    tag: 4,
-    name: "file_bodies",
-    columns: &[int("file"), blob("body")],
-    keys: 1,
-    open: None,
-    resident: true,
-};
+pub(crate) static FILE_BODIES: Table =
+    Table { tag: 4, name: "file_bodies", columns: &[int("file"), blob("body")], keys: 1, open: None, resident: true };
 
 pub(crate) static RESIDUES: Table = Table {
     tag: 5,
@@ -146,8 +133,7 @@ pub(crate) static FINDINGS: Table = Table {
 };
 
 /// All tables of rows.
-pub(crate) static TABLES: [&Table; 7] =
-    [&LANES, &PAGES, &FILES, &FILE_BODIES, &RESIDUES, &RUNS, &FINDINGS];
+pub(crate) static TABLES: [&Table; 7] = [&LANES, &PAGES, &FILES, &FILE_BODIES, &RESIDUES, &RUNS, &FINDINGS];
 
 impl Table {
     pub(crate) fn kinds(&self) -> Vec<Kind> {

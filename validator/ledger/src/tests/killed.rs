@@ -114,9 +114,8 @@ fn a_killed_writer_leaves_a_committed_checkpoint() {
         }
         assert_eq!(saved, models[number].saved(), "seed {seed}, round {round}");
         if number > 0 {
-            let verified = within(async {
-                ReadLedger::open(&place.address).await?.verify("trades", trades().digest_key).await
-            });
+            let verified =
+                within(async { ReadLedger::open(&place.address).await?.verify("trades", trades().digest_key).await });
             let verified = verified.unwrap_or_else(|error| panic!("seed {seed}, round {round}: {error}"));
             assert_eq!(verified.links, saved.checkpoint, "seed {seed}, round {round}");
         }

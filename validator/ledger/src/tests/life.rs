@@ -79,7 +79,10 @@ async fn mail_waits(place: Place) {
     book.give_up(waiting[2].message, NOW).await.expect("given up");
     assert_eq!(book.outbox(NOW).await.expect("an outbox"), []);
     let later = book.outbox(NOW + 10).await.expect("an outbox");
-    assert_eq!(later.iter().map(|waiting| (waiting.message, waiting.tries)).collect::<Vec<_>>(), [(waiting[1].message, 1)]);
+    assert_eq!(
+        later.iter().map(|waiting| (waiting.message, waiting.tries)).collect::<Vec<_>>(),
+        [(waiting[1].message, 1)]
+    );
     let again = book.sent(waiting[0].message, NOW).await;
     assert!(matches!(again, Err(LedgerError::Contradiction { .. })), "{again:?}");
 }

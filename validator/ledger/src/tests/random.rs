@@ -8,8 +8,8 @@ use validator_core::finding::FindingId;
 use validator_core::position::{PartitionIndex, TopicPartition};
 use validator_core::segment::SegmentKey;
 use validator_core::shadow::delta::{
-    Change, Delta, FileChange, FileRow, FileStanding, FindingChange, FindingPlace, LaneRow, PageRow, ResidueRow, RunChange,
-    Saved,
+    Change, Delta, FileChange, FileRow, FileStanding, FindingChange, FindingPlace, LaneRow, PageRow, ResidueRow,
+    RunChange, Saved,
 };
 use validator_core::shadow::file::{FileId, PathHash};
 use validator_core::shadow::page::PageKey;
@@ -54,7 +54,12 @@ impl Model {
             state: self.state.clone(),
             lanes: self.lanes.values().cloned().collect(),
             pages: self.pages.values().filter(|page| page.unsettled).cloned().collect(),
-            files: self.files.values().filter(|file| !matches!(file.standing, FileStanding::Gone { .. })).cloned().collect(),
+            files: self
+                .files
+                .values()
+                .filter(|file| !matches!(file.standing, FileStanding::Gone { .. }))
+                .cloned()
+                .collect(),
             residues: self.residues.values().cloned().collect(),
             runs: self
                 .runs
@@ -124,7 +129,8 @@ impl Model {
         let known = u32::try_from(self.files.len()).expect("few");
         if known > 0 && rng.random_bool(0.5) {
             let id = rng.random_range(1..=known);
-            let standing = if rng.random_bool(0.5) { FileStanding::Live } else { FileStanding::Gone { since_ms: at_ms } };
+            let standing =
+                if rng.random_bool(0.5) { FileStanding::Live } else { FileStanding::Gone { since_ms: at_ms } };
             let file = self.files.get_mut(&id).expect("known");
             *file = FileChange { standing, facts: bytes(rng), ..file.clone() };
             delta.files_changed.push(file.clone());

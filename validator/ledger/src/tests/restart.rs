@@ -60,7 +60,8 @@ async fn life(place: &Place, seed: u64, steps: usize) -> u32 {
             same(&mut book, &model, seed).await;
         }
     }
-    let verified = ReadLedger::open(&place.address).await.expect("readable").verify("trades", trades().digest_key).await;
+    let verified =
+        ReadLedger::open(&place.address).await.expect("readable").verify("trades", trades().digest_key).await;
     let verified = verified.unwrap_or_else(|error| panic!("seed {seed}: {error}"));
     assert_eq!(verified.checkpoint, model.saved().checkpoint, "seed {seed}");
     cuts
@@ -117,12 +118,16 @@ fn a_session_of_postgresql_that_dies_at_commit_leaves_an_outcome_that_is_found_o
         for round in 0..12 {
             let (delta, next) = model.step(&mut rng);
             // The backend ends itself when the transaction commits: before it (deferred trigger), or after it is durable.
-            place.run("CREATE OR REPLACE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS \
-                       'BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END'");
+            place.run(
+                "CREATE OR REPLACE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS \
+                       'BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END'",
+            );
             place.run("DROP TRIGGER IF EXISTS dies ON checkpoints");
             if round % 2 == 0 {
-                place.run("CREATE CONSTRAINT TRIGGER dies AFTER INSERT ON checkpoints DEFERRABLE INITIALLY DEFERRED \
-                           FOR EACH ROW EXECUTE FUNCTION die()");
+                place.run(
+                    "CREATE CONSTRAINT TRIGGER dies AFTER INSERT ON checkpoints DEFERRABLE INITIALLY DEFERRED \
+                           FOR EACH ROW EXECUTE FUNCTION die()",
+                );
                 let failed = book.checkpoint(&Posting::of(&delta, NOW)).await;
                 assert!(failed.is_err(), "round {round}: {failed:?}");
                 place.run("DROP TRIGGER dies ON checkpoints");
@@ -140,7 +145,8 @@ fn a_session_of_postgresql_that_dies_at_commit_leaves_an_outcome_that_is_found_o
         ledger.close().await.expect("closed");
         let (_ledger, _book, saved) = place.book().await;
         assert_eq!(saved, model.saved());
-        let verified = ReadLedger::open(&place.address).await.expect("open").verify("trades", trades().digest_key).await;
+        let verified =
+            ReadLedger::open(&place.address).await.expect("open").verify("trades", trades().digest_key).await;
         assert_eq!(verified.expect("sound").links, 12);
     });
 }
