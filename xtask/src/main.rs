@@ -12,6 +12,7 @@ mod licences;
 mod package;
 mod packages;
 mod prerequisites;
+mod stories;
 mod tidy;
 mod worlds;
 
@@ -48,6 +49,8 @@ enum Task {
     Fuzz(fuzz::Fuzz),
     /// Runs the property test over generated worlds; a failing seed is replayed by `--seeds N`
     Worlds(worlds::Worlds),
+    /// Runs the simulation of the continuous shadow over stories in time; a failing seed is replayed by `--seeds N`
+    Stories(stories::Stories),
     /// Runs the demo for some seeds and compares its findings with the truth about what was injected
     Demos(demos::Demos),
 }
@@ -70,6 +73,7 @@ fn main() -> ExitCode {
         Task::Flame(flame) => flame::run(&flame),
         Task::Fuzz(fuzz) => fuzz::run(&fuzz),
         Task::Worlds(worlds) => worlds::run(&worlds),
+        Task::Stories(stories) => stories::run(&stories),
         Task::Demos(demos) => demos::run(&demos),
     };
     match done {

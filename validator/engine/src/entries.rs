@@ -57,6 +57,7 @@ pub fn of_all_messages(
             rest: (judged && !rest_marked.contains(&row)).then_some(all.rest[row]),
             state: batch.states[row],
             loss: if judged { losses.of(&batch.columns, row) } else { None },
+            stood: false,
         }
     };
     Ok(((0..batch.len()).map(entry).collect(), all.row))

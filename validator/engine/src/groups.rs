@@ -243,6 +243,7 @@ mod tests {
             rest: Some(Digest([partition as u8; 32])),
             state: MessageState::Judged,
             loss: None,
+            stood: false,
         }
     }
 

@@ -68,7 +68,7 @@ fn read_message(bytes: &[u8; MESSAGE_BYTES]) -> Option<MessageEntry> {
         2 => Some(LossKind::Unreadable { loss }),
         _ => return None,
     };
-    Some(MessageEntry { at, timestamp_ms, identity, digest, rest, state, loss })
+    Some(MessageEntry { at, timestamp_ms, identity, digest, rest, state, loss, stood: false })
 }
 
 /// The bytes of a row.
@@ -181,6 +181,7 @@ mod tests {
             rest: some.then_some(Digest([3; 32])),
             state,
             loss,
+            stood: false,
         }
     }
 

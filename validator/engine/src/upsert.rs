@@ -264,6 +264,7 @@ fn entry_of(version: &Version) -> MessageEntry {
         rest: None,
         state: MessageState::Judged,
         loss: None,
+        stood: false,
     }
 }
 

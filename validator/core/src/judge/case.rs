@@ -62,6 +62,8 @@ pub struct MessageEntry {
     pub state: MessageState,
     /// The lost part of the table whose manifest bounds hold it; an unreadable one goes before a corrupt one.
     pub loss: Option<LossKind>,
+    /// Whether an equal row of it stood in an earlier look; a single run has none.
+    pub stood: bool,
 }
 
 /// Whether a message asks for a row.

@@ -15,6 +15,9 @@ pub(super) fn of_message(
     clock: &Clock,
     moved_past: &MovedPast,
 ) -> (MessageVerdict, Option<Cause>) {
+    if message.stood {
+        return (MessageVerdict::Withdrawn, None);
+    }
     if !clock.is_due(message.timestamp_ms) {
         return (MessageVerdict::Pending, None);
     }

@@ -35,7 +35,7 @@ pub struct Delta {
     pub findings: Vec<FindingChange>,
     /// Whole segments with one verdict that opened, changed or were resolved.
     pub runs: Vec<RunChange>,
-    /// All counts, as the tally packs them.
+    /// All counts, packed as `Totals`.
     pub totals: Vec<u8>,
 }
 
@@ -54,6 +54,8 @@ pub struct Saved {
     pub files: Vec<FileChange>,
     /// All residues.
     pub residues: Vec<ResidueRow>,
+    /// Findings that are open, as they were last opened or changed.
+    pub findings: Vec<FindingChange>,
     /// All runs that are open.
     pub runs: Vec<RunChange>,
     /// Of the last checkpoint.

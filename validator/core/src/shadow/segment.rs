@@ -69,6 +69,9 @@ pub struct Segment {
     pub files: Vec<FileId>,
     /// Files whose removal changed `credit` since it last balanced, at most `GONE_FILES_MAX`.
     pub gone: Vec<FileId>,
+    /// The greatest offset of a judged message that is known to have an equal row: that of the last balance, as long as
+    /// no row went since. `i64::MIN`: none.
+    pub proven_max: i64,
     /// Messages below it had an equal row in a step: the segment balanced then. `i64::MIN`: none.
     pub stood_below: i64,
     /// Rows known to be late.
@@ -94,6 +97,7 @@ impl Default for Segment {
             unproven_min_ms: None,
             files: Vec::new(),
             gone: Vec::new(),
+            proven_max: i64::MIN,
             stood_below: i64::MIN,
             late: 0,
             late_open: 0,

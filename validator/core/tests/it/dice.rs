@@ -66,6 +66,9 @@ pub fn case(dice: &mut Dice) -> (Case, Vec<BalancedPartner>) {
     }
     let case = match mode {
         ModeKind::Offset => {
+            for message in &mut messages {
+                message.stood = dice.percent(10);
+            }
             let mut case = offset_case(messages, rows);
             let mut paired_max = BTreeMap::new();
             for partition in 0..partitions {

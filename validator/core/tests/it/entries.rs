@@ -71,6 +71,7 @@ pub fn message(offset: i64, id: u64, value: u64) -> MessageEntry {
         rest: Some(rest(value)),
         state: MessageState::Judged,
         loss: None,
+        stood: false,
     }
 }
 

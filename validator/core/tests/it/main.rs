@@ -9,4 +9,5 @@ mod judged_apart;
 mod second_judge;
 mod second_versions;
 mod segment_independence;
+mod shadow;
 mod worked_examples;

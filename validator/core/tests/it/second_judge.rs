@@ -21,6 +21,8 @@ use crate::second_versions::{Versions, versions};
 /// A rule that a wrong variant breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wrong {
+    /// What stood in an earlier look is missing like any other.
+    StoodIsForgotten,
     Nothing,
     IdentityBeforeDigests,
     RestNeedNotBeUnique,
@@ -68,7 +70,8 @@ pub enum Wrong {
     WaitingIsLostWithItsFile,
 }
 
-const WRONG: [Wrong; 31] = [
+const WRONG: [Wrong; 32] = [
+    Wrong::StoodIsForgotten,
     Wrong::IdentityBeforeDigests,
     Wrong::RestNeedNotBeUnique,
     Wrong::OutOfScopeTakesPartInStep3,
@@ -513,6 +516,9 @@ impl Second<'_> {
     }
 
     fn unpaired(&self, message: &MessageEntry) -> (MessageVerdict, Option<Cause>) {
+        if message.stood && self.wrong != Wrong::StoodIsForgotten {
+            return (MessageVerdict::Withdrawn, None);
+        }
         let clock = self.case.clock;
         let due = match message.timestamp_ms {
             None => true,
@@ -632,6 +638,7 @@ fn tally_one(tally: &mut MessageTally, verdict: MessageVerdict) {
         MessageVerdict::Missing => tally.missing += 1,
         MessageVerdict::Overdue => tally.overdue += 1,
         MessageVerdict::Unobservable => tally.unobservable += 1,
+        MessageVerdict::Withdrawn => tally.withdrawn += 1,
         _ => panic!("{verdict} is no verdict on an unpaired message"),
     }
 }
@@ -718,6 +725,7 @@ fn random_cases_reach_every_verdict() {
         "undecodable map_failed",
         "undecodable schema_unknown",
         "unobservable ",
+        "withdrawn ",
     ];
     for what in wanted {
         assert!(seen.get(what).is_some_and(|times| *times >= 40), "{what:?} came up too rarely: {seen:#?}");

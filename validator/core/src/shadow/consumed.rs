@@ -1,0 +1,165 @@
+//! Messages that came, and holes between them.
+//!
+//! Contract: a part begins at the position of its lane, so that no offset is counted twice, whatever is delivered again;
+//! each offset is judged, excluded, undecodable, or of a hole (I6).
+
+use std::ops::Range;
+
+use super::Shadow;
+use super::event::{Consumed, LanePart, Refused};
+use super::page::PageKey;
+use super::segment::least;
+use super::{FindingPlace, News};
+use crate::hole::{Hole, Holes};
+use crate::limits::PAGE_SLOTS;
+use crate::position::PartitionIndex;
+use crate::segment::SegmentKey;
+use crate::verdict::{Cause, MessageVerdict};
+
+impl Shadow {
+    /// Pages of the segments and gaps of a batch.
+    pub(super) fn pages_consumed(&self, consumed: &Consumed) -> Vec<PageKey> {
+        let mut keys = Vec::new();
+        for lane in &consumed.lanes {
+            keys.extend(lane.parts.iter().map(|part| PageKey::of(part.segment).0));
+            for gap in &lane.gaps {
+                keys.extend(self.clip(lane.partition, gap).into_iter().map(|(key, _)| key));
+            }
+        }
+        keys
+    }
+
+    pub(super) fn pages_explained(&self, holes: &[(PartitionIndex, Hole)]) -> Vec<PageKey> {
+        let clipped = holes.iter().flat_map(|(partition, hole)| self.clip(*partition, &(hole.from..hole.to)));
+        clipped.map(|(key, _)| key).collect()
+    }
+
+    /// A run of offsets, cut at the borders of pages.
+    fn clip(&self, partition: PartitionIndex, run: &Range<i64>) -> Vec<(PageKey, Range<i64>)> {
+        let mut clipped = Vec::new();
+        let mut from = run.start;
+        while from < run.end {
+            let (key, slot) = PageKey::of(self.terms.width.segment_of(partition, from));
+            let last = self.terms.width.index_of(from) + (PAGE_SLOTS - 1 - slot) as i64;
+            let to = self.terms.width.offsets(last).end.min(run.end);
+            clipped.push((key, from..to));
+            from = to;
+        }
+        clipped
+    }
+
+    pub(super) fn consume(&mut self, consumed: Consumed) -> Result<(), Refused> {
+        for part in &consumed.lanes {
+            let lane = self.lane(part.partition).ok_or(Refused::UnknownLane(part.partition))?;
+            if part.from != lane.position || part.to < part.from {
+                let (partition, from, position) = (part.partition, part.from, lane.position);
+                return Err(Refused::Position { partition, from, position });
+            }
+        }
+        for part in consumed.lanes {
+            self.consume_lane(part);
+        }
+        Ok(())
+    }
+
+    fn consume_lane(&mut self, part: LanePart) {
+        let width = self.terms.width;
+        let LanePart { partition, from, to, parts, gaps, undecodable, excluded } = part;
+        for part in parts {
+            let SegmentKey::Offsets { index, .. } = part.segment else { continue };
+            let range = width.offsets(index);
+            self.change(part.segment, |segment| {
+                let unproven = if segment.is_balanced() { None } else { segment.unproven_min_ms };
+                segment.debit.merge(&part.bag);
+                segment.unproven_min_ms = least(unproven, part.times.min_ms);
+                segment.times.merge(&part.times);
+                segment.offset_max = segment.offset_max.max(part.offset_max);
+                segment.excluded += part.excluded;
+                segment.undecodable += part.undecodable;
+                extend(segment, from.max(range.start), to.min(range.end));
+            });
+            let lane = self.lane_mut(partition).expect("checked before the first part");
+            lane.judged += part.bag.count;
+            lane.undecodable += u64::from(part.undecodable);
+        }
+        for gap in gaps {
+            self.note_gap(partition, gap, from..to);
+        }
+        for message in undecodable {
+            self.news.push(News {
+                verdict: MessageVerdict::Undecodable.into(),
+                cause: Some(Cause::Undecodable(message.cause)),
+                place: FindingPlace::Message { lane: partition, offset: message.at.offset },
+                timestamp_ms: message.timestamp_ms,
+                detail: message.detail,
+            });
+        }
+        let lane = self.lane_mut(partition).expect("checked before the first part");
+        for (cause, messages) in excluded {
+            *lane.excluded.entry(cause).or_default() += messages;
+        }
+        lane.position = to;
+        lane.high_watermark = lane.high_watermark.max(to);
+    }
+
+    fn note_gap(&mut self, partition: PartitionIndex, gap: Range<i64>, part: Range<i64>) {
+        let width = self.terms.width;
+        for (key, run) in self.clip(partition, &gap) {
+            let page = self.pages.page_mut(key);
+            match page.unexplained.last_mut() {
+                Some((_, end)) if *end == run.start => *end = run.end,
+                _ => page.unexplained.push((run.start, run.end)),
+            }
+            self.pages.note_explained(key);
+        }
+        let mut from = gap.start;
+        while from < gap.end {
+            let key = width.segment_of(partition, from);
+            let range = width.offsets(width.index_of(from));
+            let to = range.end.min(gap.end);
+            let is_whole = from == range.start && to == range.end;
+            // A segment of nothing but holes has no account: a log that lost a billion offsets has many.
+            if !is_whole || self.pages.segment(key).is_some() {
+                self.change(key, |segment| {
+                    segment.hole_offsets += u32::try_from(to - from).unwrap_or(u32::MAX);
+                    extend(segment, part.start.max(range.start), part.end.min(range.end));
+                });
+            }
+            from = to;
+        }
+        let lane = self.lane_mut(partition).expect("checked before the first part");
+        lane.hole_offsets += (gap.end - gap.start).unsigned_abs();
+    }
+
+    pub(super) fn explain(&mut self, holes: Vec<(PartitionIndex, Hole)>) {
+        for (partition, hole) in holes {
+            for (key, run) in self.clip(partition, &(hole.from..hole.to)) {
+                let page = self.pages.page_mut(key);
+                let mut runs: Vec<Hole> = page.holes.runs().to_vec();
+                let mut left = Vec::new();
+                for (from, to) in std::mem::take(&mut page.unexplained) {
+                    let (start, end) = (from.max(run.start), to.min(run.end));
+                    if start >= end {
+                        left.push((from, to));
+                        continue;
+                    }
+                    runs.push(Hole { from: start, to: end, reason: hole.reason });
+                    left.extend([(from, start), (end, to)].into_iter().filter(|(from, to)| from < to));
+                }
+                page.holes = Holes::new(runs);
+                page.unexplained = left;
+                self.pages.note_explained(key);
+            }
+        }
+    }
+}
+
+/// Extends the consumed part of a segment.
+fn extend(segment: &mut super::segment::Segment, from: i64, to: i64) {
+    if segment.from == segment.upto {
+        segment.from = from;
+        segment.upto = to;
+    } else {
+        segment.upto = segment.upto.max(to);
+    }
+}

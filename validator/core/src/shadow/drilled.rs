@@ -1,0 +1,116 @@
+//! Answers to drills: what does not agree joins the residue of its segment.
+//!
+//! Contract: an answer is taken only if it fits what is asked now: the next offsets, live files that were not read, removed
+//! files that are remembered. The bags decide whether it was whole; where they say no, the segment is asked again.
+
+use std::collections::BTreeSet;
+
+use super::Shadow;
+use super::event::{Drilled, Refused, SeenRow};
+use super::file::FileId;
+use super::page::PageKey;
+use super::residue::{Residue, digest16};
+use super::segment::Segment;
+use crate::bag::Bag;
+use crate::hole::Holes;
+use crate::judge::{MessageEntry, RowStanding};
+use crate::segment::SegmentKey;
+
+impl Shadow {
+    pub(super) fn drilled(&mut self, drilled: Drilled) -> Result<(), Refused> {
+        let key = drilled.segment;
+        let stale = || Refused::Stale { segment: key };
+        let segment = self.pages.segment(key).ok_or_else(stale)?;
+        if segment.is_balanced() {
+            return Err(stale());
+        }
+        let before = self.residues.get(&key).filter(|residue| !residue.whole);
+        let mut residue = match before {
+            Some(residue) => residue.clone(),
+            None => {
+                let stood = self.residues.get(&key).map(|old| old.stood.clone()).unwrap_or_default();
+                Residue::new(segment.from, stood)
+            }
+        };
+        if !fits(&drilled, segment, &residue) {
+            return Err(stale());
+        }
+        self.unsaved.residues.insert(key);
+        let read_before = residue.read_upto;
+        let lost = drilled.lost_messages;
+        let files: BTreeSet<FileId> = drilled.files.keys().copied().collect();
+        join(&mut residue, drilled);
+        let is_copy = self.has_copy_of_agreed(key, &residue, read_before, &files);
+        residue.settle();
+        if !self.is_sound(segment, &residue) {
+            if !lost {
+                // The log or a file gave something else than before: what was read is of no use.
+                self.residues.insert(key, Residue::new(segment.from, residue.stood));
+                return Ok(());
+            }
+            residue = Residue { unreadable: true, ..Residue::new(segment.from, residue.stood) };
+        }
+        if is_copy {
+            let old = self.residues.get_mut(&key).expect("only a residue has agreed messages");
+            old.whole = true;
+            return Ok(());
+        }
+        self.residues.insert(key, residue);
+        Ok(())
+    }
+
+    /// Whether a row came whose message agreed and was taken out.
+    fn has_copy_of_agreed(&self, key: SegmentKey, residue: &Residue, read: i64, files: &BTreeSet<FileId>) -> bool {
+        let SegmentKey::Offsets { partition, .. } = key else { return false };
+        let (Some(lane), Some(page)) = (self.lane(partition), self.pages.page(&PageKey::of(key).0)) else {
+            return false;
+        };
+        let is_hole = |offset: i64| {
+            let unexplained = page.unexplained.iter().any(|(from, to)| (*from..*to).contains(&offset));
+            unexplained || is_in(&page.holes, offset)
+        };
+        let new = residue.rows.iter().filter(|row| files.contains(&FileId(row.entry.at.file.0)));
+        new.filter_map(|row| row.offset)
+            .any(|offset| (lane.start..read).contains(&offset) && !residue.holds(offset) && !is_hole(offset))
+    }
+
+    /// Whether the bags say that what was read is what there is.
+    fn is_sound(&self, segment: &Segment, residue: &Residue) -> bool {
+        let messages = residue.read_upto < segment.upto || residue.read_debit == segment.debit;
+        let all_files = segment.files.iter().all(|file| residue.read_files.contains_key(file));
+        messages && (!all_files || residue.read_credit() == segment.credit)
+    }
+}
+
+fn is_in(holes: &Holes, offset: i64) -> bool {
+    holes.at(offset).is_some()
+}
+
+fn fits(drilled: &Drilled, segment: &Segment, residue: &Residue) -> bool {
+    let next = drilled.messages.start == residue.read_upto && drilled.messages.end <= segment.upto;
+    let files = drilled.files.keys().all(|file| segment.files.contains(file) && !residue.read_files.contains_key(file));
+    let gone = drilled.gone.keys().all(|file| segment.gone.contains(file));
+    next && files && gone
+}
+
+fn join(residue: &mut Residue, drilled: Drilled) {
+    residue.read_upto = residue.read_upto.max(drilled.messages.end);
+    residue.read_debit.merge(&drilled.debit);
+    // Taken anew at each judging.
+    let plain = |message: MessageEntry| MessageEntry { loss: None, stood: false, ..message };
+    residue.messages.extend(drilled.found.into_iter().map(plain));
+    residue.messages.sort_by_key(|message| message.at);
+    for (file, rows) in drilled.files {
+        let bag: Bag = rows.iter().map(|row: &SeenRow| &row.entry.digest).collect();
+        residue.read_files.insert(file, bag);
+        residue.rows.extend(rows.into_iter().map(|mut row| {
+            (row.entry.standing, row.entry.hole) = (RowStanding::InScope, None);
+            row
+        }));
+    }
+    residue.rows.sort_by_key(|row| row.entry.at);
+    for (file, rows) in drilled.gone {
+        residue.read_gone.insert(file);
+        residue.stood.extend(rows.into_iter().flatten().map(|row| digest16(&row.entry.digest)));
+    }
+}

@@ -1,0 +1,119 @@
+//! The pages that a shadow holds: all with a segment that is not balanced, and what an event needs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::page::{Page, PageKey};
+use super::segment::Segment;
+use crate::segment::SegmentKey;
+
+/// See the module.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Pages {
+    held: BTreeMap<PageKey, Page>,
+    dirty: BTreeSet<PageKey>,
+    unbalanced: BTreeSet<SegmentKey>,
+    unexplained: BTreeSet<PageKey>,
+}
+
+impl Pages {
+    /// Takes a page in, unless it is held.
+    pub fn admit(&mut self, key: PageKey, page: Option<Page>) {
+        if self.held.contains_key(&key) {
+            return;
+        }
+        let page = page.unwrap_or_default();
+        for (slot, segment) in page.iter() {
+            if let Some(segment_key) = key.segment(slot)
+                && !segment.is_balanced()
+            {
+                self.unbalanced.insert(segment_key);
+            }
+        }
+        if !page.unexplained.is_empty() {
+            self.unexplained.insert(key);
+        }
+        self.held.insert(key, page);
+    }
+
+    /// Whether it is held.
+    pub fn holds(&self, key: &PageKey) -> bool {
+        self.held.contains_key(key)
+    }
+
+    /// A segment of a held page.
+    pub fn segment(&self, key: SegmentKey) -> Option<&Segment> {
+        let (page, slot) = PageKey::of(key);
+        self.held.get(&page)?.slots[slot].as_deref()
+    }
+
+    /// A held page.
+    pub fn page(&self, key: &PageKey) -> Option<&Page> {
+        self.held.get(key)
+    }
+
+    /// A held page, to be changed.
+    pub fn page_mut(&mut self, key: PageKey) -> &mut Page {
+        self.dirty.insert(key);
+        self.held.entry(key).or_default()
+    }
+
+    /// Puts a segment in its place.
+    pub fn put(&mut self, key: SegmentKey, segment: Segment) {
+        if segment.is_balanced() {
+            self.unbalanced.remove(&key);
+        } else {
+            self.unbalanced.insert(key);
+        }
+        let (page, slot) = PageKey::of(key);
+        self.page_mut(page).slots[slot] = Some(Box::new(segment));
+    }
+
+    /// Notes that holes of a page have or have no reason.
+    pub fn note_explained(&mut self, key: PageKey) {
+        let explained = self.held.get(&key).is_none_or(|page| page.unexplained.is_empty());
+        if explained {
+            self.unexplained.remove(&key);
+        } else {
+            self.unexplained.insert(key);
+        }
+    }
+
+    /// Segments that are not balanced, in order.
+    pub fn unbalanced(&self) -> impl Iterator<Item = (SegmentKey, &Segment)> {
+        self.unbalanced.iter().filter_map(|key| Some((*key, self.segment(*key)?)))
+    }
+
+    /// Pages with holes that nobody has explained.
+    pub fn unexplained(&self) -> impl Iterator<Item = (&PageKey, &Page)> {
+        self.unexplained.iter().filter_map(|key| Some((key, self.held.get(key)?)))
+    }
+
+    /// All held pages.
+    pub fn iter(&self) -> impl Iterator<Item = (&PageKey, &Page)> {
+        self.held.iter()
+    }
+
+    /// Pages that changed since the last checkpoint.
+    pub fn dirty(&self) -> impl Iterator<Item = (&PageKey, &Page)> {
+        self.dirty.iter().filter_map(|key| Some((key, self.held.get(key)?)))
+    }
+
+    /// The ledger has all.
+    pub fn saved(&mut self) {
+        self.dirty.clear();
+    }
+
+    /// Lets settled pages go that the ledger has, but for the newest `most`.
+    pub fn let_go(&mut self, most: usize) {
+        if self.held.len() <= most {
+            return;
+        }
+        let mut surplus = self.held.len() - most;
+        let dirty = &self.dirty;
+        self.held.retain(|key, page| {
+            let goes = surplus > 0 && !dirty.contains(key) && !page.is_unsettled();
+            surplus -= usize::from(goes);
+            !goes
+        });
+    }
+}

@@ -1,0 +1,75 @@
+//! One partition that a shadow follows: its position, and what its balanced segments add up to.
+//!
+//! Contract: the sums over balanced segments change with each segment that enters or leaves them and are never made anew,
+//! so that settled pages need not be held. Their counts depend on no clock.
+
+use std::collections::BTreeMap;
+
+use super::event::NewLane;
+use crate::position::TopicPartition;
+use crate::verdict::ExcludedCause;
+
+/// See the module.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lane {
+    /// Which.
+    pub tp: TopicPartition,
+    /// The first offset that is consumed.
+    pub start: i64,
+    /// Whether that was declared.
+    pub declared: bool,
+    /// The next offset to consume.
+    pub position: i64,
+    /// The first offset that the log had when the lane began.
+    pub log_start: i64,
+    /// One past the last offset, as of the last look.
+    pub high_watermark: i64,
+    /// Judged messages consumed.
+    pub judged: u64,
+    /// Messages that ask for no row.
+    pub excluded: BTreeMap<ExcludedCause, u64>,
+    /// Messages that cannot be told.
+    pub undecodable: u64,
+    /// Offsets that hold no message.
+    pub hole_offsets: u64,
+    /// Segments with messages that balance.
+    pub balanced_segments: u64,
+    /// Judged messages in them.
+    pub balanced_messages: u64,
+    /// Late ones of these.
+    pub balanced_late: u64,
+    /// By page, the greatest offset of a message that is known to have an equal row.
+    pub proven: BTreeMap<i64, i64>,
+}
+
+impl Lane {
+    /// At its first offset.
+    pub fn new(lane: NewLane) -> Self {
+        Self {
+            tp: lane.tp,
+            start: lane.start,
+            declared: lane.declared,
+            position: lane.start,
+            log_start: lane.log_start,
+            high_watermark: lane.high_watermark,
+            judged: 0,
+            excluded: BTreeMap::new(),
+            undecodable: 0,
+            hole_offsets: 0,
+            balanced_segments: 0,
+            balanced_messages: 0,
+            balanced_late: 0,
+            proven: BTreeMap::new(),
+        }
+    }
+
+    /// Messages consumed, each state.
+    pub fn consumed(&self) -> u64 {
+        self.judged + self.excluded.values().sum::<u64>() + self.undecodable
+    }
+
+    /// The greatest offset of a message that is known to have an equal row.
+    pub fn proven_max(&self) -> Option<i64> {
+        self.proven.last_key_value().map(|(_, offset)| *offset)
+    }
+}

@@ -1,0 +1,86 @@
+//! The stage of a segment: derived from its bags, its times and the clock, never stored.
+
+use super::Shadow;
+use super::segment::Segment;
+use crate::limits::BARE_STRADDLE_MS;
+use crate::segment::SegmentKey;
+use crate::verdict::MessageVerdict;
+
+/// Where a segment is on its way to a verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stage {
+    /// Its bags are equal.
+    Balanced,
+    /// It was drilled.
+    Disputed,
+    /// It has messages and no row, and all of them have this verdict.
+    Bare(MessageVerdict),
+    /// It is to be drilled.
+    ToDrill,
+    /// Its messages may still be on their way.
+    Open,
+}
+
+impl Shadow {
+    /// The stage of a held segment.
+    pub fn stage(&self, key: SegmentKey, segment: &Segment) -> Stage {
+        if segment.is_balanced() {
+            return Stage::Balanced;
+        }
+        if self.residues.contains_key(&key) {
+            return Stage::Disputed;
+        }
+        match self.bare(key, segment) {
+            Some(verdict) => Stage::Bare(verdict),
+            None if self.is_to_drill(segment) => Stage::ToDrill,
+            None => Stage::Open,
+        }
+    }
+
+    fn is_to_drill(&self, segment: &Segment) -> bool {
+        if segment.debit.is_empty() || !segment.gone.is_empty() || segment.times.untimed > 0 {
+            return true;
+        }
+        self.terms.clock(self.judged_at_ms).is_due(segment.unproven_min_ms.or(segment.times.min_ms))
+    }
+
+    /// The one verdict on all messages of a segment without rows, where it needs no reading.
+    fn bare(&self, key: SegmentKey, segment: &Segment) -> Option<MessageVerdict> {
+        let SegmentKey::Offsets { partition, .. } = key else { return None };
+        if !segment.credit.is_empty() || segment.debit.is_empty() || segment.times.untimed > 0 {
+            return None;
+        }
+        let clock = self.terms.clock(self.judged_at_ms);
+        let (first, last) = (segment.times.min_ms, segment.times.max_ms);
+        // Losses lie at offsets that the segment may hold; a row whose identity is damaged may be that of any message.
+        let may_be_explained = self.has_faults() || self.judged.is_loose();
+        if segment.stood_below >= segment.upto && !may_be_explained {
+            return Some(MessageVerdict::Withdrawn);
+        }
+        if !segment.gone.is_empty() || segment.stood_below > i64::MIN {
+            return None;
+        }
+        if !clock.is_due(first) {
+            return Some(MessageVerdict::Pending);
+        }
+        let straddles = |passed: i64| self.judged_at_ms.saturating_sub(passed) <= BARE_STRADDLE_MS;
+        if !clock.is_due(last) {
+            return straddles(first?.saturating_add(clock.settle_ms)).then_some(MessageVerdict::Pending);
+        }
+        if may_be_explained {
+            return None;
+        }
+        let moved_past = self.judged.paired_max(partition).is_some_and(|offset| offset > segment.offset_max);
+        if moved_past || clock.has_given_up(last) {
+            return Some(MessageVerdict::Missing);
+        }
+        if clock.has_given_up(first) {
+            return straddles(first?.saturating_add(clock.give_up_ms)).then_some(MessageVerdict::Overdue);
+        }
+        Some(MessageVerdict::Overdue)
+    }
+
+    fn has_faults(&self) -> bool {
+        self.live.values().any(|file| !file.faults.is_empty())
+    }
+}

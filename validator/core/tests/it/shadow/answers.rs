@@ -1,0 +1,214 @@
+//! What the simulated service reads: messages of the log, rows of files.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use fixtures_kit::story::{Content, Row};
+use validator_core::bag::Bag;
+use validator_core::digest::{Digest, IdentityHash};
+use validator_core::hole::{Hole, HoleReason};
+use validator_core::judge::{MessageEntry, MessageState, RowEntry, RowStanding};
+use validator_core::position::{FileIndex, MessageAt, PartitionIndex, RowAt};
+use validator_core::segment::SegmentKey;
+use validator_core::shadow::action::DrillAsk;
+use validator_core::shadow::event::{Consumed, Drilled, LanePart, SeenRow, SegmentPart, Undecodable};
+use validator_core::shadow::file::{FileBags, FileId};
+use validator_core::shadow::segment::Times;
+use validator_core::verdict::{ExcludedCause, UndecodableCause};
+
+use super::machine::{Bug, Machine};
+
+fn hash(parts: [u64; 4]) -> Digest {
+    let bytes: Vec<u8> = parts.iter().flat_map(|part| part.to_le_bytes()).collect();
+    Digest(*blake3::hash(&bytes).as_bytes())
+}
+
+fn row_digest(row: &Row) -> Digest {
+    hash([1, row.lane as u64, row.offset as u64, row.value])
+}
+
+fn identity(lane: usize, offset: i64) -> IdentityHash {
+    hash([2, lane as u64, offset as u64, 0]).identity()
+}
+
+fn rest(value: u64) -> Digest {
+    hash([3, value, 0, 0])
+}
+
+fn lane_index(lane: usize) -> PartitionIndex {
+    PartitionIndex(u32::try_from(lane).expect("few lanes"))
+}
+
+impl Machine<'_> {
+    /// The messages of a lane from its position to `to`, summed.
+    pub fn consumed(&self, lane: usize, to: i64) -> Consumed {
+        let from = self.positions()[lane];
+        Consumed { lanes: vec![self.lane_part(lane, from, from..to)] }
+    }
+
+    /// `read` is what is handed over as the messages from `from` on: the same unless the service is wrong.
+    pub fn lane_part(&self, lane: usize, from: i64, read: Range<i64>) -> LanePart {
+        let story = self.world.story;
+        let width = story.width as i64;
+        let mut parts: BTreeMap<SegmentKey, SegmentPart> = BTreeMap::new();
+        let (mut undecodable, mut excluded) = (Vec::new(), BTreeMap::new());
+        for message in self.messages(lane, &read) {
+            let segment =
+                SegmentKey::Offsets { partition: lane_index(lane), index: message.at.offset.div_euclid(width) };
+            let part = parts.entry(segment).or_insert(SegmentPart {
+                segment,
+                bag: Bag::EMPTY,
+                times: Times::default(),
+                offset_max: i64::MIN,
+                excluded: 0,
+                undecodable: 0,
+            });
+            match message.state {
+                MessageState::Judged => {
+                    part.bag.add(&self.debit_digest(&message));
+                    part.times.note(message.timestamp_ms);
+                    part.offset_max = message.at.offset;
+                }
+                MessageState::Excluded(cause) => {
+                    part.excluded += 1;
+                    *excluded.entry(cause).or_insert(0) += 1;
+                }
+                MessageState::Undecodable(cause) => {
+                    part.undecodable += 1;
+                    let (at, timestamp_ms) = (message.at, message.timestamp_ms);
+                    undecodable.push(Undecodable { at, cause, timestamp_ms, detail: String::new() });
+                }
+            }
+        }
+        let gaps = story.lanes[lane].gaps.iter().map(|gap| gap.from.max(read.start)..gap.to.min(read.end));
+        let gaps = gaps.filter(|gap| gap.start < gap.end).collect();
+        let (partition, to) = (lane_index(lane), from + (read.end - read.start));
+        LanePart { partition, from, to, parts: parts.into_values().collect(), gaps, undecodable, excluded }
+    }
+
+    /// An inexact message has a digest in its debit that no row has, and none as an entry.
+    fn debit_digest(&self, message: &MessageEntry) -> Digest {
+        message.digest.unwrap_or_else(|| hash([4, u64::from(message.at.partition.0), message.at.offset as u64, 0]))
+    }
+
+    fn messages(&self, lane: usize, range: &Range<i64>) -> Vec<MessageEntry> {
+        let messages = self.world.story.lanes[lane].messages.iter();
+        let inside = messages.filter(|message| range.contains(&message.offset));
+        let entry = |message: &fixtures_kit::story::Message| {
+            let (mut digest, mut of_rest) = (None, None);
+            let state = match message.content {
+                Content::Row(value) => {
+                    digest = Some(row_digest(&Row { lane, offset: message.offset, value }));
+                    of_rest = Some(rest(value));
+                    MessageState::Judged
+                }
+                Content::Inexact(_) => MessageState::Judged,
+                Content::Filtered => MessageState::Excluded(ExcludedCause::Filter),
+                Content::Tombstone => MessageState::Excluded(ExcludedCause::Tombstone),
+                Content::Undecodable => MessageState::Undecodable(UndecodableCause::BadPayload),
+            };
+            MessageEntry {
+                at: MessageAt { partition: lane_index(lane), offset: message.offset },
+                timestamp_ms: message.timestamp_ms,
+                identity: Some(identity(lane, message.offset)),
+                digest,
+                rest: of_rest,
+                state,
+                loss: None,
+                stood: false,
+            }
+        };
+        inside.map(entry).collect()
+    }
+
+    /// Where a row is booked, at the present positions; none: below a declared start.
+    fn segment_of(&self, row: &Row) -> Option<SegmentKey> {
+        let story = self.world.story;
+        let Some(lane) = story.lanes.get(row.lane) else { return Some(SegmentKey::Nowhere) };
+        if row.offset < 0 || row.offset >= self.positions()[row.lane] {
+            return Some(SegmentKey::Nowhere);
+        }
+        if lane.start.is_some_and(|start| row.offset < start) {
+            return None;
+        }
+        let index = row.offset.div_euclid(story.width as i64);
+        Some(SegmentKey::Offsets { partition: lane_index(row.lane), index })
+    }
+
+    pub fn bags_of(&self, number: usize) -> FileBags {
+        let mut bags: BTreeMap<SegmentKey, Bag> = BTreeMap::new();
+        let mut file = FileBags::default();
+        let positions = self.positions();
+        for row in &self.world.story.files[number].rows {
+            file.rows += 1;
+            match self.segment_of(row) {
+                Some(segment) => bags.entry(segment).or_default().add(&row_digest(row)),
+                None => file.out_of_scope += 1,
+            }
+            if positions.get(row.lane).is_some_and(|position| row.offset >= *position) {
+                let least = file.ahead.entry(lane_index(row.lane)).or_insert(row.offset);
+                *least = row.offset.min(*least);
+            }
+        }
+        file.bags = bags.into_iter().map(|(segment, bag)| (segment, bag, 0)).collect();
+        file
+    }
+
+    /// The answer to a drill.
+    pub fn drill(&self, ask: &DrillAsk) -> Drilled {
+        let mut found = Vec::new();
+        if let SegmentKey::Offsets { partition, index } = ask.segment {
+            let range = index * self.world.story.width as i64..(index + 1) * self.world.story.width as i64;
+            let asked = ask.messages.start.max(range.start)..ask.messages.end.min(range.end);
+            found = self.messages(partition.0 as usize, &asked);
+        }
+        let judged = found.iter().filter(|message| message.state == MessageState::Judged);
+        let debit = judged.map(|message| self.debit_digest(message)).collect::<Vec<_>>().iter().collect();
+        let files = ask.files.iter().map(|file| (*file, self.rows_of(*file, ask.segment)));
+        let gone = ask.gone.iter().map(|file| {
+            let number = self.of_story[file];
+            let is_there = !self.world.objects_gone.contains(&number) && self.bug != Bug::StoodForgotten;
+            (*file, is_there.then(|| self.rows_of(*file, ask.segment)))
+        });
+        let (segment, messages) = (ask.segment, ask.messages.clone());
+        Drilled { segment, messages, found, debit, files: files.collect(), gone: gone.collect(), lost_messages: false }
+    }
+
+    fn rows_of(&self, file: FileId, segment: SegmentKey) -> Vec<SeenRow> {
+        let entries = self.shadow.entries_of(file).unwrap_or(1);
+        let mut seen = Vec::new();
+        for (position, row) in (0..).zip(&self.world.story.files[self.of_story[&file]].rows) {
+            if self.segment_of(row) != Some(segment) {
+                continue;
+            }
+            let entry = RowEntry {
+                at: RowAt { file: FileIndex(file.0), position },
+                identity: identity(row.lane, row.offset),
+                digest: row_digest(row),
+                rest: rest(row.value),
+                standing: RowStanding::InScope,
+                hole: None,
+                late: false,
+            };
+            let partition = (row.lane < self.world.story.lanes.len()).then(|| lane_index(row.lane));
+            let one = SeenRow { entry, partition, offset: Some(row.offset) };
+            seen.extend(std::iter::repeat_n(one, entries as usize));
+        }
+        seen
+    }
+
+    /// Why offsets hold no message.
+    pub fn explained(&self, asked: &[(PartitionIndex, i64, i64)]) -> Vec<(PartitionIndex, Hole)> {
+        let mut holes = Vec::new();
+        for (partition, from, to) in asked {
+            for gap in &self.world.story.lanes[partition.0 as usize].gaps {
+                let (from, to) = (gap.from.max(*from), gap.to.min(*to));
+                let reason = if gap.aborted { HoleReason::Aborted } else { HoleReason::Control };
+                if from < to {
+                    holes.push((*partition, Hole { from, to, reason }));
+                }
+            }
+        }
+        holes
+    }
+}

@@ -1,0 +1,129 @@
+//! What the shadow says at rest, in the words of the truth.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fixtures_kit::story::{Content, StoryFinding, StoryTruth};
+use validator_core::judge::{Draft, MessageTally, RowTally};
+use validator_core::segment::SegmentKey;
+use validator_core::shadow::delta::{FindingChange, FindingPlace};
+use validator_core::shadow::file::FileId;
+use validator_core::verdict::{Cause, MessageVerdict, Verdict};
+
+use super::machine::Machine;
+
+/// What a finding is about: the message, or the rows of one that has none.
+type Place = (Option<(usize, i64)>, Vec<(usize, u64)>);
+
+impl Machine<'_> {
+    /// The truth of the moment.
+    pub fn truth(&self) -> StoryTruth {
+        let high_watermarks = self.shadow.lanes().iter().map(|lane| lane.high_watermark);
+        let ends: Vec<(i64, i64)> = self.positions().into_iter().zip(high_watermarks).collect();
+        StoryTruth::of(self.world.story, &ends, self.cursor(), &self.seen, self.shadow.judged_at_ms())
+    }
+
+    /// What the shadow says.
+    pub fn said(&self) -> StoryTruth {
+        let totals = self.shadow.totals();
+        let mut findings: BTreeMap<Place, StoryFinding> = BTreeMap::new();
+        let mut put = |finding: StoryFinding| {
+            let rows = if finding.message.is_some() { Vec::new() } else { finding.rows.clone() };
+            findings.insert((finding.message, rows), finding);
+        };
+        self.told().into_iter().for_each(&mut put);
+        self.of_runs().into_iter().for_each(&mut put);
+        for draft in self.shadow.findings().into_values() {
+            put(self.of_draft(draft));
+        }
+        let mut findings: Vec<StoryFinding> = findings.into_values().collect();
+        // A row alone may stand several times, once for each entry of its file.
+        findings.extend(self.repeated());
+        findings.sort();
+        let messages = totals.lanes.iter().map(|(_, tally)| words_of(tally)).collect();
+        StoryTruth { messages, rows: words_of_rows(&totals.rows), findings }
+    }
+
+    /// Undecodable messages: told when they came, and kept by the ledger.
+    fn told(&self) -> Vec<StoryFinding> {
+        let undecodable = |finding: &&FindingChange| finding.verdict == MessageVerdict::Undecodable.into();
+        let of_ledger = self.ledger.findings.values().filter(undecodable).filter_map(|finding| match &finding.place {
+            FindingPlace::Message { lane, offset } => Some(StoryFinding {
+                verdict: finding.verdict.as_str(),
+                cause: finding.cause.map(Cause::as_str),
+                message: Some((lane.0 as usize, *offset)),
+                rows: Vec::new(),
+            }),
+            _ => None,
+        });
+        of_ledger.collect()
+    }
+
+    /// What the ledger has open beside undecodable messages and the table: what the state says (I7).
+    pub fn check_ledger(&self) {
+        let is_told_once =
+            |verdict: Verdict| verdict == MessageVerdict::Undecodable.into() || matches!(verdict, Verdict::Table(_));
+        let open = self.ledger.findings.values().filter(|finding| !is_told_once(finding.verdict));
+        let open: BTreeSet<(FindingPlace, Verdict)> = open.map(|one| (one.place.clone(), one.verdict)).collect();
+        let said = self.shadow.findings().into_keys().filter(|(_, verdict)| !is_told_once(*verdict));
+        assert_eq!(open, said.collect(), "I7: open findings are those of the state");
+    }
+
+    fn of_runs(&self) -> Vec<StoryFinding> {
+        let mut findings = Vec::new();
+        for (segment, (verdict, cause, messages)) in self.shadow.runs() {
+            let SegmentKey::Offsets { partition, index } = segment else { continue };
+            let width = self.world.story.width as i64;
+            let (lane, position) = (partition.0 as usize, self.positions()[partition.0 as usize]);
+            let range = (index * width).max(self.world.story.lanes[lane].first())..((index + 1) * width).min(position);
+            let judged = self.world.story.lanes[lane].messages.iter().filter(|message| {
+                range.contains(&message.offset) && matches!(message.content, Content::Row(_) | Content::Inexact(_))
+            });
+            let before = findings.len();
+            findings.extend(judged.map(|message| StoryFinding {
+                verdict: verdict.as_str(),
+                cause: cause.map(Cause::as_str),
+                message: Some((lane, message.offset)),
+                rows: Vec::new(),
+            }));
+            assert_eq!((findings.len() - before) as u64, messages, "a run says how many messages it has");
+        }
+        findings
+    }
+
+    fn of_draft(&self, draft: &Draft) -> StoryFinding {
+        let corrupted = draft.verdict == Verdict::Message(MessageVerdict::Corrupted);
+        let mut rows: Vec<(usize, u64)> =
+            draft.rows.iter().map(|row| (self.of_story[&FileId(row.file.0)], row.position)).collect();
+        rows.sort_unstable();
+        StoryFinding {
+            verdict: draft.verdict.as_str(),
+            cause: draft.cause.filter(|_| !corrupted).map(Cause::as_str),
+            message: draft.message.map(|at| (at.partition.0 as usize, at.offset)),
+            rows,
+        }
+    }
+
+    fn repeated(&self) -> Vec<StoryFinding> {
+        let mut seen = BTreeSet::new();
+        let alone = self.shadow.drafts().iter().filter(|draft| draft.message.is_none());
+        alone.filter(|draft| !seen.insert(draft.rows[0])).map(|draft| self.of_draft(draft)).collect()
+    }
+}
+
+fn words_of(tally: &MessageTally) -> BTreeMap<&'static str, u64> {
+    let counts = MessageVerdict::ALL.iter().map(|verdict| (verdict.as_str(), tally.of(*verdict)));
+    counts.filter(|(_, count)| *count > 0).collect()
+}
+
+fn words_of_rows(rows: &RowTally) -> BTreeMap<&'static str, u64> {
+    let counts = [
+        ("intact", rows.intact),
+        ("corrupted", rows.corrupted),
+        ("copies", rows.copies),
+        ("phantom", rows.phantom),
+        ("unjudged", rows.unjudged),
+        ("unobservable", rows.unobservable),
+        ("out_of_scope", rows.out_of_scope),
+    ];
+    counts.into_iter().filter(|(_, count)| *count > 0).collect()
+}

@@ -1,0 +1,379 @@
+//! A service around the shadow, as small as can be: it plays a story, hands over messages, looks at the table, scans, drills
+//! and saves, and can be told to do one thing wrong.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use fixtures_kit::story::{Act, Story};
+use validator_core::position::{PartitionIndex, TopicPartition};
+use validator_core::segment::OffsetWidth;
+use validator_core::shadow::Shadow;
+use validator_core::shadow::event::{Drilled, Event, Look, NewLane, Refused, SnapshotFact, Step, Why};
+use validator_core::shadow::file::{FileBags, FileFacts, FileId};
+use validator_core::shadow::invariants;
+use validator_core::shadow::nets::Sign;
+use validator_core::shadow::terms::Terms;
+
+use super::saved::Ledger;
+
+/// What a wrong service does; the truth must notice each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bug {
+    None,
+    /// A removed file is not taken out of the sums.
+    NotSubtracted,
+    /// Looks are applied before the tap has passed their barrier.
+    BarrierIgnored,
+    /// A rewrite adds its files and removes none.
+    ReplaceAsAppend,
+    /// Files that are no longer live are not read for rows that stood.
+    StoodForgotten,
+    /// A crash keeps positions and loses the bags: a ledger without transactions.
+    PositionsWithoutBags,
+    /// After a restart messages are handed over once more, at the new position.
+    MergedAgain,
+}
+
+/// What the outside has at a moment.
+pub struct World<'a> {
+    pub story: &'a Story,
+    /// How much of the script has happened.
+    pub played: usize,
+    pub now_ms: i64,
+    pub clock_error_ms: i64,
+    pub outage_until_ms: i64,
+    /// By lane: last stable offset and high watermark.
+    pub ends: Vec<(i64, i64)>,
+    pub head: Option<usize>,
+    pub retained: BTreeSet<usize>,
+    /// Files whose objects are gone.
+    pub objects_gone: BTreeSet<usize>,
+}
+
+impl<'a> World<'a> {
+    pub fn new(story: &'a Story) -> Self {
+        let ends = story.lanes.iter().map(|lane| (lane.first(), lane.first())).collect();
+        Self {
+            story,
+            played: 0,
+            now_ms: 0,
+            clock_error_ms: 0,
+            outage_until_ms: 0,
+            ends,
+            head: None,
+            retained: BTreeSet::new(),
+            objects_gone: BTreeSet::new(),
+        }
+    }
+
+    pub fn is_over(&self) -> bool {
+        self.played == self.story.script.len()
+    }
+
+    /// What the follower's clock says.
+    pub fn clock_ms(&self) -> i64 {
+        self.now_ms + self.clock_error_ms
+    }
+
+    pub fn play(&mut self) {
+        let Some((at_ms, act)) = self.story.script.get(self.played) else { return };
+        self.played += 1;
+        self.now_ms = *at_ms;
+        match act {
+            Act::Produce { lane, to } => {
+                let (stable, high_watermark) = self.ends[*lane];
+                self.ends[*lane] = (stable.max(*to), high_watermark.max(*to));
+            }
+            Act::Open { lane, high_watermark } => {
+                let first = self.story.lanes[*lane].first();
+                self.ends[*lane].1 = self.ends[*lane].1.max(*high_watermark).max(first);
+            }
+            Act::Head(snapshot) => {
+                if self.head.is_some_and(|head| self.table(head) != self.table(*snapshot)) {
+                    self.retained.clear();
+                }
+                self.head = Some(*snapshot);
+                self.retained.insert(*snapshot);
+            }
+            Act::Expire { keep } => {
+                self.retained = keep.iter().copied().collect();
+                let kept: BTreeSet<usize> =
+                    keep.iter().flat_map(|one| &self.story.snapshots[*one].live).map(|(file, _)| *file).collect();
+                let newest = self.story.snapshots[..=keep.iter().copied().max().unwrap_or(0)].iter();
+                let written = newest.flat_map(|one| &one.live).map(|(file, _)| *file);
+                self.objects_gone.extend(written.filter(|file| !kept.contains(file)));
+            }
+            Act::Outage { until_ms } => self.outage_until_ms = *until_ms,
+            Act::ClockStep { by_ms } => self.clock_error_ms += by_ms,
+        }
+    }
+
+    fn table(&self, snapshot: usize) -> u32 {
+        self.story.snapshots[snapshot].table
+    }
+
+    /// The steps from the follower's last snapshot to the head.
+    pub fn line(&self, cursor: Option<usize>) -> VecDeque<(usize, Why)> {
+        let Some(head) = self.head else { return VecDeque::new() };
+        let mut line = self.story.ancestry(head);
+        line.reverse();
+        let retained: Vec<usize> = line.iter().copied().filter(|one| self.retained.contains(one)).collect();
+        let after = |from: usize| retained.iter().copied().filter(move |one| *one > from).map(|one| (one, Why::Next));
+        let first = |why: Why| {
+            let oldest = retained.first().copied().unwrap_or(head);
+            let mut steps = VecDeque::from([(oldest, why)]);
+            steps.extend(after(oldest));
+            steps
+        };
+        let Some(cursor) = cursor else { return first(Why::Next) };
+        if self.table(cursor) != self.table(head) {
+            return first(Why::Recreated);
+        }
+        let last_common = line.iter().copied().filter(|one| self.story.ancestry(cursor).contains(one)).max();
+        match last_common {
+            Some(common) if common == cursor => {
+                let mut steps: VecDeque<(usize, Why)> = after(cursor).collect();
+                if let Some((first, why)) = steps.front_mut()
+                    && self.story.snapshots[*first].parent != Some(cursor)
+                {
+                    *why = Why::Jumped;
+                }
+                steps
+            }
+            Some(common) if self.retained.contains(&common) => {
+                let mut steps = VecDeque::from([(common, Why::RolledBack)]);
+                steps.extend(after(common));
+                steps
+            }
+            _ => first(Why::RolledBack),
+        }
+    }
+}
+
+/// A look that is not applied yet.
+pub struct PendingLook {
+    pub at_ms: i64,
+    pub barrier: Vec<(PartitionIndex, i64, i64)>,
+    pub steps: VecDeque<(usize, Why)>,
+}
+
+/// See the module.
+pub struct Machine<'a> {
+    pub world: World<'a>,
+    pub shadow: Shadow,
+    pub bodies: BTreeMap<FileId, FileBags>,
+    /// Which file of the story.
+    pub of_story: BTreeMap<FileId, usize>,
+    /// Snapshots that were made the live set.
+    pub seen: BTreeSet<usize>,
+    pub look: Option<PendingLook>,
+    pub inflight: Vec<Drilled>,
+    pub ledger: Ledger,
+    /// Whether a removed file could no longer be asked for what stood in it.
+    pub lost_sight: bool,
+    pub bug: Bug,
+    /// What happened, for people.
+    pub log: Vec<String>,
+}
+
+pub fn terms(story: &Story) -> Terms {
+    Terms {
+        pipeline: "story".to_owned(),
+        settle_ms: story.settle_ms,
+        give_up_ms: story.give_up_ms,
+        width: OffsetWidth::new(story.width).expect("a power of two"),
+        whole_topic: story.whole_topic,
+    }
+}
+
+impl<'a> Machine<'a> {
+    pub fn new(story: &'a Story, bug: Bug) -> Self {
+        let mut machine = Self {
+            world: World::new(story),
+            shadow: Shadow::new(terms(story)),
+            bodies: BTreeMap::new(),
+            of_story: BTreeMap::new(),
+            seen: BTreeSet::new(),
+            look: None,
+            inflight: Vec::new(),
+            ledger: Ledger::default(),
+            lost_sight: false,
+            bug,
+            log: Vec::new(),
+        };
+        let lanes = (0..).zip(&story.lanes).map(|(partition, lane)| NewLane {
+            tp: TopicPartition { topic: "story".to_owned(), partition },
+            start: lane.first(),
+            declared: lane.start.is_some(),
+            log_start: lane.log_start,
+            high_watermark: lane.first(),
+        });
+        machine.must(Event::Partitions(lanes.collect()));
+        machine.save();
+        machine
+    }
+
+    /// Applies an event, with the pages that it needs, and checks the laws.
+    pub fn apply(&mut self, event: Event) -> Result<(), Refused> {
+        loop {
+            let missing = self.shadow.pages_of(&event);
+            if missing.is_empty() {
+                break;
+            }
+            let pages = missing.into_iter().map(|key| (key, self.ledger.page(&key))).collect();
+            self.shadow.admit(pages);
+        }
+        // Other events are never refused here, and a copy of everything is slow.
+        let before = matches!(event, Event::Drilled(_)).then(|| self.shadow.clone());
+        let done = self.shadow.apply(event);
+        if done.is_err() {
+            assert!(before.is_none_or(|before| before == self.shadow), "a refused event changed something");
+        }
+        if let Err(broken) = invariants::check(&self.shadow) {
+            panic!("{broken}");
+        }
+        // Bodies of a service that does not subtract are not the sums of its segments.
+        if self.bug == Bug::None
+            && let Err(broken) = invariants::check_credit(&self.shadow, &self.bodies)
+        {
+            panic!("{broken}");
+        }
+        done
+    }
+
+    fn must(&mut self, event: Event) {
+        self.apply(event).expect("nothing stands against it");
+    }
+
+    pub fn positions(&self) -> Vec<i64> {
+        self.shadow.lanes().iter().map(|lane| lane.position).collect()
+    }
+
+    pub fn cursor(&self) -> Option<usize> {
+        self.shadow.line().cursor.as_ref().map(|cursor| usize::try_from(cursor.id).expect("a number of a snapshot"))
+    }
+
+    /// Loads the metadata, then asks for the ends of the log.
+    pub fn begin_look(&mut self) {
+        if self.look.is_some() || self.world.now_ms < self.world.outage_until_ms {
+            return;
+        }
+        let steps = self.world.line(self.cursor());
+        let ends = (0..).map(PartitionIndex).zip(&self.world.ends);
+        let barrier = ends.map(|(partition, (stable, high_watermark))| (partition, *stable, *high_watermark)).collect();
+        self.look = Some(PendingLook { at_ms: self.world.clock_ms(), barrier, steps });
+    }
+
+    /// Goes on with the look: scans one file, or applies one step. False: there is nothing to do, or the tap is behind.
+    pub fn go_on(&mut self) -> bool {
+        let Some(pending) = &self.look else { return false };
+        let positions = self.positions();
+        let behind = |(partition, barrier, _): &(PartitionIndex, i64, i64)| positions[partition.0 as usize] < *barrier;
+        let ignored = self.bug == Bug::BarrierIgnored;
+        if !ignored && pending.barrier.iter().any(behind) {
+            return false;
+        }
+        let (at_ms, mut barrier, next) = (pending.at_ms, pending.barrier.clone(), pending.steps.front().copied());
+        let is_last = pending.steps.len() <= 1;
+        if ignored {
+            barrier.clear();
+        }
+        // What the table was before the look began says nothing about the instant of the look.
+        let at_ms = if is_last { at_ms } else { self.shadow.judged_at_ms() };
+        let step = next.map(|(snapshot, why)| self.step(snapshot, why));
+        let look = Look { at_ms, barrier, step };
+        let difference = self.shadow.difference(&look);
+        if let Some(path) = difference.unscanned.first() {
+            self.scan_or_swap(path.clone(), &look);
+            return true;
+        }
+        self.apply_look(look);
+        if let Some((snapshot, _)) = next {
+            self.seen.insert(snapshot);
+        }
+        let pending = self.look.as_mut().expect("it was there");
+        pending.steps.pop_front();
+        if is_last {
+            self.look = None;
+        }
+        true
+    }
+
+    fn apply_look(&mut self, look: Look) {
+        let difference = self.shadow.difference(&look);
+        let mut nets = self.shadow.nets();
+        for (file, entries) in difference.added {
+            nets.add(file, &self.bodies[&file], entries, Sign::Added);
+        }
+        for (file, entries) in difference.removed {
+            let stays = look.step.as_ref().is_none_or(|step| {
+                let path = &self.world.story.files[self.of_story[&file]].path;
+                step.live.iter().any(|facts| facts.path == *path)
+            });
+            // A row that stood before its message was known: whether that was seen is a matter of chance.
+            let positions = self.positions();
+            let mut ahead = self.bodies[&file].ahead.iter();
+            self.lost_sight |= !stays && ahead.any(|(lane, offset)| *offset < positions[lane.0 as usize]);
+            let nothing = FileBags::default();
+            let body = if self.bug == Bug::NotSubtracted { &nothing } else { &self.bodies[&file] };
+            nets.add(file, body, entries, Sign::Removed);
+        }
+        self.log.push(format!("look {look:?}"));
+        self.must(Event::Looked(look, nets));
+    }
+
+    /// A file is scanned; if it is live and was read again already, it first takes its own place.
+    fn scan_or_swap(&mut self, path: String, look: &Look) {
+        let swap = Look { at_ms: self.shadow.judged_at_ms(), barrier: Vec::new(), step: None };
+        let has_swaps = !self.shadow.difference(&swap).added.is_empty();
+        let is_live = self.shadow.is_live(&path);
+        if is_live && has_swaps && look.step.is_some() {
+            self.apply_look(swap);
+            return;
+        }
+        let of_step = look.step.as_ref().and_then(|step| step.live.iter().find(|facts| facts.path == path));
+        let facts = of_step.or_else(|| self.shadow.facts(&path)).expect("a path of the step, or a live one").clone();
+        self.scan(facts);
+    }
+
+    pub fn scan(&mut self, facts: FileFacts) {
+        let number =
+            self.world.story.files.iter().position(|file| file.path == facts.path).expect("a file of the story");
+        let bags = self.bags_of(number);
+        self.log.push(format!("scan {}", facts.path));
+        let scanned = validator_core::shadow::event::Scanned { facts, bags: bags.clone(), faults: Vec::new() };
+        self.must(Event::Scanned(scanned));
+        let id = self.shadow.last_file();
+        self.bodies.insert(id, bags);
+        self.of_story.insert(id, number);
+    }
+
+    fn step(&self, number: usize, why: Why) -> Step {
+        let snapshot = &self.world.story.snapshots[number];
+        let mut files = snapshot.live.clone();
+        let last = self.cursor().filter(|_| snapshot.operation == "replace" && why == Why::Next);
+        if let (Bug::ReplaceAsAppend, Some(last)) = (self.bug, last) {
+            let old = self.world.story.snapshots[last].live.iter();
+            files.extend(old.filter(|(file, _)| !snapshot.live.iter().any(|(one, _)| one == file)));
+        }
+        let live = files.into_iter().map(|(file, entries)| FileFacts {
+            path: self.world.story.files[file].path.clone(),
+            size: file as u64,
+            entries,
+            sequence: Some(1),
+            added_by: number as i64,
+            commit_ms: Some(snapshot.commit_ms),
+            is_replace: snapshot.operation == "replace",
+            deletes: [0; 16],
+            spec_id: 0,
+        });
+        let snapshot = SnapshotFact {
+            id: number as i64,
+            parent: snapshot.parent.map(|parent| parent as i64),
+            sequence: number as i64,
+            commit_ms: snapshot.commit_ms,
+            operation: snapshot.operation.to_owned(),
+        };
+        let uuid = self.world.story.snapshots[number].table.to_string();
+        Step { snapshot, uuid, why, live: live.collect() }
+    }
+}

@@ -1,0 +1,130 @@
+//! The shadow in thousands of small worlds that move in time: messages come, sinks fail, tables are rewritten, the process
+//! dies. At rest it must say what is true, in whatever order things happened.
+//!
+//! `cargo xtask stories --seeds 17` replays one; `SEEDS=17` or `SEEDS=0..2000` does the same for the test.
+
+mod answers;
+mod compare;
+mod machine;
+mod saved;
+mod schedule;
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use fixtures_kit::story::{Story, StoryTruth};
+
+use machine::Bug;
+use schedule::{Ended, run};
+
+/// The stories of a run: `SEEDS`, one or half-open; else the first 300.
+fn seeds() -> Range<u64> {
+    let Ok(text) = std::env::var("SEEDS") else { return 0..300 };
+    let number = |text: &str| text.trim().parse::<u64>().expect("SEEDS is N or N..M");
+    match text.split_once("..") {
+        Some((from, to)) => number(from)..number(to),
+        None => number(&text)..number(&text) + 1,
+    }
+}
+
+/// The end of a run; else why it has none.
+fn ended(story: &Story, schedule: u64, bug: Bug) -> Result<Ended, String> {
+    catch_unwind(AssertUnwindSafe(|| run(story, schedule, bug))).map_err(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
+    })
+}
+
+fn difference(ended: &Ended) -> String {
+    let (said, truth) = (&ended.said, &ended.truth);
+    let not_in = |one: &StoryTruth, other: &StoryTruth| -> Vec<String> {
+        let missing = one.findings.iter().filter(|finding| !other.findings.contains(finding));
+        missing.map(|finding| format!("\n    {finding:?}")).collect()
+    };
+    format!(
+        "counts said {:?} {:?}\n       true {:?} {:?}\n  said and not true:{}\n  true and not said:{}",
+        said.messages,
+        said.rows,
+        truth.messages,
+        truth.rows,
+        not_in(said, truth).concat(),
+        not_in(truth, said).concat()
+    )
+}
+
+/// What came up in the runs: a simulation in which nothing happens proves nothing.
+#[derive(Debug, Default)]
+struct Seen {
+    runs: usize,
+    events: usize,
+    crashes: usize,
+    /// Runs in which removed files could not be asked any more.
+    lost_sight: usize,
+    messages: BTreeMap<&'static str, u64>,
+    rows: BTreeMap<&'static str, u64>,
+}
+
+impl Seen {
+    fn note(&mut self, ended: &Ended) {
+        self.runs += 1;
+        self.events += ended.events;
+        self.crashes += ended.crashes;
+        self.lost_sight += usize::from(ended.lost_sight);
+        for (word, count) in ended.truth.messages.iter().flatten() {
+            *self.messages.entry(word).or_default() += count;
+        }
+        for (word, count) in &ended.truth.rows {
+            *self.rows.entry(word).or_default() += count;
+        }
+    }
+}
+
+#[test]
+fn stories_end_with_the_truth_in_any_order() {
+    let seeds = seeds();
+    let single = seeds.end - seeds.start == 1;
+    let (mut failed, mut seen) = (Vec::new(), Seen::default());
+    for seed in seeds.clone() {
+        let story = Story::generate(seed);
+        for schedule in [seed, seed + 1_000_000] {
+            let (why, log) = match ended(&story, schedule, Bug::None) {
+                Ok(ended) => {
+                    seen.note(&ended);
+                    if ended.said == ended.truth {
+                        continue;
+                    }
+                    (difference(&ended), ended.log.join("\n"))
+                }
+                Err(why) => (why, String::new()),
+            };
+            failed.push(seed);
+            if single || failed.len() <= 12 {
+                let shown = if single { format!("{}\n{log}\n", story.text()) } else { String::new() };
+                eprintln!("{shown}seed {seed}, schedule {schedule}: {why}\nreplay: cargo xtask stories --seeds {seed}");
+            }
+        }
+    }
+    eprintln!("stories {seeds:?}: {seen:?}");
+    assert!(failed.is_empty(), "{} runs failed, seeds {failed:?}", failed.len());
+}
+
+/// A simulation that no wrong service fails proves nothing.
+#[test]
+fn every_wrong_service_is_noticed() {
+    let bugs = [
+        Bug::NotSubtracted,
+        Bug::BarrierIgnored,
+        Bug::ReplaceAsAppend,
+        Bug::StoodForgotten,
+        Bug::PositionsWithoutBags,
+        Bug::MergedAgain,
+    ];
+    for bug in bugs {
+        let noticed = (0..150).any(|seed| {
+            let ended = ended(&Story::generate(seed), seed, bug);
+            ended.is_err() || ended.is_ok_and(|ended| ended.said != ended.truth)
+        });
+        assert!(noticed, "{bug:?} ends all stories with the truth");
+    }
+}
