@@ -61,7 +61,7 @@ pub(crate) type Index = HashMap<Slot, Held>;
 /// Three bags of row hashes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Books {
-    /// Of all rows of resident tables.
+    /// Of all rows but the findings.
     pub(crate) resident: Bag,
     /// Of those that a restart reads, so that a restart proves that it has them all.
     pub(crate) open: Bag,
@@ -80,11 +80,7 @@ impl Books {
 
     fn change(&mut self, table: &Table, held: Held, change: impl Fn(&mut Bag, &Digest)) {
         let digest = Digest(held.hash);
-        if !table.resident {
-            change(&mut self.findings, &digest);
-            return;
-        }
-        change(&mut self.resident, &digest);
+        change(if table.resident { &mut self.resident } else { &mut self.findings }, &digest);
         if held.open {
             change(&mut self.open, &digest);
         }

@@ -1,7 +1,7 @@
 //! A checkpoint made ready: rows to write and to remove, each with its hash before and after.
 //!
-//! Contract: what a delta says of a row must fit what is there: a finding is opened when it is not open, changed and
-//! resolved when it is.
+//! Contract: what a delta says of a row must fit what is there: a finding is changed and
+//! resolved when it is open. One that is opened while it is open happened once more.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -178,13 +178,16 @@ impl<'a> Preparing<'a> {
         pipeline: i64,
         findings: &[FindingChange],
     ) -> Result<(), LedgerError> {
-        let keys = findings.iter().map(|finding| vec![Value::from(finding.id.as_str())]).collect::<Vec<_>>();
+        // Of one that is told twice the last word holds.
+        let last = findings.iter().map(|finding| (finding.id.as_str(), finding)).collect::<BTreeMap<_, _>>();
+        let keys = last.keys().map(|id| vec![Value::from(*id)]).collect::<Vec<_>>();
         let there = fetched(store, &self.key, &schema::FINDINGS, pipeline, &keys).await?;
-        for (finding, key) in findings.iter().zip(&keys) {
+        for (finding, key) in last.values().zip(&keys) {
             let before = there.get(&slot(&schema::FINDINGS, key));
             let values = finding_values(finding, before.map(|row| row.values.as_slice()))?;
-            let before = before.map(|row| Held { hash: row.hash, open: false });
-            self.put_over(Put { table: &schema::FINDINGS, values, open: false }, before)?;
+            let open = values[STATE].text()? == OPEN;
+            let before = before.map(held_finding).transpose()?;
+            self.put_over(Put { table: &schema::FINDINGS, values, open }, before)?;
         }
         Ok(())
     }
@@ -204,11 +207,15 @@ impl<'a> Preparing<'a> {
             };
             let mut values = before.values.clone();
             values[EVIDENCE] = body.as_slice().into();
-            let before = Held { hash: before.hash, open: false };
-            self.put_over(Put { table: &schema::FINDINGS, values, open: false }, Some(before))?;
+            let before = held_finding(before)?;
+            self.put_over(Put { table: &schema::FINDINGS, values, open: before.open }, Some(before))?;
         }
         Ok(())
     }
+}
+
+fn held_finding(row: &Standing) -> Result<Held, LedgerError> {
+    Ok(Held { hash: row.hash, open: row.values[STATE].text()? == OPEN })
 }
 
 /// The row of a finding after a change.
@@ -257,7 +264,6 @@ fn group(values: &[Value]) -> [u8; GROUP_BYTES] {
 
 fn fits(change: Change, open: bool, what: impl FnOnce() -> String) -> Result<(), LedgerError> {
     match (change, open) {
-        (Change::Opened, true) => Err(contradiction(format!("{} is opened and is open", what()))),
         (Change::Changed | Change::Resolved, false) => {
             Err(contradiction(format!("{} is changed or resolved and is not open", what())))
         }

@@ -10,7 +10,7 @@ use crate::error::LedgerError;
 use crate::pipeline::PipelineRow;
 use crate::prepared::{checked, hashed_kinds};
 use crate::rows;
-use crate::schema::{FILES, LANES, PAGES, RESIDUES, RUNS, TABLES, Table};
+use crate::schema::{FILES, FINDINGS, LANES, PAGES, RESIDUES, RUNS, TABLES, Table};
 use crate::store::Store;
 use crate::value::{Kind, Value};
 
@@ -57,6 +57,7 @@ pub(crate) async fn restored(store: &mut Store, key: &Key, row: &PipelineRow) ->
         pages: open.all(&PAGES, rows::page_back).await?,
         files: open.all(&FILES, rows::file_back).await?,
         residues: open.all(&RESIDUES, rows::residue_back).await?,
+        findings: open.all(&FINDINGS, rows::finding_back).await?,
         runs: open.all(&RUNS, rows::run_back).await?,
         totals: row.totals.clone(),
     };
@@ -90,9 +91,11 @@ impl Opened<'_> {
             .each(&sql, &[&row.pipeline.into()], &hashed_kinds(table), |found| {
                 let standing = checked(key, table, found)?;
                 let held = Held { hash: standing.hash, open: true };
-                match index.insert(slot(table, &standing.values[..table.keys]), held) {
-                    Some(before) if before.hash == held.hash => {}
-                    _ => return Err(LedgerError::damaged(format!("a row of {} is there in two ways", table.name))),
+                if table.resident {
+                    match index.insert(slot(table, &standing.values[..table.keys]), held) {
+                        Some(before) if before.hash == held.hash => {}
+                        _ => return Err(LedgerError::damaged(format!("a row of {} is there in two ways", table.name))),
+                    }
                 }
                 // Counted as one of all already.
                 let mut counted = Books::default();

@@ -1,9 +1,10 @@
 //! Rows of the core's delta as values of the tables, and back.
 
+use validator_core::finding::FindingId;
 use validator_core::position::{PartitionIndex, TopicPartition};
 use validator_core::segment::SegmentKey;
 use validator_core::shadow::delta::{
-    Change, FileChange, FileStanding, FindingPlace, LaneRow, PageRow, ResidueRow, RunChange,
+    Change, FileChange, FileStanding, FindingChange, FindingPlace, LaneRow, PageRow, ResidueRow, RunChange,
 };
 use validator_core::shadow::file::{FileId, PathHash};
 use validator_core::shadow::page::PageKey;
@@ -192,6 +193,26 @@ pub(crate) fn place(place: &FindingPlace) -> Result<[Value; 4], LedgerError> {
             [lane, i64::try_from(*position).map_err(|_| what())?.into(), i64::from(file.0).into(), path]
         }
         FindingPlace::Table { path } => [lane, at, file, path.as_str().into()],
+    })
+}
+
+/// Open findings only.
+pub(crate) fn finding_back(values: &[Value]) -> Result<FindingChange, LedgerError> {
+    let verdict = verdict_back(&values[1])?;
+    let place = match (values[3].int_or_none(), values[5].int_or_none()) {
+        (Some(_), None) => FindingPlace::Message { lane: PartitionIndex(small(&values[3])?), offset: values[4].int()? },
+        (None, Some(_)) => FindingPlace::Row { file: FileId(small(&values[5])?), position: small_count(&values[4])? },
+        _ => FindingPlace::Table { path: values[6].text()?.to_owned() },
+    };
+    let id = FindingId::from_digits(values[0].text()?);
+    Ok(FindingChange {
+        id: id.ok_or_else(|| LedgerError::damaged("a finding has no id"))?,
+        verdict,
+        cause: cause_back(verdict, &values[2])?,
+        place,
+        change: if values[10].int()? == values[11].int()? { Change::Opened } else { Change::Changed },
+        at_ms: values[11].int()?,
+        facts: values[13].blob()?.to_vec(),
     })
 }
 

@@ -106,7 +106,7 @@ pub(crate) static RUNS: Table = Table {
     resident: true,
 };
 
-/// There may be millions: they are read one by one, by whoever asks.
+/// There may be millions: a restart reads the open ones, the others are read by whoever asks.
 pub(crate) static FINDINGS: Table = Table {
     tag: 7,
     name: "findings",
@@ -128,7 +128,7 @@ pub(crate) static FINDINGS: Table = Table {
         or_none(blob("evidence")),
     ],
     keys: 1,
-    open: None,
+    open: Some("state = 'open'"),
     resident: false,
 };
 

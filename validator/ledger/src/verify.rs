@@ -10,7 +10,7 @@ use crate::prepared::{checked, hashed_kinds};
 use crate::read::{ReadLedger, row_of};
 use crate::restore::{LINK_COLUMNS, LINK_KINDS};
 use crate::rows::OPEN;
-use crate::schema::{FILES, LANES, PAGES, RESIDUES, RUNS, TABLES, Table};
+use crate::schema::{FILES, FINDINGS, LANES, PAGES, RESIDUES, RUNS, TABLES, Table};
 use crate::store::Store;
 use crate::value::Value;
 
@@ -84,7 +84,7 @@ fn is_open(table: &Table, values: &[Value]) -> Result<bool, LedgerError> {
         tag if tag == LANES.tag || tag == RESIDUES.tag => true,
         tag if tag == PAGES.tag => values[3].int()? == 1,
         tag if tag == FILES.tag => values[3].int()? < 2,
-        tag if tag == RUNS.tag => values[7].text()? == OPEN,
+        tag if tag == RUNS.tag || tag == FINDINGS.tag => values[7].text()? == OPEN,
         _ => false,
     })
 }

@@ -15,8 +15,8 @@ use validator_core::shadow::file::{FileId, PathHash};
 use validator_core::shadow::page::PageKey;
 use validator_core::verdict::{Cause, MessageVerdict, Verdict};
 
-/// The table `findings` without its hash: whether it is open, how often it opened.
-pub(super) type Findings = BTreeMap<u64, (bool, u64)>;
+/// Each finding as it last changed, and when it opened.
+pub(super) type Findings = BTreeMap<u64, (i64, FindingChange)>;
 
 /// Everything that was written so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -61,6 +61,7 @@ impl Model {
                 .cloned()
                 .collect(),
             residues: self.residues.values().cloned().collect(),
+            findings: self.open_findings(),
             runs: self
                 .runs
                 .values()
@@ -72,6 +73,19 @@ impl Model {
                 .collect(),
             totals: self.totals.clone(),
         }
+    }
+
+    /// By id, as the ledger has them.
+    fn open_findings(&self) -> Vec<FindingChange> {
+        let open = self.findings.values().filter(|(_, finding)| finding.change != Change::Resolved);
+        let mut open = open
+            .map(|(opened_ms, finding)| {
+                let change = if *opened_ms == finding.at_ms { Change::Opened } else { Change::Changed };
+                FindingChange { change, ..finding.clone() }
+            })
+            .collect::<Vec<_>>();
+        open.sort_by(|one, other| one.id.cmp(&other.id));
+        open
     }
 
     /// Some delta that can follow, and the model after it.
@@ -169,11 +183,12 @@ impl Model {
         }
         if rng.random_bool(0.6) {
             let number = rng.random_range(0..6_u64);
-            let (open, times) = self.findings.get(&number).copied().unwrap_or_default();
-            let change = change(rng, open);
-            let after = (change != Change::Resolved, times + u64::from(change == Change::Opened));
-            self.findings.insert(number, after);
-            delta.findings.push(finding(number, change, at_ms));
+            let before = self.findings.get(&number).filter(|(_, finding)| finding.change != Change::Resolved);
+            let change = change(rng, before.is_some());
+            let opened_ms = before.map_or(at_ms, |(opened_ms, _)| *opened_ms);
+            let finding = FindingChange { facts: bytes(rng), ..finding(number, change, at_ms) };
+            self.findings.insert(number, (opened_ms, finding.clone()));
+            delta.findings.push(finding);
         }
     }
 }
