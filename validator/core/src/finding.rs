@@ -122,6 +122,12 @@ impl FindingId {
         Self::of_parts(&[pipeline, verdict.as_str(), cause.map_or("", Cause::as_str), path])
     }
 
+    /// The id of its digits; none where they are no id.
+    pub fn from_digits(digits: &str) -> Option<Self> {
+        let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        (digits.len() == 64 && digits.bytes().all(is_digit)).then(|| Self(digits.to_owned()))
+    }
+
     /// The hexadecimal digits.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -1,0 +1,181 @@
+//! A book: one pipeline of a ledger, opened for writing.
+//!
+//! Contract: opening takes the pipeline over; a book that was open before is fenced and can write no more.
+
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
+use validator_core::shadow::delta::{PageRow, Saved};
+use validator_core::shadow::file::FileId;
+use validator_core::shadow::page::PageKey;
+
+use crate::books::{Index, Key, slot};
+use crate::checkpoint::Pending;
+use crate::error::LedgerError;
+use crate::ledger::{self, Ledger};
+use crate::lock::FileLock;
+use crate::pipeline::{self, PipelineIs, PipelineRow};
+use crate::prepared::{Standing, fetched};
+use crate::restore::restored;
+use crate::rows;
+use crate::schema::{FILE_BODIES, PAGES, Table};
+use crate::store::Store;
+use crate::value::{Kind, Value};
+
+/// A pipeline, opened for writing.
+pub struct Book {
+    pub(crate) store: Arc<Mutex<Store>>,
+    pub(crate) name: String,
+    pub(crate) key: Key,
+    pub(crate) row: PipelineRow,
+    pub(crate) index: Index,
+    /// A checkpoint whose commit nobody has confirmed.
+    pub(crate) pending: Option<Pending>,
+    /// The last checkpoint that was found committed after its caller was told of an error.
+    pub(crate) confirmed: Option<u64>,
+    /// Held as long as this can write.
+    pub(crate) _lock: Option<Arc<FileLock>>,
+}
+
+impl Ledger {
+    /// Takes a pipeline over, and gives what its last checkpoint saved; a name that is not in the ledger is a new one.
+    ///
+    /// # Errors
+    /// When the name stands for another pipeline, or what is there is not what was written.
+    pub async fn book(&self, is: &PipelineIs) -> Result<(Book, Saved), LedgerError> {
+        let mut store = self.store.lock().await;
+        store.begin().await?;
+        match taken(&mut store, is).await {
+            Ok((row, index, saved)) => {
+                store.commit().await?;
+                let store = Arc::clone(&self.store);
+                let book = Book {
+                    store,
+                    name: is.name.clone(),
+                    key: is.key(),
+                    row,
+                    index,
+                    pending: None,
+                    confirmed: None,
+                    _lock: self.lock.clone(),
+                };
+                Ok((book, saved))
+            }
+            Err(error) => {
+                store.rollback().await;
+                Err(error)
+            }
+        }
+    }
+}
+
+async fn taken(store: &mut Store, is: &PipelineIs) -> Result<(PipelineRow, Index, Saved), LedgerError> {
+    let key = is.key();
+    let (head, all) = ledger::pipelines(store).await?;
+    let known = all.iter().find(|(row, _)| row.name().is_ok_and(|name| name == is.name));
+    let mut row = match known {
+        Some((row, seal)) => {
+            row.same_as(is)?;
+            if row.seal(&key) != *seal {
+                return Err(LedgerError::damaged(format!("the row of pipeline {} is not what was written", is.name)));
+            }
+            row.clone()
+        }
+        None => {
+            let number = all.iter().map(|(row, _)| row.pipeline).max().unwrap_or(0) + 1;
+            let row = PipelineRow::new(number, is);
+            let mut values = row.values();
+            values.push((&row.seal(&key)).into());
+            let places = (1..=values.len()).map(|at| format!("${at}")).collect::<Vec<_>>().join(", ");
+            let sql = format!("INSERT INTO pipelines ({}, seal) VALUES ({places})", pipeline::COLUMNS);
+            store.write(&sql, &values.iter().collect::<Vec<_>>()).await?;
+            let names = all.iter().map(|(row, _)| row.name()).collect::<Result<Vec<_>, _>>()?;
+            let names = names.into_iter().chain([is.name.as_str()]);
+            let roll = pipeline::roll(names, head.format, &head.made_by, head.made_ms);
+            store.write("UPDATE ledger SET roll = $1", &[&(&roll).into()]).await?;
+            row
+        }
+    };
+    let (index, saved) = restored(store, &key, &row).await?;
+    let before = row.fence;
+    row.fence += 1;
+    let values: [Value; 4] = [row.pipeline.into(), before.into(), row.fence.into(), (&row.seal(&key)).into()];
+    let sql = "UPDATE pipelines SET fence = $3, seal = $4 WHERE pipeline = $1 AND fence = $2";
+    match store.write(sql, &values.iter().collect::<Vec<_>>()).await? {
+        1 => Ok((row, index, saved)),
+        _ => Err(LedgerError::Fenced { name: is.name.clone() }),
+    }
+}
+
+impl Book {
+    /// The number of the last checkpoint.
+    pub fn checkpoint_number(&self) -> u64 {
+        self.row.checkpoint.unsigned_abs()
+    }
+
+    /// Pages by key; none: never written.
+    ///
+    /// # Errors
+    /// When a page is not what was written, or the book is fenced.
+    pub async fn pages(&mut self, keys: &[PageKey]) -> Result<Vec<(PageKey, Option<PageRow>)>, LedgerError> {
+        let wanted = keys.iter().map(|key| rows::page_key(*key).to_vec()).collect();
+        let found = self.some(&PAGES, wanted).await?;
+        let page = |standing: Option<Standing>| standing.map(|row| rows::page_back(&row.values)).transpose();
+        keys.iter().zip(found).map(|(key, standing)| Ok((*key, page(standing)?))).collect()
+    }
+
+    /// The bags of files, packed; none: no such file.
+    ///
+    /// # Errors
+    /// When one is not what was written, or the book is fenced.
+    pub async fn file_bags(&mut self, files: &[FileId]) -> Result<Vec<(FileId, Option<Vec<u8>>)>, LedgerError> {
+        let wanted = files.iter().map(|file| vec![i64::from(file.0).into()]).collect();
+        let found = self.some(&FILE_BODIES, wanted).await?;
+        let body = |row: Option<Standing>| row.map(|row| row.values[1].blob().map(<[u8]>::to_vec)).transpose();
+        files.iter().zip(found).map(|(file, row)| Ok((*file, body(row)?))).collect()
+    }
+
+    /// Rows by key, in the order of the keys. The index says which are there, and what they hash to.
+    async fn some(&mut self, table: &Table, keys: Vec<Vec<Value>>) -> Result<Vec<Option<Standing>>, LedgerError> {
+        let there = |key: &Vec<Value>| self.index.contains_key(&slot(table, key));
+        let known = keys.iter().filter(|key| there(key)).cloned().collect::<Vec<_>>();
+        let mut found = if known.is_empty() {
+            std::collections::BTreeMap::new()
+        } else {
+            let mut store = self.store.lock().await;
+            store.begin().await?;
+            let found = async {
+                standing(&mut store, &self.row, &self.name).await?;
+                fetched(&mut store, &self.key, table, self.row.pipeline, &known).await
+            };
+            let found = found.await;
+            store.rollback().await;
+            found?
+        };
+        let mut all = Vec::with_capacity(keys.len());
+        for key in &keys {
+            let slot = slot(table, key);
+            let row = found.remove(&slot);
+            // A key that is asked for twice is found once; the second finds nothing and is refused.
+            if row.as_ref().map(|row| row.hash) != self.index.get(&slot).map(|held| held.hash) {
+                let what = format!("a row of {} is not there, or is an older one", table.name);
+                return Err(LedgerError::damaged(what));
+            }
+            all.push(row);
+        }
+        Ok(all)
+    }
+}
+
+/// Checkpoint and head as they stand, where the fence is still ours. The row stays locked in PostgreSQL.
+pub(crate) async fn standing(store: &mut Store, row: &PipelineRow, name: &str) -> Result<(i64, [u8; 32]), LedgerError> {
+    let kinds = [Kind::Int, Kind::Int, Kind::Blob];
+    let lock = store.for_update();
+    let sql = format!("SELECT fence, checkpoint, head FROM pipelines WHERE pipeline = $1{lock}");
+    let rows = store.rows(&sql, &[&row.pipeline.into()], &kinds).await?;
+    match rows.as_slice() {
+        [now] if now[0].int()? == row.fence => Ok((now[1].int()?, now[2].array()?)),
+        [_] => Err(LedgerError::Fenced { name: name.to_owned() }),
+        _ => Err(LedgerError::damaged(format!("the row of pipeline {name} is not there"))),
+    }
+}

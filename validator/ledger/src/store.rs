@@ -1,0 +1,232 @@
+//! One connection to either database: statements with values in, rows of values out.
+//!
+//! Contract: a transaction that was begun and not ended, because an error or a dropped future came between, is rolled
+//! back before the next one begins.
+
+use futures::TryStreamExt;
+use sqlx::query::Query;
+use sqlx::{Connection, Database, Encode, Executor, IntoArguments, PgConnection, SqliteConnection, Type};
+
+use crate::address::Address;
+use crate::error::LedgerError;
+use crate::value::{Kind, Value, decoded};
+
+/// A connection.
+pub(crate) enum Connected {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
+/// A connection that is made again when it was lost.
+pub(crate) struct Store {
+    address: Address,
+    connected: Option<Connected>,
+    in_transaction: bool,
+    writes: bool,
+    /// Statements that are left before the connection breaks.
+    #[cfg(test)]
+    pub(crate) fuse: Option<u32>,
+    /// The next commit is done, and its answer is lost with the connection.
+    #[cfg(test)]
+    pub(crate) deaf_at_commit: bool,
+}
+
+impl Store {
+    pub(crate) fn new(address: Address, connected: Connected, writes: bool) -> Self {
+        Self {
+            address,
+            connected: Some(connected),
+            in_transaction: false,
+            writes,
+            #[cfg(test)]
+            fuse: None,
+            #[cfg(test)]
+            deaf_at_commit: false,
+        }
+    }
+
+    pub(crate) fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// What locks the rows of a SELECT until the transaction ends; SQLite has one writer anyhow.
+    pub(crate) fn for_update(&self) -> &'static str {
+        match self.address {
+            Address::Sqlite(_) => "",
+            Address::Postgres(_) => " FOR UPDATE",
+        }
+    }
+
+    /// Begins; what an earlier transaction left is rolled back, a lost connection is made again.
+    pub(crate) async fn begin(&mut self) -> Result<(), LedgerError> {
+        if self.in_transaction {
+            self.rollback().await;
+        }
+        let connected = match &self.connected {
+            Some(connected) => connected,
+            None => self.connected.insert(self.address.connect(self.writes).await?),
+        };
+        let begin = match (connected, self.writes) {
+            (Connected::Sqlite(_), true) => "BEGIN IMMEDIATE",
+            (Connected::Sqlite(_), false) => "BEGIN",
+            (Connected::Postgres(_), true) => "BEGIN",
+            (Connected::Postgres(_), false) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        };
+        self.in_transaction = true;
+        self.statement(begin).await
+    }
+
+    pub(crate) async fn commit(&mut self) -> Result<(), LedgerError> {
+        self.statement("COMMIT").await?;
+        self.in_transaction = false;
+        #[cfg(test)]
+        if std::mem::take(&mut self.deaf_at_commit) {
+            self.connected = None;
+            return Err(LedgerError::Unreachable { source: sqlx::Error::WorkerCrashed });
+        }
+        Ok(())
+    }
+
+    /// A connection on which even this fails is of no more use.
+    pub(crate) async fn rollback(&mut self) {
+        let done = match &mut self.connected {
+            // SQLite ends a transaction by itself where it must; it says so by refusing this.
+            Some(Connected::Sqlite(connection)) => {
+                let _ = connection.execute("ROLLBACK").await;
+                connection.ping().await.is_ok()
+            }
+            Some(Connected::Postgres(connection)) => connection.execute("ROLLBACK").await.is_ok(),
+            None => false,
+        };
+        if !done {
+            self.connected = None;
+        }
+        self.in_transaction = false;
+    }
+
+    /// A statement without values.
+    pub(crate) async fn statement(&mut self, sql: &str) -> Result<(), LedgerError> {
+        let done = match self.live()? {
+            Connected::Sqlite(connection) => connection.execute(sql).await.map(|_| ()),
+            Connected::Postgres(connection) => connection.execute(sql).await.map(|_| ()),
+        };
+        self.noted(done)
+    }
+
+    /// A statement that writes; how many rows it touched.
+    pub(crate) async fn write(&mut self, sql: &str, values: &[&Value]) -> Result<u64, LedgerError> {
+        let done = match self.live()? {
+            Connected::Sqlite(connection) => {
+                bound(sqlx::query(sql), values).execute(connection).await.map(|done| done.rows_affected())
+            }
+            Connected::Postgres(connection) => {
+                bound(sqlx::query(sql), values).execute(connection).await.map(|done| done.rows_affected())
+            }
+        };
+        self.noted(done)
+    }
+
+    /// All rows of a statement that reads.
+    pub(crate) async fn rows(
+        &mut self,
+        sql: &str,
+        values: &[&Value],
+        kinds: &[Kind],
+    ) -> Result<Vec<Vec<Value>>, LedgerError> {
+        let mut rows = Vec::new();
+        self.each(sql, values, kinds, |row| {
+            rows.push(row);
+            Ok(())
+        })
+        .await?;
+        Ok(rows)
+    }
+
+    /// Each row of a statement that reads, one at a time.
+    pub(crate) async fn each(
+        &mut self,
+        sql: &str,
+        values: &[&Value],
+        kinds: &[Kind],
+        mut take: impl FnMut(Vec<Value>) -> Result<(), LedgerError>,
+    ) -> Result<(), LedgerError> {
+        let done = match self.live()? {
+            Connected::Sqlite(connection) => {
+                let mut rows = bound(sqlx::query(sql), values).fetch(connection);
+                loop {
+                    match rows.try_next().await {
+                        Ok(Some(row)) => take(decoded(&row, kinds)?)?,
+                        Ok(None) => break Ok(()),
+                        Err(error) => break Err(error),
+                    }
+                }
+            }
+            Connected::Postgres(connection) => {
+                let mut rows = bound(sqlx::query(sql), values).fetch(connection);
+                loop {
+                    match rows.try_next().await {
+                        Ok(Some(row)) => take(decoded(&row, kinds)?)?,
+                        Ok(None) => break Ok(()),
+                        Err(error) => break Err(error),
+                    }
+                }
+            }
+        };
+        self.noted(done)
+    }
+
+    fn live(&mut self) -> Result<&mut Connected, LedgerError> {
+        #[cfg(test)]
+        if let Some(left) = &mut self.fuse {
+            if *left == 0 {
+                // As if the process had gone: the connection is dropped in the middle of its transaction.
+                self.fuse = None;
+                self.connected = None;
+                self.in_transaction = false;
+            } else {
+                *left -= 1;
+            }
+        }
+        let lost = || LedgerError::Unreachable { source: sqlx::Error::WorkerCrashed };
+        self.connected.as_mut().ok_or_else(lost)
+    }
+
+    /// A connection that broke is dropped: the next transaction makes a new one.
+    fn noted<T>(&mut self, done: Result<T, sqlx::Error>) -> Result<T, LedgerError> {
+        done.map_err(|error| {
+            let error = LedgerError::from(error);
+            if matches!(error, LedgerError::Unreachable { .. }) {
+                self.connected = None;
+                self.in_transaction = false;
+            }
+            error
+        })
+    }
+
+    /// Ends the connection in an orderly way, so that SQLite folds its WAL into the file.
+    pub(crate) async fn close(mut self) -> Result<(), LedgerError> {
+        match self.connected.take() {
+            Some(Connected::Sqlite(connection)) => connection.close().await?,
+            Some(Connected::Postgres(connection)) => connection.close().await?,
+            None => {}
+        }
+        Ok(())
+    }
+}
+
+fn bound<'q, D: Database>(
+    query: Query<'q, D, <D as Database>::Arguments<'q>>,
+    values: &[&'q Value],
+) -> Query<'q, D, <D as Database>::Arguments<'q>>
+where
+    Option<i64>: Encode<'q, D> + Type<D>,
+    Option<&'q str>: Encode<'q, D> + Type<D>,
+    Option<&'q [u8]>: Encode<'q, D> + Type<D>,
+    <D as Database>::Arguments<'q>: IntoArguments<'q, D>,
+{
+    values.iter().fold(query, |query, value| match value {
+        Value::Int(value) => query.bind(*value),
+        Value::Text(value) => query.bind(value.as_deref()),
+        Value::Blob(value) => query.bind(value.as_deref()),
+    })
+}
