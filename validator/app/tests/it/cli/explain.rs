@@ -49,7 +49,11 @@ fn a_contract_is_explained_as_sql() {
     // It is SQL: `validator sql` takes it.
     folder.edit("validator.toml", "[catalogs.lake]", "[service]\npipelines = [\"pipe*.toml\"]\n\n[catalogs.lake]");
     let select = ran.stdout.split("\n\n").nth(1).expect("the mapping comes second");
-    let rows = run_arguments(folder.path(), &["sql", "--format", "csv", &format!("{select}\nORDER BY 2, 3")], &[]);
+    let rows = run_arguments(
+        folder.path(),
+        &["sql", "--unmasked", "--format", "csv", &format!("{select}\nORDER BY 2, 3")],
+        &[],
+    );
     assert_snapshot!(rows.all(), @"
     exit 0
     --- stdout
