@@ -4,6 +4,7 @@
 //! back before the next one begins.
 
 use futures::TryStreamExt;
+use futures::stream::BoxStream;
 use sqlx::query::Query;
 use sqlx::{Connection, Database, Encode, Executor, IntoArguments, PgConnection, SqliteConnection, Type};
 
@@ -152,24 +153,10 @@ impl Store {
     ) -> Result<(), LedgerError> {
         let done = match self.live()? {
             Connected::Sqlite(connection) => {
-                let mut rows = bound(sqlx::query(sql), values).fetch(connection);
-                loop {
-                    match rows.try_next().await {
-                        Ok(Some(row)) => take(decoded(&row, kinds)?)?,
-                        Ok(None) => break Ok(()),
-                        Err(error) => break Err(error),
-                    }
-                }
+                drained(bound(sqlx::query(sql), values).fetch(connection), |row| take(decoded(row, kinds)?)).await?
             }
             Connected::Postgres(connection) => {
-                let mut rows = bound(sqlx::query(sql), values).fetch(connection);
-                loop {
-                    match rows.try_next().await {
-                        Ok(Some(row)) => take(decoded(&row, kinds)?)?,
-                        Ok(None) => break Ok(()),
-                        Err(error) => break Err(error),
-                    }
-                }
+                drained(bound(sqlx::query(sql), values).fetch(connection), |row| take(decoded(row, kinds)?)).await?
             }
         };
         self.noted(done)
@@ -211,6 +198,20 @@ impl Store {
             None => {}
         }
         Ok(())
+    }
+}
+
+/// Takes the rows of a statement one at a time: what the database says of it, unless a row is refused.
+async fn drained<R>(
+    mut rows: BoxStream<'_, sqlx::Result<R>>,
+    mut take: impl FnMut(&R) -> Result<(), LedgerError>,
+) -> Result<sqlx::Result<()>, LedgerError> {
+    loop {
+        match rows.try_next().await {
+            Ok(Some(row)) => take(&row)?,
+            Ok(None) => return Ok(Ok(())),
+            Err(error) => return Ok(Err(error)),
+        }
     }
 }
 
