@@ -22,6 +22,7 @@ mod exact_cast;
 pub mod explain;
 pub mod expr;
 mod findings;
+pub mod follow;
 pub mod found;
 mod groups;
 pub mod identity;

@@ -5,6 +5,7 @@
 
 mod client;
 mod explain;
+mod lanes;
 mod native;
 mod open;
 mod policy;
@@ -22,6 +23,7 @@ use validator_core::hole::Hole;
 use validator_core::position::PartitionIndex;
 
 use self::client::{Ahead, Clients, Isolation};
+pub use self::lanes::{Begin, LaneToOpen};
 use crate::bounds::Bounds;
 use crate::{Message, PartitionRange, ReadEnd, Tap, TapError, Wanted, limits};
 
