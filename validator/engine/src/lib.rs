@@ -31,6 +31,7 @@ mod key_names;
 mod late;
 mod leaves;
 mod limits;
+pub mod live;
 mod lookup;
 mod losses;
 mod map_fault;
