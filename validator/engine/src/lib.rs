@@ -32,6 +32,7 @@ mod key_names;
 mod late;
 mod leaves;
 mod limits;
+pub mod live;
 mod lookup;
 mod losses;
 mod map_fault;
