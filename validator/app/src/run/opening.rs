@@ -20,6 +20,7 @@ use validator_ledger::{Book, Ledger};
 use validator_table::{CatalogConfig, ManifestCache, Pinned, SnapshotSelector, Storage, Table, TableName};
 use validator_tap::{Begin, Bounds, KafkaTap, LaneToOpen, Tap};
 
+use super::notes::Notes;
 use super::state::pipeline_is;
 use crate::config::{Pipeline, Service, join};
 use crate::decoders::Decoders;
@@ -55,6 +56,8 @@ pub struct Opened {
     pub book: Book,
     /// Its state.
     pub shadow: Shadow,
+    /// What a report says beside.
+    pub notes: Notes,
 }
 
 /// Opens a pipeline where its book left it.
@@ -84,7 +87,8 @@ pub async fn opened(pipeline: &Pipeline, service: &Service, ledger: &Ledger) -> 
     let catalog = catalog.config.clone();
     let mut live = Live { catalog, storage, table, cache, run, is_at_line: false };
     live.go_to_line(&shadow).await;
-    Ok(Opened { live, book, shadow })
+    let notes = Notes::from_text(shadow.notes()).map_err(damaged)?;
+    Ok(Opened { live, book, shadow, notes })
 }
 
 impl Live {

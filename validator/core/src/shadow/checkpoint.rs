@@ -71,7 +71,7 @@ impl Shadow {
             .map(|segment| ResidueRow { segment: *segment, body: self.residues.get(segment).map(Residue::to_bytes) });
         let lanes = (0..).map(PartitionIndex).zip(&self.lanes);
         let (line, last_file, judged_at_ms) = (self.line.clone(), self.last_file, self.judged_at_ms);
-        let state = State { line, last_file, judged_at_ms, cannot_look: self.cannot_look };
+        let state = State { line, last_file, judged_at_ms, cannot_look: self.cannot_look, notes: self.notes.clone() };
         Delta {
             checkpoint: self.checkpoint + 1,
             judged_at_ms: self.judged_at_ms,
@@ -229,9 +229,9 @@ impl Shadow {
         if saved.checkpoint == 0 {
             return Ok(shadow);
         }
-        let State { line, last_file, judged_at_ms, cannot_look } = State::from_bytes(&saved.state)?;
+        let State { line, last_file, judged_at_ms, cannot_look, notes } = State::from_bytes(&saved.state)?;
         shadow.cannot_look = cannot_look;
-        (shadow.line, shadow.last_file, shadow.judged_at_ms) = (line, last_file, judged_at_ms);
+        (shadow.line, shadow.last_file, shadow.judged_at_ms, shadow.notes) = (line, last_file, judged_at_ms, notes);
         shadow.checkpoint = saved.checkpoint;
         for row in saved.lanes {
             shadow.lanes.push(Lane::from_bytes(row.tp, &row.body)?);

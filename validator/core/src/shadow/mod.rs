@@ -74,6 +74,8 @@ pub struct Shadow {
     /// Findings that follow from one event and not from the state, until the ledger has them.
     news: Vec<News>,
     unsaved: Unsaved,
+    /// What the service keeps beside the state.
+    notes: String,
 }
 
 /// Where the shadow is in the table's history.
@@ -133,6 +135,7 @@ impl Shadow {
             checkpoint: 0,
             news: Vec::new(),
             unsaved: Unsaved::default(),
+            notes: String::new(),
         }
     }
 

@@ -18,6 +18,16 @@ impl Shadow {
         &self.terms
     }
 
+    /// What the service keeps beside the state.
+    pub fn notes(&self) -> &str {
+        &self.notes
+    }
+
+    /// Keeps words of the service beside the state: they are in the next checkpoint.
+    pub fn set_notes(&mut self, notes: String) {
+        self.notes = notes;
+    }
+
     /// The number of the last checkpoint that the ledger has.
     pub fn checkpoint(&self) -> u64 {
         self.checkpoint

@@ -22,6 +22,7 @@ pub(super) struct State {
     pub last_file: u32,
     pub judged_at_ms: i64,
     pub cannot_look: Option<NoLook>,
+    pub notes: String,
 }
 
 impl State {
@@ -36,6 +37,7 @@ impl State {
         to.number(u64::from(self.last_file));
         to.signed(self.judged_at_ms);
         write_no_look(&mut to, self.cannot_look);
+        to.text(&self.notes);
         to.seal()
     }
 
@@ -45,7 +47,8 @@ impl State {
             let cursor = if from.flag()? { Some(read_snapshot(from)?) } else { None };
             let line = Line { uuid: has_uuid.then_some(uuid), cursor };
             let (last_file, judged_at_ms) = (from.small()?, from.signed()?);
-            Some(Self { line, last_file, judged_at_ms, cannot_look: read_no_look(from)? })
+            let cannot_look = read_no_look(from)?;
+            Some(Self { line, last_file, judged_at_ms, cannot_look, notes: from.text()? })
         })
     }
 }
