@@ -68,6 +68,8 @@ mod slip_bucket;
 pub mod slips;
 mod spill;
 mod stretches;
+mod summing;
+mod sums;
 pub mod suspect;
 mod swaps;
 mod telling;

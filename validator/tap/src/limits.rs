@@ -125,3 +125,12 @@ pub const FOLLOW_LOST: Duration = Duration::from_secs(30);
 
 /// Time for brokers to say where partitions begin and end: asked again and again, so that an answer is either there or given up.
 pub const ENDS_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Time after a look that failed, or that missed a topic, until the next one.
+pub const FOLLOW_LOOK_AGAIN: Duration = Duration::from_secs(2);
+
+/// Time that a topic must be unknown to the brokers before it counts as deleted: one that has just come back may not know all.
+pub const FOLLOW_GONE: Duration = Duration::from_secs(6);
+
+/// Looks that wait for a followed read: one, since a later one says more.
+pub const FOLLOW_LOOKS: usize = 1;

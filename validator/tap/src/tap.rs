@@ -1,5 +1,6 @@
 //! What every source of messages offers: its partitions with their ranges, reading, and the reasons of holes.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
@@ -108,6 +109,11 @@ pub trait Tap: Send + Sync + fmt::Debug {
     /// As [`Tap::ends`].
     fn grown(&self) -> Result<Vec<TopicPartition>, TapError> {
         Ok(Vec::new())
+    }
+
+    /// The ids of its topics, as far as brokers have told any: a topic that is made again has another one.
+    fn topic_ids(&self) -> BTreeMap<String, String> {
+        BTreeMap::new()
     }
 
     /// Names the reason of each gap that a complete read left; neighbouring offsets of one reason come as one hole.
