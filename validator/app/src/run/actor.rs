@@ -164,7 +164,9 @@ impl Actor {
         match following {
             Following::Batch(batch) => {
                 self.notes.add(&batch.notes);
-                self.idle.moved();
+                if !batch.consumed.lanes.is_empty() {
+                    self.idle.moved();
+                }
                 let applied = self.apply(Event::Consumed(batch.consumed)).await?;
                 applied.map_err(|refused| contradiction(&refused))
             }

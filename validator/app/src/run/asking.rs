@@ -74,14 +74,7 @@ impl Actor {
                 Action::Time { .. } => {}
             }
         }
-        let mut messages = 0;
-        let fits = |ask: &DrillAsk| {
-            messages += ask.messages.end - ask.messages.start;
-            messages <= DRILL_MESSAGES
-        };
-        let first: Vec<DrillAsk> = drills.iter().take(1).cloned().collect();
-        let more: Vec<DrillAsk> = drills.into_iter().take(DRILL_SEGMENTS).take_while({ let mut fits = fits; move |ask| fits(ask) }).collect();
-        let asks = if more.is_empty() { first } else { more };
+        let asks = first_round(drills);
         if asks.is_empty() { Ok(()) } else { self.drill(asks).await }
     }
 
@@ -178,6 +171,18 @@ impl Actor {
         self.is_urgent |= self.unsaved_since.is_some();
         Ok(())
     }
+}
+
+/// As many of them as one round may read, at least one.
+fn first_round(mut drills: Vec<DrillAsk>) -> Vec<DrillAsk> {
+    let mut messages = 0;
+    let mut fits = |ask: &DrillAsk| {
+        messages += ask.messages.end - ask.messages.start;
+        messages <= DRILL_MESSAGES
+    };
+    let many = drills.iter().take_while(|ask| fits(ask)).count();
+    drills.truncate(many.clamp(1, DRILL_SEGMENTS));
+    drills
 }
 
 fn cannot_look(error: &LookError) -> CannotLook {

@@ -26,11 +26,6 @@ impl Jobs {
         self.0.spawn(job);
     }
 
-    /// Whether none is under way.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// The next answer.
     ///
     /// # Errors

@@ -38,3 +38,6 @@ pub const STOP_MOST: Duration = Duration::from_secs(8);
 
 /// Pipelines that fail by an assertion of our own are opened again so often.
 pub const PANICS_MAX: u32 = 3;
+
+/// How often the files are looked at for changes.
+pub const FILES_EVERY: Duration = Duration::from_secs(5);

@@ -167,7 +167,7 @@ impl Actor {
         match unseen {
             Unseen::Table(error) => {
                 tracing::warn!(pipeline = self.name, "the table cannot be looked at: {}", chain(error));
-                self.cannot_look(error.cannot_look()).await
+                self.cannot_look(CannotLook::Catalog).await
             }
             Unseen::Brokers(error) => {
                 tracing::warn!(pipeline = self.name, "the brokers cannot be asked: {}", chain(error));
@@ -254,6 +254,9 @@ impl Actor {
         }
         self.is_urgent |= self.unsaved_since.is_some();
         self.asking.due();
+        if is_last {
+            self.idle.looked();
+        }
         Ok(if is_last { Looking::Resting } else { Looking::Going(plan) })
     }
 

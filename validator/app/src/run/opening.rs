@@ -169,11 +169,15 @@ fn restored(
         })
         .collect();
     let is_whole = |start: i64, log_start: i64| log_start == 0 && start <= 0;
-    let whole_topic = known.iter().all(|lane| is_whole(lane.start, lane.log_start))
-        && new.iter().all(|lane| is_whole(lane.start, lane.log_start));
-    let mut shadow = Shadow::restore(terms(pipeline, contract, whole_topic)?, saved).map_err(damaged)?;
+    let known_whole = known.iter().all(|lane| is_whole(lane.start, lane.log_start));
+    let whole_topic = known_whole && new.iter().all(|lane| is_whole(lane.start, lane.log_start));
+    let mut shadow = Shadow::restore(terms(pipeline, contract, known_whole)?, saved).map_err(damaged)?;
     if !new.is_empty() {
-        shadow.apply(Event::Partitions(new)).expect("partitions are never refused");
+        shadow.apply(Event::Partitions(new)).map_err(|refused| Failure::Following(refused.to_string()))?;
+    }
+    let terms = terms(pipeline, contract, whole_topic)?;
+    if *shadow.terms() != terms {
+        shadow.set_terms(terms);
     }
     Ok(shadow)
 }

@@ -71,7 +71,14 @@ impl Shadow {
             .map(|segment| ResidueRow { segment: *segment, body: self.residues.get(segment).map(Residue::to_bytes) });
         let lanes = (0..).map(PartitionIndex).zip(&self.lanes);
         let (line, last_file, judged_at_ms) = (self.line.clone(), self.last_file, self.judged_at_ms);
-        let state = State { line, last_file, judged_at_ms, cannot_look: self.cannot_look, notes: self.notes.clone() };
+        let state = State {
+            line,
+            last_file,
+            judged_at_ms,
+            cannot_look: self.cannot_look,
+            notes: self.notes.clone(),
+            judged_by_ms: (self.terms.settle_ms, self.terms.give_up_ms),
+        };
         Delta {
             checkpoint: self.checkpoint + 1,
             judged_at_ms: self.judged_at_ms,
@@ -220,7 +227,7 @@ impl Shadow {
         changes
     }
 
-    /// Goes on from a checkpoint.
+    /// Goes on from a checkpoint. Settle and give-up are those that it was judged by, until [`Shadow::set_terms`] says others.
     ///
     /// # Errors
     /// What was saved is damaged, or contradicts itself.
@@ -229,7 +236,8 @@ impl Shadow {
         if saved.checkpoint == 0 {
             return Ok(shadow);
         }
-        let State { line, last_file, judged_at_ms, cannot_look, notes } = State::from_bytes(&saved.state)?;
+        let State { line, last_file, judged_at_ms, cannot_look, notes, judged_by_ms } = State::from_bytes(&saved.state)?;
+        (shadow.terms.settle_ms, shadow.terms.give_up_ms) = judged_by_ms;
         shadow.cannot_look = cannot_look;
         (shadow.line, shadow.last_file, shadow.judged_at_ms, shadow.notes) = (line, last_file, judged_at_ms, notes);
         shadow.checkpoint = saved.checkpoint;

@@ -28,6 +28,12 @@ impl Shadow {
         self.notes = notes;
     }
 
+    /// Goes on by other terms: settle, give-up, or whether every partition is followed from its first message.
+    pub fn set_terms(&mut self, terms: Terms) {
+        self.terms = terms;
+        self.judge();
+    }
+
     /// The number of the last checkpoint that the ledger has.
     pub fn checkpoint(&self) -> u64 {
         self.checkpoint

@@ -23,6 +23,8 @@ pub(super) struct State {
     pub judged_at_ms: i64,
     pub cannot_look: Option<NoLook>,
     pub notes: String,
+    /// Settle and give-up that the last checkpoint was judged by, milliseconds.
+    pub judged_by_ms: (i64, i64),
 }
 
 impl State {
@@ -38,6 +40,8 @@ impl State {
         to.signed(self.judged_at_ms);
         write_no_look(&mut to, self.cannot_look);
         to.text(&self.notes);
+        to.signed(self.judged_by_ms.0);
+        to.signed(self.judged_by_ms.1);
         to.seal()
     }
 
@@ -48,7 +52,8 @@ impl State {
             let line = Line { uuid: has_uuid.then_some(uuid), cursor };
             let (last_file, judged_at_ms) = (from.small()?, from.signed()?);
             let cannot_look = read_no_look(from)?;
-            Some(Self { line, last_file, judged_at_ms, cannot_look, notes: from.text()? })
+            let (notes, settle_ms, give_up_ms) = (from.text()?, from.signed()?, from.signed()?);
+            Some(Self { line, last_file, judged_at_ms, cannot_look, notes, judged_by_ms: (settle_ms, give_up_ms) })
         })
     }
 }
