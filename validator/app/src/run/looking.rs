@@ -189,7 +189,8 @@ impl Actor {
             Ok(Some((step, pinned))) => {
                 let live = pinned.facts();
                 let Some(run) = self.live.run.repinned(Arc::new(pinned)) else {
-                    return Err(Failure::SchemaChanged);
+                    self.reopen = Some("the schema of the table has changed");
+                    return Ok(());
                 };
                 plan.target = Some(Target { step, run, live, is_last: plan.steps.is_empty() });
             }

@@ -196,8 +196,8 @@ async fn followed(
     loop {
         let failure = match once(&pipeline, service, ledger, until, stop.clone()).await {
             Ok(End::Stopped | End::Idle) => return Ok(()),
-            Err(Failure::SchemaChanged) => {
-                tracing::info!(pipeline = name, "the schema of the table has changed: it is opened anew");
+            Ok(End::Reopen(why)) => {
+                tracing::info!(pipeline = name, "opened anew: {why}");
                 continue;
             }
             Err(failure) => failure,
