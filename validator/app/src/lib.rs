@@ -37,8 +37,10 @@ use tracing_subscriber::EnvFilter;
 
 pub use answer::Answer;
 pub use failure::Failure;
+pub use ledger::Reported;
 pub use reconcile::{Request, judge, prepare};
 pub use render::Progress;
+pub use run::{Outside, follow};
 
 use cli::Command;
 use terminal::Terminal;

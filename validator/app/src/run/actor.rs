@@ -29,6 +29,7 @@ use super::limits::{CHECKPOINT_EVERY_MAX, CHECKPOINT_EVERY_MIN, GROWN_EVERY};
 use super::looking::Looking;
 use super::notes::Notes;
 use super::opening::{Live, Opened};
+use super::outside::Outside;
 use super::reading::{Read, Reader};
 use crate::config::Pipeline;
 use crate::failure::Failure;
@@ -53,6 +54,7 @@ pub struct Actor {
     /// A checkpoint is wanted as soon as one may be written.
     pub(super) is_urgent: bool,
     pub(super) idle: Idle,
+    pub(super) outside: Outside,
     pub(super) stop: CancellationToken,
     /// Why it is to be opened anew.
     pub(super) reopen: Option<&'static str>,
@@ -79,7 +81,7 @@ enum Heard {
 
 impl Actor {
     /// Of an opened pipeline.
-    pub fn new(pipeline: &Pipeline, poll: Duration, opened: Opened, idle: Idle, stop: CancellationToken) -> Self {
+    pub fn new(pipeline: &Pipeline, poll: Duration, opened: Opened, idle: Idle, (outside, stop): (Outside, CancellationToken)) -> Self {
         let Opened { live, book, shadow, notes } = opened;
         let now = Instant::now();
         Self {
@@ -98,6 +100,7 @@ impl Actor {
             unsaved_since: None,
             is_urgent: true,
             idle,
+            outside,
             stop,
             reopen: None,
             next_grown: now + GROWN_EVERY,
@@ -235,7 +238,7 @@ impl Actor {
 
     /// The catalog, the store or a broker could not be asked.
     pub(super) async fn cannot_look(&mut self, what: CannotLook) -> Result<(), Failure> {
-        self.must(Event::NotLooked { at_ms: now_ms(), what }).await
+        self.must(Event::NotLooked { at_ms: self.outside.now_ms(), what }).await
     }
 
     fn look_for_partitions(&mut self) {
@@ -256,11 +259,6 @@ impl Actor {
             false => since.elapsed() >= CHECKPOINT_EVERY_MAX,
         })
     }
-}
-
-/// The wall clock.
-pub(super) fn now_ms() -> i64 {
-    chrono::Utc::now().timestamp_millis()
 }
 
 /// What the shadow refuses of what it cannot refuse: a fault of our own, after which the book is opened anew.

@@ -18,7 +18,7 @@ use validator_engine::reconcile::Run;
 use validator_table::{Pinned, Reloaded, SnapshotSelector, StepPlan, TableError};
 use validator_tap::TapError;
 
-use super::actor::{Actor, contradiction, now_ms};
+use super::actor::{Actor, contradiction};
 use super::jobs::Done;
 use crate::failure::Failure;
 
@@ -113,8 +113,9 @@ impl Actor {
         let (table, catalog, storage) =
             (self.live.table.clone(), self.live.catalog.clone(), self.live.storage.clone());
         let tap = Arc::clone(&self.live.run.messages.tap);
+        let outside = self.outside.clone();
         self.jobs.begin(async move {
-            let at_ms = now_ms();
+            let at_ms = outside.now_ms();
             let found = async {
                 let reloaded = table.reload(&catalog, &storage).await.map_err(Unseen::Table)?;
                 let ends = tokio::task::spawn_blocking(move || tap.ends()).await;
