@@ -27,6 +27,7 @@ mod state_codec;
 mod step;
 pub mod tally;
 pub mod terms;
+pub mod told;
 mod verdicts;
 
 use std::collections::BTreeMap;
