@@ -30,6 +30,7 @@ mod state_codec;
 mod step;
 mod tally;
 pub mod terms;
+pub mod told;
 mod verdicts;
 
 use std::collections::BTreeMap;
