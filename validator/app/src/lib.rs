@@ -22,6 +22,7 @@ mod reconcile;
 pub mod reference;
 pub mod render;
 pub mod report;
+pub mod run;
 pub mod schema;
 mod sql;
 mod table_findings;

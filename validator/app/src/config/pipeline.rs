@@ -14,6 +14,7 @@ use validator_core::type_syntax::{TypeSyntaxError, parse_type};
 use validator_engine::expr;
 
 use super::Loader;
+use super::alerts::read_alerts;
 use super::bound::Edge;
 use super::contradiction::refuse_contradictions;
 use super::error::ConfigError;
@@ -27,6 +28,7 @@ use super::section::Section;
 use super::source::SourceFile;
 use super::terms::{read_compare, read_fidelity, read_source};
 use super::walk::{Places, Walk};
+use crate::run::alerts::Rule;
 
 /// A pipeline file that was read.
 #[derive(Debug, Clone)]
@@ -38,6 +40,8 @@ pub struct Pipeline {
     pub contract: Contract,
     /// The sink named by `profile`.
     pub profile: Option<Profile>,
+    /// Its alerts; they have no say in verdicts.
+    pub alerts: Vec<Rule>,
     /// BLAKE3 of the canonical contract as the file gives it, in hexadecimal: equal for files that mean the same.
     pub config_hash: String,
     places: Places,
@@ -58,7 +62,7 @@ impl Pipeline {
             Some(read) if problems.is_empty() => {
                 let config_hash = config_hash(&read.contract, read.start.as_ref(), read.profile);
                 let contract = resolved(&file, read.contract);
-                Ok(Self { file, contract, profile: read.profile, config_hash, places })
+                Ok(Self { file, contract, profile: read.profile, alerts: read.alerts, config_hash, places })
             }
             _ => {
                 let mut all = problems;
@@ -180,12 +184,12 @@ struct Read {
     contract: Contract,
     start: Option<Edge>,
     profile: Option<Profile>,
+    alerts: Vec<Rule>,
 }
 
 fn read_root(root: &Section<'_>, file: &SourceFile, now_ms: i64) -> Option<Read> {
-    for key in ["rules", "alerts"] {
-        root.not_built(key);
-    }
+    root.not_built("rules");
+    let alerts = read_alerts(root, None);
     let head = read_head(&root.section("pipeline"));
     let fields = read_fields(&root.section("fields"), file.text());
     let map = read_map(&root.section("map"));
@@ -221,7 +225,7 @@ fn read_root(root: &Section<'_>, file: &SourceFile, now_ms: i64) -> Option<Read>
         fidelity,
         source,
     };
-    Some(Read { contract, start: head.start, profile })
+    Some(Read { contract, start: head.start, profile, alerts })
 }
 
 fn read_fields(section: &Section<'_>, text_of_file: &str) -> Vec<(String, FieldType)> {
