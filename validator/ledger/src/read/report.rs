@@ -2,7 +2,7 @@
 
 use validator_core::position::TopicPartition;
 use validator_core::shadow::lane::Lane;
-use validator_core::shadow::tally::Totals;
+use validator_core::shadow::standing::Standing as Totals;
 use validator_core::shadow::told::lane_of;
 
 use super::standing::{FindingCount, counts};
@@ -58,6 +58,8 @@ pub struct ReportFacts {
     pub lanes: Vec<Lane>,
     /// Findings and runs by standing, verdict and cause.
     pub findings: Vec<FindingCount>,
+    /// What belongs to no other row, as the core packs it.
+    pub state: Vec<u8>,
 }
 
 impl ReadLedger {
@@ -119,6 +121,7 @@ async fn facts(store: &mut Store, name: &str, now_ms: i64) -> Result<Option<Repo
         totals: Totals::from_bytes(&summary.totals)?,
         lanes: lanes(store, row.pipeline).await?,
         findings: summary.findings,
+        state: row.state.clone(),
     }))
 }
 
