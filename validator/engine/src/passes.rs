@@ -7,10 +7,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::iter;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use validator_core::bag::Bag;
 use validator_core::hole::Holes;
 use validator_core::judge::{MessageEntry, MessageState, ModeKind};
 use validator_core::position::{FileIndex, MessageAt, PartitionIndex};
 use validator_core::schema::Field;
+use validator_core::segment::SegmentKey;
 use validator_table::{FileFault, Pinned, RowGroups, TableFinding};
 use validator_tap::Wanted;
 
@@ -75,6 +77,17 @@ impl MessagePass {
     /// Judged messages in the bags.
     pub fn messages(&self) -> u64 {
         self.bags.iter().map(|bag| bag.bag.count).sum()
+    }
+
+    /// The bags by segment, each with the largest offset of its messages, which says something in mode `offset` only.
+    pub fn bags(&self) -> impl Iterator<Item = (SegmentKey, Bag, i64)> {
+        self.bags.iter().map(|bag| (bag.segment, bag.bag, bag.offset_max))
+    }
+
+    /// Messages that cannot be told, and why.
+    pub fn undecodable(&self) -> impl Iterator<Item = (&MessageEntry, &str)> {
+        let why = |entry: &MessageEntry| self.details.get(&entry.at).map_or("", String::as_str);
+        self.undecodable.iter().map(move |entry| (entry, why(entry)))
     }
 
     /// Their slips.
