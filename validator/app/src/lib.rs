@@ -16,7 +16,7 @@ mod identifier;
 mod init;
 mod man;
 mod messages;
-mod open;
+pub mod open;
 mod outputs;
 mod reconcile;
 pub mod reference;
