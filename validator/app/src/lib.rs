@@ -17,7 +17,7 @@ mod init;
 mod ledger;
 mod man;
 mod messages;
-mod open;
+pub mod open;
 mod outputs;
 mod reconcile;
 pub mod reference;
