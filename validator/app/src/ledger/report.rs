@@ -16,7 +16,7 @@ use validator_core::report::{
 use validator_core::shadow::outside::notes_of;
 use validator_core::shadow::standing::{LaneStanding, Standing};
 use validator_core::verdict::{TableVerdict, Verdict};
-use validator_ledger::{Continuity, ReadLedger, ReportFacts, Standing as FindingStanding};
+use validator_ledger::{Continuity, ReadLedger, ReportFacts, FindingState};
 
 use crate::config::Pipeline;
 use crate::failure::Failure;
@@ -48,10 +48,10 @@ pub async fn reported(ledger: &mut ReadLedger, pipeline: &Pipeline, now_ms: i64)
 }
 
 fn of(pipeline: &Pipeline, facts: &ReportFacts, holes: &Continuity, notes: &Notes) -> Reported {
-    let standing = &facts.totals;
+    let standing = &facts.standing;
     let fidelity = &pipeline.contract.fidelity;
     let mut findings = FindingCounts::default();
-    for count in facts.findings.iter().filter(|count| count.standing != FindingStanding::Resolved) {
+    for count in facts.findings.iter().filter(|count| count.state != FindingState::Resolved) {
         findings.add(count.verdict, count.cause, count.findings);
     }
     for (cause, messages) in standing.excluded() {
