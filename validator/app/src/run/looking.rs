@@ -95,14 +95,15 @@ impl Actor {
             self.looking = Looking::Asking;
             self.begin_asking();
         }
-        while let Looking::Going(plan) = std::mem::take(&mut self.looking) {
-            if !self.has_passed(&plan) {
-                self.looking = Looking::Going(plan);
-                return Ok(());
+        loop {
+            match std::mem::take(&mut self.looking) {
+                Looking::Going(plan) if self.has_passed(&plan) => self.looking = self.go_on(plan).await?,
+                other => {
+                    self.looking = other;
+                    return Ok(());
+                }
             }
-            self.looking = self.go_on(plan).await?;
         }
-        Ok(())
     }
 
     /// Looks as soon as it can.

@@ -177,9 +177,14 @@ fn restored(
             high_watermark: range.high_watermark,
         })
         .collect();
-    let is_whole = |start: i64, log_start: i64| log_start == 0 && start <= 0;
-    let known_whole = known.iter().all(|lane| is_whole(lane.start, lane.log_start));
-    let whole_topic = known_whole && new.iter().all(|lane| is_whole(lane.start, lane.log_start));
+    // A recording that is not cut is whole, wherever its offsets begin.
+    let recorded: BTreeSet<&TopicPartition> =
+        tap.partitions().iter().filter(|range| range.starts_at_first).map(|range| &range.tp).collect();
+    let is_whole = |tp: &TopicPartition, start: i64, log_start: i64| {
+        log_start == 0 && start <= 0 || recorded.contains(tp)
+    };
+    let known_whole = known.iter().all(|lane| is_whole(&lane.tp, lane.start, lane.log_start));
+    let whole_topic = known_whole && new.iter().all(|lane| is_whole(&lane.tp, lane.start, lane.log_start));
     let mut shadow = Shadow::restore(terms(pipeline, contract, known_whole)?, saved).map_err(damaged)?;
     if !new.is_empty() {
         shadow.apply(Event::Partitions(new)).map_err(|refused| Failure::Following(refused.to_string()))?;
