@@ -41,8 +41,17 @@ impl KafkaTap {
                 .map_err(|error| client_error(&error))?;
         }
         consumer.assign(&assignment).map_err(|error| client_error(&error))?;
-        let (now, sources) = (Instant::now(), Sources::default());
-        let mut following = Following { consumer: &consumer, lookout, watch, lanes, sources, moved: false, heard: now, lost: None };
+        let mut following = Following {
+            consumer: &consumer,
+            lookout,
+            watch,
+            lanes,
+            sources: Sources::default(),
+            moved: false,
+            patience: limits::FOLLOW_LOST.min(self.stall_timeout),
+            heard: Instant::now(),
+            lost: None,
+        };
         // How it ends is what `each` said.
         following.run(each).map(|_| ())
     }
@@ -76,6 +85,8 @@ struct Following<'a> {
     sources: Sources,
     /// A message came since the last batch.
     moved: bool,
+    /// Time without a word from any broker after which they are lost.
+    patience: Duration,
     /// When a broker last said anything.
     heard: Instant,
     /// When it was last told that none does.
@@ -118,7 +129,7 @@ impl Following<'_> {
         // Also keeps the log lines from piling up.
         let said = self.consumer.last_word();
         let since = self.heard.elapsed();
-        if since >= limits::FOLLOW_LOST && self.lost.is_none_or(|told| told.elapsed() >= limits::FOLLOW_LOOK) {
+        if since >= self.patience && self.lost.is_none_or(|told| told.elapsed() >= limits::FOLLOW_LOOK) {
             self.lost = Some(Instant::now());
             let text = said.or_else(|| self.lookout.last_word()).unwrap_or_else(|| "nothing was heard".to_owned());
             each(Followed::Lost { text, since })?;

@@ -106,11 +106,14 @@ impl Lookout {
         let asker = self.asker(&self.uncommitted, deadline);
         let described = asker.ask(|| {
             if self.broker.load(Ordering::Relaxed) == NONE {
-                // Whoever answers this is there.
-                match self.uncommitted.fetch_metadata(Some(first), asker.step()) {
-                    Ok(metadata) => self.broker.store(metadata.orig_broker_id(), Ordering::Relaxed),
+                let metadata = match self.uncommitted.fetch_metadata(Some(first), asker.step()) {
+                    Ok(metadata) => metadata,
                     Err(error) => return Ok(Answer::NotYet(error.to_string())),
-                }
+                };
+                // Whoever answers is there; over the very first connection nobody knows yet who that was.
+                let any = metadata.brokers().first().map_or(NONE, |broker| broker.id());
+                let answered = Some(metadata.orig_broker_id()).filter(|id| *id != NONE);
+                self.broker.store(answered.unwrap_or(any), Ordering::Relaxed);
             }
             let broker = self.broker.load(Ordering::Relaxed);
             Ok(match describe(&self.uncommitted, &names, broker, asker.step()) {

@@ -16,18 +16,19 @@ use validator_core::hole::HoleReason;
 use validator_core::position::PartitionIndex;
 use validator_tap::{Bounds, KafkaConfig, KafkaTap, ReadEnd, Tap, TapError};
 
+use crate::followed::{Following, Told};
 use crate::support::one;
 
 /// Far more than any of these tests needs, and the bound of those that wait for a failure.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-struct Cluster {
-    mock: MockCluster<'static, DefaultProducerContext>,
+pub struct Cluster {
+    pub mock: MockCluster<'static, DefaultProducerContext>,
     producer: BaseProducer,
 }
 
 impl Cluster {
-    fn new(topics: &[(&str, i32)]) -> Self {
+    pub fn new(topics: &[(&str, i32)]) -> Self {
         let mock = MockCluster::new(1).expect("a mock cluster");
         for (topic, partitions) in topics {
             mock.create_topic(topic, *partitions, 1).expect("created");
@@ -41,7 +42,7 @@ impl Cluster {
         Self { mock, producer }
     }
 
-    fn produce(
+    pub fn produce(
         &self,
         topic: &str,
         partition: i32,
@@ -57,11 +58,11 @@ impl Cluster {
         self.producer.flush(PATIENCE).expect("delivered");
     }
 
-    fn count(&self, topic: &str, partition: i32, offsets: Range<i64>) {
+    pub fn count(&self, topic: &str, partition: i32, offsets: Range<i64>) {
         self.produce(topic, partition, offsets.map(|i| (1_000 + i, None, Some(format!("{topic}/{partition}/{i}")))));
     }
 
-    fn config(&self, topic: &str) -> KafkaConfig {
+    pub fn config(&self, topic: &str) -> KafkaConfig {
         let mut config = KafkaConfig::new(self.mock.bootstrap_servers(), topic);
         config.open_timeout = Duration::from_secs(20);
         config.stall_timeout = Duration::from_secs(20);
@@ -388,6 +389,10 @@ fn the_tap_asks_brokers_for_nothing_that_writes_commits_or_joins() {
     unsafe { sys::rd_kafka_mock_start_request_tracking(mock) };
     let tap = KafkaTap::open(&KafkaConfig::new(brokers, "t")).expect("opens");
     assert_eq!(read(&tap, &whole(&tap)).0.len(), 100);
+    let following = Following::start(tap, &[(0, 0)]);
+    following.until("the last message", |told| *told == Told::Message(0, 99));
+    let tap = following.stop();
+    assert_eq!((tap.ends().expect("told").len(), tap.grown().expect("told").len()), (4, 0));
     drop(tap);
     let mut asked = BTreeMap::new();
     // SAFETY: as above; the array and its requests are freed by the matching call.
