@@ -23,7 +23,7 @@ mod reconcile;
 pub mod reference;
 pub mod render;
 pub mod report;
-mod run;
+pub mod run;
 pub mod schema;
 mod sql;
 mod table_findings;

@@ -82,6 +82,17 @@ impl MessagePass {
         self.bags.iter().map(|bag| bag.bag.count).sum()
     }
 
+    /// The bags by segment, each with the largest offset of its messages, which says something in mode `offset` only.
+    pub fn bags(&self) -> impl Iterator<Item = (SegmentKey, Bag, i64)> {
+        self.bags.iter().map(|bag| (bag.segment, bag.bag, bag.offset_max))
+    }
+
+    /// Messages that cannot be told, and why.
+    pub fn undecodable(&self) -> impl Iterator<Item = (&MessageEntry, &str)> {
+        let why = |entry: &MessageEntry| self.details.get(&entry.at).map_or("", String::as_str);
+        self.undecodable.iter().map(move |entry| (entry, why(entry)))
+    }
+
     /// Their bags by segment.
     pub fn by_segment(&self) -> BTreeMap<SegmentKey, Bag> {
         self.bags.iter().map(|bag| (bag.segment, bag.bag)).collect()

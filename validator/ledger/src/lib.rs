@@ -48,6 +48,6 @@ pub use posting::{Evidence, Posting};
 pub use prune::Keep;
 pub use read::{
     Broken, Continuity, DeepVerified, FindingCount, FindingFilter, FindingPage, FindingRow, Group, LaneContinuity, Listed,
-    MailCount, Place, ReadLedger, ReportFacts, RunRow, SegmentRow, SegmentState, Standing, StillEqual, Summary,
+    MailCount, Place, ReadLedger, ReportFacts, RunRow, SegmentRow, SegmentState, FindingState, StillEqual, Summary,
 };
 pub use verify::Verified;

@@ -13,7 +13,8 @@ use validator_core::shadow::event::{CannotLook, Event, Look, Refused, Step};
 use validator_core::shadow::file::FileFacts;
 use validator_core::shadow::nets::Sign;
 use validator_engine::live::lanes::Lanes;
-use validator_engine::live::scan::{FileScan, LookError};
+use validator_engine::live::error::LookError;
+use validator_engine::live::scan::FileScan;
 use validator_engine::reconcile::Run;
 use validator_table::{Pinned, Reloaded, SnapshotSelector, StepPlan, TableError};
 use validator_tap::TapError;
@@ -140,8 +141,7 @@ impl Actor {
             (Sight::Pinned(pinned, steps), Looking::Working(plan)) => self.pinned(*pinned, steps, plan).await,
             (Sight::Scanned(Ok(scans)), Looking::Working(plan)) => self.scanned(scans, plan).await,
             (Sight::Scanned(Err(error)), _) => {
-                tracing::warn!(pipeline = self.name, "the table's files cannot be read: {}", chain(&error));
-                self.cannot_look(CannotLook::Store).await
+                self.cannot_read("the table's files", error).await
             }
             (Sight::Pinned(..) | Sight::Scanned(_), _) => Ok(()),
         }
@@ -168,7 +168,7 @@ impl Actor {
         match unseen {
             Unseen::Table(error) => {
                 tracing::warn!(pipeline = self.name, "the table cannot be looked at: {}", chain(error));
-                self.cannot_look(CannotLook::Catalog).await
+                self.cannot_look(error.cannot_look()).await
             }
             Unseen::Brokers(error) => {
                 tracing::warn!(pipeline = self.name, "the brokers cannot be asked: {}", chain(error));

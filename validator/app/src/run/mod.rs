@@ -4,18 +4,22 @@
 //! row: `looking.rs` (poll, barrier, pin, scan) ▶ the shadow; what it then asks for: `asking.rs`.
 
 mod actor;
+pub mod alerts;
 mod asking;
+pub mod http;
 mod idle;
 mod jobs;
 mod keeping;
 mod limits;
 mod looking;
+pub mod metrics;
 mod notes;
 mod opening;
 mod outside;
 mod reading;
 mod refusals;
 mod state;
+pub mod status;
 mod supervisor;
 
 use std::path::Path;

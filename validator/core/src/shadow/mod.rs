@@ -16,7 +16,7 @@ pub mod held;
 pub mod invariants;
 pub mod lane;
 pub mod nets;
-mod outside;
+pub mod outside;
 mod pack;
 pub mod page;
 mod page_codec;

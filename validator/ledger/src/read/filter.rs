@@ -5,7 +5,7 @@ use validator_core::shadow::file::FileId;
 use validator_core::verdict::{Cause, Verdict};
 
 use super::report::partitions;
-use super::standing::Standing;
+use super::state::FindingState;
 use crate::error::LedgerError;
 use crate::group::GroupId;
 use crate::rows;
@@ -16,7 +16,7 @@ use crate::value::{Kind, Value};
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FindingFilter {
     /// With one of these; empty: with any.
-    pub standing: Vec<Standing>,
+    pub states: Vec<FindingState>,
     /// What is true.
     pub verdict: Option<Verdict>,
     /// Why.
@@ -71,11 +71,11 @@ impl<'a> Asked<'a> {
     pub fn conditions(&self, standing: &str, lane: &str) -> (String, Vec<Value>) {
         let mut sql = String::from("f.pipeline = $1");
         let mut values = vec![self.pipeline.into(), self.filter.now_ms.into()];
-        let asked = &self.filter.standing;
+        let asked = &self.filter.states;
         if !asked.is_empty() {
             let words = asked.iter().map(|one| format!("'{}'", one.as_str())).collect::<Vec<_>>().join(", ");
-            let resolved = asked.contains(&Standing::Resolved);
-            let open = asked.iter().any(|one| *one != Standing::Resolved);
+            let resolved = asked.contains(&FindingState::Resolved);
+            let open = asked.iter().any(|one| *one != FindingState::Resolved);
             // Said twice: the own state has an index.
             match (open, resolved) {
                 (true, false) => sql.push_str(" AND f.state = 'open'"),

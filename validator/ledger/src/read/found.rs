@@ -9,7 +9,7 @@ use validator_core::shadow::file::FileId;
 use validator_core::shadow::told::Facts;
 use validator_core::verdict::{Cause, Verdict};
 
-use super::standing::Standing;
+use super::state::FindingState;
 use crate::error::LedgerError;
 use crate::finding::ResolvedBy;
 use crate::group::{About, GroupId};
@@ -31,7 +31,7 @@ pub struct FindingRow {
     /// What it is about.
     pub place: Place,
     /// What holds of it.
-    pub standing: Standing,
+    pub state: FindingState,
     /// How often it opened.
     pub times: u64,
     /// When it opened for the first time: an instant that the state judged by, as all of these.
@@ -151,7 +151,7 @@ impl Raw {
                 FindingPlace::Row { file, position } => Place::Row { file: nameless(*file), position: *position },
                 FindingPlace::Table { path } => Place::Table { path: path.clone() },
             },
-            standing: Standing::back(&values[16])?,
+            state: FindingState::back(&values[16])?,
             times: rows::small_count(&values[7])?,
             first_ms: values[8].int()?,
             opened_ms: values[9].int()?,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use validator_core::finding::FindingId;
 use validator_core::verdict::{Cause, Verdict};
 
-use super::standing::{Marked, Standing, marked};
+use super::state::{Marked, FindingState, marked};
 use super::{ReadLedger, row_of};
 use crate::error::LedgerError;
 use crate::group::{About, GroupId};
@@ -26,7 +26,7 @@ pub struct Group {
     /// What they are about, beside that.
     pub about: Option<About>,
     /// How many stand in which way; of a run each of its messages.
-    pub findings: BTreeMap<Standing, u64>,
+    pub findings: BTreeMap<FindingState, u64>,
     /// When the first of them opened for the first time.
     pub first_ms: i64,
     /// When one of them changed last.
@@ -42,8 +42,8 @@ impl Group {
     }
 }
 
-fn true_ones(findings: &BTreeMap<Standing, u64>) -> u64 {
-    findings.iter().filter(|(standing, _)| **standing != Standing::Resolved).map(|(_, many)| many).sum()
+fn true_ones(findings: &BTreeMap<FindingState, u64>) -> u64 {
+    findings.iter().filter(|(standing, _)| **standing != FindingState::Resolved).map(|(_, many)| many).sum()
 }
 
 impl ReadLedger {
@@ -62,7 +62,7 @@ impl ReadLedger {
 /// What is counted of a group before it is known what it is.
 #[derive(Default)]
 struct Counted {
-    findings: BTreeMap<Standing, u64>,
+    findings: BTreeMap<FindingState, u64>,
     first_ms: Option<i64>,
     last_ms: i64,
     of_runs: Option<(Verdict, Option<Cause>)>,
@@ -97,7 +97,7 @@ async fn counted(store: &mut Store, pipeline: i64, now_ms: i64) -> Result<BTreeM
     for sql in [of_findings, of_runs] {
         for row in store.rows(&sql, &[&pipeline.into(), &now_ms.into()], &kinds).await? {
             let one = counted.entry(row[0].text()?.to_owned()).or_default();
-            *one.findings.entry(Standing::back(&row[1])?).or_default() += rows::small_count(&row[2])?;
+            *one.findings.entry(FindingState::back(&row[1])?).or_default() += rows::small_count(&row[2])?;
             let first = row[3].int()?;
             one.first_ms = Some(one.first_ms.map_or(first, |known| known.min(first)));
             one.last_ms = one.last_ms.max(row[4].int()?);

@@ -8,7 +8,7 @@ use validator_core::finding::FindingId;
 use super::filter::{Asked, FindingFilter};
 use super::found::{FindingRow, Raw, columns, named};
 use super::runs::{self, RunKey, RunRow};
-use super::standing::{FINDINGS_MARKED, Marked, STANDING, marked};
+use super::state::{FINDINGS_MARKED, Marked, STANDING, marked};
 use super::{ReadLedger, row_of};
 use crate::error::LedgerError;
 use crate::limits::LISTED_ROWS;

@@ -13,7 +13,7 @@ mod mail;
 mod pages;
 mod report;
 mod runs;
-mod standing;
+mod state;
 
 pub use continuity::{Broken, Continuity, LaneContinuity};
 pub use deep::DeepVerified;
@@ -26,7 +26,7 @@ pub use mail::MailCount;
 pub use pages::{SegmentRow, SegmentState};
 pub use report::{ReportFacts, Summary};
 pub use runs::RunRow;
-pub use standing::{FindingCount, Standing};
+pub use state::{FindingCount, FindingState};
 
 use crate::address::Address;
 use crate::error::LedgerError;

@@ -2,10 +2,10 @@
 
 use validator_core::position::TopicPartition;
 use validator_core::shadow::lane::Lane;
-use validator_core::shadow::tally::Totals;
+use validator_core::shadow::standing::Standing;
 use validator_core::shadow::told::lane_of;
 
-use super::standing::{FindingCount, counts};
+use super::state::{FindingCount, counts};
 use super::{ReadLedger, row_of};
 use crate::error::LedgerError;
 use crate::pipeline::PipelineRow;
@@ -27,7 +27,7 @@ pub struct Summary {
     pub snapshot: Option<i64>,
     /// All counts, as the core packs them.
     pub totals: Vec<u8>,
-    /// Findings and runs by standing, verdict and cause.
+    /// Findings and runs by state, verdict and cause.
     pub findings: Vec<FindingCount>,
 }
 
@@ -52,12 +52,12 @@ pub struct ReportFacts {
     pub judged_at_ms: i64,
     /// The snapshot whose live set it has.
     pub snapshot: Option<i64>,
-    /// All counts; by partition in the order of `lanes`.
-    pub totals: Totals,
-    /// Partitions with their positions and the sums of what was consumed, holes too.
-    pub lanes: Vec<Lane>,
-    /// Findings and runs by standing, verdict and cause.
+    /// All counts; of partitions their positions and sums too.
+    pub standing: Standing,
+    /// Findings and runs by state, verdict and cause.
     pub findings: Vec<FindingCount>,
+    /// What belongs to no other row, as the core packs it.
+    pub state: Vec<u8>,
 }
 
 impl ReadLedger {
@@ -116,9 +116,9 @@ async fn facts(store: &mut Store, name: &str, now_ms: i64) -> Result<Option<Repo
         at_ms: summary.at_ms,
         judged_at_ms: summary.judged_at_ms,
         snapshot: summary.snapshot,
-        totals: Totals::from_bytes(&summary.totals)?,
-        lanes: lanes(store, row.pipeline).await?,
+        standing: Standing::from_bytes(&summary.totals)?,
         findings: summary.findings,
+        state: row.state.clone(),
     }))
 }
 

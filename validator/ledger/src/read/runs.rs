@@ -6,7 +6,7 @@ use validator_core::shadow::page::{Page, PageKey};
 use validator_core::verdict::{Cause, Verdict};
 
 use super::filter::Asked;
-use super::standing::{Marked, Standing};
+use super::state::{Marked, FindingState};
 use crate::error::LedgerError;
 use crate::finding::ResolvedBy;
 use crate::group::GroupId;
@@ -34,7 +34,7 @@ pub struct RunRow {
     /// How many.
     pub messages: u64,
     /// What holds of it; of decisions only those on its group.
-    pub standing: Standing,
+    pub state: FindingState,
     /// When it opened last.
     pub opened_ms: i64,
     /// When it changed last.
@@ -153,7 +153,7 @@ fn back(row: &[Value], lanes: &[TopicPartition]) -> Result<RunRow, LedgerError> 
         verdict,
         cause: rows::cause_back(verdict, &row[5])?,
         messages: rows::small_count(&row[6])?,
-        standing: Standing::back(&row[11])?,
+        state: FindingState::back(&row[11])?,
         opened_ms: row[7].int()?,
         changed_ms: row[8].int()?,
         resolved_by: ResolvedBy::from_value(&row[9])?,

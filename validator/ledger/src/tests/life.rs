@@ -4,7 +4,7 @@ use validator_core::shadow::delta::{Change, Delta};
 
 use super::random::finding;
 use super::{NOW, Place, trades, within};
-use crate::{Book, Evidence, Fate, Keep, LedgerError, Mail, Posting, ReadLedger, Retry, Standing, Written};
+use crate::{Book, Evidence, Fate, Keep, LedgerError, Mail, Posting, ReadLedger, Retry, FindingState, Written};
 
 const DAY: i64 = 86_400_000;
 
@@ -23,7 +23,7 @@ async fn counts(place: &Place) -> (u64, u64) {
     let mut reader = ReadLedger::open(&place.address).await.expect("readable");
     let summary = reader.summary("trades", NOW).await.expect("a summary").expect("a checkpoint");
     let of = |open: bool| {
-        let alike = summary.findings.iter().filter(|count| (count.standing != Standing::Resolved) == open);
+        let alike = summary.findings.iter().filter(|count| (count.state != FindingState::Resolved) == open);
         alike.map(|count| count.findings).sum()
     };
     reader.verify("trades", trades().digest_key).await.expect("sound");

@@ -9,7 +9,7 @@ use crate::value::{Kind, Value};
 
 /// What holds of a finding at an instant. All but resolved ones are true: figures count them alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Standing {
+pub enum FindingState {
     /// It is true, and nobody decided anything.
     Open,
     /// It is true, and somebody has seen it.
@@ -20,8 +20,8 @@ pub enum Standing {
     Resolved,
 }
 
-impl Standing {
-    /// Every standing, in its order.
+impl FindingState {
+    /// Every state, in its order.
     pub const ALL: [Self; 4] = [Self::Open, Self::Acknowledged, Self::Ignored, Self::Resolved];
 
     /// The public word.
@@ -34,13 +34,13 @@ impl Standing {
         }
     }
 
-    /// The standing of a word.
+    /// The state of a word.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|standing| standing.as_str() == word)
     }
 
     pub(super) fn back(value: &Value) -> Result<Self, LedgerError> {
-        Self::from_word(value.text()?).ok_or_else(|| LedgerError::damaged("no standing has that word"))
+        Self::from_word(value.text()?).ok_or_else(|| LedgerError::damaged("no state has that word"))
     }
 }
 
@@ -79,7 +79,7 @@ pub(super) async fn marked(store: &mut Store, pipeline: i64) -> Result<Marked, L
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FindingCount {
     /// What holds of them.
-    pub standing: Standing,
+    pub state: FindingState,
     /// What is true.
     pub verdict: Verdict,
     /// Why.
@@ -103,7 +103,7 @@ pub(super) async fn counts(store: &mut Store, pipeline: i64, now_ms: i64) -> Res
     for row in store.rows(&sql, &[&pipeline.into(), &now_ms.into()], &kinds).await? {
         let verdict = rows::verdict_back(&row[1])?;
         counts.push(FindingCount {
-            standing: Standing::back(&row[0])?,
+            state: FindingState::back(&row[0])?,
             verdict,
             cause: rows::cause_back(verdict, &row[2])?,
             findings: rows::small_count(&row[3])?,
