@@ -72,9 +72,7 @@ impl Table {
         cache: &ManifestCache,
         steps: &mut VecDeque<StepPlan>,
     ) -> Result<Option<(StepPlan, Pinned)>, TableError> {
-        let mut why = None;
-        while let Some(mut step) = steps.pop_front() {
-            step.why = why.unwrap_or(step.why);
+        while let Some(step) = steps.pop_front() {
             match self.pin_with(cache, step.snapshot.id).await {
                 Ok(pinned) => return Ok(Some((step, pinned))),
                 Err(error) if error.may_pass() || steps.is_empty() => {
@@ -83,7 +81,7 @@ impl Table {
                 }
                 Err(error) => {
                     tracing::warn!(snapshot = step.snapshot.id, "a snapshot is passed over: {error}");
-                    why = Some(if step.why == Why::Next { Why::Jumped } else { step.why });
+                    step.pass_over(steps);
                 }
             }
         }
@@ -101,6 +99,14 @@ impl StepPlan {
             operation: snapshot.summary().operation.as_str().to_owned(),
         };
         Self { snapshot, why }
+    }
+
+    /// Leaves this step out: the next one of `steps` follows what was before it, across a gap. For a snapshot whose metadata or
+    /// files are gone, and never for the head.
+    pub fn pass_over(&self, steps: &mut VecDeque<Self>) {
+        if let Some(next) = steps.front_mut() {
+            next.why = if self.why == Why::Next { Why::Jumped } else { self.why };
+        }
     }
 }
 

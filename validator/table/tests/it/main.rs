@@ -4,6 +4,7 @@
 
 mod bad_deletes;
 mod corruption;
+mod counting_store;
 mod delete_files;
 mod deletes;
 mod evolution;
@@ -26,4 +27,5 @@ mod rest_repeats;
 mod rest_tokens;
 mod s3_stub;
 mod scans;
+mod steps;
 mod stores;
