@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::KnownFile;
 use super::Line;
 use super::delta::Damaged;
 use super::event::{CannotLook, SnapshotFact};
 use super::file::{FaultFact, FileFacts, FileId};
+use super::files::KnownFile;
 use super::lane::Lane;
 use super::pack::{Reader, Writer, whole};
 use super::standing::NoLook;
@@ -212,7 +212,6 @@ impl KnownFile {
             };
             Some(Self {
                 id,
-                fingerprint: facts.fingerprint(),
                 facts,
                 rows: from.number()?,
                 out_of_scope: from.number()?,
