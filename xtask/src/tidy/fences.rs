@@ -38,6 +38,7 @@ const LAYERS: [(&str, &[&str]); 12] = [
             "validator-tap",
             "validator-table",
             "validator-engine",
+            "validator-ledger",
             "fixtures-kit",
             "fixtures-warehouse",
         ],
@@ -75,7 +76,8 @@ const FENCES: [(&str, &[&str]); 8] = [
     ("datafusion", &["validator/engine"]),
     // Catalogs are read with it; the ledger is written with it.
     ("sqlx", &["validator/table", "validator/ledger", "fixtures/warehouse"]),
-    ("reqwest", &["validator/tap", "validator/table", "fixtures/harness"]),
+    // The registry, catalogs and stores are asked with it, and channels are told of alerts.
+    ("reqwest", &["validator/tap", "validator/table", "validator/app", "fixtures/harness"]),
 ];
 
 /// What the core never does: files, the network, threads, the environment.

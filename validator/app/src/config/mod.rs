@@ -4,8 +4,10 @@
 //! with the nearest that is; a key that a later release brings is refused by name; `${NAME}` is filled in from the
 //! environment; no secret is ever printed.
 
+mod alerts;
 mod bound;
 mod catalog;
+mod channels;
 mod contradiction;
 mod error;
 mod hash;
@@ -46,7 +48,7 @@ pub use problem::{Problem, in_order};
 pub use profile::{Profile, ProfileMismatch};
 pub use secret::Secret;
 pub use servers::{Kafka, SchemaRegistry};
-pub use service::{DigestKeyBytes, Service};
+pub use service::{DigestKeyBytes, STATE_DEFAULT, Service};
 pub use source::{Excerpt, Position, SourceFile};
 pub use terms::ENVELOPES;
 pub use units::parse_duration_ms;

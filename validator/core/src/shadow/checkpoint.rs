@@ -20,6 +20,7 @@ use super::page::Page;
 use super::residue::Residue;
 use super::state_codec::{State, draft_bytes};
 use super::terms::Terms;
+use super::told::{FactsHash, OpenFinding, is_told_once};
 use super::verdicts::FindingKey;
 use crate::finding::FindingId;
 use crate::judge::Draft;
@@ -51,8 +52,7 @@ pub(super) struct Told {
     /// Of a row alone: its file may be live no longer when the finding is resolved.
     pub id: Option<FindingId>,
     pub cause: Option<Cause>,
-    /// The beginning of the digest of what it says beside.
-    pub facts: [u8; 16],
+    pub facts: FactsHash,
 }
 
 /// Why a shadow cannot go on from what was saved.
@@ -77,7 +77,14 @@ impl Shadow {
             .map(|segment| ResidueRow { segment: *segment, body: self.residues.get(segment).map(Residue::to_bytes) });
         let lanes = (0..).map(PartitionIndex).zip(&self.lanes);
         let (line, last_file, judged_at_ms) = (self.line.clone(), self.files.last, self.judged_at_ms);
-        let state = State { line, last_file, judged_at_ms, cannot_look: self.cannot_look };
+        let state = State {
+            line,
+            last_file,
+            judged_at_ms,
+            cannot_look: self.cannot_look,
+            notes: self.notes.clone(),
+            judged_by: self.terms.judged_by(),
+        };
         Delta {
             checkpoint: self.checkpoint + 1,
             judged_at_ms: self.judged_at_ms,
@@ -153,7 +160,7 @@ impl Shadow {
                     FindingPlace::Row { .. } => Some(self.id_of(&key).or_else(before)?),
                     _ => None,
                 };
-                let facts = facts_digest(&draft_bytes(draft));
+                let facts = FactsHash::of(&draft_bytes(draft));
                 Some((key, Told { id, cause: draft.cause, facts }))
             };
             Arc::new(findings.filter_map(told).collect())
@@ -235,7 +242,7 @@ impl Shadow {
         resolved.into_iter().chain(opened).collect()
     }
 
-    /// Goes on from a checkpoint.
+    /// Goes on from a checkpoint. Settle and give-up are those that it was judged by, until [`Shadow::set_terms`] says others.
     ///
     /// # Errors
     /// What was saved is damaged, or contradicts itself.
@@ -244,9 +251,10 @@ impl Shadow {
         if saved.checkpoint == 0 {
             return Ok(shadow);
         }
-        let State { line, last_file, judged_at_ms, cannot_look } = State::from_bytes(&saved.state)?;
+        let State { line, last_file, judged_at_ms, cannot_look, notes, judged_by } = State::from_bytes(&saved.state)?;
+        (shadow.terms.settle_ms, shadow.terms.give_up_ms, shadow.terms.whole_topic) = judged_by;
         shadow.cannot_look = cannot_look;
-        (shadow.line, shadow.files.last, shadow.judged_at_ms) = (line, last_file, judged_at_ms);
+        (shadow.line, shadow.files.last, shadow.judged_at_ms, shadow.notes) = (line, last_file, judged_at_ms, notes);
         shadow.checkpoint = saved.checkpoint;
         for row in saved.lanes {
             shadow.lanes.push(Lane::from_bytes(row.tp, &row.body)?);
@@ -268,13 +276,10 @@ impl Shadow {
             }
         }
         shadow.recount_all();
-        let open = saved.findings.into_iter().filter(|finding| {
-            let told_once = finding.verdict == Verdict::Message(MessageVerdict::Undecodable);
-            !told_once && !matches!(finding.verdict, Verdict::Table(_)) && finding.change != Change::Resolved
-        });
-        let told = open.map(|one| {
-            let id = matches!(one.place, FindingPlace::Row { .. }).then_some(one.id);
-            ((one.place, one.verdict), Told { id, cause: one.cause, facts: facts_digest(&one.facts) })
+        let open = saved.findings.into_iter().filter(|finding| !is_told_once(finding.verdict));
+        let told = open.map(|OpenFinding { id, verdict, cause, place, facts }| {
+            let id = matches!(place, FindingPlace::Row { .. }).then_some(id);
+            ((place, verdict), Told { id, cause, facts })
         });
         shadow.unsaved = Unsaved { told: Arc::new(told.collect()), ..Unsaved::default() };
         shadow.unsaved.is_told = shadow.unsaved.told == *shadow.findings_now();
@@ -284,10 +289,4 @@ impl Shadow {
         }
         Ok(shadow)
     }
-}
-
-fn facts_digest(facts: &[u8]) -> [u8; 16] {
-    let mut first = [0; 16];
-    first.copy_from_slice(&blake3::hash(facts).as_bytes()[..16]);
-    first
 }

@@ -20,6 +20,7 @@ pub mod invariants;
 pub mod lane;
 mod memo;
 pub mod nets;
+pub mod outside;
 mod pack;
 pub mod page;
 mod page_codec;
@@ -33,6 +34,7 @@ mod state_codec;
 mod step;
 mod tally;
 pub mod terms;
+pub mod told;
 mod verdicts;
 
 use std::collections::BTreeSet;
@@ -78,6 +80,8 @@ pub struct Shadow {
     /// Findings that follow from one event and not from the state, until the ledger has them.
     news: Vec<News>,
     unsaved: Unsaved,
+    /// What the service keeps beside the state.
+    notes: String,
 }
 
 /// Where the shadow is in the table's history.
@@ -122,6 +126,7 @@ impl Shadow {
             checkpoint: 0,
             news: Vec::new(),
             unsaved: Unsaved::default(),
+            notes: String::new(),
         }
     }
 

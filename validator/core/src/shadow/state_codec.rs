@@ -22,6 +22,9 @@ pub(super) struct State {
     pub last_file: u32,
     pub judged_at_ms: i64,
     pub cannot_look: Option<NoLook>,
+    pub notes: String,
+    /// Settle and give-up that the last checkpoint was judged by, milliseconds.
+    pub judged_by: (i64, i64, bool),
 }
 
 impl State {
@@ -36,6 +39,10 @@ impl State {
         to.number(u64::from(self.last_file));
         to.signed(self.judged_at_ms);
         write_no_look(&mut to, self.cannot_look);
+        to.text(&self.notes);
+        to.signed(self.judged_by.0);
+        to.signed(self.judged_by.1);
+        to.byte(u8::from(self.judged_by.2));
         to.seal()
     }
 
@@ -45,7 +52,9 @@ impl State {
             let cursor = if from.flag()? { Some(read_snapshot(from)?) } else { None };
             let line = Line { uuid: has_uuid.then_some(uuid), cursor };
             let (last_file, judged_at_ms) = (from.small()?, from.signed()?);
-            Some(Self { line, last_file, judged_at_ms, cannot_look: read_no_look(from)? })
+            let cannot_look = read_no_look(from)?;
+            let (notes, settle_ms, give_up_ms) = (from.text()?, from.signed()?, from.signed()?);
+            Some(Self { line, last_file, judged_at_ms, cannot_look, notes, judged_by: (settle_ms, give_up_ms, from.flag()?) })
         })
     }
 }

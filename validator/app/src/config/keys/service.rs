@@ -1,5 +1,6 @@
 //! The keys of `validator.toml`.
 
+use super::alerts::{ALERT, CHANNEL};
 use super::{Free, Key, Kind, Table};
 use crate::config::catalog::KINDS;
 
@@ -20,6 +21,8 @@ pub static SERVICE_FILE: Table = Table {
             "",
             "Where tables are looked up, by the name that tables begin with.",
         ),
+        Key::new("channels", Kind::Tables(&CHANNEL), "", "Who is told of alerts, by the name that alerts call them."),
+        Key::listed("alerts", &ALERT),
     ],
     free: None,
 };
@@ -39,6 +42,22 @@ static SERVICE: Table = Table {
             "The key of row digests, 64 hexadecimal digits, for digests that nobody else can recompute.",
         )
         .or("the public constant of canonical/1"),
+        Key::new(
+            "state",
+            Kind::Text,
+            "\"sqlite://state/ledger.db\"",
+            "Where `run` keeps its ledger: a file of SQLite, or `postgres://user:password@host/database`.",
+        )
+        .or("`state/ledger.db` beside the file"),
+        Key::new("poll", Kind::Duration, "\"2s\"", "How often `run` looks at a table.").or("\"2s\""),
+        Key::new(
+            "listen",
+            Kind::Text,
+            "\"127.0.0.1:9464\"",
+            "The address and port where `run` serves `/metrics`, `/healthz`, `/readyz` and `/api/v1`. There is no password: \
+             keep it on this machine, or put a proxy before it.",
+        )
+        .or("nothing is served"),
         Key::new("pipelines", Kind::Texts, "[\"rules/suites/*.toml\"]", "Globs of pipeline files."),
     ],
     free: None,
