@@ -49,6 +49,12 @@ impl MessageTally {
         *self.slot(verdict) += messages;
     }
 
+    /// Counts messages of one verdict in, or out again.
+    pub(crate) fn count(&mut self, verdict: MessageVerdict, messages: u64, enters: bool) {
+        let slot = self.slot(verdict);
+        *slot = if enters { *slot + messages } else { *slot - messages };
+    }
+
     /// The sum of the eleven verdicts.
     pub fn total(&self) -> u64 {
         MessageVerdict::ALL.iter().map(|verdict| self.of(*verdict)).sum()

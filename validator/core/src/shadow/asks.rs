@@ -7,7 +7,6 @@ use super::action::{Action, DrillAsk, RescanWhy};
 use super::file::FileId;
 use super::residue::Residue;
 use super::segment::Segment;
-use super::stage::Stage;
 use crate::limits::{ACTIONS_MAX, RESIDUE_ENTRIES_MAX};
 use crate::position::PartitionIndex;
 use crate::segment::SegmentKey;
@@ -15,41 +14,48 @@ use crate::segment::SegmentKey;
 impl Shadow {
     /// See the module.
     pub fn actions(&self) -> Vec<Action> {
-        let mut drills: Vec<(bool, DrillAsk)> = Vec::new();
-        let has_room = self.has_room();
-        for (key, segment) in self.pages.unbalanced() {
-            let ask = match self.stage(key, segment) {
-                Stage::ToDrill if has_room => Some(whole(key, segment)),
-                Stage::Disputed => self.residues.get(&key).and_then(|residue| more(key, segment, residue)),
-                _ => None,
-            };
-            drills.extend(ask.map(|ask| (segment.gone.is_empty(), ask)));
-        }
-        drills.sort_by_key(|(stays, ask)| (*stays, ask.segment));
-        let mut actions: Vec<Action> = self.rescans().chain(self.questions()).collect();
-        actions.extend(drills.into_iter().map(|(_, ask)| Action::Drill(ask)));
+        let mut actions: Vec<Action> = self.rescans().into_iter().chain(self.questions()).collect();
+        actions.extend(self.drills().into_iter().map(Action::Drill));
         actions.truncate(ACTIONS_MAX);
         actions
     }
 
+    /// The first drills: of segments whose rows went, then in order.
+    fn drills(&self) -> Vec<DrillAsk> {
+        let room = if self.has_room() { ACTIONS_MAX } else { 0 };
+        let mut places: Vec<(bool, SegmentKey)> = self.board.undrilled.iter().take(room).copied().collect();
+        places.extend(self.board.asked.iter().take(ACTIONS_MAX));
+        places.sort_unstable();
+        let ask = |(_, key): (bool, SegmentKey)| {
+            let segment = self.pages.segment(key)?;
+            match self.residues.get(&key) {
+                Some(residue) => more(key, segment, residue),
+                None => Some(whole(key, segment)),
+            }
+        };
+        places.into_iter().filter_map(ask).take(ACTIONS_MAX).collect()
+    }
+
+    /// Segments to be read.
+    pub(super) fn drills_asked(&self) -> u64 {
+        let undrilled = if self.has_room() { self.board.undrilled.len() } else { 0 };
+        (undrilled + self.board.asked.len()) as u64
+    }
+
     /// Whether a further segment may be drilled.
     pub(super) fn has_room(&self) -> bool {
-        self.entries() < RESIDUE_ENTRIES_MAX
+        self.residues.entries() < RESIDUE_ENTRIES_MAX
     }
 
-    /// Entries of all residues.
-    pub fn entries(&self) -> usize {
-        self.residues.values().map(Residue::entries).sum()
-    }
-
-    fn rescans(&self) -> impl Iterator<Item = Action> {
-        let reached = |(partition, offset): (&PartitionIndex, &i64)| {
-            self.lane(*partition).is_some_and(|lane| lane.position > *offset)
-        };
-        let read_again = |hash, id: FileId| self.waiting.get(hash).is_some_and(|file| file.id > id);
-        let due =
-            self.live.iter().filter(move |(hash, file)| file.ahead.iter().any(reached) && !read_again(hash, file.id));
-        due.map(|(_, file)| Action::Rescan { file: file.id, path: file.facts.path.clone(), why: RescanWhy::Ahead })
+    pub(super) fn rescans(&self) -> Vec<Action> {
+        let positions = (0..).map(PartitionIndex).zip(&self.lanes).map(|(partition, lane)| (partition, lane.position));
+        let overtaken = self.files.overtaken(positions).into_iter();
+        let due = overtaken.filter_map(|hash| {
+            let file = self.files.live(&hash)?;
+            let read_again = self.files.waiting.get(&hash).is_some_and(|again| again.id > file.id);
+            (!read_again).then(|| (file.id, file.facts.path.clone()))
+        });
+        due.map(|(file, path)| Action::Rescan { file, path, why: RescanWhy::Ahead }).collect()
     }
 
     /// Holes of pages where a row waits for their reason, or that are passed.

@@ -4,12 +4,16 @@
 //! nothing is applied. A shadow that was restored is the one that was saved (I4).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use super::Shadow;
+use super::board::Run;
 use super::delta::{
     Change, Damaged, Delta, FileChange, FileRow, FileStanding, FindingChange, FindingPlace, LaneRow, PageRow,
     ResidueRow, RunChange, Saved,
 };
-use super::file::{FileId, PathHash};
+use super::file::FileId;
+use super::files::KnownFile;
 use super::invariants::{Contradiction, check};
 use super::lane::Lane;
 use super::page::Page;
@@ -18,8 +22,8 @@ use super::state_codec::{State, draft_bytes};
 use super::terms::Terms;
 use super::told::{FactsHash, OpenFinding, is_told_once};
 use super::verdicts::FindingKey;
-use super::{KnownFile, Shadow};
 use crate::finding::FindingId;
+use crate::judge::Draft;
 use crate::limits::PAGES_HELD_MAX;
 use crate::position::PartitionIndex;
 use crate::segment::SegmentKey;
@@ -35,17 +39,18 @@ pub(super) struct Unsaved {
     pub came: BTreeSet<FileId>,
     /// Files that are of no use any more.
     pub went: BTreeMap<FileId, FileChange>,
-    pub told: BTreeMap<FindingKey, Told>,
-    pub runs: BTreeMap<SegmentKey, Run>,
+    pub told: Arc<BTreeMap<FindingKey, Told>>,
+    /// Whether `told` is what the state says.
+    pub is_told: bool,
+    /// The runs that the ledger has, of segments whose run is another one now.
+    pub runs: BTreeMap<SegmentKey, Option<Run>>,
 }
-
-/// A whole segment of one verdict.
-type Run = (MessageVerdict, Option<Cause>, u64);
 
 /// A finding as the ledger has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Told {
-    pub id: FindingId,
+    /// Of a row alone: its file may be live no longer when the finding is resolved.
+    pub id: Option<FindingId>,
     pub cause: Option<Cause>,
     pub facts: FactsHash,
 }
@@ -71,14 +76,14 @@ impl Shadow {
             .iter()
             .map(|segment| ResidueRow { segment: *segment, body: self.residues.get(segment).map(Residue::to_bytes) });
         let lanes = (0..).map(PartitionIndex).zip(&self.lanes);
-        let (line, last_file, judged_at_ms) = (self.line.clone(), self.last_file, self.judged_at_ms);
+        let (line, last_file, judged_at_ms) = (self.line.clone(), self.files.last, self.judged_at_ms);
         let state = State {
             line,
             last_file,
             judged_at_ms,
             cannot_look: self.cannot_look,
             notes: self.notes.clone(),
-            judged_by_ms: (self.terms.settle_ms, self.terms.give_up_ms),
+            judged_by: self.terms.judged_by(),
         };
         Delta {
             checkpoint: self.checkpoint + 1,
@@ -100,8 +105,8 @@ impl Shadow {
 
     /// The ledger has the delta of this checkpoint.
     pub fn saved(&mut self, checkpoint: u64) {
-        let (told, runs) = (self.findings_now(), self.runs());
-        self.unsaved = Unsaved { told, runs, ..Unsaved::default() };
+        let told = if self.unsaved.is_told { self.unsaved.told.clone() } else { self.findings_now().clone() };
+        self.unsaved = Unsaved { told, is_told: true, ..Unsaved::default() };
         self.news.clear();
         self.checkpoint = checkpoint;
         self.pages.saved();
@@ -114,25 +119,26 @@ impl Shadow {
     }
 
     fn file_change(file: &KnownFile, standing: FileStanding) -> FileChange {
-        let (path, path_hash) = (file.facts.path.clone(), PathHash::of(&file.facts.path));
+        let (path, path_hash) = (file.facts.path.clone(), file.hash());
         FileChange { id: file.id, path, path_hash, standing, facts: file.to_bytes() }
     }
 
     fn files_new(&self) -> Vec<FileRow> {
-        let live = self.live.values().map(|file| (file, FileStanding::Live));
-        let waiting = self.waiting.values().map(|file| (file, FileStanding::Waiting));
-        let known = live.chain(waiting).map(|(file, standing)| Self::file_change(file, standing));
-        let all: BTreeMap<FileId, FileChange> =
-            known.chain(self.unsaved.went.values().cloned()).map(|file| (file.id, file)).collect();
-        let scanned = self.unsaved.scanned.iter();
-        scanned.filter_map(|(id, body)| Some(FileRow { file: all.get(id)?.clone(), body: body.clone() })).collect()
+        let waiting: BTreeMap<FileId, &KnownFile> = self.files.waiting.values().map(|file| (file.id, file)).collect();
+        let row = |(id, body): (&FileId, &Vec<u8>)| {
+            let live = self.files.named(*id).map(|file| Self::file_change(file, FileStanding::Live));
+            let waits = || Some(Self::file_change(waiting.get(id)?, FileStanding::Waiting));
+            let file = live.or_else(waits).or_else(|| self.unsaved.went.get(id).cloned())?;
+            Some(FileRow { file, body: body.clone() })
+        };
+        self.unsaved.scanned.iter().filter_map(row).collect()
     }
 
     fn files_changed(&self) -> Vec<FileChange> {
-        let is_new = |id: &FileId| self.unsaved.scanned.contains_key(id);
-        let came = self.live.values().filter(|file| self.unsaved.came.contains(&file.id) && !is_new(&file.id));
+        let is_new = |id: &&FileId| self.unsaved.scanned.contains_key(*id);
+        let came = self.unsaved.came.iter().filter(|id| !is_new(id)).filter_map(|id| self.files.named(*id));
         let came = came.map(|file| Self::file_change(file, FileStanding::Live));
-        let went = self.unsaved.went.values().filter(|file| !is_new(&file.id)).cloned();
+        let went = self.unsaved.went.iter().filter(|(id, _)| !is_new(id)).map(|(_, file)| file.clone());
         came.chain(went).collect()
     }
 
@@ -144,17 +150,21 @@ impl Shadow {
 
     /// Findings of the state. Undecodable messages are told when they come. Of a file that is live no longer a row keeps the
     /// finding that it has, until its segment is read again.
-    fn findings_now(&self) -> BTreeMap<FindingKey, Told> {
-        let mut now = BTreeMap::new();
-        for (key, draft) in self.findings() {
-            if draft.verdict == Verdict::Message(MessageVerdict::Undecodable) {
-                continue;
-            }
-            let before = self.unsaved.told.get(&key);
-            let Some(id) = self.id_of(&key).or_else(|| before.map(|told| told.id.clone())) else { continue };
-            now.insert(key, Told { id, cause: draft.cause, facts: FactsHash::of(&draft_bytes(draft)) });
-        }
-        now
+    fn findings_now(&self) -> &Arc<BTreeMap<FindingKey, Told>> {
+        self.judged().now.get_or_init(|| {
+            let undecodable = Verdict::Message(MessageVerdict::Undecodable);
+            let findings = self.findings().into_iter().filter(|(_, draft)| draft.verdict != undecodable);
+            let told = |(key, draft): (FindingKey, &Draft)| {
+                let before = || self.unsaved.told.get(&key).and_then(|told| told.id.clone());
+                let id = match &key.0 {
+                    FindingPlace::Row { .. } => Some(self.id_of(&key).or_else(before)?),
+                    _ => None,
+                };
+                let facts = FactsHash::of(&draft_bytes(draft));
+                Some((key, Told { id, cause: draft.cause, facts }))
+            };
+            Arc::new(findings.filter_map(told).collect())
+        })
     }
 
     fn id_of(&self, (place, verdict): &FindingKey) -> Option<FindingId> {
@@ -164,7 +174,7 @@ impl Shadow {
                 Some(FindingId::of_message(pipeline, *verdict, &self.lane(*lane)?.tp, *offset))
             }
             FindingPlace::Row { file, position } => {
-                let path = &self.live.get(self.names.get(file)?)?.facts.path;
+                let path = &self.files.named(*file)?.facts.path;
                 Some(FindingId::of_row(pipeline, *verdict, path, *position))
             }
             FindingPlace::Table { path } => Some(FindingId::of_table(pipeline, *verdict, None, path)),
@@ -172,28 +182,8 @@ impl Shadow {
     }
 
     fn finding_changes(&self) -> Vec<FindingChange> {
-        let (before, now, at_ms) = (&self.unsaved.told, self.findings_now(), self.judged_at_ms);
-        let drafts = self.findings();
-        let changed = |key: &FindingKey, told: &Told, change: Change| FindingChange {
-            id: told.id.clone(),
-            verdict: key.1,
-            cause: told.cause,
-            place: key.0.clone(),
-            change,
-            at_ms,
-            facts: drafts.get(key).filter(|_| change != Change::Resolved).map(|draft| draft_bytes(draft)).unwrap_or_default(),
-        };
-        let mut changes = Vec::new();
-        for (key, told) in before.iter().filter(|(key, _)| !now.contains_key(*key)) {
-            changes.push(changed(key, told, Change::Resolved));
-        }
-        for (key, told) in &now {
-            match before.get(key) {
-                None => changes.push(changed(key, told, Change::Opened)),
-                Some(old) if old != told => changes.push(changed(key, told, Change::Changed)),
-                Some(_) => {}
-            }
-        }
+        let at_ms = self.judged_at_ms;
+        let mut changes = if self.unsaved.is_told { Vec::new() } else { self.findings_changed() };
         changes.extend(self.news.iter().filter_map(|news| {
             let (verdict, cause, place) = (news.verdict, news.cause, news.place.clone());
             let id = self.id_of(&(place.clone(), verdict))?;
@@ -203,8 +193,33 @@ impl Shadow {
         changes
     }
 
+    fn findings_changed(&self) -> Vec<FindingChange> {
+        let (before, now, at_ms) = (&self.unsaved.told, self.findings_now(), self.judged_at_ms);
+        let drafts = self.findings();
+        let changed = |key: &FindingKey, told: &Told, change: Change| {
+            let draft = drafts.get(key).filter(|_| change != Change::Resolved);
+            Some(FindingChange {
+                id: told.id.clone().or_else(|| self.id_of(key))?,
+                verdict: key.1,
+                cause: told.cause,
+                place: key.0.clone(),
+                change,
+                at_ms,
+                facts: draft.map(|draft| draft_bytes(draft)).unwrap_or_default(),
+            })
+        };
+        let resolved = before.iter().filter(|(key, _)| !now.contains_key(*key));
+        let resolved = resolved.filter_map(|(key, told)| changed(key, told, Change::Resolved));
+        let opened = now.iter().filter_map(|(key, told)| match before.get(key) {
+            None => changed(key, told, Change::Opened),
+            Some(old) if old != told => changed(key, told, Change::Changed),
+            Some(_) => None,
+        });
+        resolved.chain(opened).collect()
+    }
+
     fn run_changes(&self) -> Vec<RunChange> {
-        let (before, now, at_ms) = (&self.unsaved.runs, self.runs(), self.judged_at_ms);
+        let at_ms = self.judged_at_ms;
         let changed = |segment: SegmentKey, (verdict, cause, messages): Run, change: Change| RunChange {
             segment,
             verdict: Verdict::Message(verdict),
@@ -213,20 +228,18 @@ impl Shadow {
             change,
             at_ms,
         };
-        let mut changes = Vec::new();
-        for (segment, old) in before {
-            if now.get(segment).is_none_or(|new| new.0 != old.0) {
-                changes.push(changed(*segment, *old, Change::Resolved));
+        let (mut resolved, mut opened) = (Vec::new(), Vec::new());
+        for (segment, old) in &self.unsaved.runs {
+            match (old, self.runs().get(segment)) {
+                (Some(old), Some(new)) if old == new => {}
+                (Some(old), Some(new)) if old.0 == new.0 => opened.push(changed(*segment, *new, Change::Changed)),
+                (old, new) => {
+                    resolved.extend(old.map(|old| changed(*segment, old, Change::Resolved)));
+                    opened.extend(new.map(|new| changed(*segment, *new, Change::Opened)));
+                }
             }
         }
-        for (segment, new) in &now {
-            match before.get(segment) {
-                Some(old) if old == new => {}
-                Some(old) if old.0 == new.0 => changes.push(changed(*segment, *new, Change::Changed)),
-                _ => changes.push(changed(*segment, *new, Change::Opened)),
-            }
-        }
-        changes
+        resolved.into_iter().chain(opened).collect()
     }
 
     /// Goes on from a checkpoint. Settle and give-up are those that it was judged by, until [`Shadow::set_terms`] says others.
@@ -238,10 +251,10 @@ impl Shadow {
         if saved.checkpoint == 0 {
             return Ok(shadow);
         }
-        let State { line, last_file, judged_at_ms, cannot_look, notes, judged_by_ms } = State::from_bytes(&saved.state)?;
-        (shadow.terms.settle_ms, shadow.terms.give_up_ms) = judged_by_ms;
+        let State { line, last_file, judged_at_ms, cannot_look, notes, judged_by } = State::from_bytes(&saved.state)?;
+        (shadow.terms.settle_ms, shadow.terms.give_up_ms, shadow.terms.whole_topic) = judged_by;
         shadow.cannot_look = cannot_look;
-        (shadow.line, shadow.last_file, shadow.judged_at_ms, shadow.notes) = (line, last_file, judged_at_ms, notes);
+        (shadow.line, shadow.files.last, shadow.judged_at_ms, shadow.notes) = (line, last_file, judged_at_ms, notes);
         shadow.checkpoint = saved.checkpoint;
         for row in saved.lanes {
             shadow.lanes.push(Lane::from_bytes(row.tp, &row.body)?);
@@ -252,24 +265,24 @@ impl Shadow {
         for row in saved.files {
             let file = KnownFile::from_bytes(row.id, row.path, &row.facts)?;
             match row.standing {
-                FileStanding::Live => {
-                    shadow.names.insert(file.id, row.path_hash);
-                    shadow.live.insert(row.path_hash, file);
-                }
-                FileStanding::Waiting => drop(shadow.waiting.insert(row.path_hash, file)),
+                FileStanding::Live => shadow.files.enter(row.path_hash, file),
+                FileStanding::Waiting => drop(shadow.files.waiting.insert(row.path_hash, file)),
                 FileStanding::Gone { .. } => {}
             }
         }
         for row in saved.residues {
             if let Some(body) = row.body {
-                shadow.residues.insert(row.segment, Residue::from_bytes(&body)?);
+                shadow.residues.put(row.segment, Some(Residue::from_bytes(&body)?));
             }
         }
-        shadow.judge();
+        shadow.recount_all();
         let open = saved.findings.into_iter().filter(|finding| !is_told_once(finding.verdict));
-        let told = |one: OpenFinding| ((one.place, one.verdict), Told { id: one.id, cause: one.cause, facts: one.facts });
-        shadow.unsaved.told = open.map(told).collect();
-        shadow.unsaved.runs = shadow.runs();
+        let told = open.map(|OpenFinding { id, verdict, cause, place, facts }| {
+            let id = matches!(place, FindingPlace::Row { .. }).then_some(id);
+            ((place, verdict), Told { id, cause, facts })
+        });
+        shadow.unsaved = Unsaved { told: Arc::new(told.collect()), ..Unsaved::default() };
+        shadow.unsaved.is_told = shadow.unsaved.told == *shadow.findings_now();
         check(&shadow)?;
         if shadow.standing().to_bytes() != saved.totals {
             return Err(Contradiction::Totals.into());

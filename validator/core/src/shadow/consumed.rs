@@ -111,6 +111,7 @@ impl Shadow {
                 _ => page.unexplained.push((run.start, run.end)),
             }
             self.pages.note_explained(key);
+            self.forget_holes(key);
         }
         let mut from = gap.start;
         while from < gap.end {
@@ -129,6 +130,15 @@ impl Shadow {
         }
         let lane = self.lane_mut(partition).expect("checked before the first part");
         lane.hole_offsets += (gap.end - gap.start).unsigned_abs();
+    }
+
+    /// Holes of a page changed: rows of disputed segments may lie in them.
+    fn forget_holes(&mut self, page: PageKey) {
+        if let (Some(first), Some(last)) = (page.segment(0), page.last_segment())
+            && self.residues.has_between(first, last)
+        {
+            self.forget_judged();
+        }
     }
 
     pub(super) fn explain(&mut self, holes: Vec<(PartitionIndex, Hole)>) {
@@ -151,6 +161,7 @@ impl Shadow {
                 page.holes = Holes::new(runs);
                 page.unexplained = left;
                 self.pages.note_explained(key);
+                self.forget_holes(key);
             }
             if let Some(lane) = self.lane_mut(partition).filter(|_| explained > 0) {
                 *lane.holes.entry(hole.reason).or_default() += explained;

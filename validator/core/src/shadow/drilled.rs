@@ -35,7 +35,6 @@ impl Shadow {
         if !fits(&drilled, segment, &residue) {
             return Err(stale());
         }
-        self.unsaved.residues.insert(key);
         let read_before = residue.read_upto;
         let lost = drilled.lost_messages;
         let files: BTreeSet<FileId> = drilled.files.keys().copied().collect();
@@ -45,16 +44,15 @@ impl Shadow {
         if !self.is_sound(segment, &residue) {
             if !lost {
                 // The log or a file gave something else than before: what was read is of no use.
-                self.residues.insert(key, Residue::new(segment.from, residue.stood));
+                let empty = Residue::new(segment.from, residue.stood);
+                self.put_residue(key, Some(empty));
                 return Ok(());
             }
             residue = Residue { unreadable: true, ..Residue::new(segment.from, residue.stood) };
         }
-        if is_copy && let Some(old) = self.residues.get_mut(&key) {
-            old.whole = true;
-            return Ok(());
-        }
-        self.residues.insert(key, residue);
+        let old = self.residues.get(&key).filter(|_| is_copy);
+        let now = old.map(|old| Residue { whole: true, ..old.clone() }).unwrap_or(residue);
+        self.put_residue(key, Some(now));
         Ok(())
     }
 

@@ -57,15 +57,21 @@ impl Pages {
         self.held.entry(key).or_default()
     }
 
+    /// Takes a segment of a held page out, to be changed and put back.
+    pub(super) fn take(&mut self, key: SegmentKey) -> Option<Box<Segment>> {
+        let (page, slot) = PageKey::of(key);
+        self.held.get_mut(&page)?.slots[slot].take()
+    }
+
     /// Puts a segment in its place.
-    pub fn put(&mut self, key: SegmentKey, segment: Segment) {
+    pub(super) fn put(&mut self, key: SegmentKey, segment: Box<Segment>) {
         if segment.is_balanced() {
             self.unbalanced.remove(&key);
         } else {
             self.unbalanced.insert(key);
         }
         let (page, slot) = PageKey::of(key);
-        self.page_mut(page).slots[slot] = Some(Box::new(segment));
+        self.page_mut(page).slots[slot] = Some(segment);
     }
 
     /// Notes that holes of a page have or have no reason.
@@ -105,15 +111,18 @@ impl Pages {
 
     /// Lets settled pages go that the ledger has, but for the newest `most`.
     pub fn let_go(&mut self, most: usize) {
-        if self.held.len() <= most {
+        let surplus = self.held.len().saturating_sub(most);
+        if surplus == 0 {
             return;
         }
-        let mut surplus = self.held.len() - most;
-        let dirty = &self.dirty;
-        self.held.retain(|key, page| {
-            let goes = surplus > 0 && !dirty.contains(key) && !page.is_unsettled();
-            surplus -= usize::from(goes);
-            !goes
-        });
+        let goes = self.held.keys().filter(|key| !self.dirty.contains(key) && !self.is_unsettled(key));
+        for key in goes.take(surplus).copied().collect::<Vec<_>>() {
+            self.held.remove(&key);
+        }
+    }
+
+    fn is_unsettled(&self, key: &PageKey) -> bool {
+        let (Some(first), Some(last)) = (key.segment(0), key.last_segment()) else { return true };
+        self.unexplained.contains(key) || self.unbalanced.range(first..=last).next().is_some()
     }
 }

@@ -34,6 +34,12 @@ pub enum Contradiction {
         /// What differs.
         what: &'static str,
     },
+    /// What is kept is not what the state says.
+    #[error("{what} are not those of the state")]
+    Kept {
+        /// Of what.
+        what: &'static str,
+    },
     /// I8.
     #[error("I8 violated: the counts of the state are not those that were saved")]
     Totals,
@@ -55,7 +61,7 @@ pub enum Contradiction {
 /// The first law that does not hold.
 pub fn check(shadow: &Shadow) -> Result<(), Contradiction> {
     shadow.standing().accounts().check()?;
-    for (key, residue) in &shadow.residues {
+    for (key, residue) in shadow.residues.iter() {
         let segment = shadow.pages.segment(*key).ok_or(Contradiction::Residue { segment: *key, what: "no segment" })?;
         check_residue(segment, residue).map_err(|what| Contradiction::Residue { segment: *key, what })?;
     }
@@ -101,6 +107,23 @@ fn check_residue(segment: &Segment, residue: &Residue) -> Result<(), &'static st
     let all = segment.files.iter().all(|file| residue.read_files.contains_key(file));
     if all && !residue.whole && read != segment.credit {
         return Err("rows read are not those of the credit");
+    }
+    Ok(())
+}
+
+/// Checks that what is kept up as the state changes is what would be made of it anew.
+///
+/// # Errors
+/// What is not.
+pub fn check_kept(shadow: &Shadow) -> Result<(), Contradiction> {
+    let mut anew = shadow.clone();
+    anew.recount_all();
+    if anew.board != shadow.board {
+        return Err(Contradiction::Kept { what: "counts of segments" });
+    }
+    let Some(kept) = shadow.judged.kept() else { return Ok(()) };
+    if kept.judgement != shadow.judge().judgement {
+        return Err(Contradiction::Kept { what: "verdicts" });
     }
     Ok(())
 }

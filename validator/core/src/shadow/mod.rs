@@ -6,15 +6,19 @@
 
 pub mod action;
 mod asks;
+mod board;
 pub mod checkpoint;
 mod consumed;
 pub mod delta;
+mod docket;
 mod drilled;
 pub mod event;
 pub mod file;
+mod files;
 pub mod held;
 pub mod invariants;
 pub mod lane;
+mod memo;
 pub mod nets;
 pub mod outside;
 mod pack;
@@ -33,14 +37,18 @@ pub mod terms;
 pub mod told;
 mod verdicts;
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
+use board::Board;
 use checkpoint::Unsaved;
 use delta::FindingPlace;
+use docket::Docket;
 use event::{CannotLook, Event, Refused, SnapshotFact};
-use file::{FaultFact, FileFacts, FileId, PathHash};
+use file::{FileFacts, FileId, PathHash};
+use files::Files;
 use held::Pages;
 use lane::Lane;
+use memo::Memo;
 use nets::Nets;
 use page::{Page, PageKey};
 use residue::Residue;
@@ -59,16 +67,13 @@ pub struct Shadow {
     terms: Terms,
     lanes: Vec<Lane>,
     pages: Pages,
-    residues: BTreeMap<SegmentKey, Residue>,
+    residues: Docket,
     line: Line,
-    live: BTreeMap<PathHash, KnownFile>,
-    /// The paths of live files.
-    names: BTreeMap<FileId, PathHash>,
-    /// Scanned and not live, or to take the place of a live one.
-    waiting: BTreeMap<PathHash, KnownFile>,
-    /// The last number given to a file.
-    last_file: u32,
-    judged: Judged,
+    files: Files,
+    board: Board,
+    judged: Memo<Judged>,
+    /// Partitions in which an event changed what is known to have an equal row; empty between events.
+    touched: BTreeSet<PartitionIndex>,
     judged_at_ms: i64,
     cannot_look: Option<NoLook>,
     checkpoint: u64,
@@ -86,20 +91,6 @@ pub struct Line {
     pub uuid: Option<String>,
     /// The last step.
     pub cursor: Option<SnapshotFact>,
-}
-
-/// A file that was scanned.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct KnownFile {
-    pub id: FileId,
-    pub facts: FileFacts,
-    pub fingerprint: [u8; 16],
-    /// Of one live entry.
-    pub rows: u64,
-    pub out_of_scope: u64,
-    pub ahead: BTreeMap<PartitionIndex, i64>,
-    pub strangers: bool,
-    pub faults: Vec<FaultFact>,
 }
 
 /// A finding that is told once.
@@ -124,13 +115,12 @@ impl Shadow {
             terms,
             lanes: Vec::new(),
             pages: Pages::default(),
-            residues: BTreeMap::new(),
+            residues: Docket::default(),
             line: Line::default(),
-            live: BTreeMap::new(),
-            names: BTreeMap::new(),
-            waiting: BTreeMap::new(),
-            last_file: 0,
-            judged: Judged::default(),
+            files: Files::default(),
+            board: Board::default(),
+            judged: Memo::default(),
+            touched: BTreeSet::new(),
             judged_at_ms: i64::MIN,
             cannot_look: None,
             checkpoint: 0,
@@ -157,18 +147,17 @@ impl Shadow {
 
     /// Whether a file of this path is live.
     pub fn is_live(&self, path: &str) -> bool {
-        self.live.contains_key(&PathHash::of(path))
+        self.facts(path).is_some()
     }
 
     /// What is known of the live file of this path.
     pub fn facts(&self, path: &str) -> Option<&FileFacts> {
-        self.live.get(&PathHash::of(path)).map(|file| &file.facts)
+        self.files.live(&PathHash::of(path)).map(|file| &file.facts)
     }
 
     /// The live entries of a live file.
     pub fn entries_of(&self, file: FileId) -> Option<u32> {
-        let hash = self.names.get(&file)?;
-        self.live.get(hash).map(|file| file.facts.entries)
+        self.files.named(file).map(|file| file.facts.entries)
     }
 
     /// Findings that events told since the last checkpoint.
@@ -221,7 +210,9 @@ impl Shadow {
             Event::NotLooked { at_ms, what } => self.not_looked(at_ms, what),
             Event::Timed { .. } | Event::Trimmed { .. } => {}
         }
-        self.judge();
+        let touched = std::mem::take(&mut self.touched);
+        self.recount_dependent(&touched);
+        self.forget_overtaken();
         Ok(())
     }
 
@@ -233,6 +224,7 @@ impl Shadow {
 
     fn follow(&mut self, lanes: Vec<event::NewLane>) {
         self.lanes.extend(lanes.into_iter().map(Lane::new));
+        self.forget_judged();
     }
 
     fn lane(&self, partition: PartitionIndex) -> Option<&Lane> {
@@ -243,9 +235,9 @@ impl Shadow {
         self.lanes.get_mut(partition.0 as usize)
     }
 
-    /// Changes one segment, and with it the sums over balanced ones: the only way in which a segment changes.
+    /// Changes one segment, and with it all that is counted of it: the only way in which a segment changes.
     fn change(&mut self, key: SegmentKey, change: impl FnOnce(&mut Segment)) {
-        let mut segment = self.pages.segment(key).cloned().unwrap_or_default();
+        let mut segment = self.pages.take(key).unwrap_or_default();
         self.count_balanced(key, &segment, false);
         change(&mut segment);
         segment.revision = segment.revision.wrapping_add(1);
@@ -253,13 +245,28 @@ impl Shadow {
             segment.gone.clear();
             segment.unproven_min_ms = None;
             segment.proven_max = segment.offset_max;
-            if self.residues.remove(&key).is_some() {
-                self.unsaved.residues.insert(key);
-            }
         }
         self.count_balanced(key, &segment, true);
+        let is_settled = segment.is_balanced();
         self.pages.put(key, segment);
+        if is_settled && self.residues.has(&key) {
+            self.put_residue(key, None);
+        } else {
+            self.recount(key);
+        }
         self.note_proven(key);
+    }
+
+    /// Changes the residue of one segment, and with it all that is counted of it: the only way in which one changes.
+    fn put_residue(&mut self, key: SegmentKey, residue: Option<Residue>) -> Option<Residue> {
+        let before = self.residues.put(key, residue);
+        self.unsaved.residues.insert(key);
+        self.forget_judged();
+        if let SegmentKey::Offsets { partition, .. } = key {
+            self.touched.insert(partition);
+        }
+        self.recount(key);
+        before
     }
 
     fn count_balanced(&mut self, key: SegmentKey, segment: &Segment, enters: bool) {
@@ -282,6 +289,7 @@ impl Shadow {
         let SegmentKey::Offsets { partition, .. } = key else { return };
         let (page_key, _) = PageKey::of(key);
         let proven = self.pages.page(&page_key).and_then(|page| page.iter().map(|(_, one)| one.proven_max).max());
+        self.touched.insert(partition);
         let Some(lane) = self.lane_mut(partition) else { return };
         match proven.filter(|offset| *offset > i64::MIN) {
             Some(offset) => lane.proven.insert(page_key.b, offset),

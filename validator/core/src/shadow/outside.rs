@@ -3,15 +3,15 @@
 use super::Shadow;
 use super::delta::{Damaged, FileChange, Saved};
 use super::file::{FileFacts, FileId};
+use super::files::KnownFile;
 use super::lane::Lane;
 use super::state_codec::State;
-use super::{KnownFile, terms::Terms};
+use super::terms::Terms;
 
 impl Shadow {
     /// What is known of a live file.
     pub fn file(&self, file: FileId) -> Option<&FileFacts> {
-        let hash = self.names.get(&file)?;
-        self.live.get(hash).map(|file| &file.facts)
+        self.files.named(file).map(|file| &file.facts)
     }
 
     /// What it takes from the contract.
@@ -32,7 +32,8 @@ impl Shadow {
     /// Goes on by other terms: settle, give-up, or whether every partition is followed from its first message.
     pub fn set_terms(&mut self, terms: Terms) {
         self.terms = terms;
-        self.judge();
+        self.recount_all();
+        self.forget_judged();
     }
 
     /// The number of the last checkpoint that the ledger has.

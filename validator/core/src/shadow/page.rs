@@ -57,6 +57,13 @@ impl PageKey {
     }
 }
 
+impl PageKey {
+    /// The segment in the last slot that one has.
+    pub fn last_segment(self) -> Option<SegmentKey> {
+        if self.kind == KIND_NOWHERE { self.segment(0) } else { self.segment(PAGE_SLOTS - 1) }
+    }
+}
+
 impl fmt::Display for PageKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "page {}/{}/{}", self.kind, self.a, self.b)

@@ -125,8 +125,8 @@ impl Residue {
         }
         rows.into_iter().any(|(offset, count)| {
             let Some(offset) = offset else { return true };
-            let own = self.messages.iter().find(|message| message.at.offset == offset).map(|message| message.state);
-            match own {
+            let own = self.messages.binary_search_by_key(&offset, |message| message.at.offset);
+            match own.ok().map(|at| self.messages[at].state) {
                 Some(MessageState::Judged) => count > 1,
                 Some(MessageState::Undecodable(_)) => false,
                 Some(MessageState::Excluded(_)) | None => true,

@@ -27,7 +27,7 @@ impl Shadow {
         if segment.is_balanced() {
             return Stage::Balanced;
         }
-        if self.residues.contains_key(&key) {
+        if self.residues.has(&key) {
             return Stage::Disputed;
         }
         match self.bare(key, segment) {
@@ -53,7 +53,7 @@ impl Shadow {
         let clock = self.terms.clock(self.judged_at_ms);
         let (first, last) = (segment.times.min_ms, segment.times.max_ms);
         // Losses lie at offsets that the segment may hold; a row whose identity is damaged may be that of any message.
-        let may_be_explained = self.has_faults() || self.judged.is_loose();
+        let may_be_explained = self.board.may_be_explained;
         if segment.stood_below >= segment.upto && !may_be_explained {
             return Some(MessageVerdict::Withdrawn);
         }
@@ -70,7 +70,7 @@ impl Shadow {
         if may_be_explained {
             return None;
         }
-        let moved_past = self.judged.paired_max(partition).is_some_and(|offset| offset > segment.offset_max);
+        let moved_past = self.board.paired_max.get(&partition).is_some_and(|offset| *offset > segment.offset_max);
         if moved_past || clock.has_given_up(last) {
             return Some(MessageVerdict::Missing);
         }
@@ -80,7 +80,24 @@ impl Shadow {
         Some(MessageVerdict::Overdue)
     }
 
-    fn has_faults(&self) -> bool {
-        self.live.values().any(|file| !file.faults.is_empty())
+    /// The next instant at which a segment may be in another stage, by the clock alone.
+    pub(super) fn next_turn(&self, stage: Stage, segment: &Segment) -> Option<i64> {
+        if matches!(stage, Stage::Balanced | Stage::Disputed) {
+            return None;
+        }
+        let (settle, give_up) = (self.terms.settle_ms, self.terms.give_up_ms);
+        let (first, last) = (segment.times.min_ms, segment.times.max_ms);
+        let after = |at: Option<i64>, wait: i64| at.map(|at| at.saturating_add(wait));
+        let straddled = |at: Option<i64>| after(at, BARE_STRADDLE_MS + 1);
+        let turns = [
+            after(segment.unproven_min_ms.or(first), settle),
+            after(first, settle),
+            straddled(after(first, settle)),
+            after(last, settle),
+            after(first, give_up),
+            straddled(after(first, give_up)),
+            after(last, give_up),
+        ];
+        turns.into_iter().flatten().filter(|turn| *turn > self.judged_at_ms).min()
     }
 }

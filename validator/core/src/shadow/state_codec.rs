@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::KnownFile;
 use super::Line;
 use super::delta::Damaged;
 use super::event::{CannotLook, SnapshotFact};
 use super::file::{FaultFact, FileFacts, FileId};
+use super::files::KnownFile;
 use super::lane::Lane;
 use super::pack::{Reader, Writer, whole};
 use super::standing::NoLook;
@@ -24,7 +24,7 @@ pub(super) struct State {
     pub cannot_look: Option<NoLook>,
     pub notes: String,
     /// Settle and give-up that the last checkpoint was judged by, milliseconds.
-    pub judged_by_ms: (i64, i64),
+    pub judged_by: (i64, i64, bool),
 }
 
 impl State {
@@ -40,8 +40,9 @@ impl State {
         to.signed(self.judged_at_ms);
         write_no_look(&mut to, self.cannot_look);
         to.text(&self.notes);
-        to.signed(self.judged_by_ms.0);
-        to.signed(self.judged_by_ms.1);
+        to.signed(self.judged_by.0);
+        to.signed(self.judged_by.1);
+        to.byte(u8::from(self.judged_by.2));
         to.seal()
     }
 
@@ -53,7 +54,7 @@ impl State {
             let (last_file, judged_at_ms) = (from.small()?, from.signed()?);
             let cannot_look = read_no_look(from)?;
             let (notes, settle_ms, give_up_ms) = (from.text()?, from.signed()?, from.signed()?);
-            Some(Self { line, last_file, judged_at_ms, cannot_look, notes, judged_by_ms: (settle_ms, give_up_ms) })
+            Some(Self { line, last_file, judged_at_ms, cannot_look, notes, judged_by: (settle_ms, give_up_ms, from.flag()?) })
         })
     }
 }
@@ -220,7 +221,6 @@ impl KnownFile {
             };
             Some(Self {
                 id,
-                fingerprint: facts.fingerprint(),
                 facts,
                 rows: from.number()?,
                 out_of_scope: from.number()?,

@@ -9,7 +9,8 @@ use super::event::{Look, Refused, Scanned, Step, Why};
 use super::file::{FileId, PathHash};
 use super::nets::{Difference, Net, Nets};
 use super::residue::Residue;
-use super::{FindingPlace, KnownFile, News, Shadow};
+use super::files::KnownFile;
+use super::{FindingPlace, News, Shadow};
 use crate::limits::GONE_FILES_MAX;
 use crate::segment::SegmentKey;
 use crate::verdict::TableVerdict;
@@ -17,11 +18,11 @@ use crate::verdict::TableVerdict;
 impl Shadow {
     pub(super) fn scanned(&mut self, scanned: Scanned) {
         let Scanned { facts, bags, faults } = scanned;
-        self.last_file += 1;
-        self.unsaved.scanned.insert(FileId(self.last_file), bags.to_bytes());
+        self.files.last += 1;
+        let id = FileId(self.files.last);
+        self.unsaved.scanned.insert(id, bags.to_bytes());
         let file = KnownFile {
-            id: FileId(self.last_file),
-            fingerprint: facts.fingerprint(),
+            id,
             rows: bags.rows,
             out_of_scope: bags.out_of_scope,
             ahead: bags.ahead,
@@ -29,14 +30,14 @@ impl Shadow {
             faults,
             facts,
         };
-        if let Some(old) = self.waiting.insert(PathHash::of(&file.facts.path), file) {
+        if let Some(old) = self.files.waiting.insert(file.hash(), file) {
             self.note_gone(&old, self.judged_at_ms);
         }
     }
 
     /// The number that the last scanned file got.
     pub fn last_file(&self) -> FileId {
-        FileId(self.last_file)
+        FileId(self.files.last)
     }
 
     /// The files that a look adds and removes. Without a step: those that were read again take the place of their former
@@ -51,33 +52,40 @@ impl Shadow {
             look.barrier.iter().any(reached)
         };
         let Some(step) = &look.step else {
-            for (hash, old) in &self.live {
-                let again = self.waiting.get(hash).filter(|file| file.fingerprint == old.fingerprint);
+            for (hash, again) in &self.files.waiting {
+                let Some(old) = self.files.live(hash).filter(|old| old.facts.has_rows_of(&again.facts)) else { continue };
+                if !is_ahead(again) {
+                    difference.removed.push((old.id, old.facts.entries));
+                    difference.added.push((again.id, again.facts.entries));
+                }
+            }
+            let barrier = look.barrier.iter().map(|(partition, offset, _)| (*partition, *offset));
+            for hash in self.files.overtaken(barrier) {
+                let again = self.files.waiting.get(&hash);
+                let Some(old) = self.files.live(&hash) else { continue };
+                let again = again.filter(|file| file.facts.has_rows_of(&old.facts));
                 if is_ahead(again.unwrap_or(old)) {
                     difference.unscanned.push(old.facts.path.clone());
-                } else if let Some(file) = again {
-                    difference.removed.push((old.id, old.facts.entries));
-                    difference.added.push((file.id, file.facts.entries));
                 }
             }
             return difference;
         };
         let mut stays = BTreeSet::new();
         for facts in &step.live {
-            let (hash, wanted) = (PathHash::of(&facts.path), facts.fingerprint());
-            if let Some(old) = self.live.get(&hash).filter(|old| old.fingerprint == wanted) {
-                stays.insert(hash);
+            let hash = PathHash::of(&facts.path);
+            if let Some(old) = self.files.live(&hash).filter(|old| old.facts.has_rows_of(facts)) {
+                stays.insert(old.id);
                 if is_ahead(old) {
                     difference.unscanned.push(facts.path.clone());
                 }
                 continue;
             }
-            match self.waiting.get(&hash).filter(|file| file.fingerprint == wanted && !is_ahead(file)) {
+            match self.files.waiting.get(&hash).filter(|file| file.facts.has_rows_of(facts) && !is_ahead(file)) {
                 Some(file) => difference.added.push((file.id, file.facts.entries)),
                 None => difference.unscanned.push(facts.path.clone()),
             }
         }
-        let goes = self.live.iter().filter(|(hash, _)| !stays.contains(hash));
+        let goes = self.files.all_live().filter(|(_, file)| !stays.contains(&file.id));
         difference.removed.extend(goes.map(|(_, file)| (file.id, file.facts.entries)));
         difference
     }
@@ -106,7 +114,8 @@ impl Shadow {
             lane.barrier = lane.barrier.max(*barrier);
             lane.high_watermark = lane.high_watermark.max(*high_watermark);
         }
-        self.judged_at_ms = look.at_ms;
+        let before_ms = std::mem::replace(&mut self.judged_at_ms, look.at_ms);
+        self.recount_due(before_ms);
         for (segment, net) in nets.segments {
             self.enter(segment, net);
         }
@@ -118,18 +127,21 @@ impl Shadow {
 
     /// Files that come take their place, files that go leave it.
     fn swap(&mut self, nets: &Nets, at_ms: i64) {
-        let goes: Vec<KnownFile> =
-            self.live.extract_if(.., |_, file| nets.removed.contains(&file.id)).map(|(_, file)| file).collect();
-        for file in goes {
-            self.names.remove(&file.id);
+        for id in &nets.removed {
+            let Some(file) = self.files.leave(*id) else { continue };
+            if !file.faults.is_empty() {
+                self.forget_judged();
+            }
             self.note_gone(&file, at_ms);
         }
         let comes: Vec<(PathHash, KnownFile)> =
-            self.waiting.extract_if(.., |_, file| nets.added.contains(&file.id)).collect();
+            self.files.waiting.extract_if(.., |_, file| nets.added.contains(&file.id)).collect();
         for (hash, file) in comes {
-            self.names.insert(file.id, hash);
+            if !file.faults.is_empty() {
+                self.forget_judged();
+            }
             self.unsaved.came.insert(file.id);
-            self.live.insert(hash, file);
+            self.files.enter(hash, file);
         }
     }
 
@@ -168,13 +180,9 @@ impl Shadow {
     /// Rows of a drilled segment moved or went. Where they only moved, what is said of it stands until it is read again.
     fn unsettle(&mut self, key: SegmentKey, is_same: bool) {
         let from = self.pages.segment(key).map_or(0, |segment| segment.from);
-        let Some(residue) = self.residues.get_mut(&key) else { return };
-        self.unsaved.residues.insert(key);
-        if is_same {
-            residue.whole = true;
-        } else {
-            *residue = Residue::new(from, std::mem::take(&mut residue.stood));
-        }
+        let Some(residue) = self.residues.get(&key).cloned() else { return };
+        let now = if is_same { Residue { whole: true, ..residue } } else { Residue::new(from, residue.stood) };
+        self.put_residue(key, Some(now));
     }
 
     fn move_on(&mut self, step: Step, is_preserving: bool) {
@@ -189,17 +197,19 @@ impl Shadow {
         if why == Why::Recreated {
             self.tell(TableVerdict::HistoryRewritten, snapshot.id, "the table was dropped and made anew");
         }
-        let paths: BTreeSet<PathHash> = live.iter().map(|facts| PathHash::of(&facts.path)).collect();
         // What was read again of a file that is live no longer is of no use.
-        let is_live = &self.live;
-        let useless: Vec<KnownFile> = self
-            .waiting
-            .extract_if(.., |hash, file| {
-                let same = is_live.get(hash).is_some_and(|old| old.fingerprint == file.fingerprint);
-                !(same && paths.contains(hash))
-            })
-            .map(|(_, file)| file)
-            .collect();
+        let paths: BTreeSet<PathHash> = match self.files.waiting.is_empty() {
+            true => BTreeSet::new(),
+            false => live.iter().map(|facts| PathHash::of(&facts.path)).collect(),
+        };
+        let files = &self.files;
+        let is_useful = |(hash, file): &(&PathHash, &KnownFile)| {
+            let same = files.live(hash).is_some_and(|old| old.facts.has_rows_of(&file.facts));
+            same && paths.contains(hash)
+        };
+        let useless: Vec<PathHash> = files.waiting.iter().filter(|one| !is_useful(one)).map(|(hash, _)| *hash).collect();
+        let useless: Vec<KnownFile> =
+            useless.into_iter().filter_map(|hash| self.files.waiting.remove(&hash)).collect();
         for file in useless {
             self.note_gone(&file, self.judged_at_ms);
         }

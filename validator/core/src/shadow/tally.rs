@@ -1,15 +1,12 @@
 //! From the state to its [`Standing`].
 
 use super::Shadow;
-use super::action::Action;
 use super::lane::Lane;
 use super::residue::Residue;
 use super::segment::{Segment, least};
-use super::stage::Stage;
-use super::standing::{LaneStanding, Standing, Wishes};
-use crate::judge::{MessageTally, RowTally};
-use crate::segment::SegmentKey;
-use crate::verdict::MessageVerdict;
+use super::standing::{LaneStanding, SegmentCounts, Standing, Wishes};
+use crate::judge::MessageTally;
+use crate::position::PartitionIndex;
 
 impl Shadow {
     /// How all stands.
@@ -20,7 +17,9 @@ impl Shadow {
             snapshot: self.line.cursor.clone(),
             cannot_look: self.cannot_look,
             lanes: self.lanes.iter().map(of_lane).collect(),
-            entries: self.entries() as u64,
+            rows_read: self.files.rows,
+            files: self.files.counts(),
+            entries: self.residues.entries() as u64,
             wishes: self.wishes(),
             ..Standing::default()
         };
@@ -28,91 +27,47 @@ impl Shadow {
             standing.rows.intact += lane.balanced_messages;
             standing.segments.balanced += lane.balanced_segments;
         }
+        standing.rows.out_of_scope = self.files.out_of_scope;
         self.add_unbalanced(&mut standing);
         self.add_judged(&mut standing);
-        for file in self.live.values() {
-            let entries = u64::from(file.facts.entries);
-            standing.rows_read += file.rows * entries;
-            standing.rows.out_of_scope += file.out_of_scope * entries;
-            standing.files.live += 1;
-            standing.files.corrupt += u64::from(file.faults.iter().any(|fault| fault.corrupt));
-            standing.files.unreadable += u64::from(file.faults.iter().any(|fault| !fault.corrupt));
-        }
         standing
     }
 
     fn add_unbalanced(&self, standing: &mut Standing) {
-        let has_room = self.has_room();
-        for (key, segment) in self.pages.unbalanced() {
-            let mut nowhere = MessageTally::default();
-            let (tally, oldest) = match key {
-                SegmentKey::Offsets { partition, .. } => {
-                    let lane = &mut standing.lanes[partition.0 as usize];
-                    (&mut lane.messages, &mut lane.oldest_unsettled_ms)
-                }
-                _ => (&mut nowhere, &mut None),
-            };
-            let (messages, rows) = (segment.debit.count, segment.credit.count);
-            let counts = &mut standing.segments;
-            match self.stage(key, segment) {
-                Stage::Balanced => {}
-                Stage::Bare(verdict) => {
-                    tally.add(verdict, messages);
-                    counts.bare += 1;
-                    if matches!(verdict, MessageVerdict::Pending | MessageVerdict::Overdue) {
-                        *oldest = least(*oldest, segment.times.min_ms);
-                    }
-                }
-                stage @ (Stage::ToDrill | Stage::Open) => {
-                    tally.add(MessageVerdict::Pending, messages);
-                    standing.rows.unjudged += rows;
-                    *oldest = least(*oldest, segment.unproven_min_ms.or(segment.times.min_ms));
-                    if stage == Stage::Open {
-                        counts.open += 1;
-                        continue;
-                    }
-                    counts.to_drill += 1;
-                    if !has_room {
-                        counts.put_by += 1;
-                        counts.put_by_messages += messages;
-                    }
-                }
-                Stage::Disputed => {
-                    let residue = &self.residues[&key];
-                    add_residue(residue, segment, tally, &mut standing.rows);
-                    match is_read(residue, segment) {
-                        true => counts.judged += 1,
-                        false => counts.drilling += 1,
-                    }
-                }
-            }
+        for (partition, tally) in &self.board.messages {
+            standing.lanes[partition.0 as usize].messages += *tally;
+        }
+        for (partition, lane) in (0..).map(PartitionIndex).zip(&mut standing.lanes) {
+            lane.oldest_unsettled_ms = self.board.oldest_ms(partition);
+        }
+        standing.rows += self.board.rows;
+        let balanced = standing.segments.balanced;
+        standing.segments = SegmentCounts { balanced, ..self.board.segments };
+        if !self.has_room() {
+            standing.segments.put_by = self.board.segments.to_drill;
+            standing.segments.put_by_messages = self.board.to_drill_messages;
         }
     }
 
     fn add_judged(&self, standing: &mut Standing) {
-        let judgement = &self.judged.judgement;
-        for (partition, tally) in &judgement.messages {
+        let judged = self.judged();
+        for (partition, tally) in &judged.judgement.messages {
             standing.lanes[partition.0 as usize].messages += MessageTally { excluded: 0, undecodable: 0, ..*tally };
         }
-        standing.rows += judgement.rows;
-        for draft in &judgement.drafts {
-            let Some(at) = draft.message.filter(|_| draft.verdict == MessageVerdict::Overdue.into()) else { continue };
-            let oldest = &mut standing.lanes[at.partition.0 as usize].oldest_unsettled_ms;
-            *oldest = least(*oldest, draft.timestamp_ms);
+        standing.rows += judged.judgement.rows;
+        for (partition, at_ms) in &judged.oldest_ms {
+            let oldest = &mut standing.lanes[partition.0 as usize].oldest_unsettled_ms;
+            *oldest = least(*oldest, Some(*at_ms));
         }
     }
 
     fn wishes(&self) -> Wishes {
-        let mut wishes = Wishes::default();
-        for action in self.actions() {
-            match action {
-                Action::Drill(_) => wishes.drills += 1,
-                Action::Rescan { .. } => wishes.rescans += 1,
-                Action::Explain(runs) => wishes.holes += runs.len() as u64,
-                Action::Time { .. } => wishes.times += 1,
-            }
+        Wishes {
+            drills: self.drills_asked(),
+            rescans: self.rescans().len() as u64,
+            holes: self.pages.unexplained().map(|(_, page)| page.unexplained.len() as u64).sum(),
+            times: 0,
         }
-        wishes
     }
 }
 
@@ -146,18 +101,4 @@ pub(super) fn is_read(residue: &Residue, segment: &Segment) -> bool {
     let files = || segment.files.iter().all(|file| residue.read_files.contains_key(file));
     let gone = || segment.gone.iter().all(|file| residue.read_gone.contains(file));
     !residue.whole && (residue.unreadable || residue.read_upto == segment.upto && files() && gone())
-}
-
-/// What agreed, and what is not read yet; the judge counts the rest.
-fn add_residue(residue: &Residue, segment: &Segment, tally: &mut MessageTally, rows: &mut RowTally) {
-    if residue.unreadable {
-        tally.unobservable += segment.debit.count;
-        rows.unobservable += segment.credit.count;
-        return;
-    }
-    tally.intact += residue.agreed.count;
-    tally.late += u64::from(residue.agreed_late);
-    tally.pending += segment.debit.count - residue.read_debit.count;
-    rows.intact += residue.agreed.count;
-    rows.unjudged += segment.credit.count - residue.read_credit().count;
 }

@@ -19,6 +19,11 @@ pub struct Terms {
 }
 
 impl Terms {
+    /// Of them, what may change while the books go on: settle, give-up, whether the whole topic is followed.
+    pub(super) fn judged_by(&self) -> (i64, i64, bool) {
+        (self.settle_ms, self.give_up_ms, self.whole_topic)
+    }
+
     /// The clock at an instant.
     pub fn clock(&self, judged_at_ms: i64) -> Clock {
         Clock { judged_at_ms, settle_ms: self.settle_ms, give_up_ms: self.give_up_ms }

@@ -2,9 +2,9 @@
 //!
 //! Contract: nothing here is needed to go on; what goes on is [`super::Shadow::restore`].
 
-use super::KnownFile;
 use super::delta::{Damaged, FileChange, FindingChange, FindingPlace, LaneRow};
 use super::file::{FileFacts, FileId};
+use super::files::KnownFile;
 use super::lane::Lane;
 use super::pack::{Reader, whole};
 use crate::finding::FindingId;

@@ -4,66 +4,94 @@
 //! never ages; what stood is asked of messages without a row only.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 
 use super::Shadow;
+use super::board::Run;
+use super::checkpoint::Told;
 use super::delta::FindingPlace;
 use super::file::FileId;
 use super::page::PageKey;
-use super::residue::{Residue, digest16};
-use super::stage::Stage;
+use super::residue::digest16;
 use crate::clock::Past;
 use crate::hole::{Hole, HoleReason, Holes};
-use crate::judge::{Case, Draft, Judgement, LossKind, ModeKind, NoBalanced, judge};
+use crate::judge::{Case, Draft, Judgement, LossKind, MessageState, ModeKind, NoBalanced, judge};
 use crate::position::{FileIndex, PartitionIndex, RowAt};
 use crate::scope::{Known, ListedPartition, OffsetScope};
 use crate::segment::SegmentKey;
 use crate::verdict::{Cause, MessageVerdict, Verdict};
 
-/// The judgement of the residues, and what it tells of other segments.
+/// The judgement of the residues, and what it was made of beside them.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Judged {
     pub judgement: Judgement,
-    paired_max: BTreeMap<PartitionIndex, i64>,
-    loose: bool,
-}
-
-impl Judged {
-    /// The greatest offset of a message that has an equal row.
-    pub fn paired_max(&self, partition: PartitionIndex) -> Option<i64> {
-        self.paired_max.get(&partition).copied()
-    }
-
-    /// Whether a row may be that of a message of any segment.
-    pub fn is_loose(&self) -> bool {
-        self.loose
-    }
+    /// By partition, the least timestamp of a message that waits for its row.
+    pub oldest_ms: BTreeMap<PartitionIndex, i64>,
+    /// Findings as the ledger is told of them, once they are asked for.
+    pub now: OnceLock<Arc<BTreeMap<FindingKey, Told>>>,
+    at_ms: i64,
+    /// When a message becomes due, or is given up.
+    turn_ms: Option<i64>,
+    /// By partition, the least offset of a row that is not below the position, or not below the high watermark.
+    beyond: BTreeMap<PartitionIndex, (i64, i64)>,
+    /// By partition, the least offset of an overdue message, and the greatest of a lost one.
+    passed: BTreeMap<PartitionIndex, (i64, i64)>,
 }
 
 /// What a finding is about, and what it says: a state has at most one of each.
 pub type FindingKey = (FindingPlace, Verdict);
 
 impl Shadow {
-    pub(super) fn judge(&mut self) {
-        let mut paired_max = BTreeMap::new();
-        let mut note = |partition, offset: Option<i64>| {
-            if let Some(offset) = offset {
-                let largest = paired_max.entry(partition).or_insert(offset);
-                *largest = offset.max(*largest);
-            }
+    /// The judgement of the moment.
+    pub(super) fn judged(&self) -> &Judged {
+        self.judged.get(|| self.judge())
+    }
+
+    /// What it was made of changed.
+    pub(super) fn forget_judged(&mut self) {
+        self.judged.forget();
+        self.unsaved.is_told = false;
+    }
+
+    /// After an event: the judgement goes if the clock, a position or a high watermark passed what it stands on.
+    pub(super) fn forget_overtaken(&mut self) {
+        let Some(judged) = self.judged.kept() else { return };
+        let turned = self.judged_at_ms < judged.at_ms || judged.turn_ms.is_some_and(|turn| turn <= self.judged_at_ms);
+        let reached = |(partition, (row, high)): (&PartitionIndex, &(i64, i64))| {
+            self.lane(*partition).is_none_or(|lane| lane.position > *row || lane.high_watermark > *high)
         };
-        for (partition, lane) in (0..).map(PartitionIndex).zip(&self.lanes) {
-            note(partition, lane.proven_max());
+        if turned || judged.beyond.iter().any(reached) {
+            self.forget_judged();
         }
-        for (key, residue) in &self.residues {
-            if let SegmentKey::Offsets { partition, .. } = key {
-                note(*partition, residue.paired_max());
-            }
+    }
+
+    /// The greatest offset with an equal row is another one: the judgement goes if a message lies between.
+    pub(super) fn forget_passed(&mut self, partition: PartitionIndex, before: Option<i64>, now: Option<i64>) {
+        let Some((overdue, lost)) = self.judged.kept().and_then(|judged| judged.passed.get(&partition)) else { return };
+        let passes = if now > before { now.is_some_and(|now| *overdue < now) } else { now.is_none_or(|now| *lost >= now) };
+        if passes {
+            self.forget_judged();
         }
-        let case = self.case(paired_max.clone());
-        let loose = self.residues.values().any(Residue::is_loose);
+    }
+
+    pub(super) fn judge(&self) -> Judged {
+        let case = self.case(self.board.paired_max.clone());
+        let mut judged = Judged { at_ms: self.judged_at_ms, ..Judged::default() };
+        judged.turn_ms = self.next_due(&case);
+        judged.note_rows(self);
+        judged.note_waiting(&case);
         let ranks = self.ranks();
         let Ok(judgement) = judge(in_order_of_paths(case, &ranks), &mut NoBalanced);
-        self.judged = Judged { judgement: with_numbers(judgement, &ranks), paired_max, loose };
+        judged.judgement = with_numbers(judgement, &ranks);
+        judged.note_drafts();
+        judged
+    }
+
+    fn next_due(&self, case: &Case) -> Option<i64> {
+        let waits = [self.terms.settle_ms, self.terms.give_up_ms];
+        let times = case.messages.iter().filter_map(|message| message.timestamp_ms);
+        let turns = times.flat_map(|at| waits.map(|wait| at.saturating_add(wait)));
+        turns.filter(|turn| *turn > self.judged_at_ms).min()
     }
 
     /// Files with rows in residues, in the order of their paths: that of a single run. Numbers depend on the order of scans.
@@ -73,7 +101,7 @@ impl Shadow {
         files.sort_unstable();
         files.dedup();
         files.sort_by_key(|file| {
-            let live = self.names.get(&FileId(*file)).and_then(|hash| self.live.get(hash));
+            let live = self.files.named(FileId(*file));
             (live.map(|file| file.facts.path.as_str()), *file)
         });
         files
@@ -81,7 +109,7 @@ impl Shadow {
 
     /// The drafts of the judge, in its order.
     pub fn drafts(&self) -> &[Draft] {
-        &self.judged.judgement.drafts
+        &self.judged().judgement.drafts
     }
 
     fn case(&self, paired_max: BTreeMap<PartitionIndex, i64>) -> Case {
@@ -143,7 +171,7 @@ impl Shadow {
             true => LossKind::Corrupt { loss: id.0 },
             false => LossKind::Unreadable { loss: id.0 },
         };
-        let losses = self.live.values().flat_map(|file| file.faults.iter().map(|fault| (file.id, fault)));
+        let losses = self.files.faulty().flat_map(|file| file.faults.iter().map(|fault| (file.id, fault)));
         let holding = losses.filter(|(_, fault)| may_hold(&fault.bounds));
         holding.map(|(id, fault)| of_file(id, fault.corrupt)).max()
     }
@@ -151,27 +179,58 @@ impl Shadow {
     /// The findings of the state: drafts of the judge. Those of events, of whole segments and of undecodable messages
     /// without rows are beside them.
     pub fn findings(&self) -> BTreeMap<FindingKey, &Draft> {
-        let drafts = self.judged.judgement.drafts.iter();
+        let drafts = self.judged().judgement.drafts.iter();
         drafts.map(|draft| ((place_of(draft), draft.verdict), draft)).collect()
     }
 
     /// Whole segments whose messages have one verdict that is a finding: segment, verdict, cause, messages.
-    pub fn runs(&self) -> BTreeMap<SegmentKey, (MessageVerdict, Option<Cause>, u64)> {
-        let mut runs = BTreeMap::new();
-        for (key, segment) in self.pages.unbalanced() {
-            let verdict = match self.stage(key, segment) {
-                Stage::Bare(verdict) => verdict,
-                Stage::Disputed if self.residues.get(&key).is_some_and(|residue| residue.unreadable) => {
-                    MessageVerdict::Unobservable
-                }
-                _ => continue,
-            };
-            if verdict != MessageVerdict::Pending && segment.debit.count > 0 {
-                let cause = (verdict == MessageVerdict::Missing).then_some(Cause::Lost);
-                runs.insert(key, (verdict, cause, segment.debit.count));
+    pub fn runs(&self) -> &BTreeMap<SegmentKey, Run> {
+        &self.board.runs
+    }
+}
+
+impl Judged {
+    fn note_rows(&mut self, shadow: &Shadow) {
+        for row in shadow.residues.values().flat_map(|residue| &residue.rows) {
+            let (Some(partition), Some(offset)) = (row.partition, row.offset) else { continue };
+            let Some(lane) = shadow.lane(partition) else { continue };
+            let (position, high) = self.beyond.entry(partition).or_insert((i64::MAX, i64::MAX));
+            if offset >= lane.position {
+                *position = offset.min(*position);
+            }
+            if offset >= lane.high_watermark {
+                *high = offset.min(*high);
             }
         }
-        runs
+    }
+
+    fn note_waiting(&mut self, case: &Case) {
+        let waiting = case.messages.iter().filter(|message| message.state == MessageState::Judged);
+        for message in waiting.filter(|message| !case.clock.is_due(message.timestamp_ms)) {
+            self.note_oldest(message.at.partition, message.timestamp_ms);
+        }
+            }
+
+    fn note_oldest(&mut self, partition: PartitionIndex, at_ms: Option<i64>) {
+        if let Some(at) = at_ms {
+            let oldest = self.oldest_ms.entry(partition).or_insert(at);
+            *oldest = at.min(*oldest);
+        }
+    }
+
+    fn note_drafts(&mut self) {
+        let drafts = std::mem::take(&mut self.judgement.drafts);
+        for draft in &drafts {
+            let Some(at) = draft.message else { continue };
+            let passed = self.passed.entry(at.partition).or_insert((i64::MAX, i64::MIN));
+            if draft.verdict == MessageVerdict::Overdue.into() {
+                passed.0 = at.offset.min(passed.0);
+                self.note_oldest(at.partition, draft.timestamp_ms);
+            } else if draft.cause == Some(Cause::Lost) {
+                passed.1 = at.offset.max(passed.1);
+            }
+        }
+        self.judgement.drafts = drafts;
     }
 }
 

@@ -70,7 +70,7 @@ impl Machine<'_> {
 
     fn of_runs(&self) -> Vec<StoryFinding> {
         let mut findings = Vec::new();
-        for (segment, (verdict, cause, messages)) in self.shadow.runs() {
+        for (segment, (verdict, cause, messages)) in self.shadow.runs().clone() {
             let SegmentKey::Offsets { partition, index } = segment else { continue };
             let width = self.world.story.width as i64;
             let (lane, position) = (partition.0 as usize, self.positions()[partition.0 as usize]);

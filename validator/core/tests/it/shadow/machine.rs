@@ -228,7 +228,7 @@ impl<'a> Machine<'a> {
         if done.is_err() {
             assert!(before.is_none_or(|before| before == self.shadow), "a refused event changed something");
         }
-        if let Err(broken) = invariants::check(&self.shadow) {
+        if let Err(broken) = invariants::check(&self.shadow).and_then(|()| invariants::check_kept(&self.shadow)) {
             panic!("{broken}");
         }
         // Bodies of a service that does not subtract are not the sums of its segments.

@@ -1,0 +1,279 @@
+//! What each segment that is not balanced counts as now, and the sums of it.
+//!
+//! Contract: a function of the rest of the state, kept up as that changes: a segment is looked at again when it changes,
+//! when the clock passes an instant at which it may count otherwise, or when what it depends on elsewhere changes. A
+//! board that is made anew is equal (checked at each restart).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Shadow;
+use super::files::put_in;
+use super::residue::Residue;
+use super::segment::{Segment, least};
+use super::stage::Stage;
+use super::standing::SegmentCounts;
+use super::tally::is_read;
+use crate::judge::{MessageTally, RowTally};
+use crate::position::PartitionIndex;
+use crate::segment::SegmentKey;
+use crate::verdict::{Cause, MessageVerdict};
+
+/// See the module.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Board {
+    lots: BTreeMap<SegmentKey, Lot>,
+    /// When a segment may count otherwise.
+    turns: BTreeSet<(i64, SegmentKey)>,
+    /// Segments of which something is to be read, those whose rows went first: their files do not stay.
+    pub asked: BTreeSet<(bool, SegmentKey)>,
+    /// The same of those that were never drilled: not while the bound of entries is reached.
+    pub undrilled: BTreeSet<(bool, SegmentKey)>,
+    oldest: BTreeSet<(PartitionIndex, i64, SegmentKey)>,
+    pub messages: BTreeMap<PartitionIndex, MessageTally>,
+    pub rows: RowTally,
+    pub segments: SegmentCounts,
+    pub to_drill_messages: u64,
+    pub runs: BTreeMap<SegmentKey, Run>,
+    /// By partition, the greatest offset of a message that has an equal row: what segments without rows are judged by.
+    pub paired_max: BTreeMap<PartitionIndex, i64>,
+    /// Whether something may explain messages without a row: a loss, or a row of no message.
+    pub may_be_explained: bool,
+}
+
+/// A whole segment of one verdict: verdict, cause, messages.
+pub type Run = (MessageVerdict, Option<Cause>, u64);
+
+/// What one segment counts as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Lot {
+    stage: Stage,
+    /// Of a disputed one: whether all that was asked is read.
+    is_read: bool,
+    /// Of `messages`.
+    verdict: MessageVerdict,
+    messages: u64,
+    /// Of a disputed one: what agreed.
+    intact: u64,
+    late: u64,
+    unjudged: u64,
+    unobservable: u64,
+    oldest_ms: Option<i64>,
+    /// When it may count otherwise.
+    turn_ms: Option<i64>,
+    /// Whether rows of it went.
+    stays: bool,
+    run: Option<Run>,
+}
+
+impl Board {
+    /// Puts a segment in the place of what it was; none: it is balanced.
+    fn put(&mut self, key: SegmentKey, lot: Option<Lot>) {
+        if let Some(old) = self.lots.get(&key).copied() {
+            if Some(old) == lot {
+                return;
+            }
+            self.count(key, &old, false);
+        }
+        match lot {
+            Some(lot) => {
+                self.count(key, &lot, true);
+                self.lots.insert(key, lot);
+            }
+            None => drop(self.lots.remove(&key)),
+        }
+    }
+
+    fn count(&mut self, key: SegmentKey, lot: &Lot, enters: bool) {
+        let mut sums = vec![
+            (&mut self.rows.intact, lot.intact),
+            (&mut self.rows.unjudged, lot.unjudged),
+            (&mut self.rows.unobservable, lot.unobservable),
+        ];
+        if let SegmentKey::Offsets { partition, .. } = key {
+            let tally = self.messages.entry(partition).or_default();
+            tally.count(lot.verdict, lot.messages, enters);
+            sums.extend([(&mut tally.intact, lot.intact), (&mut tally.late, lot.late)]);
+        }
+        let counts = &mut self.segments;
+        sums.push(match (lot.stage, lot.is_read) {
+            (Stage::Balanced, _) => (&mut counts.balanced, 0),
+            (Stage::Bare(_), _) => (&mut counts.bare, 1),
+            (Stage::ToDrill, _) => (&mut counts.to_drill, 1),
+            (Stage::Open, _) => (&mut counts.open, 1),
+            (Stage::Disputed, true) => (&mut counts.judged, 1),
+            (Stage::Disputed, false) => (&mut counts.drilling, 1),
+        });
+        if lot.stage == Stage::ToDrill {
+            sums.push((&mut self.to_drill_messages, lot.messages));
+        }
+        for (sum, part) in sums {
+            *sum = if enters { *sum + part } else { *sum - part };
+        }
+        if let SegmentKey::Offsets { partition, .. } = key
+            && self.messages.get(&partition) == Some(&MessageTally::default())
+        {
+            self.messages.remove(&partition);
+        }
+        self.list(key, lot, enters);
+    }
+
+    fn list(&mut self, key: SegmentKey, lot: &Lot, enters: bool) {
+        if let Some(turn) = lot.turn_ms {
+            put_in(&mut self.turns, (turn, key), enters);
+        }
+        if let (Some(oldest), SegmentKey::Offsets { partition, .. }) = (lot.oldest_ms, key) {
+            put_in(&mut self.oldest, (partition, oldest, key), enters);
+        }
+        match lot.stage {
+            Stage::ToDrill => put_in(&mut self.undrilled, (lot.stays, key), enters),
+            Stage::Disputed if !lot.is_read => put_in(&mut self.asked, (lot.stays, key), enters),
+            _ => {}
+        }
+        match lot.run.filter(|_| enters) {
+            Some(run) => drop(self.runs.insert(key, run)),
+            None => drop(self.runs.remove(&key)),
+        }
+    }
+
+    /// The least timestamp of a message of a partition, outside of residues, that waits for its row.
+    pub fn oldest_ms(&self, partition: PartitionIndex) -> Option<i64> {
+        let first = SegmentKey::Offsets { partition: PartitionIndex(0), index: i64::MIN };
+        let mut all = self.oldest.range((partition, i64::MIN, first)..=(partition, i64::MAX, SegmentKey::Nowhere));
+        all.next().map(|(_, oldest, _)| *oldest)
+    }
+}
+
+impl Shadow {
+    /// Looks at one segment again.
+    pub(super) fn recount(&mut self, key: SegmentKey) {
+        let lot = self.pages.segment(key).and_then(|segment| self.lot(key, segment));
+        let run = self.board.runs.get(&key).copied();
+        if run != lot.and_then(|lot| lot.run) {
+            self.unsaved.runs.entry(key).or_insert(run);
+        }
+        self.board.put(key, lot);
+    }
+
+    /// Looks at all segments again.
+    pub(super) fn recount_all(&mut self) {
+        let runs = std::mem::take(&mut self.board).runs;
+        self.board.may_be_explained = self.may_be_explained();
+        for partition in (0..self.lanes.len() as u32).map(PartitionIndex) {
+            if let Some(offset) = self.paired_max(partition) {
+                self.board.paired_max.insert(partition, offset);
+            }
+        }
+        let keys: Vec<SegmentKey> = self.pages.unbalanced().map(|(key, _)| key).collect();
+        for key in keys {
+            let lot = self.pages.segment(key).and_then(|segment| self.lot(key, segment));
+            self.board.put(key, lot);
+        }
+        self.note_runs(runs);
+    }
+
+    /// What was a run before all segments were looked at.
+    fn note_runs(&mut self, before: BTreeMap<SegmentKey, Run>) {
+        for key in before.keys().chain(self.board.runs.keys()) {
+            let was = before.get(key).copied();
+            if was != self.board.runs.get(key).copied() {
+                self.unsaved.runs.entry(*key).or_insert(was);
+            }
+        }
+    }
+
+    /// The clock went on, or back.
+    pub(super) fn recount_due(&mut self, before_ms: i64) {
+        if self.judged_at_ms < before_ms {
+            return self.recount_all();
+        }
+        while let Some((turn, key)) = self.board.turns.first().copied().filter(|(turn, _)| *turn <= self.judged_at_ms) {
+            self.recount(key);
+            // It looked at the clock, so that its next turn is later.
+            assert!(!self.board.turns.contains(&(turn, key)), "the turn of a segment passes");
+        }
+    }
+
+    /// What segments depend on elsewhere: to be called once an event has changed everything else.
+    pub(super) fn recount_dependent(&mut self, touched: &BTreeSet<PartitionIndex>) {
+        let may_be_explained = self.may_be_explained();
+        if may_be_explained != self.board.may_be_explained {
+            return self.recount_all();
+        }
+        for partition in touched {
+            let (before, now) = (self.board.paired_max.get(partition).copied(), self.paired_max(*partition));
+            if before == now {
+                continue;
+            }
+            match now {
+                Some(offset) => drop(self.board.paired_max.insert(*partition, offset)),
+                None => drop(self.board.paired_max.remove(partition)),
+            }
+            self.forget_passed(*partition, before, now);
+            let bounds = (before.min(now).unwrap_or(i64::MIN), before.max(now).unwrap_or(i64::MAX));
+            let of = |offset: i64| self.terms.width.segment_of(*partition, offset);
+            let between = self.board.lots.range(of(bounds.0)..=of(bounds.1));
+            let undrilled = between.filter(|(_, lot)| lot.stage != Stage::Disputed).map(|(key, _)| *key);
+            undrilled.collect::<Vec<_>>().into_iter().for_each(|key| self.recount(key));
+        }
+    }
+
+    fn may_be_explained(&self) -> bool {
+        self.files.faulty().next().is_some() || self.residues.is_loose()
+    }
+
+    fn paired_max(&self, partition: PartitionIndex) -> Option<i64> {
+        self.lane(partition)?.proven_max().max(self.residues.paired_max(partition))
+    }
+
+    fn lot(&self, key: SegmentKey, segment: &Segment) -> Option<Lot> {
+        let stage = self.stage(key, segment);
+        let (messages, rows) = (segment.debit.count, segment.credit.count);
+        let mut lot = Lot {
+            stage,
+            is_read: true,
+            verdict: MessageVerdict::Pending,
+            messages,
+            intact: 0,
+            late: 0,
+            unjudged: 0,
+            unobservable: 0,
+            oldest_ms: None,
+            turn_ms: self.next_turn(stage, segment),
+            stays: segment.gone.is_empty(),
+            run: None,
+        };
+        match stage {
+            Stage::Balanced => return None,
+            Stage::Bare(verdict) => {
+                let waits = matches!(verdict, MessageVerdict::Pending | MessageVerdict::Overdue);
+                lot.oldest_ms = segment.times.min_ms.filter(|_| waits);
+                lot.verdict = verdict;
+            }
+            Stage::ToDrill | Stage::Open => {
+                lot.unjudged = rows;
+                let oldest = least(segment.unproven_min_ms, None).or(segment.times.min_ms);
+                lot.oldest_ms = oldest.filter(|_| messages > 0);
+            }
+            Stage::Disputed => self.count_disputed(&mut lot, segment, self.residues.get(&key)?),
+        }
+        if lot.verdict != MessageVerdict::Pending && messages > 0 {
+            let cause = (lot.verdict == MessageVerdict::Missing).then_some(Cause::Lost);
+            lot.run = Some((lot.verdict, cause, messages));
+        }
+        Some(lot)
+    }
+
+    /// What agreed, and what is not read yet; the judge counts the rest.
+    fn count_disputed(&self, lot: &mut Lot, segment: &Segment, residue: &Residue) {
+        lot.is_read = is_read(residue, segment);
+        if residue.unreadable {
+            lot.verdict = MessageVerdict::Unobservable;
+            lot.unobservable = segment.credit.count;
+            return;
+        }
+        lot.messages = segment.debit.count - residue.read_debit.count;
+        (lot.intact, lot.late) = (residue.agreed.count, u64::from(residue.agreed_late));
+        lot.unjudged = segment.credit.count - residue.read_credit().count;
+        lot.oldest_ms = segment.times.max_ms.filter(|_| lot.messages > 0);
+    }
+}
