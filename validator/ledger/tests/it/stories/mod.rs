@@ -65,14 +65,14 @@ fn play(seeds: Range<u64>, place: impl Fn(u64, u64) -> Place) -> usize {
 
 #[test]
 fn stories_over_sqlite_end_with_the_truth_and_their_ledgers_prove_sound() {
-    let cut = play(seeds(0..100), Place::sqlite);
+    let cut = play(seeds(0..30), Place::sqlite);
     assert!(cut > 0, "no checkpoint was cut off");
 }
 
 #[test]
 fn stories_over_postgresql_end_with_the_truth_and_their_ledgers_prove_sound() {
     let server = Postgres::start().expect("PostgreSQL");
-    let cut = play(seeds(200..212), |seed, width| {
+    let cut = play(seeds(200..206), |seed, width| {
         server.run(&format!("CREATE DATABASE story{seed}")).expect("a database");
         let uri = format!("postgres://postgres@{}/story{seed}", server.address());
         Place::at(Address::Postgres(Secret::new(uri)), seed, width)
