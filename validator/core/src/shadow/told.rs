@@ -6,7 +6,7 @@ use super::delta::{Damaged, FileChange, FindingChange, FindingPlace, LaneRow};
 use super::file::{FileFacts, FileId};
 use super::files::KnownFile;
 use super::lane::Lane;
-use super::pack::{Reader, whole};
+use super::pack::{Reader, Writer, whole};
 use crate::finding::FindingId;
 use crate::verdict::{Cause, MessageVerdict, Verdict};
 
@@ -82,6 +82,25 @@ impl Facts {
             Some(Self { said: None, timestamp_ms, rows: own, copies: from.number()? })
         })
     }
+
+    /// Bytes that say this.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        if let Some(said) = &self.said {
+            return said.clone().into_bytes();
+        }
+        let mut to = Writer::new();
+        to.maybe(self.timestamp_ms);
+        to.number(self.rows.len() as u64);
+        for (file, position) in &self.rows {
+            to.number(u64::from(file.0));
+            to.number(*position);
+        }
+        // No pairs to be compared, and no identity moved.
+        to.number(0);
+        to.byte(0);
+        to.number(self.copies);
+        to.seal()
+    }
 }
 
 /// The partition of a row.
@@ -99,4 +118,38 @@ pub fn lane_of(row: LaneRow) -> Result<Lane, Damaged> {
 pub fn file_of(row: &FileChange) -> Result<(FileFacts, u64), Damaged> {
     let file = KnownFile::from_bytes(row.id, row.path.clone(), &row.facts)?;
     Ok((file.facts, file.rows))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::state_codec::draft_bytes;
+    use super::*;
+    use crate::judge::Draft;
+    use crate::position::{FileIndex, MessageAt, PartitionIndex, RowAt};
+
+    #[test]
+    fn the_facts_of_a_draft_come_back() {
+        let verdict = Verdict::Message(MessageVerdict::Duplicated);
+        let row = RowAt { file: FileIndex(7), position: 9 };
+        let draft = Draft {
+            verdict,
+            cause: None,
+            message: Some(MessageAt { partition: PartitionIndex(0), offset: 1 }),
+            timestamp_ms: Some(-5),
+            rows: vec![row],
+            compare: vec![(MessageAt { partition: PartitionIndex(0), offset: 1 }, row)],
+            stale: Vec::new(),
+            identity_moved: false,
+            copies: 2,
+            loss: None,
+            hole: None,
+            equals: None,
+        };
+        let facts = Facts { said: None, timestamp_ms: Some(-5), rows: vec![(FileId(7), 9)], copies: 2 };
+        assert_eq!(Facts::from_bytes(verdict, &draft_bytes(&draft)), Ok(facts.clone()));
+        assert_eq!(Facts::from_bytes(verdict, &facts.to_bytes()), Ok(facts));
+        let said = Facts { said: Some("no JSON".to_owned()), ..Facts::default() };
+        assert_eq!(Facts::from_bytes(MessageVerdict::Undecodable.into(), &said.to_bytes()), Ok(said));
+        assert!(Facts::from_bytes(verdict, b"no JSON").is_err());
+    }
 }

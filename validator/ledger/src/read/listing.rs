@@ -199,17 +199,22 @@ impl<'a> List<'a> {
         }
         // Rows of a file are named in the facts, which the database cannot search.
         let path = self.asked.filter.file.as_deref();
-        let most = if path.is_some() { LISTED_ROWS } else { most };
+        let looked_at = if path.is_some() { LISTED_ROWS } else { most };
         let (names, kinds) = columns(self.marked.standing, self.marked.findings == FINDINGS_MARKED);
         let from = self.marked.findings;
-        let sql = format!("SELECT {names} FROM {from} WHERE {conditions} ORDER BY f.id LIMIT {most}");
+        let sql = format!("SELECT {names} FROM {from} WHERE {conditions} ORDER BY f.id LIMIT {looked_at}");
         let mut raw = Vec::new();
         for row in store.rows(&sql, &values.iter().collect::<Vec<_>>(), &kinds).await? {
             raw.push(Raw::back(&row, &self.asked.lanes)?);
         }
-        let last = raw.last().filter(|_| raw.len() == most).map(|raw| raw.id().as_str().to_owned());
+        let id = |raw: &Raw| raw.id().as_str().to_owned();
+        let mut last = raw.last().filter(|_| raw.len() == looked_at).map(id);
         if let Some(path) = path {
             raw.retain(|raw| raw.is_of(&self.asked.files, path));
+            if raw.len() > most {
+                raw.truncate(most);
+                last = raw.last().map(id);
+            }
         }
         Ok((named(store, self.row.pipeline, raw).await?, last))
     }

@@ -5,8 +5,12 @@ mod killed;
 mod life;
 mod limits_of_room;
 mod opening;
+mod lists;
+mod marked;
+mod put_aside;
 mod random;
 mod restart;
+mod server_killed;
 mod two_writers;
 
 use std::sync::LazyLock;

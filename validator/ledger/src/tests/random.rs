@@ -13,7 +13,7 @@ use validator_core::shadow::delta::{
 };
 use validator_core::shadow::file::{FileId, PathHash};
 use validator_core::shadow::page::PageKey;
-use validator_core::shadow::told::OpenFinding;
+use validator_core::shadow::told::{Facts, OpenFinding};
 use validator_core::verdict::{Cause, MessageVerdict, Verdict};
 
 /// Each finding as it last changed, and when it opened.
@@ -200,6 +200,6 @@ pub(super) fn finding(number: u64, change: Change, at_ms: i64) -> FindingChange 
         place: FindingPlace::Message { lane: PartitionIndex(0), offset },
         change,
         at_ms,
-        facts: vec![1, 2, 3],
+        facts: Facts::default().to_bytes(),
     }
 }

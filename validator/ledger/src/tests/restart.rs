@@ -152,7 +152,7 @@ fn a_session_of_postgresql_that_dies_at_commit_leaves_an_outcome_that_is_found_o
 }
 
 /// The same posting again until it is said to be written; the old session may hold its lock for a moment.
-async fn until_written(book: &mut Book, delta: &Delta) -> u64 {
+pub(super) async fn until_written(book: &mut Book, delta: &Delta) -> u64 {
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
     loop {
         if book.checkpoint_number() == delta.checkpoint {

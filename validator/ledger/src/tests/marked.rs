@@ -1,0 +1,147 @@
+//! What people decide holds as long as it should, is counted, and cannot be written or changed unseen; alerts and their mail.
+
+use validator_core::position::{PartitionIndex, TopicPartition};
+use validator_core::shadow::delta::{Change, Delta, LaneRow};
+
+use super::random::finding;
+use super::{NOW, Place, trades, within};
+use crate::{
+    Alert, AlertChange, Book, Decision, Fate, FindingState, GroupId, LedgerError, Mail, Mark, Posting, ReadLedger,
+    Retry, Target,
+};
+
+fn mark(target: Target, what: Decision, until_ms: Option<i64>, at_ms: i64) -> Mark {
+    Mark { target, what, who: "ana".into(), reason: "known".into(), until_ms, at_ms }
+}
+
+async fn post(book: &mut Book, findings: &[(u64, Change)], marks: &[Mark], at_ms: i64) {
+    let findings = findings.iter().map(|(number, change)| finding(*number, *change, at_ms)).collect();
+    let checkpoint = book.checkpoint_number() + 1;
+    let tp = TopicPartition { topic: "trades".into(), partition: 0 };
+    let lanes = vec![LaneRow { lane: PartitionIndex(0), tp, body: Vec::new() }];
+    let delta = Delta { checkpoint, judged_at_ms: at_ms, lanes, findings, ..Delta::default() };
+    book.checkpoint(&Posting { marks, ..Posting::of(&delta, at_ms) }).await.expect("written");
+}
+
+/// The state of a finding at an instant, by itself and in the counts.
+async fn state(place: &Place, number: u64, now_ms: i64) -> FindingState {
+    let mut reader = ReadLedger::open(&place.address).await.expect("readable");
+    let id = finding(number, Change::Opened, NOW).id;
+    let (row, _) = reader.finding("trades", &id, now_ms).await.expect("readable").expect("a finding");
+    let summary = reader.summary("trades", now_ms).await.expect("readable").expect("a checkpoint");
+    let counted = summary.findings.iter().find(|count| count.state == row.state);
+    assert!(counted.is_some_and(|count| count.findings > 0), "{row:?} is not in {:?}", summary.findings);
+    row.state
+}
+
+async fn decided(place: Place) {
+    let (_ledger, mut book, _) = place.book().await;
+    let opened = [(1, Change::Opened), (2, Change::Opened), (3, Change::Opened)];
+    post(&mut book, &opened, &[], NOW).await;
+    let of = |number| Target::Finding(finding(number, Change::Opened, NOW).id);
+    let one = finding(1, Change::Opened, NOW);
+    let group = Target::Group(GroupId::of(one.verdict, one.cause, None));
+
+    // Acknowledged until it opens again.
+    post(&mut book, &[], &[mark(of(1), Decision::Acknowledged, None, NOW + 1)], NOW + 1).await;
+    assert_eq!(state(&place, 1, NOW + 1).await, FindingState::Acknowledged);
+    assert_eq!(state(&place, 2, NOW + 1).await, FindingState::Open);
+    post(&mut book, &[(1, Change::Resolved)], &[], NOW + 2).await;
+    assert_eq!(state(&place, 1, NOW + 2).await, FindingState::Resolved);
+    post(&mut book, &[(1, Change::Opened)], &[], NOW + 3).await;
+    assert_eq!(state(&place, 1, NOW + 3).await, FindingState::Open);
+
+    // Ignored for a time, as a whole group; the newest decision holds.
+    post(&mut book, &[], &[mark(group, Decision::Ignored, Some(NOW + 100), NOW + 4)], NOW + 4).await;
+    for (number, now_ms, expected) in [
+        (1, NOW + 5, FindingState::Ignored),
+        (3, NOW + 99, FindingState::Ignored),
+        (3, NOW + 100, FindingState::Open),
+    ] {
+        assert_eq!(state(&place, number, now_ms).await, expected, "finding {number} at {now_ms}");
+    }
+    book.mark(&[mark(of(3), Decision::Cleared, None, NOW + 6)], NOW + 6).await.expect("marked");
+    assert_eq!(state(&place, 3, NOW + 7).await, FindingState::Open);
+    assert_eq!(state(&place, 1, NOW + 7).await, FindingState::Ignored);
+
+    let mut reader = ReadLedger::open(&place.address).await.expect("readable");
+    let id = finding(3, Change::Opened, NOW).id;
+    let (_, marks) = reader.finding("trades", &id, NOW).await.expect("readable").expect("a finding");
+    assert_eq!(marks.iter().map(|mark| mark.what).collect::<Vec<_>>(), [Decision::Ignored, Decision::Cleared]);
+    let verified = reader.verify("trades", trades().digest_key).await.expect("sound");
+    assert_eq!(verified.checkpoint, 6, "a mark alone is a checkpoint of its own");
+    for sql in ["UPDATE marks SET who = 'eve' WHERE number = 1", "DELETE FROM marks WHERE number = 2"] {
+        // In a transaction of its own, which is thrown away.
+        let mut store = book.store.lock().await;
+        store.begin().await.expect("begun");
+        store.statement(sql).await.expect("done");
+        let found = crate::verify::verified(&mut store, "trades", &trades().key()).await;
+        assert!(matches!(found, Err(LedgerError::Damaged { .. })), "{sql}: {found:?}");
+        store.rollback().await;
+    }
+}
+
+#[test]
+fn decisions_hold_as_long_as_they_should_and_are_part_of_the_books() {
+    within(decided(Place::sqlite()));
+    within(decided(Place::postgres()));
+}
+
+fn alert(group: &str, state: &str, since_ms: i64) -> Alert {
+    Alert { name: "missing".into(), group: group.into(), state: state.into(), since_ms, body: vec![7] }
+}
+
+async fn watched(place: Place) {
+    let (ledger, mut book, _) = place.book().await;
+    let post = async |book: &mut Book, alerts: &[AlertChange], mail: &[Mail]| {
+        let delta = Delta { checkpoint: book.checkpoint_number() + 1, ..Delta::default() };
+        book.checkpoint(&Posting { alerts, mail, ..Posting::of(&delta, NOW) }).await.expect("written");
+    };
+    let mail = |channel: &str, dedupe: Option<&str>, body: u8| Mail {
+        channel: channel.into(),
+        dedupe: dedupe.map(str::to_owned),
+        body: vec![body],
+    };
+    let cleared = AlertChange::Cleared { name: "missing".into(), group: "never".into() };
+    let set = [AlertChange::Set(alert("a", "pending", NOW)), AlertChange::Set(alert("b", "firing", NOW)), cleared];
+    let first = [mail("log", Some("b@1"), 1), mail("web", Some("b@1"), 2), mail("log", None, 3), mail("log", None, 3)];
+    post(&mut book, &set, &first).await;
+    let cleared = AlertChange::Cleared { name: "missing".into(), group: "a".into() };
+    let again = [mail("log", Some("b@1"), 9), mail("web", Some("b@2"), 4)];
+    post(&mut book, &[AlertChange::Set(alert("b", "firing", NOW + 1)), cleared], &again).await;
+    drop(book);
+
+    let (mut book, _) = ledger.book(&trades()).await.expect("a book");
+    assert_eq!(book.alerts().await.expect("alerts"), [alert("b", "firing", NOW + 1)]);
+    let mut reader = ReadLedger::open(&place.address).await.expect("readable");
+    assert_eq!(reader.alerts("trades").await.expect("alerts"), [alert("b", "firing", NOW + 1)]);
+    assert_eq!(book.channels().await.expect("channels"), ["log", "web"]);
+    let waiting = book.outbox("log", NOW).await.expect("an outbox");
+    assert_eq!(waiting.iter().map(|one| one.mail.body[0]).collect::<Vec<_>>(), [1, 3, 3], "one of each key");
+
+    // A channel that does not answer holds up no other, and its mail is dead in the end.
+    let retry = Retry { first_ms: 10, most_ms: 15, tries: 3 };
+    let web = book.outbox("web", NOW).await.expect("an outbox");
+    let mut now_ms = NOW;
+    for expected in [Fate::Again { at_ms: NOW + 10 }, Fate::Again { at_ms: NOW + 25 }, Fate::Dead] {
+        let fate = book.failed(web[0].message, "no answer", now_ms, &retry).await.expect("noted");
+        assert_eq!(fate, expected);
+        if let Fate::Again { at_ms } = fate {
+            now_ms = at_ms;
+        }
+    }
+    for one in &waiting {
+        book.sent(one.message, NOW).await.expect("sent");
+    }
+    assert_eq!(book.channels().await.expect("channels"), ["web"]);
+    let mail = reader.mail("trades").await.expect("mail");
+    let shown = mail.iter().map(|count| (count.channel.as_str(), count.waiting, count.dead, count.why.as_deref()));
+    assert_eq!(shown.collect::<Vec<_>>(), [("web", 1, 1, Some("no answer"))]);
+    reader.verify("trades", trades().digest_key).await.expect("sound");
+}
+
+#[test]
+fn alerts_and_their_mail_survive_and_no_channel_waits_for_another() {
+    within(watched(Place::sqlite()));
+    within(watched(Place::postgres()));
+}

@@ -1,0 +1,4 @@
+//! Integration tests of the ledger, one binary.
+
+mod dice;
+mod stories;
