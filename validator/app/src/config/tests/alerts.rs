@@ -62,8 +62,75 @@ fn what_is_wrong_with_alerts_is_said_at_its_place() {
          for = 5\n[[alerts]]\nname = \"b\"\nwhen = \"lag > 1\"\nby = \"cause\"\nnotify = []\n[[alerts]]\nname = \"b\"\nwhen = \
          \"lag > 2\"\nnotify = [\"ops\"]\nevery = \"1m\"\n"
     );
-    insta::assert_snapshot!(seen(pipeline(&text)), @"");
-    insta::assert_snapshot!(seen(pipeline(&format!("{PIPELINE}[alerts]\nname = \"a\"\n"))), @"");
+    insta::assert_snapshot!(seen(pipeline(&text)), @r#"
+    8 problems in rules/trades.toml
+
+    error: `when`, character 1: `burnrate` is no figure
+      --> rules/trades.toml:10:8
+       |
+    10 | when = "burnrate(1h) > 14.4"
+       |        ^^^^^^^^^^^^^^^^^^^^^
+       = hint: did you mean `burn_rate`?
+
+    error: [[alerts]] has no `name`
+      --> rules/trades.toml:12:1
+       |
+    12 | [[alerts]]
+       | ^^^^^^^^^^
+       = hint: write `name = "lost"` in [[alerts]]
+
+    error: [[alerts]] has no `notify`
+      --> rules/trades.toml:12:1
+       |
+    12 | [[alerts]]
+       | ^^^^^^^^^^
+       = hint: write `notify = ["ops"]` in [[alerts]]
+
+    error: `for` is a duration with a unit, like "90s", "2m", "1h30m" or "24h", not a whole number
+      --> rules/trades.toml:14:7
+       |
+    14 | for = 5
+       |       ^
+       = hint: write `for = "5m"`
+
+    error: `by = "cause"` is for a condition with `findings`, which alone have causes
+      --> rules/trades.toml:18:6
+       |
+    18 | by = "cause"
+       |      ^^^^^^^
+       = hint: write `when = "findings > 0"`, or take `by` out
+
+    error: `notify` is empty: nobody would be told
+      --> rules/trades.toml:19:10
+       |
+    19 | notify = []
+       |          ^^
+       = hint: write `notify = ["ops"]`
+
+    error: two alerts are called "b"
+      --> rules/trades.toml:21:8
+       |
+    21 | name = "b"
+       |        ^^^
+       = hint: give each its own name
+
+    error: unknown key `every` in [[alerts]]
+      --> rules/trades.toml:24:1
+       |
+    24 | every = "1m"
+       | ^^^^^
+       = hint: `every` belongs in [identity]
+    "#);
+    insta::assert_snapshot!(seen(pipeline(&format!("{PIPELINE}[alerts]\nname = \"a\"\n"))), @"
+    1 problem in rules/trades.toml
+
+    error: `alerts` is a list of tables, [[alerts]], not a table
+     --> rules/trades.toml:8:1
+      |
+    8 | [alerts]
+      | ^^^^^^^^
+      = hint: `validator schema pipeline` says what each key may be
+    ");
 }
 
 #[test]
@@ -86,7 +153,65 @@ name = \"lost\"
 when = \"messages(missing) > 0\"
 notify = [\"bb\"]
 ";
-    insta::assert_snapshot!(seen(service(text)), @"");
+    insta::assert_snapshot!(seen(service(text)), @r#"
+    8 problems in etc/validator.toml
+
+    error: `listen` is an address and a port, not "9464"
+     --> etc/validator.toml:2:10
+      |
+    2 | listen = "9464"
+      |          ^^^^^^
+      = hint: write `listen = "127.0.0.1:9464"`
+
+    error: `type` is one of `log`, `webhook` or `alertmanager`, not "mail"
+     --> etc/validator.toml:4:8
+      |
+    4 | type = "mail"
+      |        ^^^^^^
+      = hint: write `type = "webhook"`
+
+    error: `url` starts with http:// or https:// and names a host
+     --> etc/validator.toml:7:7
+      |
+    7 | url = "hooks.example.com"
+      |       ^^^^^^^^^^^^^^^^^^^
+      = hint: write `url = "http://localhost:9093"`
+
+    error: unknown key `resend` in [channels.b]
+     --> etc/validator.toml:8:1
+      |
+    8 | resend = "1m"
+      | ^^^^^^
+      = hint: known here: `type`, `url`, `secret` and `token`
+
+    error: [channels.c] has no `url`
+     --> etc/validator.toml:9:11
+      |
+    9 | [channels.c]
+      |           ^
+      = hint: write `url = "http://localhost:9093"` in [channels.c]
+
+    error: `password` wants a `user`
+      --> etc/validator.toml:11:12
+       |
+    11 | password = "${REGISTRY_TOKEN}"
+       |            ^^^^^^^^^^^^^^^^^^^
+       = hint: write `user = "validator"` beside it
+
+    error: `resend` is at least one second
+      --> etc/validator.toml:12:10
+       |
+    12 | resend = "1ms"
+       |          ^^^^^
+       = hint: write `resend = "1m"`
+
+    error: there is no channel "bb"
+      --> etc/validator.toml:16:10
+       |
+    16 | notify = ["bb"]
+       |          ^^^^^^
+       = hint: write a section [channels.bb] in validator.toml
+    "#);
 }
 
 #[test]

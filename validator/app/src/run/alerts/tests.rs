@@ -209,7 +209,33 @@ fn a_notice_says_all_of_it() {
     let mut alerts = of(vec![lost], Begin::New, START);
     let out = alerts.evaluate(&judged(START, 999, 1), START);
     let body: serde_json::Value = serde_json::from_slice(&out[0].body).expect("JSON");
-    insta::assert_snapshot!(serde_json::to_string_pretty(&body).expect("JSON"), @"");
+    insta::assert_snapshot!(serde_json::to_string_pretty(&body).expect("JSON"), @r#"
+    {
+      "alert": "lost",
+      "ended_at": null,
+      "figures": {
+        "fidelity": 0.999,
+        "findings(missing)": 1.0
+      },
+      "group": {
+        "cause": "lost",
+        "verdict": "missing"
+      },
+      "id": "0e230170c2295f63d574041b0f74b004",
+      "judged_at": "2023-11-14T22:13:20.000Z",
+      "pipeline": "trades",
+      "runbook": "https://wiki.example.com/lost",
+      "says": "Look at the sink.",
+      "schema": "validator.alert/1",
+      "severity": "page",
+      "started_at": "2023-11-14T22:13:20.000Z",
+      "state": "firing",
+      "status": "healthy",
+      "summary": "lost of trades (missing/lost): fidelity = 0.999, findings(missing) = 1",
+      "when": "findings(missing) > 0 and fidelity < 99.99%",
+      "why": ""
+    }
+    "#);
 }
 
 /// A ledger: what is committed, and nothing else.
