@@ -16,6 +16,7 @@ use super::page::Page;
 use super::residue::Residue;
 use super::state_codec::{State, draft_bytes};
 use super::terms::Terms;
+use super::told::{FactsHash, OpenFinding, is_told_once};
 use super::verdicts::FindingKey;
 use super::{KnownFile, Shadow};
 use crate::finding::FindingId;
@@ -46,7 +47,7 @@ type Run = (MessageVerdict, Option<Cause>, u64);
 pub(super) struct Told {
     pub id: FindingId,
     pub cause: Option<Cause>,
-    pub facts: Vec<u8>,
+    pub facts: FactsHash,
 }
 
 /// Why a shadow cannot go on from what was saved.
@@ -70,7 +71,15 @@ impl Shadow {
             .iter()
             .map(|segment| ResidueRow { segment: *segment, body: self.residues.get(segment).map(Residue::to_bytes) });
         let lanes = (0..).map(PartitionIndex).zip(&self.lanes);
-        let state = State { line: self.line.clone(), last_file: self.last_file, judged_at_ms: self.judged_at_ms };
+        let (line, last_file, judged_at_ms) = (self.line.clone(), self.last_file, self.judged_at_ms);
+        let state = State {
+            line,
+            last_file,
+            judged_at_ms,
+            cannot_look: self.cannot_look,
+            notes: self.notes.clone(),
+            judged_by_ms: (self.terms.settle_ms, self.terms.give_up_ms),
+        };
         Delta {
             checkpoint: self.checkpoint + 1,
             judged_at_ms: self.judged_at_ms,
@@ -85,7 +94,7 @@ impl Shadow {
             residues: residues.collect(),
             findings: self.finding_changes(),
             runs: self.run_changes(),
-            totals: self.totals().to_bytes(),
+            totals: self.standing().to_bytes(),
         }
     }
 
@@ -143,7 +152,7 @@ impl Shadow {
             }
             let before = self.unsaved.told.get(&key);
             let Some(id) = self.id_of(&key).or_else(|| before.map(|told| told.id.clone())) else { continue };
-            now.insert(key, Told { id, cause: draft.cause, facts: draft_bytes(draft) });
+            now.insert(key, Told { id, cause: draft.cause, facts: FactsHash::of(&draft_bytes(draft)) });
         }
         now
     }
@@ -164,6 +173,7 @@ impl Shadow {
 
     fn finding_changes(&self) -> Vec<FindingChange> {
         let (before, now, at_ms) = (&self.unsaved.told, self.findings_now(), self.judged_at_ms);
+        let drafts = self.findings();
         let changed = |key: &FindingKey, told: &Told, change: Change| FindingChange {
             id: told.id.clone(),
             verdict: key.1,
@@ -171,7 +181,7 @@ impl Shadow {
             place: key.0.clone(),
             change,
             at_ms,
-            facts: if change == Change::Resolved { Vec::new() } else { told.facts.clone() },
+            facts: drafts.get(key).filter(|_| change != Change::Resolved).map(|draft| draft_bytes(draft)).unwrap_or_default(),
         };
         let mut changes = Vec::new();
         for (key, told) in before.iter().filter(|(key, _)| !now.contains_key(*key)) {
@@ -219,7 +229,7 @@ impl Shadow {
         changes
     }
 
-    /// Goes on from a checkpoint.
+    /// Goes on from a checkpoint. Settle and give-up are those that it was judged by, until [`Shadow::set_terms`] says others.
     ///
     /// # Errors
     /// What was saved is damaged, or contradicts itself.
@@ -228,8 +238,10 @@ impl Shadow {
         if saved.checkpoint == 0 {
             return Ok(shadow);
         }
-        let State { line, last_file, judged_at_ms } = State::from_bytes(&saved.state)?;
-        (shadow.line, shadow.last_file, shadow.judged_at_ms) = (line, last_file, judged_at_ms);
+        let State { line, last_file, judged_at_ms, cannot_look, notes, judged_by_ms } = State::from_bytes(&saved.state)?;
+        (shadow.terms.settle_ms, shadow.terms.give_up_ms) = judged_by_ms;
+        shadow.cannot_look = cannot_look;
+        (shadow.line, shadow.last_file, shadow.judged_at_ms, shadow.notes) = (line, last_file, judged_at_ms, notes);
         shadow.checkpoint = saved.checkpoint;
         for row in saved.lanes {
             shadow.lanes.push(Lane::from_bytes(row.tp, &row.body)?);
@@ -254,16 +266,12 @@ impl Shadow {
             }
         }
         shadow.judge();
-        let open = saved.findings.into_iter().filter(|finding| {
-            let told_once = finding.verdict == Verdict::Message(MessageVerdict::Undecodable);
-            !told_once && !matches!(finding.verdict, Verdict::Table(_)) && finding.change != Change::Resolved
-        });
-        let told =
-            |finding: super::delta::FindingChange| Told { id: finding.id, cause: finding.cause, facts: finding.facts };
-        shadow.unsaved.told = open.map(|one| ((one.place.clone(), one.verdict), told(one))).collect();
+        let open = saved.findings.into_iter().filter(|finding| !is_told_once(finding.verdict));
+        let told = |one: OpenFinding| ((one.place, one.verdict), Told { id: one.id, cause: one.cause, facts: one.facts });
+        shadow.unsaved.told = open.map(told).collect();
         shadow.unsaved.runs = shadow.runs();
         check(&shadow)?;
-        if shadow.totals().to_bytes() != saved.totals {
+        if shadow.standing().to_bytes() != saved.totals {
             return Err(Contradiction::Totals.into());
         }
         Ok(shadow)

@@ -5,6 +5,7 @@
 
 use super::file::{FileId, PathHash};
 use super::page::PageKey;
+use super::told::OpenFinding;
 use crate::finding::FindingId;
 use crate::position::{PartitionIndex, TopicPartition};
 use crate::segment::SegmentKey;
@@ -35,7 +36,7 @@ pub struct Delta {
     pub findings: Vec<FindingChange>,
     /// Whole segments with one verdict that opened, changed or were resolved.
     pub runs: Vec<RunChange>,
-    /// All counts, packed as `Totals`.
+    /// How all stands: [`super::standing::Standing`], packed.
     pub totals: Vec<u8>,
 }
 
@@ -54,8 +55,8 @@ pub struct Saved {
     pub files: Vec<FileChange>,
     /// All residues.
     pub residues: Vec<ResidueRow>,
-    /// Findings that are open, as they were last opened or changed.
-    pub findings: Vec<FindingChange>,
+    /// Findings that are open, but for those that are told once.
+    pub findings: Vec<OpenFinding>,
     /// All runs that are open.
     pub runs: Vec<RunChange>,
     /// Of the last checkpoint.

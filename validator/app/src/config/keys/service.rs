@@ -43,6 +43,14 @@ static SERVICE: Table = Table {
         )
         .or("the public constant of canonical/1"),
         Key::new(
+            "state",
+            Kind::Text,
+            "\"sqlite://state/ledger.db\"",
+            "Where `run` keeps its ledger: a file of SQLite, or `postgres://user:password@host/database`.",
+        )
+        .or("`state/ledger.db` beside the file"),
+        Key::new("poll", Kind::Duration, "\"2s\"", "How often `run` looks at a table.").or("\"2s\""),
+        Key::new(
             "listen",
             Kind::Text,
             "\"127.0.0.1:9464\"",
