@@ -1,4 +1,4 @@
-//! What the tests need of the machine: a JDK, mvn, python3, openssl, PostgreSQL, buildah. And what they can do without: Go,
+//! What the tests need of the machine: a JDK, mvn, python3, openssl, PostgreSQL, Prometheus, Alertmanager, buildah. And what they can do without: Go,
 //! Chromium and Node, without which tests over MinIO and in a browser say that they are skipped; a CI run skips none in a
 //! browser, so that it needs them too. As root on Debian what is
 //! missing is installed, and said; elsewhere the command to run is printed and the exit code is 2.
@@ -24,12 +24,17 @@ struct Need {
     is_there: fn() -> bool,
 }
 
-const NEEDS: [Need; 6] = [
+const NEEDS: [Need; 7] = [
     Need { what: "a JDK 17 or later", packages: &["default-jdk-headless"], is_there: has_java },
     Need { what: "mvn", packages: &["maven"], is_there: || said("mvn", &["--version"]).is_some() },
     Need { what: "python3 3.10 or later with venv", packages: &["python3", "python3-venv"], is_there: has_python },
     Need { what: "openssl", packages: &["openssl"], is_there: || said("openssl", &["version"]).is_some() },
     Need { what: "PostgreSQL", packages: &["postgresql"], is_there: has_postgres },
+    Need {
+        what: "Prometheus and Alertmanager",
+        packages: &["prometheus", "prometheus-alertmanager"],
+        is_there: || ["promtool", "prometheus-alertmanager"].iter().all(|name| said(name, &["--version"]).is_some()),
+    },
     Need {
         what: "buildah",
         packages: &["buildah", "crun", "fuse-overlayfs", "ca-certificates"],
@@ -202,7 +207,8 @@ mod tests {
         let needs: Vec<&Need> = NEEDS.iter().collect();
         assert_eq!(
             names(&needs),
-            "a JDK 17 or later, mvn, python3 3.10 or later with venv, openssl, PostgreSQL, buildah"
+            "a JDK 17 or later, mvn, python3 3.10 or later with venv, openssl, PostgreSQL, Prometheus and Alertmanager, \
+             buildah"
         );
         let of_ci = super::needs(true).skip(needs.len()).map(|need| need.what).collect::<Vec<_>>();
         assert_eq!(of_ci, ["chromium", "node 18 or later with npm"]);

@@ -52,7 +52,12 @@ fn read_alert(section: &Section<'_>) -> Option<Rule> {
     if !section.has("notify") {
         section.missing("notify", "notify = [\"ops\"]");
     }
-    let notify: Vec<String> = section.texts("notify").unwrap_or_default().into_iter().map(|text| text.value).collect();
+    let notify = section.texts("notify").map(|texts| texts.into_iter().map(|text| text.value).collect::<Vec<_>>());
+    if notify.as_ref().is_some_and(Vec::is_empty) {
+        let problem = Problem::new("`notify` is empty: nobody would be told");
+        section.note_value("notify", problem.hint("write `notify = [\"ops\"]`"));
+    }
+    let notify = notify.unwrap_or_default();
     let says = section.optional_text("says").map(|text| text.value);
     let runbook = section.optional_text("runbook").map(|text| text.value);
     section.finish();

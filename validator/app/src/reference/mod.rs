@@ -10,18 +10,20 @@ mod words;
 use clap::ValueEnum;
 
 use crate::cli::SchemaOf;
+use crate::run::metrics;
 use crate::schema;
 
 /// The first line of every page.
 const MADE: &str = "<!-- Made by `cargo xtask docs`; edit the code instead. -->";
 
-/// File name and text of each page and schema, by name.
+/// File name, from docs/reference, and text of each page and schema, by name.
 pub fn pages() -> Vec<(String, String)> {
     let page = |name: &str, text: String| (name.to_owned(), format!("{MADE}\n\n{}\n", text.trim_end()));
     let mut pages = vec![
         page("command-line.md", command_line::commands()),
         page("configuration.md", configuration::page()),
         page("exit-codes.md", command_line::exit_codes()),
+        page("../metrics.md", metrics::page()),
         page("findings.md", answers::findings()),
         page("report.md", answers::report()),
         page("verdicts.md", words::page()),
@@ -35,7 +37,7 @@ pub fn pages() -> Vec<(String, String)> {
 }
 
 /// A table of Markdown.
-fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+pub(crate) fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
     let mut text = line(&head.iter().map(|cell| (*cell).to_owned()).collect::<Vec<_>>());
     text += &format!("|{}\n", "---|".repeat(head.len()));
@@ -46,7 +48,7 @@ fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
 }
 
 /// A sentence as a cell has it: without its period.
-fn cell(sentence: &str) -> String {
+pub(crate) fn cell(sentence: &str) -> String {
     sentence.trim_end_matches('.').to_owned()
 }
 

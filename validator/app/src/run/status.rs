@@ -86,6 +86,8 @@ pub struct Status {
     pub memory_bytes: BTreeMap<&'static str, u64>,
     /// How often it was started again after a failure.
     pub restarts: u64,
+    /// Alerts of each rule that are pending, and that fire.
+    pub alerts: BTreeMap<String, (u64, u64)>,
     /// Messages of alerts that wait to be sent; none where it was not looked at.
     pub outbox: Option<u64>,
 }
@@ -232,6 +234,7 @@ impl Status {
             read_bytes: ReadBytes::default(),
             memory_bytes: BTreeMap::new(),
             restarts: 0,
+            alerts: BTreeMap::new(),
             outbox: None,
         }
     }

@@ -23,4 +23,5 @@ mod spark_tables;
 mod sql;
 mod terminal;
 mod transcript;
+mod watched;
 mod worlds;

@@ -18,7 +18,8 @@ thread_local! {
 pub fn asked(path: &str, keys: &[&'static str], families: &[&'static str]) {
     ASKED.with_borrow_mut(|asked| {
         let keys = keys.iter().chain(families).map(|key| (*key).to_owned());
-        asked.entry(path.replace("catalogs.lake", "catalogs.NAME")).or_default().extend(keys);
+        let path = path.replace("catalogs.lake", "catalogs.NAME").replace("channels.ops", "channels.NAME");
+        asked.entry(path).or_default().extend(keys);
     });
 }
 
@@ -80,6 +81,7 @@ fn read(table: &Table, lines: &BTreeMap<&'static str, String>) -> Vec<String> {
     match table.path {
         "identity" => pipeline(&format!("{PIPELINE}{}", text("identity", lines))),
         "catalogs.NAME" => service(&text("catalogs.lake", lines)),
+        "channels.NAME" => service(&text("channels.ops", lines)),
         other => panic!("no reader of [{other}] is known here"),
     }
 }
@@ -103,7 +105,9 @@ fn each_key_that_a_reader_asks_for_is_in_the_table_and_each_of_the_table_is_aske
     }
     let all = "[service]\n[kafka]\nbrokers = \"b:1\"\n[schema_registry]\nurl = \"http://r\"\n";
     assert_eq!(service(all), [""; 0]);
-    assert_eq!(pipeline(&format!("{PIPELINE}{IDENTITY}[compare]\n[fidelity]\n[source]\nfiles = [\"f\"]\n")), [""; 0]);
+    let alert = "[[alerts]]\nname = \"lost\"\nwhen = \"findings > 0\"\nnotify = [\"ops\"]\n";
+    let others = "[compare]\n[fidelity]\n[source]\nfiles = [\"f\"]\n";
+    assert_eq!(pipeline(&format!("{PIPELINE}{IDENTITY}{others}{alert}")), [""; 0]);
     let asked = ASKED.take();
     for table in tables().filter(|table| table.free.is_none() && table.path != "catalogs.NAME.storage") {
         let known: BTreeSet<String> = table.keys.iter().map(|key| key.name.to_owned()).collect();
@@ -179,6 +183,7 @@ fn every_example_is_one() {
                         .collect();
                     format!("{}\n{line}\n{IDENTITY}", kept.join("\n"))
                 }
+                "alerts" => format!("{PIPELINE}{IDENTITY}[[alerts]]\n{line}\n"),
                 path => format!("{PIPELINE}{IDENTITY}[{path}]\n{line}\n"),
             };
             let of_it = |problem: &&String| {
@@ -218,7 +223,7 @@ fn a_hint_shows_a_line_for_every_key() {
 fn what_is_said_of_a_key_is_sentences() {
     for table in tables() {
         assert!(table.says.ends_with('.'), "[{}]", table.path);
-        for key in table.keys.iter().filter(|key| !matches!(key.kind, Kind::Table(_))) {
+        for key in table.keys.iter().filter(|key| !matches!(key.kind, Kind::Table(_) | Kind::Listed(_))) {
             assert!(key.says.ends_with('.') && key.says.len() < 300, "[{}] {}", table.path, key.name);
             assert!(key.default.is_empty() || key.need != super::Need::Always, "[{}] {}", table.path, key.name);
         }

@@ -1,5 +1,6 @@
 //! What a person sees for each thing that can be wrong with a configuration.
 
+mod alerts;
 mod mutilated;
 mod pipeline_file;
 mod pipeline_name;

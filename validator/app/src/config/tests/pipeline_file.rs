@@ -616,11 +616,9 @@ mask = [\"account\"]
 dead_letter = { topic = \"dlq\" }
 [[rules]]
 expect = \"column_values_to_not_be_null\"
-[[alerts]]
-name = \"fidelity-burn\"
 ";
     insta::assert_snapshot!(seen(pipeline(text)), @r#"
-    5 problems in rules/trades.toml
+    4 problems in rules/trades.toml
 
     error: `format = "protobuf"` is not built yet
      --> rules/trades.toml:5:10
@@ -648,13 +646,6 @@ name = \"fidelity-burn\"
        |
     14 | [[rules]]
        |   ^^^^^
-       = hint: take it out for now
-
-    error: [[alerts]] is not built yet
-      --> rules/trades.toml:16:3
-       |
-    16 | [[alerts]]
-       |   ^^^^^^
        = hint: take it out for now
     "#);
 }

@@ -104,7 +104,7 @@ fn every_problem_of_the_file_is_listed_in_its_order() {
 [service]
 memory = "2 gigs"
 pipelines = "rules/*.toml"
-listen = "127.0.0.1:8080"
+listen = "localhost"
 state = "sqlite://state/ledger.db"
 
 [kafka]
@@ -135,12 +135,12 @@ type = "sql"
       |             ^^^^^^^^^^^^^^
       = hint: write `pipelines = ["rules/suites/*.toml"]`
 
-    error: `listen` in [service] is not built yet
-     --> etc/validator.toml:5:1
+    error: `listen` is an address and a port, not "localhost"
+     --> etc/validator.toml:5:10
       |
-    5 | listen = "127.0.0.1:8080"
-      | ^^^^^^
-      = hint: take it out for now
+    5 | listen = "localhost"
+      |          ^^^^^^^^^^^
+      = hint: write `listen = "127.0.0.1:9464"`
 
     error: `state` in [service] is not built yet
      --> etc/validator.toml:6:1

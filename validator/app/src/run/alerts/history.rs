@@ -70,16 +70,22 @@ impl History {
         Saved { at_ms: differences(self.samples.iter().map(|sample| sample.at_ms)), counts }
     }
 
-    /// Takes a sample, if it is time for one.
+    /// Takes a sample.
     pub fn observe(&mut self, status: &Status) {
         let Some(at_ms) = status.judged_at_ms.filter(|_| !self.series.is_empty()) else { return };
         // A clock that stepped back takes its verdicts back, and their counts.
         self.samples.retain(|sample| sample.at_ms <= at_ms);
-        let is_time = self.samples.last().is_none_or(|last| at_ms - last.at_ms >= SAMPLE_STEPS_MS[0].1);
-        if is_time {
-            let counts = self.series.iter().map(|series| count(status, *series)).collect();
-            self.samples.push(Sample { at_ms, counts });
-            self.thin(at_ms);
+        let counts = self.series.iter().map(|series| count(status, *series)).collect();
+        let sample = Sample { at_ms, counts };
+        let step = |at_ms: i64| at_ms.div_euclid(SAMPLE_STEPS_MS[0].1);
+        // The last of its step stands for it; the first of all is what was before everything.
+        let is_first = self.samples.len() < 2;
+        match self.samples.last_mut() {
+            Some(last) if !is_first && step(last.at_ms) == step(at_ms) => *last = sample,
+            _ => {
+                self.samples.push(sample);
+                self.thin(at_ms);
+            }
         }
     }
 
@@ -101,8 +107,9 @@ impl History {
         let mut kept: Vec<Sample> = Vec::with_capacity(self.samples.len());
         for sample in self.samples.drain(..) {
             let step = step(sample.at_ms);
+            let is_first = kept.len() < 2;
             match kept.last_mut() {
-                Some(last) if last.at_ms.div_euclid(step) == sample.at_ms.div_euclid(step) => *last = sample,
+                Some(last) if !is_first && last.at_ms.div_euclid(step) == sample.at_ms.div_euclid(step) => *last = sample,
                 _ => kept.push(sample),
             }
         }

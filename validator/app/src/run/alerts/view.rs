@@ -1,5 +1,6 @@
 //! The value of each figure at one moment.
 
+use validator_core::judge::RowTally;
 use validator_core::verdict::{Cause, MessageVerdict, RowVerdict, Verdict};
 
 use super::figure::{Figure, Series};
@@ -130,16 +131,21 @@ pub fn count(status: &Status, series: Series) -> u64 {
         }
         Series::Consumed => MessageVerdict::ALL.iter().map(|verdict| messages.of(*verdict)).sum(),
         Series::Messages(verdict) => messages.of(verdict),
-        Series::Rows(verdict) => match verdict {
-            RowVerdict::Intact => rows.intact,
-            RowVerdict::Corrupted => rows.corrupted,
-            RowVerdict::Copies => rows.copies,
-            RowVerdict::Phantom => rows.phantom,
-            RowVerdict::Unjudged => rows.unjudged,
-            RowVerdict::Unobservable => rows.unobservable,
-            RowVerdict::OutOfScope => rows.out_of_scope,
-            // They stand beside another verdict, and are findings.
-            RowVerdict::Misrouted | RowVerdict::Stale => 0,
-        },
+        Series::Rows(verdict) => count_rows(rows, verdict),
+    }
+}
+
+/// Rows of a verdict.
+pub fn count_rows(rows: &RowTally, verdict: RowVerdict) -> u64 {
+    match verdict {
+        RowVerdict::Intact => rows.intact,
+        RowVerdict::Corrupted => rows.corrupted,
+        RowVerdict::Copies => rows.copies,
+        RowVerdict::Phantom => rows.phantom,
+        RowVerdict::Unjudged => rows.unjudged,
+        RowVerdict::Unobservable => rows.unobservable,
+        RowVerdict::OutOfScope => rows.out_of_scope,
+        // They stand beside another verdict, and are findings.
+        RowVerdict::Misrouted | RowVerdict::Stale => 0,
     }
 }

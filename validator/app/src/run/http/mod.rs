@@ -5,8 +5,13 @@
 
 pub mod answers;
 pub mod board;
+mod health;
+pub mod limits;
+mod query;
+mod route;
+mod server;
+mod shown;
 
-use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,6 +20,7 @@ use tokio::net::TcpListener;
 
 pub use answers::{AnswerError, Answers, FindingState, FindingsPage, FindingsQuery};
 pub use board::Board;
+pub use server::serve;
 
 /// What the server answers from.
 #[derive(Clone)]
@@ -33,10 +39,4 @@ pub struct Site {
 /// It is taken, or not of this machine.
 pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::bind(address).await
-}
-
-/// Serves until `stop` is there, then ends what is being answered within a second.
-pub async fn serve(listener: TcpListener, site: Site, stop: impl Future<Output = ()>) {
-    let _ = (listener, site);
-    stop.await;
 }

@@ -7,7 +7,7 @@ use crate::transcript::validator;
 
 #[test]
 fn what_is_not_built_yet_is_refused_by_name() {
-    let folder = written(&sound().section("[[rules]]\nname = \"r\"\n\n[alerts]\nurl = \"x\""));
+    let folder = written(&sound().section("[[rules]]\nname = \"r\""));
     folder.edit("pipeline.toml", "format = \"json\"", "format = \"protobuf\"\npoll = \"2s\"");
     assert_snapshot!(reconcile(&folder), @r#"
     exit 2
@@ -33,14 +33,7 @@ fn what_is_not_built_yet_is_refused_by_name() {
        |   ^^^^^
        = hint: take it out for now
 
-    error: [alerts] is not built yet
-      --> pipeline.toml:15:2
-       |
-    15 | [alerts]
-       |  ^^^^^^
-       = hint: take it out for now
-
-    4 problems in pipeline.toml
+    3 problems in pipeline.toml
     "#);
 }
 
