@@ -18,7 +18,8 @@ use crate::pipeline::{self, PipelineIs, PipelineRow};
 use crate::prepared::{Standing, fetched};
 use crate::restore::restored;
 use crate::rows;
-use crate::schema::{FILE_BODIES, FILES, PAGES, Table};
+use crate::schema::{FILE_BODIES, FILES, FINDINGS, PAGES, Table};
+use crate::rows::Untold;
 use crate::store::Store;
 use crate::value::{Kind, Value};
 
@@ -144,6 +145,26 @@ impl Book {
         let found = self.some(&FILES, wanted).await?;
         let file = |standing: Option<Standing>| standing.map(|row| rows::file_back(&row.values)).transpose();
         files.iter().zip(found).map(|(id, standing)| Ok((*id, file(standing)?))).collect()
+    }
+
+    /// Open findings whose values nobody has read yet, a bounded number.
+    ///
+    /// # Errors
+    /// When the book is fenced, or the database cannot.
+    pub async fn untold(&mut self, most: usize) -> Result<Vec<Untold>, LedgerError> {
+        let mut store = self.store.lock().await;
+        store.begin().await?;
+        let found = async {
+            standing(&mut store, &self.row, &self.name).await?;
+            let sql = format!(
+                "SELECT {} FROM findings WHERE pipeline = $1 AND state = 'open' AND evidence IS NULL ORDER BY id LIMIT {most}",
+                FINDINGS.names()
+            );
+            store.rows(&sql, &[&self.row.pipeline.into()], &FINDINGS.kinds()).await
+        };
+        let found = found.await;
+        store.rollback().await;
+        found?.iter().map(|values| rows::untold_back(values)).collect()
     }
 
     /// Rows by key, in the order of the keys. The index says which are there, and what they hash to.

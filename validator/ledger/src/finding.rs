@@ -131,6 +131,9 @@ impl Preparing<'_> {
             };
             if let Some(evidence) = around.evidence.get(id) {
                 values[EVIDENCE] = evidence.body.as_slice().into();
+                if evidence.cause.is_some() {
+                    values[CAUSE] = rows::cause(rows::verdict_back(&values[1])?, evidence.cause)?;
+                }
                 if let Some(about) = &evidence.about {
                     group(&mut values, Some(about))?;
                 }

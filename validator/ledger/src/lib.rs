@@ -50,4 +50,5 @@ pub use read::{
     Broken, Continuity, DeepVerified, FindingCount, FindingFilter, FindingPage, FindingRow, Group, LaneContinuity, Listed,
     MailCount, Place, ReadLedger, ReportFacts, RunRow, SegmentRow, SegmentState, FindingState, StillEqual, Summary,
 };
+pub use rows::Untold;
 pub use verify::Verified;

@@ -2,6 +2,7 @@
 
 use validator_core::finding::FindingId;
 use validator_core::shadow::delta::Delta;
+use validator_core::verdict::Cause;
 
 use crate::alerts::AlertChange;
 use crate::group::About;
@@ -41,6 +42,8 @@ impl<'a> Posting<'a> {
 pub struct Evidence {
     /// Of which.
     pub finding: FindingId,
+    /// Why, where only the values say it: the first column's damage. None: as the state machine has it.
+    pub cause: Option<Cause>,
     /// What it groups by, beside verdict and cause; none: by its place.
     pub about: Option<About>,
     /// The finding as one line of JSON; given back as it is.

@@ -8,7 +8,7 @@ use validator_core::shadow::delta::{
 };
 use validator_core::shadow::file::{FileId, PathHash};
 use validator_core::shadow::page::PageKey;
-use validator_core::shadow::told::{FactsHash, OpenFinding, is_told_once};
+use validator_core::shadow::told::{Facts, FactsHash, OpenFinding, is_told_once};
 use validator_core::verdict::{Cause, Verdict};
 
 use crate::error::LedgerError;
@@ -208,6 +208,32 @@ pub(crate) fn place_back(values: &[Value]) -> Result<FindingPlace, LedgerError> 
         (Some(_), None) => FindingPlace::Message { lane: PartitionIndex(small(lane)?), offset: at.int()? },
         (None, Some(_)) => FindingPlace::Row { file: FileId(small(file)?), position: small_count(at)? },
         _ => FindingPlace::Table { path: path.text()?.to_owned() },
+    })
+}
+
+/// An open finding whose values nobody has read yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Untold {
+    /// The same in every run.
+    pub id: FindingId,
+    /// What is true.
+    pub verdict: Verdict,
+    /// Why, as far as it is known.
+    pub cause: Option<Cause>,
+    /// What it is about.
+    pub place: FindingPlace,
+    /// What the state machine says of it.
+    pub facts: Facts,
+}
+
+pub(crate) fn untold_back(values: &[Value]) -> Result<Untold, LedgerError> {
+    let verdict = verdict_back(&values[1])?;
+    Ok(Untold {
+        id: id_back(&values[0])?,
+        verdict,
+        cause: cause_back(verdict, &values[2])?,
+        place: place_back(&values[3..7])?,
+        facts: Facts::from_bytes(verdict, values[finding::FACTS].blob()?)?,
     })
 }
 

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Instant;
 
 use validator_core::hole::Hole;
 use validator_core::position::{FileIndex, PartitionIndex};
@@ -15,12 +16,14 @@ use validator_engine::live::lanes::Lanes;
 use validator_engine::live::redrill::Redrilled;
 use validator_engine::live::error::LookError;
 use validator_engine::live::scan::FileScan;
+use validator_ledger::Evidence;
 use validator_tap::TapError;
 
 use super::actor::Actor;
 use super::jobs::Done;
 use super::keeping::damaged;
 use super::limits::{DRILL_MESSAGES, DRILL_SEGMENTS};
+use super::telling::Told;
 use super::looking::chain;
 use crate::failure::Failure;
 
@@ -31,6 +34,8 @@ pub struct Asking {
     is_busy: bool,
     /// The state changed in a way that may ask for something.
     is_due: bool,
+    /// Values of findings that no checkpoint has yet.
+    evidence: Vec<Evidence>,
 }
 
 /// What a round answers.
@@ -39,6 +44,8 @@ pub enum Answer {
     Drilled(Result<Redrilled, LookError>),
     /// Files.
     Scanned(Result<Vec<FileScan>, LookError>),
+    /// Values of findings.
+    Told(Told),
     /// Holes.
     Explained(Result<Vec<(PartitionIndex, Hole)>, TapError>),
 }
@@ -47,6 +54,21 @@ impl Asking {
     /// The state changed.
     pub fn due(&mut self) {
         self.is_due = true;
+    }
+
+    /// A round begins.
+    pub(super) fn begin(&mut self) {
+        self.is_busy = true;
+    }
+
+    /// Values for the next checkpoint.
+    pub(super) fn evidence(&self) -> &[Evidence] {
+        &self.evidence
+    }
+
+    /// The ledger has them.
+    pub(super) fn saved(&mut self) {
+        self.evidence.clear();
     }
 
     /// Whether nothing is under way or about to be asked.
@@ -76,7 +98,17 @@ impl Actor {
             }
         }
         let asks = first_round(drills);
-        if asks.is_empty() { Ok(()) } else { self.drill(asks).await }
+        if !asks.is_empty() {
+            return self.drill(asks).await;
+        }
+        // Values are read of what the ledger has: what changed since is in the next checkpoint.
+        if self.unsaved_since.is_some() {
+            self.is_urgent = true;
+            self.asking.is_due = true;
+        } else {
+            self.tell().await?;
+        }
+        Ok(())
     }
 
     fn explain(&mut self, runs: Vec<(PartitionIndex, i64, i64)>) -> Result<(), Failure> {
@@ -148,7 +180,14 @@ impl Actor {
                 self.asking.due();
                 self.must(Event::Explained(holes)).await
             }
-            Answer::Drilled(Err(error)) | Answer::Scanned(Err(error)) => {
+            Answer::Told(Ok(evidence)) => {
+                self.asking.evidence.extend(evidence);
+                self.asking.due();
+                self.unsaved_since.get_or_insert_with(Instant::now);
+                self.is_urgent = true;
+                Ok(())
+            }
+            Answer::Told(Err(error)) | Answer::Drilled(Err(error)) | Answer::Scanned(Err(error)) => {
                 self.cannot_read("what is asked for", error).await
             }
             Answer::Explained(Err(error)) => {

@@ -57,7 +57,7 @@ impl Actor {
         let delta = self.shadow.delta();
         let mut pause = RETRY_FIRST;
         loop {
-            let posting = Posting::of(&delta, self.outside.now_ms());
+            let posting = Posting { evidence: self.asking.evidence(), ..Posting::of(&delta, self.outside.now_ms()) };
             match self.book.checkpoint(&posting).await {
                 Ok(_) => break,
                 Err(error) if error.may_pass() && !self.stop.is_cancelled() => {
@@ -70,6 +70,7 @@ impl Actor {
             }
         }
         self.shadow.saved(delta.checkpoint);
+        self.asking.saved();
         self.fresh.clear();
         (self.saved_at, self.unsaved_since, self.is_urgent) = (Instant::now(), None, false);
         tracing::info!(

@@ -20,6 +20,7 @@ mod reading;
 mod refusals;
 mod state;
 pub mod status;
+mod telling;
 mod supervisor;
 
 use std::path::Path;

@@ -55,6 +55,13 @@ pub(super) struct Told {
     pub facts: FactsHash,
 }
 
+impl Told {
+    /// Whether it says another thing. A cause that only the values of both sides tell is the ledger's: the state has none.
+    fn differs(&self, now: &Self) -> bool {
+        self.facts != now.facts || self.id != now.id || now.cause.is_some() && self.cause != now.cause
+    }
+}
+
 /// Why a shadow cannot go on from what was saved.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RestoreError {
@@ -167,7 +174,7 @@ impl Shadow {
         })
     }
 
-    fn id_of(&self, (place, verdict): &FindingKey) -> Option<FindingId> {
+    pub(super) fn id_of(&self, (place, verdict): &FindingKey) -> Option<FindingId> {
         let pipeline = &self.terms.pipeline;
         match place {
             FindingPlace::Message { lane, offset } => {
@@ -212,7 +219,7 @@ impl Shadow {
         let resolved = resolved.filter_map(|(key, told)| changed(key, told, Change::Resolved));
         let opened = now.iter().filter_map(|(key, told)| match before.get(key) {
             None => changed(key, told, Change::Opened),
-            Some(old) if old != told => changed(key, told, Change::Changed),
+            Some(old) if old.differs(told) => changed(key, told, Change::Changed),
             Some(_) => None,
         });
         resolved.chain(opened).collect()

@@ -1,17 +1,27 @@
 //! What a service asks a shadow, or what was saved of one, to serve it.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::Shadow;
 use super::delta::{Damaged, FileChange, Saved};
 use super::file::{FileFacts, FileId};
 use super::files::KnownFile;
 use super::lane::Lane;
 use super::state_codec::State;
+use crate::finding::FindingId;
+use crate::judge::Draft;
 use super::terms::Terms;
 
 impl Shadow {
     /// What is known of a live file.
     pub fn file(&self, file: FileId) -> Option<&FileFacts> {
         self.files.named(file).map(|file| &file.facts)
+    }
+
+    /// What the judge says of these findings, where it says something.
+    pub fn drafts_of<'a>(&'a self, ids: &BTreeSet<FindingId>) -> BTreeMap<FindingId, &'a Draft> {
+        let ids_of = self.findings().into_iter().filter_map(|(key, draft)| Some((self.id_of(&key)?, draft)));
+        ids_of.filter(|(id, _)| ids.contains(id)).collect()
     }
 
     /// What it takes from the contract.

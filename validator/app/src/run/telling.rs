@@ -1,0 +1,152 @@
+//! Values of findings: each open one is told once with both sides, and kept in the ledger as people see it.
+//!
+//! Contract: what nobody has read yet is asked of the ledger, so that a restart goes on with it; what is masked is masked here
+//! already. A finding that changes is told anew.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use validator_core::clock::UtcMillis;
+use validator_core::finding::{Finding, FindingId, RowPlace};
+use validator_core::judge::Draft;
+use validator_core::position::{MessageAt, PartitionIndex, TopicPartition};
+use validator_core::shadow::delta::FindingPlace;
+use validator_core::shadow::file::FileId;
+use validator_engine::live::error::LookError;
+use validator_engine::live::evidence::History;
+use validator_ledger::{About, Evidence, Untold};
+
+use super::actor::Actor;
+use super::asking::Answer;
+use super::jobs::Done;
+use super::limits::EVIDENCE_DRAFTS;
+use crate::failure::Failure;
+
+/// What a round of telling found.
+pub type Told = Result<Vec<Evidence>, LookError>;
+
+impl Actor {
+    /// Begins a round, where there is something to tell. False: there is nothing.
+    pub(super) async fn tell(&mut self) -> Result<bool, Failure> {
+        let untold = self.book.untold(EVIDENCE_DRAFTS).await?;
+        if untold.is_empty() {
+            return Ok(false);
+        }
+        let ids: BTreeSet<FindingId> = untold.iter().map(|one| one.id.clone()).collect();
+        let known = self.shadow.drafts_of(&ids);
+        let mut details = BTreeMap::new();
+        let (mut drafts, mut plain) = (Vec::new(), Vec::new());
+        for one in untold {
+            let message = match &one.place {
+                FindingPlace::Message { lane, offset } => Some(MessageAt { partition: *lane, offset: *offset }),
+                _ => None,
+            };
+            if let (Some(at), Some(said)) = (message, &one.facts.said) {
+                details.insert(at, said.clone());
+            }
+            match (known.get(&one.id), message) {
+                (Some(draft), _) => drafts.push((one, (*draft).clone())),
+                (None, Some(at)) if one.facts.said.is_some() => {
+                    let draft = undecodable(&one, at);
+                    drafts.push((one, draft));
+                }
+                (None, _) => plain.push(one),
+            }
+        }
+        let paths = self.paths(drafts.iter().map(|(_, draft)| draft));
+        let (run, lanes) = (self.live.run.clone(), self.topic_partitions());
+        let pipeline = self.name.clone();
+        self.asking.begin();
+        self.jobs.begin(async move {
+            let only: Vec<Draft> = drafts.iter().map(|(_, draft)| draft.clone()).collect();
+            let found = run.evidence(&paths, &only, details, History::LeftOut).await.map(|found| {
+                let mut evidence = Vec::new();
+                for ((one, _), finding) in drafts.into_iter().zip(found) {
+                    let finding = finding.unwrap_or_else(|| of_place(&pipeline, &lanes, &paths, &one));
+                    evidence.extend(kept(&one.id, &finding));
+                }
+                let of_plain = |one: &Untold| kept(&one.id, &of_place(&pipeline, &lanes, &paths, one));
+                evidence.extend(plain.iter().filter_map(of_plain));
+                evidence
+            });
+            Done::Asked(Answer::Told(found))
+        });
+        Ok(true)
+    }
+
+    fn paths<'a>(&self, drafts: impl Iterator<Item = &'a Draft>) -> BTreeMap<FileId, String> {
+        let mut paths = BTreeMap::new();
+        for draft in drafts {
+            let compared = draft.compare.iter().map(|(_, row)| row);
+            for row in draft.rows.iter().chain(&draft.stale).chain(compared) {
+                let file = FileId(row.file.0);
+                if let Some(facts) = self.shadow.file(file) {
+                    paths.insert(file, facts.path.clone());
+                }
+            }
+        }
+        paths
+    }
+
+    fn topic_partitions(&self) -> Vec<TopicPartition> {
+        self.shadow.lanes().iter().map(|lane| lane.tp.clone()).collect()
+    }
+}
+
+/// As the ledger keeps it.
+fn kept(id: &FindingId, finding: &Finding) -> Option<Evidence> {
+    let about = finding.columns.first().map(|column| About::Column(column.name.clone()));
+    let body = serde_json::to_vec(finding).ok()?;
+    Some(Evidence { finding: id.clone(), cause: finding.cause, about, body })
+}
+
+fn undecodable(one: &Untold, at: MessageAt) -> Draft {
+    Draft {
+        verdict: one.verdict,
+        cause: one.cause,
+        message: Some(at),
+        timestamp_ms: one.facts.timestamp_ms,
+        rows: Vec::new(),
+        compare: Vec::new(),
+        stale: Vec::new(),
+        identity_moved: false,
+        copies: 0,
+        loss: None,
+        hole: None,
+        equals: None,
+    }
+}
+
+/// What is known of a finding without values: of the table, or of rows whose file is live no longer.
+fn of_place(pipeline: &str, lanes: &[TopicPartition], paths: &BTreeMap<FileId, String>, one: &Untold) -> Finding {
+    let tp = |lane: &PartitionIndex| lanes.get(lane.0 as usize);
+    let (tp, offset) = match &one.place {
+        FindingPlace::Message { lane, offset } => (tp(lane), Some(*offset)),
+        _ => (None, None),
+    };
+    let place = |(file, position): &(FileId, u64)| {
+        Some(RowPlace { file: paths.get(file)?.clone(), position: Some(*position) })
+    };
+    let rows = match &one.place {
+        FindingPlace::Table { path } if !path.is_empty() => vec![RowPlace { file: path.clone(), position: None }],
+        _ => one.facts.rows.iter().filter_map(place).collect(),
+    };
+    Finding {
+        id: one.id.clone(),
+        pipeline: pipeline.to_owned(),
+        verdict: one.verdict,
+        cause: one.cause,
+        topic: tp.map(|tp| tp.topic.clone()),
+        partition: tp.map(|tp| tp.partition),
+        offset,
+        timestamp: one.facts.timestamp_ms.map(UtcMillis),
+        identity: None,
+        columns: Vec::new(),
+        rows,
+        copies: one.facts.copies,
+        candidates: Vec::new(),
+        related: None,
+        snapshot_id: None,
+        operation: None,
+        detail: one.facts.said.clone().unwrap_or_else(|| format!("{} as of the last look", one.verdict)),
+    }
+}
