@@ -26,22 +26,33 @@ pub fn findings_of<'a>(
     faults: impl Iterator<Item = (&'a FileFault, u64)>,
     found: &'a [TableFinding],
 ) -> Vec<Finding> {
-    let mut details: BTreeMap<(TableVerdict, &str), Vec<String>> = BTreeMap::new();
-    for (path, lost) in lost_by_path(faults) {
-        details.entry((TableVerdict::StorageCorrupt, path)).or_default().push(lost.sentence());
+    let all = sentences(faults, pinned.findings.iter().chain(found));
+    together(pipeline, pinned, all)
+}
+
+/// What there is to say of the table: verdict, path and a sentence for each fault and finding.
+pub fn sentences<'a>(
+    faults: impl Iterator<Item = (&'a FileFault, u64)>,
+    found: impl Iterator<Item = &'a TableFinding>,
+) -> Vec<(TableVerdict, String, String)> {
+    let lost = lost_by_path(faults).into_iter();
+    let lost = lost.map(|(path, lost)| (TableVerdict::StorageCorrupt, path.to_owned(), lost.sentence()));
+    lost.chain(found.map(|finding| (finding.verdict, finding.path.clone(), finding.detail.clone()))).collect()
+}
+
+/// One finding per verdict and path.
+pub fn together(pipeline: &str, pinned: &Pinned, sentences: Vec<(TableVerdict, String, String)>) -> Vec<Finding> {
+    let mut details: BTreeMap<(TableVerdict, String), BTreeSet<String>> = BTreeMap::new();
+    for (verdict, path, sentence) in sentences {
+        details.entry((verdict, path)).or_default().insert(sentence);
     }
-    for finding in pinned.findings.iter().chain(found) {
-        details.entry((finding.verdict, &finding.path)).or_default().push(finding.detail.clone());
-    }
-    let finding = |((verdict, path), mut sentences): ((TableVerdict, &str), Vec<String>)| {
-        sentences.sort();
-        sentences.dedup();
-        let mut finding = Finding::of_table(pipeline, Verdict::Table(verdict), None, path);
-        if let Some(file) = pinned.files.iter().find(|file| file.path == path) {
+    let finding = |((verdict, path), sentences): ((TableVerdict, String), BTreeSet<String>)| {
+        let mut finding = Finding::of_table(pipeline, Verdict::Table(verdict), None, &path);
+        if let Some(file) = pinned.index_of(&path).and_then(|index| pinned.files.get(index.0 as usize)) {
             finding.snapshot_id = Some(file.snapshot_id);
             finding.operation = file.added_by.as_ref().map(|by| by.operation.clone());
         }
-        finding.detail = sentences.join("; ");
+        finding.detail = sentences.into_iter().collect::<Vec<_>>().join("; ");
         finding
     };
     details.into_iter().map(finding).collect()

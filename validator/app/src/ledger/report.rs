@@ -15,7 +15,7 @@ use validator_core::report::{
 };
 use validator_core::shadow::outside::notes_of;
 use validator_core::shadow::standing::{LaneStanding, Standing};
-use validator_core::verdict::{TableVerdict, Verdict};
+use validator_core::verdict::{RowVerdict, TableVerdict, Verdict};
 use validator_ledger::{Continuity, ReadLedger, ReportFacts, FindingState};
 
 use crate::config::Pipeline;
@@ -53,6 +53,9 @@ fn of(pipeline: &Pipeline, facts: &ReportFacts, holes: &Continuity, notes: &Note
     let mut findings = FindingCounts::default();
     for count in facts.findings.iter().filter(|count| count.state != FindingState::Resolved) {
         findings.add(count.verdict, count.cause, count.findings);
+    }
+    for (cause, rows) in &standing.phantoms_again {
+        findings.add(Verdict::Row(RowVerdict::Phantom), Some(*cause), *rows);
     }
     for (cause, messages) in standing.excluded() {
         findings.add_excluded(cause, messages);

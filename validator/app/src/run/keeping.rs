@@ -53,11 +53,16 @@ impl Actor {
             return Ok(());
         }
         let began = Instant::now();
+        let table = self.notes.table.changes(&self.name, &self.live.run.pinned, &self.shadow);
+        self.notes.table = self.notes.table.with(&table);
         self.shadow.set_notes(self.notes.to_text());
-        let delta = self.shadow.delta();
+        let mut delta = self.shadow.delta();
+        delta.findings.extend(table.changes);
+        let mut evidence = self.asking.evidence().to_vec();
+        evidence.extend(table.evidence);
         let mut pause = RETRY_FIRST;
         loop {
-            let posting = Posting { evidence: self.asking.evidence(), ..Posting::of(&delta, self.outside.now_ms()) };
+            let posting = Posting { evidence: &evidence, ..Posting::of(&delta, self.outside.now_ms()) };
             match self.book.checkpoint(&posting).await {
                 Ok(_) => break,
                 Err(error) if error.may_pass() && !self.stop.is_cancelled() => {

@@ -217,6 +217,7 @@ impl Actor {
 
     /// A file was read.
     pub(super) async fn take_scan(&mut self, scan: FileScan) -> Result<(), Failure> {
+        self.notes.table.scanned(&scan);
         let bags = scan.scanned.bags.clone();
         tracing::info!(pipeline = self.name, path = scan.scanned.facts.path, rows = bags.rows, "scanned a file");
         self.must(Event::Scanned(scan.scanned)).await?;
@@ -252,6 +253,8 @@ impl Actor {
         self.apply_look(look).await?;
         if let Some(target) = plan.target.take() {
             tracing::info!(pipeline = self.name, snapshot = target.step.snapshot.id, why = ?target.step.why, "applied a snapshot");
+            self.notes.table.pinned(&target.run.pinned, &self.shadow);
+            self.notes.steps += 1;
             self.notes.metadata_location.clone_from(&target.run.pinned.metadata_location);
             (self.live.run, self.live.is_at_line) = (target.run, true);
         }

@@ -22,6 +22,7 @@ mod state;
 pub mod status;
 mod telling;
 mod supervisor;
+mod table;
 
 use std::path::Path;
 use std::sync::Arc;

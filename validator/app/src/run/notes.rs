@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use validator_engine::follow::MessageNotes;
 
+use super::table::TableNotes;
+
 /// See the module.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notes {
@@ -16,6 +18,10 @@ pub struct Notes {
     pub sql_fields: BTreeMap<String, bool>,
     /// Column → tolerance → messages in which it was used.
     pub policy: BTreeMap<String, BTreeMap<String, u64>>,
+    /// Findings about files and the table.
+    pub table: TableNotes,
+    /// Snapshots that were applied.
+    pub steps: u64,
     /// Where the metadata of the last applied snapshot was read.
     pub metadata_location: String,
 }

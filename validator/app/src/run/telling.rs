@@ -55,10 +55,12 @@ impl Actor {
         let paths = self.paths(drafts.iter().map(|(_, draft)| draft));
         let (run, lanes) = (self.live.run.clone(), self.topic_partitions());
         let pipeline = self.name.clone();
+        // What stood before the first look only older snapshots tell.
+        let history = if self.notes.steps <= 1 { History::Searched } else { History::LeftOut };
         self.asking.begin();
         self.jobs.begin(async move {
             let only: Vec<Draft> = drafts.iter().map(|(_, draft)| draft.clone()).collect();
-            let found = run.evidence(&paths, &only, details, History::LeftOut).await.map(|found| {
+            let found = run.evidence(&paths, &only, details, history).await.map(|found| {
                 let mut evidence = Vec::new();
                 for ((one, _), finding) in drafts.into_iter().zip(found) {
                     let finding = finding.unwrap_or_else(|| of_place(&pipeline, &lanes, &paths, &one));

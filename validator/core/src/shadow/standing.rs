@@ -11,7 +11,7 @@ use crate::figures::Figures;
 use crate::hole::HoleReason;
 use crate::judge::{MessageTally, RowTally};
 use crate::position::TopicPartition;
-use crate::verdict::ExcludedCause;
+use crate::verdict::{Cause, ExcludedCause};
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -30,6 +30,9 @@ pub struct Standing {
     pub rows_read: u64,
     /// By verdict.
     pub rows: RowTally,
+    /// Phantom rows that stand at the same place as another, since their file is entered more than once, by cause: one finding is
+    /// of all of them.
+    pub phantoms_again: BTreeMap<Cause, u64>,
     /// Live files.
     pub files: FileCounts,
     /// By stage.

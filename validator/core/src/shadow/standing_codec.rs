@@ -1,5 +1,7 @@
 //! A standing as bytes: the totals of a checkpoint. Contract: see [`super::pack`].
 
+use std::collections::BTreeMap;
+
 use super::delta::Damaged;
 use super::pack::{Reader, Writer, whole};
 use super::standing::{FileCounts, LaneStanding, SegmentCounts, Standing, Wishes};
@@ -7,7 +9,7 @@ use super::state_codec::{read_counts, read_no_look, read_snapshot, write_no_look
 use crate::hole::HoleReason;
 use crate::judge::{MessageTally, RowTally};
 use crate::position::TopicPartition;
-use crate::verdict::{ExcludedCause, MessageVerdict};
+use crate::verdict::{Cause, ExcludedCause, MessageVerdict, RowVerdict, Verdict};
 
 impl Standing {
     /// Its bytes.
@@ -25,6 +27,7 @@ impl Standing {
         self.lanes.iter().for_each(|lane| write_lane(&mut to, lane));
         to.number(self.rows_read);
         self.rows_in_order().iter().for_each(|count| to.number(*count));
+        phantom_causes().iter().for_each(|cause| to.number(self.phantoms_again.get(cause).copied().unwrap_or(0)));
         self.files.in_order().iter().for_each(|count| to.number(*count));
         self.segments.in_order().iter().for_each(|count| to.number(*count));
         to.number(self.entries);
@@ -56,6 +59,7 @@ impl Standing {
                 lanes: from.list(read_lane)?,
                 rows_read: from.number()?,
                 rows: read_rows(from)?,
+                phantoms_again: read_again(from)?,
                 files: FileCounts::read(from)?,
                 segments: SegmentCounts::read(from)?,
                 entries: from.number()?,
@@ -63,6 +67,21 @@ impl Standing {
             })
         })
     }
+}
+
+fn phantom_causes() -> Vec<Cause> {
+    Cause::of(Verdict::Row(RowVerdict::Phantom))
+}
+
+fn read_again(from: &mut Reader<'_>) -> Option<BTreeMap<Cause, u64>> {
+    let mut again = BTreeMap::new();
+    for cause in phantom_causes() {
+        let count = from.number()?;
+        if count > 0 {
+            again.insert(cause, count);
+        }
+    }
+    Some(again)
 }
 
 fn write_lane(to: &mut Writer, lane: &LaneStanding) {

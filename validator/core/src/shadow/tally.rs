@@ -1,5 +1,7 @@
 //! From the state to its [`Standing`].
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::Shadow;
 use super::lane::Lane;
 use super::residue::Residue;
@@ -7,6 +9,7 @@ use super::segment::{Segment, least};
 use super::standing::{LaneStanding, SegmentCounts, Standing, Wishes};
 use crate::judge::MessageTally;
 use crate::position::PartitionIndex;
+use crate::verdict::{Cause, RowVerdict, Verdict};
 
 impl Shadow {
     /// How all stands.
@@ -21,6 +24,7 @@ impl Shadow {
             files: self.files.counts(),
             entries: self.residues.entries() as u64,
             wishes: self.wishes(),
+            phantoms_again: self.phantoms_again(),
             ..Standing::default()
         };
         for lane in &self.lanes {
@@ -31,6 +35,22 @@ impl Shadow {
         self.add_unbalanced(&mut standing);
         self.add_judged(&mut standing);
         standing
+    }
+
+    fn phantoms_again(&self) -> BTreeMap<Cause, u64> {
+        let mut again = BTreeMap::new();
+        if self.files.all_live().all(|(_, file)| file.facts.entries == 1) {
+            return again;
+        }
+        let mut seen = BTreeSet::new();
+        for draft in self.drafts().iter().filter(|draft| draft.verdict == Verdict::Row(RowVerdict::Phantom)) {
+            if let (Some(row), Some(cause)) = (draft.rows.first(), draft.cause)
+                && !seen.insert(*row)
+            {
+                *again.entry(cause).or_default() += 1;
+            }
+        }
+        again
     }
 
     fn add_unbalanced(&self, standing: &mut Standing) {
