@@ -57,6 +57,10 @@ pub struct LedgerFindingsArgs {
     #[command(flatten)]
     pub of: LedgerOf,
 
+    /// Those that are resolved too
+    #[arg(long)]
+    pub all: bool,
+
     /// How the answer is written
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     pub format: FindingsAnswer,

@@ -3,15 +3,18 @@
 //! Contract: they read one committed checkpoint, take no lock and ask neither brokers nor catalog; what they say is what the
 //! run says, since both make it of the same standing.
 
+mod findings;
+mod parsed;
 mod report;
 mod verify;
 
+pub use findings::findings;
 pub use report::{Reported, reported};
 pub use verify::verify;
 
 use validator_ledger::ReadLedger;
 
-use crate::cli::{Exit, LedgerFindingsArgs, ReportArgs, ReportFormat};
+use crate::cli::{Exit, ReportArgs, ReportFormat};
 use crate::config::{Loader, Pipeline, Problem, Service};
 use crate::failure::Failure;
 use crate::open;
@@ -42,15 +45,6 @@ pub fn report(args: &ReportArgs, words: &[String], terminal: &Terminal) -> Resul
         })?;
     }
     Ok(worst(&all))
-}
-
-/// `validator findings`
-///
-/// # Errors
-/// [`Failure`], with its exit code.
-pub fn findings(args: &LedgerFindingsArgs, terminal: &Terminal) -> Result<Exit, Failure> {
-    let _ = (args, terminal);
-    todo!()
 }
 
 /// The pipelines whose books are asked for.

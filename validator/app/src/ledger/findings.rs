@@ -1,0 +1,115 @@
+//! `validator findings`: what is not as it should be, as the ledger keeps it.
+//!
+//! Contract: findings come by id and are written as they come, however many there are; then whole segments of one verdict, one
+//! object for each of their messages where every offset is one.
+
+use std::io::Write as _;
+
+use validator_core::clock::UtcMillis;
+use validator_core::finding::{Finding, FindingId};
+use validator_core::verdict::Verdict;
+use validator_ledger::{FindingFilter, FindingRow, FindingState, LedgerError, Listed, Place, ReadLedger, RunRow};
+
+use super::parsed;
+use crate::cli::{Exit, FindingsAnswer, LedgerFindingsArgs};
+use crate::config::Loader;
+use crate::failure::Failure;
+use crate::open;
+use crate::render::finding_text;
+use crate::run;
+use crate::terminal::Terminal;
+
+/// See the module.
+///
+/// # Errors
+/// [`Failure`], with its exit code.
+pub fn findings(args: &LedgerFindingsArgs, terminal: &Terminal) -> Result<Exit, Failure> {
+    let now_ms = chrono::Utc::now().timestamp_millis();
+    let service = Loader::of_process(now_ms).service(args.of.config.as_deref())?;
+    let unresolved = [FindingState::Open, FindingState::Acknowledged, FindingState::Ignored];
+    let states = if args.all { Vec::new() } else { unresolved.to_vec() };
+    let filter = FindingFilter { states, now_ms, ..FindingFilter::default() };
+    let (palette, width) = (terminal.palette(), terminal.width());
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    let mut written = Ok(());
+    open::runtime()?.block_on(async {
+        let mut ledger = ReadLedger::open(&run::address(&service)).await?;
+        let names = match &args.of.pipeline {
+            Some(name) => vec![name.clone()],
+            None => ledger.names().await?,
+        };
+        for name in names {
+            let each = |listed: Listed| {
+                for finding in told(&name, &listed) {
+                    if written.is_ok() {
+                        written = match args.format {
+                            FindingsAnswer::Jsonl => out.write_all(finding.as_bytes()).and_then(|()| out.write_all(b"\n")),
+                            FindingsAnswer::Text => match parsed::finding(&finding) {
+                                Some(finding) => out.write_all(finding_text(&finding, palette, width).as_bytes()),
+                                None => return Err(LedgerError::Damaged { what: "the values of a finding".to_owned() }),
+                            },
+                        };
+                    }
+                }
+                Ok(())
+            };
+            ledger.each_finding(&name, &filter, each).await?;
+        }
+        Ok::<_, Failure>(())
+    })?;
+    match written.and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::Stdout(error)),
+        _ => Ok(Exit::Holds),
+    }
+}
+
+/// The objects of interface.md, section 6, each one line.
+fn told(pipeline: &str, listed: &Listed) -> Vec<String> {
+    let line = |finding: &Finding| serde_json::to_string(finding).unwrap_or_default();
+    match listed {
+        Listed::Finding(row) => match &row.evidence {
+            Some(body) => vec![String::from_utf8_lossy(body).into_owned()],
+            None => vec![line(&untold(pipeline, row))],
+        },
+        Listed::Run(run) if run.whole => {
+            (run.from..run.upto).filter_map(|offset| of_run(pipeline, run, Some(offset))).map(|one| line(&one)).collect()
+        }
+        Listed::Run(run) => of_run(pipeline, run, None).iter().map(line).collect(),
+    }
+}
+
+/// What is known of a finding whose values are not read yet.
+fn untold(pipeline: &str, row: &FindingRow) -> Finding {
+    let mut finding = match (&row.place, row.verdict) {
+        (Place::Message { tp, offset }, Verdict::Message(verdict)) => {
+            Finding::of_message(pipeline, verdict, row.cause, tp, *offset)
+        }
+        (Place::Row { file, position }, verdict) => Finding::of_row(pipeline, verdict, row.cause, file, *position),
+        (Place::Table { path }, verdict) => Finding::of_table(pipeline, verdict, row.cause, path),
+        (Place::Message { tp, offset }, verdict) => {
+            Finding::of_table(pipeline, verdict, row.cause, &format!("{tp}@{offset}"))
+        }
+    };
+    finding.timestamp = row.timestamp_ms.map(UtcMillis);
+    finding.copies = row.copies;
+    finding.detail = row.said.clone().unwrap_or_else(|| "its values are not read yet".to_owned());
+    finding
+}
+
+/// A message of a whole segment, or all of them where their offsets are not known one by one.
+fn of_run(pipeline: &str, run: &RunRow, offset: Option<i64>) -> Option<Finding> {
+    let Verdict::Message(verdict) = run.verdict else { return None };
+    let mut finding = Finding::of_message(pipeline, verdict, run.cause, &run.tp, offset.unwrap_or(run.from));
+    let (from, upto) = (run.from, run.upto);
+    finding.detail = match offset {
+        Some(_) => format!("no message of offsets {from} to {upto} has a row"),
+        None => format!("none of the {} messages of offsets {from} to {upto} has a row", run.messages),
+    };
+    if offset.is_none() {
+        // It is about no message of its own.
+        let range = format!("{}@{from}..{upto}", run.tp);
+        finding.id = FindingId::of_table(pipeline, run.verdict, run.cause, &range);
+        finding.offset = None;
+    }
+    Some(finding)
+}
