@@ -10,6 +10,7 @@ use validator_core::segment::SegmentError;
 use validator_engine::message_reader::ReadError;
 use validator_engine::query::QueryError;
 use validator_engine::reconcile::RunError;
+use validator_ledger::LedgerError;
 use validator_table::{CatalogError, TableError};
 use validator_tap::TapError;
 
@@ -54,6 +55,15 @@ pub enum Failure {
     /// A query.
     #[error("answer the query")]
     Query(#[from] QueryError),
+    /// The ledger of a continuous run.
+    #[error("keep the ledger")]
+    Ledger(#[from] LedgerError),
+    /// A continuous run met what it cannot go on from as it is: it is opened anew.
+    #[error("{0}")]
+    Following(String),
+    /// The table's schema is another.
+    #[error("the schema of the table has changed")]
+    SchemaChanged,
     /// An answer that is not whole.
     #[error(transparent)]
     Cut(#[from] Cut),
@@ -126,6 +136,9 @@ impl Failure {
             Self::Table(error) if error.is_usage() => Exit::Usage,
             Self::Init(error) => error.exit(),
             Self::Query(error) if error.is_usage() => Exit::Usage,
+            Self::Ledger(LedgerError::OtherPipeline { .. } | LedgerError::Unknown { .. } | LedgerError::BadUrl { .. }) => {
+                Exit::Usage
+            }
             _ => Exit::Unjudged,
         }
     }

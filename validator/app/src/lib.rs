@@ -14,6 +14,7 @@ mod explain;
 mod failure;
 mod identifier;
 mod init;
+mod ledger;
 mod man;
 mod messages;
 mod open;
@@ -22,6 +23,7 @@ mod reconcile;
 pub mod reference;
 pub mod render;
 pub mod report;
+mod run;
 pub mod schema;
 mod sql;
 mod table_findings;
@@ -52,13 +54,21 @@ pub fn main_of(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let words = arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>();
     let cli = cli::parse(arguments);
-    let filter = EnvFilter::try_from_env("VALIDATOR_LOG").unwrap_or_else(|_| EnvFilter::new("off"));
+    // Who runs for months says what happens; the other commands answer.
+    let told = if matches!(cli.command, Command::Run(_)) { "validator_app=info" } else { "off" };
+    let filter = EnvFilter::try_from_env("VALIDATOR_LOG").unwrap_or_else(|_| EnvFilter::new(told));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).log_internal_errors(false).init();
     let terminal = Terminal::new(cli.color);
     let result = failure::contained(|| match &cli.command {
         Command::Reconcile(args) => reconcile::reconcile(args, &words, &terminal),
         Command::Check(args) => check::check(args, &terminal),
         Command::Init(args) => init::init(args, &terminal),
+        Command::Run(args) => run::run(args, &terminal),
+        Command::Report(args) => ledger::report(args, &words, &terminal),
+        Command::Findings(args) => ledger::findings(args, &terminal),
+        Command::Ledger(args) => match &args.what {
+            cli::LedgerCommand::Verify(args) => ledger::verify(args, &terminal),
+        },
         Command::Sql(args) => sql::sql(args, &terminal),
         Command::Demo(args) => demo::demo(args, &terminal),
         Command::Schema(args) => schema::schema(args, &terminal),

@@ -250,7 +250,7 @@ fn segments(
 }
 
 /// The identity that this table has: a profile knows several layouts.
-fn identity(pipeline: &Pipeline, schema: &Schema) -> Result<Identity, Vec<Problem>> {
+pub fn identity(pipeline: &Pipeline, schema: &Schema) -> Result<Identity, Vec<Problem>> {
     let (Some(profile), Identity::Offset { width, .. }) = (pipeline.profile, &pipeline.contract.identity) else {
         return Ok(pipeline.contract.identity.clone());
     };

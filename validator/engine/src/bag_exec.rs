@@ -21,12 +21,13 @@ use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties};
 use futures::StreamExt;
-use validator_core::bag::{BAG_BYTES, Bag};
+use validator_core::bag::BAG_BYTES;
 use validator_core::digest::{Digest, DigestKey};
 use validator_core::encode::EncodeError;
 
 use crate::digester::{DigestSpec, Digester};
 use crate::slips::{Name, Side, Slip, Slips};
+use crate::summing::Runs;
 
 /// The column of names.
 const SLIP_COLUMN: &str = "slip";
@@ -136,17 +137,17 @@ struct Summing {
     schema: SchemaRef,
 }
 
-/// Bags of runs, column by column.
-#[derive(Default)]
-struct Runs {
-    kinds: Vec<u64>,
-    numbers: Vec<i64>,
-    files: Vec<u64>,
-    bags: Vec<Bag>,
-    notes: Vec<i64>,
+/// A segment, in two numbers, and a file.
+type Group = (u64, i64, u64);
+
+/// What is noted of a run beside its bag.
+#[derive(Debug, Clone, Copy)]
+struct Note {
+    /// The largest offset, or late rows.
+    number: i64,
     /// Smallest and largest position in the file; 0 where bags are not kept by file.
-    first: Vec<u64>,
-    last: Vec<u64>,
+    first: u64,
+    last: u64,
 }
 
 impl Summing {
@@ -161,7 +162,7 @@ impl Summing {
                 Ok(self.runs(batch, digests))
             })
             .map_err(|error| DataFusionError::External(Box::new(error)))?;
-        runs.and_then(|runs: Runs| runs.batch(&self.schema))
+        runs.and_then(|runs| batch_of(runs, &self.schema))
     }
 
     /// Keeps the slips.
@@ -181,7 +182,7 @@ impl Summing {
         Ok(())
     }
 
-    fn runs(&self, batch: &RecordBatch, digests: &[Digest]) -> Runs {
+    fn runs(&self, batch: &RecordBatch, digests: &[Digest]) -> Runs<Group, Note> {
         let kinds = batch.column(0).as_primitive::<UInt64Type>().values();
         let numbers = batch.column(1).as_primitive::<Int64Type>().values();
         let notes = batch.column(2).as_primitive::<Int64Type>().values();
@@ -198,58 +199,36 @@ impl Summing {
         let mut runs = Runs::default();
         for (row, digest) in digests.iter().enumerate() {
             let file = files.as_ref().map_or(0, |files| files[row]);
-            let group = (kinds[row], numbers[row], file);
             let position = positions.map_or(0, |positions| positions[row]);
-            match runs.current(group) {
-                Some(run) => {
-                    runs.bags[run].add(digest);
-                    let note = &mut runs.notes[run];
-                    match self.side {
-                        Side::Message => *note = notes[row].max(*note),
-                        Side::Row => *note += notes[row],
-                    }
-                    runs.first[run] = runs.first[run].min(position);
-                    runs.last[run] = runs.last[run].max(position);
+            let note = Note { number: notes[row], first: position, last: position };
+            runs.add((kinds[row], numbers[row], file), digest, note, |all, one| {
+                match self.side {
+                    Side::Message => all.number = one.number.max(all.number),
+                    Side::Row => all.number += one.number,
                 }
-                None => runs.begin(group, digest, notes[row], position),
-            }
+                all.first = all.first.min(one.first);
+                all.last = all.last.max(one.last);
+            });
         }
         runs
     }
 }
 
-impl Runs {
-    /// The last run, where it is of this group.
-    #[inline]
-    fn current(&self, group: (u64, i64, u64)) -> Option<usize> {
-        let run = self.kinds.len().checked_sub(1)?;
-        ((self.kinds[run], self.numbers[run], self.files[run]) == group).then_some(run)
-    }
-
-    fn begin(&mut self, (kind, number, file): (u64, i64, u64), digest: &Digest, note: i64, position: u64) {
-        self.kinds.push(kind);
-        self.numbers.push(number);
-        self.files.push(file);
-        self.bags.push(std::iter::once(digest).collect());
-        self.notes.push(note);
-        self.first.push(position);
-        self.last.push(position);
-    }
-
-    fn batch(self, schema: &SchemaRef) -> Result<RecordBatch> {
-        let bags: Vec<u8> = self.bags.iter().flat_map(Bag::to_bytes).collect();
-        let bags = FixedSizeBinaryArray::try_new(BAG_BYTES as i32, Buffer::from_vec(bags), None)?;
-        let columns: Vec<ArrayRef> = vec![
-            Arc::new(UInt64Array::from(self.kinds)),
-            Arc::new(Int64Array::from(self.numbers)),
-            Arc::new(UInt64Array::from(self.files)),
-            Arc::new(bags),
-            Arc::new(Int64Array::from(self.notes)),
-            Arc::new(UInt64Array::from(self.first)),
-            Arc::new(UInt64Array::from(self.last)),
-        ];
-        Ok(RecordBatch::try_new(Arc::clone(schema), columns)?)
-    }
+/// One row a run.
+fn batch_of(runs: Runs<Group, Note>, schema: &SchemaRef) -> Result<RecordBatch> {
+    let runs = runs.into_vec();
+    let bags: Vec<u8> = runs.iter().flat_map(|run| run.bag.to_bytes()).collect();
+    let bags = FixedSizeBinaryArray::try_new(BAG_BYTES as i32, Buffer::from_vec(bags), None)?;
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(UInt64Array::from_iter_values(runs.iter().map(|run| run.key.0))),
+        Arc::new(Int64Array::from_iter_values(runs.iter().map(|run| run.key.1))),
+        Arc::new(UInt64Array::from_iter_values(runs.iter().map(|run| run.key.2))),
+        Arc::new(bags),
+        Arc::new(Int64Array::from_iter_values(runs.iter().map(|run| run.note.number))),
+        Arc::new(UInt64Array::from_iter_values(runs.iter().map(|run| run.note.first))),
+        Arc::new(UInt64Array::from_iter_values(runs.iter().map(|run| run.note.last))),
+    ];
+    Ok(RecordBatch::try_new(Arc::clone(schema), columns)?)
 }
 
 impl DisplayAs for BagExec {

@@ -157,6 +157,11 @@ impl Mapper {
         &self.policy
     }
 
+    /// The same since this was last asked.
+    pub fn take_policy(&mut self) -> PolicyCounts {
+        std::mem::take(&mut self.policy)
+    }
+
     /// The message fields that expressions refer to, and whether a message had a value there.
     pub fn sql_fields(&self) -> BTreeMap<String, bool> {
         self.sql_fields.iter().map(|(field, is_there)| (self.input.field(*field).name().clone(), *is_there)).collect()

@@ -143,23 +143,24 @@ impl MessageSide {
     }
 }
 
-struct Reader<'a> {
+/// Gathers messages and makes batches of them; a read or a following has one.
+pub(crate) struct Reader<'a> {
     side: &'a MessageSide,
     /// One past the first offsets of each partition.
     heads: Vec<i64>,
     /// Upsert tables: what Kafka keys name.
     keys: Option<KeyNames>,
-    mapper: Mapper,
-    positions: Positions,
+    pub(crate) mapper: Mapper,
+    pub(crate) positions: Positions,
     /// Row → why.
     undecodable: Vec<(usize, Undecodable)>,
     /// Rows with a null payload.
     tombstones: Vec<usize>,
-    observations: Observations,
+    pub(crate) observations: Observations,
 }
 
 impl<'a> Reader<'a> {
-    fn new(side: &'a MessageSide, fields: &[Field], wanted: &[Wanted]) -> Result<Self, ReadError> {
+    pub(crate) fn new(side: &'a MessageSide, fields: &[Field], wanted: &[Wanted]) -> Result<Self, ReadError> {
         let mapper = Mapper::new(Arc::clone(&side.binding), fields)
             .map_err(|mut wrong| wrong.swap_remove(0))
             .map_err(|(column, source)| ReadError::Map { column, source })?;
@@ -179,6 +180,10 @@ impl<'a> Reader<'a> {
         Ok(Self { side, heads, keys, mapper, positions, undecodable: Vec::new(), tombstones: Vec::new(), observations })
     }
 
+    pub(crate) fn side(&self) -> &'a MessageSide {
+        self.side
+    }
+
     /// What was seen, when the read has ended.
     fn observed(mut self, end: &ReadEnd) -> Observations {
         for partition in &end.partitions {
@@ -190,7 +195,7 @@ impl<'a> Reader<'a> {
         self.observations
     }
 
-    fn take(
+    pub(crate) fn take(
         &mut self,
         decoder: &mut dyn Decoder,
         message: &Message<'_>,
@@ -213,7 +218,11 @@ impl<'a> Reader<'a> {
         Ok(if full { self.flush(&decoder.finish(), each) } else { ControlFlow::Continue(()) })
     }
 
-    fn flush(&mut self, decoded: &Decoded, each: &mut dyn FnMut(MessageBatch) -> ControlFlow<()>) -> ControlFlow<()> {
+    pub(crate) fn flush(
+        &mut self,
+        decoded: &Decoded,
+        each: &mut dyn FnMut(MessageBatch) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
         self.positions.timestamp_ms.iter().for_each(|at| self.observations.times.note(*at));
         let batch = self.batch(decoded);
         for (row, state) in batch.states.iter().enumerate() {

@@ -55,6 +55,19 @@ pub struct PartitionSeen {
     pub windows: Option<(i64, i64)>,
 }
 
+impl PartitionSeen {
+    /// The offset expected next.
+    pub fn next(&self) -> Option<i64> {
+        self.next
+    }
+
+    /// What was seen since this was last asked; the offset expected next stays.
+    pub fn drain(&mut self) -> Self {
+        let next = self.next;
+        std::mem::replace(self, Self { next, ..Self::default() })
+    }
+}
+
 impl Observations {
     /// Nothing seen yet of that many partitions.
     pub fn new(partitions: usize) -> Self {
@@ -91,6 +104,15 @@ impl Observations {
     pub fn window(&mut self, partition: u32, number: i64) {
         let windows = &mut self.partitions[partition as usize].windows;
         *windows = Some((windows.map_or(number, |(first, _)| first), number));
+    }
+
+    /// No message lies below that offset any more, beside those that came.
+    pub fn pass_to(&mut self, partition: PartitionIndex, offset: i64) {
+        let seen = &mut self.partitions[partition.0 as usize];
+        if let Some(next) = seen.next.filter(|next| *next < offset) {
+            seen.gaps.push(next..offset);
+        }
+        seen.next = seen.next.max(Some(offset));
     }
 
     /// The read of a partition ended.

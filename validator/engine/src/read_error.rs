@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use validator_core::encode::EncodeError;
 use validator_core::position::TopicPartition;
 use validator_tap::{DecoderError, TapError};
 
@@ -16,6 +17,9 @@ pub enum ReadError {
     /// The format cannot deliver a field.
     #[error("prepare the decoder")]
     Decoder(#[from] DecoderError),
+    /// The columns have no canonical bytes.
+    #[error("encode messages")]
+    Encode(#[from] EncodeError),
     /// A sample of a partition could not be read: what there was of it says nothing of the rest.
     #[error("read a sample of {tp}")]
     Unsampled {

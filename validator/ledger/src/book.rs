@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use tokio::sync::Mutex;
-use validator_core::shadow::delta::{PageRow, Saved};
+use validator_core::shadow::delta::{FileChange, PageRow, Saved};
 use validator_core::shadow::file::FileId;
 use validator_core::shadow::page::PageKey;
 
@@ -18,7 +18,7 @@ use crate::pipeline::{self, PipelineIs, PipelineRow};
 use crate::prepared::{Standing, fetched};
 use crate::restore::restored;
 use crate::rows;
-use crate::schema::{FILE_BODIES, PAGES, Table};
+use crate::schema::{FILE_BODIES, FILES, PAGES, Table};
 use crate::store::Store;
 use crate::value::{Kind, Value};
 
@@ -133,6 +133,17 @@ impl Book {
         let found = self.some(&FILE_BODIES, wanted).await?;
         let body = |row: Option<Standing>| row.map(|row| row.values[1].blob().map(<[u8]>::to_vec)).transpose();
         files.iter().zip(found).map(|(file, row)| Ok((*file, body(row)?))).collect()
+    }
+
+    /// Files by number, live or gone; none: no such file.
+    ///
+    /// # Errors
+    /// When one is not what was written, or the book is fenced.
+    pub async fn files(&mut self, files: &[FileId]) -> Result<Vec<(FileId, Option<FileChange>)>, LedgerError> {
+        let wanted = files.iter().map(|file| vec![i64::from(file.0).into()]).collect();
+        let found = self.some(&FILES, wanted).await?;
+        let file = |standing: Option<Standing>| standing.map(|row| rows::file_back(&row.values)).transpose();
+        files.iter().zip(found).map(|(id, standing)| Ok((*id, file(standing)?))).collect()
     }
 
     /// Rows by key, in the order of the keys. The index says which are there, and what they hash to.

@@ -26,6 +26,12 @@ pub enum TapError {
         /// The topic.
         topic: String,
     },
+    /// The topic was deleted and made again.
+    #[error("topic {topic} is not the one that was followed: it was deleted and made again")]
+    TopicRecreated {
+        /// The topic.
+        topic: String,
+    },
     /// The brokers do not let us read the topic.
     #[error("topic {topic} may not be read by this user, who has no right to {right} it")]
     TopicForbidden {

@@ -113,3 +113,24 @@ pub const RECORDED_ROWS: usize = 8_192;
 
 /// Broken blocks of recorded files that are named one by one in warnings; the rest are counted.
 pub const BROKEN_BLOCKS_NAMED: usize = 10;
+
+/// How often a followed source gives the word to its caller: to hand on what was gathered, and to stop.
+pub const FOLLOW_QUIET: Duration = Duration::from_millis(200);
+
+/// How often the first offsets of followed partitions are asked for.
+pub const FOLLOW_LOOK: Duration = Duration::from_secs(10);
+
+/// Time without a word from any broker after which they are called lost: longer than a restart or an election takes.
+pub const FOLLOW_LOST: Duration = Duration::from_secs(30);
+
+/// Time for brokers to say where partitions begin and end: asked again and again, so that an answer is either there or given up.
+pub const ENDS_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Time after a look that failed, or that missed a topic, until the next one.
+pub const FOLLOW_LOOK_AGAIN: Duration = Duration::from_secs(2);
+
+/// Time that a topic must be unknown to the brokers before it counts as deleted: one that has just come back may not know all.
+pub const FOLLOW_GONE: Duration = Duration::from_secs(6);
+
+/// Looks that wait for a followed read: one, since a later one says more.
+pub const FOLLOW_LOOKS: usize = 1;

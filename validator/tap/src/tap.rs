@@ -1,5 +1,6 @@
 //! What every source of messages offers: its partitions with their ranges, reading, and the reasons of holes.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
@@ -7,6 +8,7 @@ use std::sync::Arc;
 use validator_core::hole::Hole;
 use validator_core::position::{PartitionIndex, TopicPartition};
 
+use crate::follow::{Ends, Follow, follow_whole};
 use crate::registry::Schemas;
 use crate::{Message, RowSource, TapError};
 
@@ -75,6 +77,44 @@ pub trait Tap: Send + Sync + fmt::Debug {
         wanted: &[Wanted],
         each: &mut dyn FnMut(&Message<'_>) -> ControlFlow<()>,
     ) -> Result<ReadEnd, TapError>;
+
+    /// Follows the partitions from the offsets given until `each` says `Break`; the others are not followed. A source that
+    /// does not grow tells all that it has, the ends, and then [`crate::Followed::Quiet`].
+    ///
+    /// Blocking: call it on a thread of its own. Messages of partitions are interleaved.
+    ///
+    /// # Errors
+    /// Only what stops all of it: a client that cannot be made. What concerns one partition is told.
+    fn follow(&self, from: &[(PartitionIndex, i64)], each: Follow<'_>) -> Result<(), TapError> {
+        follow_whole(self, from, each)
+    }
+
+    /// Where each partition begins and ends now, in the order of [`Tap::partitions`]. Blocking, for a few seconds at most.
+    ///
+    /// # Errors
+    /// The brokers do not answer in time, or a topic is not there, or not the one that was opened.
+    fn ends(&self) -> Result<Vec<Ends>, TapError> {
+        let ends = (0..).map(PartitionIndex).zip(self.partitions()).map(|(partition, range)| Ends {
+            partition,
+            log_start: range.log_start,
+            last_stable: range.last_stable,
+            high_watermark: range.high_watermark,
+        });
+        Ok(ends.collect())
+    }
+
+    /// Partitions of its topics that came after it was opened, or were left out; sorted. Blocking, for a few seconds at most.
+    ///
+    /// # Errors
+    /// As [`Tap::ends`].
+    fn grown(&self) -> Result<Vec<TopicPartition>, TapError> {
+        Ok(Vec::new())
+    }
+
+    /// The ids of its topics, as far as brokers have told any: a topic that is made again has another one.
+    fn topic_ids(&self) -> BTreeMap<String, String> {
+        BTreeMap::new()
+    }
 
     /// Names the reason of each gap that a complete read left; neighbouring offsets of one reason come as one hole.
     ///

@@ -38,6 +38,7 @@ const LAYERS: [(&str, &[&str]); 12] = [
             "validator-tap",
             "validator-table",
             "validator-engine",
+            "validator-ledger",
             "fixtures-kit",
             "fixtures-warehouse",
         ],

@@ -14,7 +14,9 @@ use super::color::ColorChoice;
 use super::completions::CompletionsArgs;
 use super::files::{self, FindingsFile, ReportTarget};
 use super::init::{INIT_EXAMPLES, InitArgs};
+use super::ledger::{FINDINGS_HELP, LEDGER_HELP, LedgerArgs, LedgerFindingsArgs, REPORT_HELP, ReportArgs};
 use super::man::ManArgs;
+use super::run::{RUN_HELP, RunArgs};
 use super::schema::SchemaArgs;
 use super::sql::{SQL_HELP, SqlArgs};
 use crate::config::{BoundError, Edge, Instant, SnapshotSelector};
@@ -133,6 +135,18 @@ pub enum Command {
     /// Write a pipeline file from what a topic and a table show, and prove it on a sample
     #[command(after_help = INIT_EXAMPLES)]
     Init(InitArgs),
+    /// Shadow every pipeline: read along with the topics, look at the tables, and keep the books in a ledger
+    #[command(after_help = RUN_HELP)]
+    Run(RunArgs),
+    /// Say how a pipeline stands, from the ledger of `run`
+    #[command(after_help = REPORT_HELP)]
+    Report(ReportArgs),
+    /// List what is not as it should be, from the ledger of `run`
+    #[command(after_help = FINDINGS_HELP)]
+    Findings(LedgerFindingsArgs),
+    /// Look after the ledger of `run`
+    #[command(after_help = LEDGER_HELP)]
+    Ledger(LedgerArgs),
     /// Query tables, topics and recorded messages in SQL; reads and does nothing else
     #[command(after_help = SQL_HELP)]
     Sql(SqlArgs),

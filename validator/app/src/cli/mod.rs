@@ -9,7 +9,9 @@ mod completions;
 mod exit;
 mod files;
 mod init;
+mod ledger;
 mod man;
+mod run;
 mod schema;
 mod sql;
 
@@ -19,7 +21,11 @@ pub use completions::CompletionsArgs;
 pub use exit::Exit;
 pub use files::{FindingsFile, FindingsFormat, ReportTarget};
 pub use init::InitArgs;
+pub use ledger::{
+    FindingsAnswer, LedgerArgs, LedgerCommand, LedgerFindingsArgs, LedgerOf, ReportArgs, ReportFormat, VerifyArgs,
+};
 pub use man::ManArgs;
+pub use run::RunArgs;
 pub use schema::{SchemaArgs, SchemaOf};
 pub use sql::{AnswerFormat, NamedTable, SqlArgs};
 

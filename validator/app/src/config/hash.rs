@@ -16,14 +16,30 @@ use super::terms::ENVELOPES;
 pub fn config_hash(contract: &Contract, start: Option<&Edge>, profile: Option<Profile>) -> String {
     let mut bytes = Canonical::default();
     bytes.push("", "validator.contract/1");
-    push_pipeline(&mut bytes, contract, start);
+    push_equality(&mut bytes, contract, start, profile);
+    push_promise(&mut bytes, contract);
+    push_source(&mut bytes, contract);
+    blake3::hash(&bytes.0).to_hex().to_string()
+}
+
+/// BLAKE3 of what decides which messages and rows are equal; what is promised of them, and who is shown what, is not of it.
+pub fn books_hash(contract: &Contract, start: Option<&Edge>, profile: Option<Profile>) -> [u8; 32] {
+    let mut bytes = Canonical::default();
+    bytes.push("", "validator.books/1");
+    push_equality(&mut bytes, contract, start, profile);
+    push_source(&mut bytes, contract);
+    *blake3::hash(&bytes.0).as_bytes()
+}
+
+fn push_equality(bytes: &mut Canonical, contract: &Contract, start: Option<&Edge>, profile: Option<Profile>) {
+    push_pipeline(bytes, contract, start);
     for (name, ty) in &contract.fields {
         bytes.push2("fields", name, &ty.to_string());
     }
     for (column, sql) in &contract.map {
         bytes.push2("map", column, sql);
     }
-    push_identity(&mut bytes, &contract.identity);
+    push_identity(bytes, &contract.identity);
     bytes.push_option("identity.profile", profile.map(Profile::name));
     for (column, reason) in &contract.compare.ignore {
         bytes.push2("compare.ignore", column, reason);
@@ -34,6 +50,9 @@ pub fn config_hash(contract: &Contract, start: Option<&Edge>, profile: Option<Pr
     for (column, tolerance) in &contract.compare.tolerate {
         bytes.push2("compare.tolerate", column, tolerance.word());
     }
+}
+
+fn push_promise(bytes: &mut Canonical, contract: &Contract) {
     for column in &contract.compare.mask {
         bytes.push("compare.mask", column);
     }
@@ -43,6 +62,9 @@ pub fn config_hash(contract: &Contract, start: Option<&Edge>, profile: Option<Pr
     bytes.push("fidelity.settle_ms", &contract.fidelity.settle_ms.to_string());
     bytes.push("fidelity.give_up_ms", &contract.fidelity.give_up_ms.to_string());
     bytes.push("fidelity.diverted_max", &contract.fidelity.diverted_max.to_string());
+}
+
+fn push_source(bytes: &mut Canonical, contract: &Contract) {
     if let Some(source) = &contract.source {
         for file in &source.files {
             bytes.push("source.files", file);
@@ -51,7 +73,6 @@ pub fn config_hash(contract: &Contract, start: Option<&Edge>, profile: Option<Pr
         bytes.push_option("source.envelope", word);
         bytes.push_option("source.timestamp", source.timestamp.as_deref());
     }
-    blake3::hash(&bytes.0).to_hex().to_string()
 }
 
 fn push_pipeline(bytes: &mut Canonical, contract: &Contract, start: Option<&Edge>) {

@@ -6,6 +6,7 @@ use validator_core::contract::{Format, NullPayload};
 use super::bound::Edge;
 use super::problem::Problem;
 use super::section::Section;
+use super::service::read_poll;
 use super::walk::Located;
 
 /// Formats of this release, as `format` names them.
@@ -31,6 +32,8 @@ pub struct Head {
     pub start: Option<Edge>,
     /// `filter`
     pub filter: Option<String>,
+    /// How often `run` looks at the table, in milliseconds.
+    pub poll_ms: Option<i64>,
     /// `null_payload`; its default depends on the format
     pub null_payload: Option<NullPayload>,
 }
@@ -67,7 +70,7 @@ pub fn read_head(section: &Section<'_>) -> Option<Head> {
     let start = read_start(section);
     let filter = section.optional_text("filter");
     let null_payload = section.choice("null_payload", &NULL_PAYLOADS, &[]);
-    section.not_built("poll");
+    let poll_ms = read_poll(section);
     section.finish();
     Some(Head {
         name: name.map(|name| name.value),
@@ -77,6 +80,7 @@ pub fn read_head(section: &Section<'_>) -> Option<Head> {
         schema: schema.map(|schema| schema.value),
         start,
         filter: filter.map(|filter| filter.value),
+        poll_ms,
         null_payload: null_payload.map(|null_payload| null_payload.value),
     })
 }

@@ -46,7 +46,7 @@ pub use problem::{Problem, in_order};
 pub use profile::{Profile, ProfileMismatch};
 pub use secret::Secret;
 pub use servers::{Kafka, SchemaRegistry};
-pub use service::{DigestKeyBytes, Service};
+pub use service::{DigestKeyBytes, STATE_DEFAULT, Service};
 pub use source::{Excerpt, Position, SourceFile};
 pub use terms::ENVELOPES;
 pub use units::parse_duration_ms;

@@ -17,7 +17,7 @@ use super::Loader;
 use super::bound::Edge;
 use super::contradiction::refuse_contradictions;
 use super::error::ConfigError;
-use super::hash::config_hash;
+use super::hash::{books_hash, config_hash};
 use super::head::read_head;
 use super::identity::read_identity;
 use super::keys::line_to_write;
@@ -38,6 +38,12 @@ pub struct Pipeline {
     pub contract: Contract,
     /// The sink named by `profile`.
     pub profile: Option<Profile>,
+    /// Whether the file says `settle`; else it is that of the command.
+    pub has_settle: bool,
+    /// How often `run` looks at the table, in milliseconds; none: as the service says.
+    pub poll_ms: Option<i64>,
+    /// BLAKE3 of what decides which messages and rows are equal: what may not change while a ledger goes on.
+    pub books_hash: [u8; 32],
     /// BLAKE3 of the canonical contract as the file gives it, in hexadecimal: equal for files that mean the same.
     pub config_hash: String,
     places: Places,
@@ -57,8 +63,10 @@ impl Pipeline {
         match read {
             Some(read) if problems.is_empty() => {
                 let config_hash = config_hash(&read.contract, read.start.as_ref(), read.profile);
+                let books_hash = books_hash(&read.contract, read.start.as_ref(), read.profile);
+                let (has_settle, poll_ms) = (read.has_settle, read.poll_ms);
                 let contract = resolved(&file, read.contract);
-                Ok(Self { file, contract, profile: read.profile, config_hash, places })
+                Ok(Self { file, contract, profile: read.profile, has_settle, poll_ms, books_hash, config_hash, places })
             }
             _ => {
                 let mut all = problems;
@@ -180,6 +188,8 @@ struct Read {
     contract: Contract,
     start: Option<Edge>,
     profile: Option<Profile>,
+    has_settle: bool,
+    poll_ms: Option<i64>,
 }
 
 fn read_root(root: &Section<'_>, file: &SourceFile, now_ms: i64) -> Option<Read> {
@@ -191,7 +201,7 @@ fn read_root(root: &Section<'_>, file: &SourceFile, now_ms: i64) -> Option<Read>
     let map = read_map(&root.section("map"));
     let identity = read_identity(&root.section("identity"));
     let compare = read_compare(&root.section("compare"));
-    let fidelity = read_fidelity(&root.section("fidelity"));
+    let (fidelity, has_settle) = read_fidelity(&root.section("fidelity"));
     let source = read_source(&root.section("source"));
     root.finish();
     refuse_contradictions(root, head.as_ref().and_then(|head| head.format), source.as_ref());
@@ -221,7 +231,7 @@ fn read_root(root: &Section<'_>, file: &SourceFile, now_ms: i64) -> Option<Read>
         fidelity,
         source,
     };
-    Some(Read { contract, start: head.start, profile })
+    Some(Read { contract, start: head.start, profile, has_settle, poll_ms: head.poll_ms })
 }
 
 fn read_fields(section: &Section<'_>, text_of_file: &str) -> Vec<(String, FieldType)> {

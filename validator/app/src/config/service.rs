@@ -13,7 +13,7 @@ use super::catalog::{Catalog, read_catalog};
 use super::error::ConfigError;
 use super::interpolate::Environment;
 use super::problem::Problem;
-use super::secret::read_secret;
+use super::secret::{Secret, read_secret};
 use super::section::Section;
 use super::servers::{Kafka, SchemaRegistry, read_kafka, read_registry};
 use super::source::SourceFile;
@@ -31,6 +31,11 @@ pub struct Service {
     pub memory_bytes: Option<u64>,
     /// The key of row digests, 32 bytes; the public constant of canonical/1 unless given.
     pub digest_key: Option<DigestKeyBytes>,
+    /// Where a continuous run keeps its ledger: a file of SQLite or a PostgreSQL URL, unless given
+    /// [`STATE_DEFAULT`] beside the file.
+    pub state: Option<Secret>,
+    /// How often a continuous run looks at a table, in milliseconds.
+    pub poll_ms: Option<i64>,
     /// Globs of pipeline files, resolved against the file's folder.
     pub pipelines: Vec<String>,
     /// The brokers.
@@ -98,12 +103,40 @@ impl Service {
         }
         let globs = section.texts("pipelines").unwrap_or_default();
         self.pipelines = globs.iter().map(|glob| file.resolve_glob(&glob.value)).collect();
-        for key in ["listen", "state", "poll"] {
-            section.not_built(key);
-        }
+        self.state = read_state(section, walk, &mut self.warnings);
+        self.poll_ms = read_poll(section);
+        section.not_built("listen");
         section.finish();
     }
 }
+
+/// The ledger's file unless given.
+pub const STATE_DEFAULT: &str = "state/ledger.db";
+
+/// Reads `state`; a URL may hold a password.
+fn read_state(section: &Section<'_>, walk: &Walk<'_>, warnings: &mut Vec<Problem>) -> Option<Secret> {
+    let file = walk.file();
+    let state = section.optional_text("state")?;
+    if state.value.starts_with("postgres://") || state.value.starts_with("postgresql://") {
+        return read_secret(section, "state", walk, warnings).map(|state| state.value);
+    }
+    let path = state.value.strip_prefix("sqlite://").unwrap_or(&state.value);
+    Some(Secret::new(file.resolve(path).to_string_lossy()))
+}
+
+/// Reads `poll`: from [`POLL_MS_MIN`] on.
+pub fn read_poll(section: &Section<'_>) -> Option<i64> {
+    let poll = section.duration_ms("poll")?;
+    if poll.value < POLL_MS_MIN {
+        let problem = Problem::new("a table cannot be looked at that often");
+        section.note_at(problem.hint(format!("write `poll = \"{POLL_MS_MIN}ms\"` or more")), &poll.span);
+        return None;
+    }
+    Some(poll.value)
+}
+
+/// A look asks brokers and catalog; more often than this is a burden on both.
+const POLL_MS_MIN: i64 = 50;
 
 fn key_bytes(text: &str) -> Option<[u8; 32]> {
     let mut bytes = [0; 32];

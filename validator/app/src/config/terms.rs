@@ -78,8 +78,8 @@ fn read_mask(section: &Section<'_>) -> Vec<String> {
     columns
 }
 
-/// Reads `[fidelity]`; every key has its default.
-pub fn read_fidelity(section: &Section<'_>) -> Fidelity {
+/// Reads `[fidelity]`; every key has its default. And whether `settle` is there: its default is that of the command.
+pub fn read_fidelity(section: &Section<'_>) -> (Fidelity, bool) {
     section.not_built("dead_letter");
     let target = section.share("target").map_or(TARGET_DEFAULT, |share| share.value);
     let settle = section.duration_ms("settle");
@@ -97,7 +97,7 @@ pub fn read_fidelity(section: &Section<'_>) -> Fidelity {
         section.note_at(Problem::new("`give_up` comes before `settle` is over"), &late.span);
     }
     section.finish();
-    fidelity
+    (fidelity, settle.is_some())
 }
 
 /// Reads `[source]`; the globs stand as they were written.

@@ -13,6 +13,7 @@ use crate::failure::Failure;
 use validator_engine::message_reader::ReadError;
 use validator_engine::query::QueryError;
 use validator_engine::reconcile::RunError;
+use validator_ledger::LedgerError;
 use validator_table::{CatalogError, StorageError, TableError};
 use validator_tap::TapError;
 
@@ -52,6 +53,8 @@ fn hint(failure: &Failure) -> String {
         Failure::Query(error) if error.is_usage() => "`validator sql --help` shows what can be asked, and how",
         Failure::Query(_) => "`validator reconcile` names each part that cannot be read, and judges the rest",
         Failure::Cut(cut) => return cut.hint(),
+        Failure::Following(_) | Failure::SchemaChanged => "`validator run` goes on from the last checkpoint",
+        Failure::Ledger(error) => return ledger_hint(error),
         Failure::Write { path, .. } => {
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
             return format!("`ls -ld {}`", pasted(folder.unwrap_or(Path::new("."))));
@@ -62,6 +65,25 @@ fn hint(failure: &Failure) -> String {
         Failure::Config(_) | Failure::Problems(_) => "`validator check` lists all problems",
     };
     hint.to_owned()
+}
+
+/// What to do about a ledger that was refused.
+fn ledger_hint(error: &LedgerError) -> String {
+    match error {
+        LedgerError::Newer { made_by, .. } => format!("use the validator that made it ({made_by}), or a newer one"),
+        LedgerError::NotALedger { .. } => "name another file in `[service] state`, or move this one away".to_owned(),
+        LedgerError::OtherPipeline { name, .. } => {
+            format!("go on as before, or begin new books: `validator ledger start-over --pipeline {name}`")
+        }
+        LedgerError::Damaged { .. } => {
+            "bring the last copy back, or move the ledger away: a new one begins at the contract's `start`".to_owned()
+        }
+        LedgerError::Held { .. } => "end the other process, or give this one a `[service] state` of its own".to_owned(),
+        LedgerError::Full { .. } => "make room (`df -h`); nothing is lost, a run goes on from its last checkpoint".to_owned(),
+        LedgerError::Unknown { .. } => "`validator report` lists the pipelines of the ledger".to_owned(),
+        LedgerError::Fenced { .. } => "one process writes the books of a pipeline: end the other one".to_owned(),
+        _ => "`[service] state` in validator.toml says where the ledger is".to_owned(),
+    }
 }
 
 /// A path as a word of a command that can be pasted.

@@ -16,7 +16,7 @@ impl Shadow {
     /// See the module.
     pub fn actions(&self) -> Vec<Action> {
         let mut drills: Vec<(bool, DrillAsk)> = Vec::new();
-        let has_room = self.entries() < RESIDUE_ENTRIES_MAX;
+        let has_room = self.has_room();
         for (key, segment) in self.pages.unbalanced() {
             let ask = match self.stage(key, segment) {
                 Stage::ToDrill if has_room => Some(whole(key, segment)),
@@ -30,6 +30,11 @@ impl Shadow {
         actions.extend(drills.into_iter().map(|(_, ask)| Action::Drill(ask)));
         actions.truncate(ACTIONS_MAX);
         actions
+    }
+
+    /// Whether a further segment may be drilled.
+    pub(super) fn has_room(&self) -> bool {
+        self.entries() < RESIDUE_ENTRIES_MAX
     }
 
     /// Entries of all residues.

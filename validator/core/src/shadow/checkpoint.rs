@@ -70,7 +70,15 @@ impl Shadow {
             .iter()
             .map(|segment| ResidueRow { segment: *segment, body: self.residues.get(segment).map(Residue::to_bytes) });
         let lanes = (0..).map(PartitionIndex).zip(&self.lanes);
-        let state = State { line: self.line.clone(), last_file: self.last_file, judged_at_ms: self.judged_at_ms };
+        let (line, last_file, judged_at_ms) = (self.line.clone(), self.last_file, self.judged_at_ms);
+        let state = State {
+            line,
+            last_file,
+            judged_at_ms,
+            cannot_look: self.cannot_look,
+            notes: self.notes.clone(),
+            judged_by_ms: (self.terms.settle_ms, self.terms.give_up_ms),
+        };
         Delta {
             checkpoint: self.checkpoint + 1,
             judged_at_ms: self.judged_at_ms,
@@ -85,7 +93,7 @@ impl Shadow {
             residues: residues.collect(),
             findings: self.finding_changes(),
             runs: self.run_changes(),
-            totals: self.totals().to_bytes(),
+            totals: self.standing().to_bytes(),
         }
     }
 
@@ -219,7 +227,7 @@ impl Shadow {
         changes
     }
 
-    /// Goes on from a checkpoint.
+    /// Goes on from a checkpoint. Settle and give-up are those that it was judged by, until [`Shadow::set_terms`] says others.
     ///
     /// # Errors
     /// What was saved is damaged, or contradicts itself.
@@ -228,8 +236,10 @@ impl Shadow {
         if saved.checkpoint == 0 {
             return Ok(shadow);
         }
-        let State { line, last_file, judged_at_ms } = State::from_bytes(&saved.state)?;
-        (shadow.line, shadow.last_file, shadow.judged_at_ms) = (line, last_file, judged_at_ms);
+        let State { line, last_file, judged_at_ms, cannot_look, notes, judged_by_ms } = State::from_bytes(&saved.state)?;
+        (shadow.terms.settle_ms, shadow.terms.give_up_ms) = judged_by_ms;
+        shadow.cannot_look = cannot_look;
+        (shadow.line, shadow.last_file, shadow.judged_at_ms, shadow.notes) = (line, last_file, judged_at_ms, notes);
         shadow.checkpoint = saved.checkpoint;
         for row in saved.lanes {
             shadow.lanes.push(Lane::from_bytes(row.tp, &row.body)?);
@@ -263,7 +273,7 @@ impl Shadow {
         shadow.unsaved.told = open.map(|one| ((one.place.clone(), one.verdict), told(one))).collect();
         shadow.unsaved.runs = shadow.runs();
         check(&shadow)?;
-        if shadow.totals().to_bytes() != saved.totals {
+        if shadow.standing().to_bytes() != saved.totals {
             return Err(Contradiction::Totals.into());
         }
         Ok(shadow)

@@ -133,6 +133,7 @@ impl Shadow {
 
     pub(super) fn explain(&mut self, holes: Vec<(PartitionIndex, Hole)>) {
         for (partition, hole) in holes {
+            let mut explained = 0;
             for (key, run) in self.clip(partition, &(hole.from..hole.to)) {
                 let page = self.pages.page_mut(key);
                 let mut runs: Vec<Hole> = page.holes.runs().to_vec();
@@ -144,11 +145,15 @@ impl Shadow {
                         continue;
                     }
                     runs.push(Hole { from: start, to: end, reason: hole.reason });
+                    explained += (end - start).unsigned_abs();
                     left.extend([(from, start), (end, to)].into_iter().filter(|(from, to)| from < to));
                 }
                 page.holes = Holes::new(runs);
                 page.unexplained = left;
                 self.pages.note_explained(key);
+            }
+            if let Some(lane) = self.lane_mut(partition).filter(|_| explained > 0) {
+                *lane.holes.entry(hole.reason).or_default() += explained;
             }
         }
     }

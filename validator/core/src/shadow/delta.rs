@@ -35,7 +35,7 @@ pub struct Delta {
     pub findings: Vec<FindingChange>,
     /// Whole segments with one verdict that opened, changed or were resolved.
     pub runs: Vec<RunChange>,
-    /// All counts, packed as `Totals`.
+    /// How all stands: [`super::standing::Standing`], packed.
     pub totals: Vec<u8>,
 }
 

@@ -54,7 +54,7 @@ pub enum Contradiction {
 /// # Errors
 /// The first law that does not hold.
 pub fn check(shadow: &Shadow) -> Result<(), Contradiction> {
-    shadow.accounts().check()?;
+    shadow.standing().accounts().check()?;
     for (key, residue) in &shadow.residues {
         let segment = shadow.pages.segment(*key).ok_or(Contradiction::Residue { segment: *key, what: "no segment" })?;
         check_residue(segment, residue).map_err(|what| Contradiction::Residue { segment: *key, what })?;

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::event::NewLane;
+use crate::hole::HoleReason;
 use crate::position::TopicPartition;
 use crate::verdict::ExcludedCause;
 
@@ -22,6 +23,8 @@ pub struct Lane {
     pub position: i64,
     /// The first offset that the log had when the lane began.
     pub log_start: i64,
+    /// The last stable offset of the last look, which the position had passed.
+    pub barrier: i64,
     /// One past the last offset, as of the last look.
     pub high_watermark: i64,
     /// Judged messages consumed.
@@ -32,6 +35,8 @@ pub struct Lane {
     pub undecodable: u64,
     /// Offsets that hold no message.
     pub hole_offsets: u64,
+    /// Of them, those whose reason is known.
+    pub holes: BTreeMap<HoleReason, u64>,
     /// Segments with messages that balance.
     pub balanced_segments: u64,
     /// Judged messages in them.
@@ -51,11 +56,13 @@ impl Lane {
             declared: lane.declared,
             position: lane.start,
             log_start: lane.log_start,
+            barrier: lane.start,
             high_watermark: lane.high_watermark,
             judged: 0,
             excluded: BTreeMap::new(),
             undecodable: 0,
             hole_offsets: 0,
+            holes: BTreeMap::new(),
             balanced_segments: 0,
             balanced_messages: 0,
             balanced_late: 0,

@@ -16,6 +16,7 @@ pub mod held;
 pub mod invariants;
 pub mod lane;
 pub mod nets;
+mod outside;
 mod pack;
 pub mod page;
 mod page_codec;
@@ -23,9 +24,11 @@ pub mod residue;
 mod residue_codec;
 pub mod segment;
 pub mod stage;
+pub mod standing;
+mod standing_codec;
 mod state_codec;
 mod step;
-pub mod tally;
+mod tally;
 pub mod terms;
 mod verdicts;
 
@@ -33,7 +36,7 @@ use std::collections::BTreeMap;
 
 use checkpoint::Unsaved;
 use delta::FindingPlace;
-use event::{Event, Refused, SnapshotFact};
+use event::{CannotLook, Event, Refused, SnapshotFact};
 use file::{FaultFact, FileFacts, FileId, PathHash};
 use held::Pages;
 use lane::Lane;
@@ -41,6 +44,7 @@ use nets::Nets;
 use page::{Page, PageKey};
 use residue::Residue;
 use segment::Segment;
+use standing::NoLook;
 use terms::Terms;
 use verdicts::Judged;
 
@@ -65,10 +69,13 @@ pub struct Shadow {
     last_file: u32,
     judged: Judged,
     judged_at_ms: i64,
+    cannot_look: Option<NoLook>,
     checkpoint: u64,
     /// Findings that follow from one event and not from the state, until the ledger has them.
     news: Vec<News>,
     unsaved: Unsaved,
+    /// What the service keeps beside the state.
+    notes: String,
 }
 
 /// Where the shadow is in the table's history.
@@ -124,9 +131,11 @@ impl Shadow {
             last_file: 0,
             judged: Judged::default(),
             judged_at_ms: i64::MIN,
+            cannot_look: None,
             checkpoint: 0,
             news: Vec::new(),
             unsaved: Unsaved::default(),
+            notes: String::new(),
         }
     }
 
@@ -208,11 +217,17 @@ impl Shadow {
             Event::Drilled(drilled) => self.drilled(drilled)?,
             Event::Partitions(lanes) => self.follow(lanes),
             Event::Explained(holes) => self.explain(holes),
-            // What is not there says nothing of messages: the instant that the shadow judges by stands still.
-            Event::NotLooked { .. } | Event::Timed { .. } | Event::Trimmed { .. } => {}
+            Event::NotLooked { at_ms, what } => self.not_looked(at_ms, what),
+            Event::Timed { .. } | Event::Trimmed { .. } => {}
         }
         self.judge();
         Ok(())
+    }
+
+    /// What is not there says nothing of messages: the instant that the shadow judges by stands still.
+    fn not_looked(&mut self, at_ms: i64, what: CannotLook) {
+        let since_ms = self.cannot_look.filter(|before| before.what == what).map_or(at_ms, |before| before.since_ms);
+        self.cannot_look = Some(NoLook { what, since_ms });
     }
 
     fn follow(&mut self, lanes: Vec<event::NewLane>) {

@@ -121,6 +121,14 @@ impl<'a> Reader<'a> {
         None
     }
 
+    pub fn numbers<const N: usize>(&mut self) -> Option<[u64; N]> {
+        let mut numbers = [0; N];
+        for number in &mut numbers {
+            *number = self.number()?;
+        }
+        Some(numbers)
+    }
+
     pub fn small(&mut self) -> Option<u32> {
         u32::try_from(self.number()?).ok()
     }

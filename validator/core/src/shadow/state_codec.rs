@@ -1,16 +1,19 @@
 //! Lanes, facts of files, and what belongs to no row, as bytes. Contract: see [`super::pack`].
 
+use std::collections::BTreeMap;
+
 use super::KnownFile;
 use super::Line;
 use super::delta::Damaged;
-use super::event::SnapshotFact;
+use super::event::{CannotLook, SnapshotFact};
 use super::file::{FaultFact, FileFacts, FileId};
 use super::lane::Lane;
 use super::pack::{Reader, Writer, whole};
-use super::tally::Totals;
-use crate::judge::{Draft, MessageTally};
+use super::standing::NoLook;
+use crate::judge::Draft;
 use crate::position::{PartitionIndex, RowAt, TopicPartition};
-use crate::verdict::{ExcludedCause, MessageVerdict};
+use crate::hole::HoleReason;
+use crate::verdict::ExcludedCause;
 
 /// What belongs to no row of the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +21,10 @@ pub(super) struct State {
     pub line: Line,
     pub last_file: u32,
     pub judged_at_ms: i64,
+    pub cannot_look: Option<NoLook>,
+    pub notes: String,
+    /// Settle and give-up that the last checkpoint was judged by, milliseconds.
+    pub judged_by_ms: (i64, i64),
 }
 
 impl State {
@@ -27,44 +34,74 @@ impl State {
         to.text(self.line.uuid.as_deref().unwrap_or_default());
         to.byte(u8::from(self.line.cursor.is_some()));
         if let Some(cursor) = &self.line.cursor {
-            to.signed(cursor.id);
-            to.maybe(cursor.parent);
-            to.signed(cursor.sequence);
-            to.signed(cursor.commit_ms);
-            to.text(&cursor.operation);
+            write_snapshot(&mut to, cursor);
         }
         to.number(u64::from(self.last_file));
         to.signed(self.judged_at_ms);
+        write_no_look(&mut to, self.cannot_look);
+        to.text(&self.notes);
+        to.signed(self.judged_by_ms.0);
+        to.signed(self.judged_by_ms.1);
         to.seal()
     }
 
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Damaged> {
         whole(bytes, "the state", |from| {
             let (has_uuid, uuid) = (from.flag()?, from.text()?);
-            let cursor = if from.flag()? {
-                Some(SnapshotFact {
-                    id: from.signed()?,
-                    parent: from.maybe()?,
-                    sequence: from.signed()?,
-                    commit_ms: from.signed()?,
-                    operation: from.text()?,
-                })
-            } else {
-                None
-            };
+            let cursor = if from.flag()? { Some(read_snapshot(from)?) } else { None };
             let line = Line { uuid: has_uuid.then_some(uuid), cursor };
-            Some(Self { line, last_file: from.small()?, judged_at_ms: from.signed()? })
+            let (last_file, judged_at_ms) = (from.small()?, from.signed()?);
+            let cannot_look = read_no_look(from)?;
+            let (notes, settle_ms, give_up_ms) = (from.text()?, from.signed()?, from.signed()?);
+            Some(Self { line, last_file, judged_at_ms, cannot_look, notes, judged_by_ms: (settle_ms, give_up_ms) })
         })
     }
+}
+
+pub(super) fn write_snapshot(to: &mut Writer, snapshot: &SnapshotFact) {
+    to.signed(snapshot.id);
+    to.maybe(snapshot.parent);
+    to.signed(snapshot.sequence);
+    to.signed(snapshot.commit_ms);
+    to.text(&snapshot.operation);
+}
+
+pub(super) fn read_snapshot(from: &mut Reader<'_>) -> Option<SnapshotFact> {
+    Some(SnapshotFact {
+        id: from.signed()?,
+        parent: from.maybe()?,
+        sequence: from.signed()?,
+        commit_ms: from.signed()?,
+        operation: from.text()?,
+    })
+}
+
+const NOT_THERE: [CannotLook; 4] =
+    [CannotLook::Catalog, CannotLook::Store, CannotLook::Broker, CannotLook::TableGone];
+
+pub(super) fn write_no_look(to: &mut Writer, no_look: Option<NoLook>) {
+    let place = no_look.and_then(|no_look| NOT_THERE.iter().position(|what| *what == no_look.what));
+    to.byte(place.map_or(0, |place| place as u8 + 1));
+    to.signed(no_look.map_or(0, |no_look| no_look.since_ms));
+}
+
+pub(super) fn read_no_look(from: &mut Reader<'_>) -> Option<Option<NoLook>> {
+    let (place, since_ms) = (from.byte()?, from.signed()?);
+    let Some(place) = place.checked_sub(1) else { return Some(None) };
+    Some(Some(NoLook { what: *NOT_THERE.get(usize::from(place))?, since_ms }))
 }
 
 impl Lane {
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         let mut to = Writer::new();
-        [self.start, self.position, self.log_start, self.high_watermark].iter().for_each(|offset| to.signed(*offset));
+        let offsets = [self.start, self.position, self.log_start, self.barrier, self.high_watermark];
+        offsets.iter().for_each(|offset| to.signed(*offset));
         to.byte(u8::from(self.declared));
         for cause in ExcludedCause::ALL {
             to.number(self.excluded.get(cause).copied().unwrap_or(0));
+        }
+        for reason in HoleReason::ALL {
+            to.number(self.holes.get(reason).copied().unwrap_or(0));
         }
         for count in [self.judged, self.undecodable, self.hole_offsets] {
             to.number(count);
@@ -84,16 +121,11 @@ impl Lane {
 
     pub(super) fn from_bytes(tp: TopicPartition, bytes: &[u8]) -> Result<Self, Damaged> {
         whole(bytes, "a lane", |from| {
-            let [start, position, log_start, high_watermark] =
-                [from.signed()?, from.signed()?, from.signed()?, from.signed()?];
+            let [start, position, log_start] = [from.signed()?, from.signed()?, from.signed()?];
+            let [barrier, high_watermark] = [from.signed()?, from.signed()?];
             let declared = from.flag()?;
-            let mut excluded = std::collections::BTreeMap::new();
-            for cause in ExcludedCause::ALL {
-                let count = from.number()?;
-                if count > 0 {
-                    excluded.insert(*cause, count);
-                }
-            }
+            let excluded = read_counts(from, ExcludedCause::ALL)?;
+            let holes = read_counts(from, HoleReason::ALL)?;
             let [judged, undecodable, hole_offsets] = [from.number()?, from.number()?, from.number()?];
             let [balanced_segments, balanced_messages, balanced_late] =
                 [from.number()?, from.number()?, from.number()?];
@@ -110,11 +142,13 @@ impl Lane {
                 declared,
                 position,
                 log_start,
+                barrier,
                 high_watermark,
                 judged,
                 excluded,
                 undecodable,
                 hole_offsets,
+                holes,
                 balanced_segments,
                 balanced_messages,
                 balanced_late,
@@ -122,6 +156,18 @@ impl Lane {
             })
         })
     }
+}
+
+/// One number for each of these; 0 is not there.
+pub(super) fn read_counts<T: Copy + Ord>(from: &mut Reader<'_>, all: &[T]) -> Option<BTreeMap<T, u64>> {
+    let mut counts = BTreeMap::new();
+    for one in all {
+        let count = from.number()?;
+        if count > 0 {
+            counts.insert(*one, count);
+        }
+    }
+    Some(counts)
 }
 
 impl KnownFile {
@@ -190,65 +236,6 @@ fn read_fault(from: &mut Reader<'_>) -> Option<FaultFact> {
     let (corrupt, rows, has_bounds) = (from.flag()?, from.number()?, from.flag()?);
     let bounds = from.list(|from| Some((PartitionIndex(from.small()?), from.signed()?, from.signed()?)))?;
     Some(FaultFact { corrupt, rows, bounds: has_bounds.then_some(bounds) })
-}
-
-impl Totals {
-    /// Its bytes: what a checkpoint keeps of its counts.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        let mut to = Writer::new();
-        to.number(self.lanes.len() as u64);
-        for (consumed, tally) in &self.lanes {
-            to.number(*consumed);
-            MessageVerdict::ALL.iter().for_each(|verdict| to.number(tally.of(*verdict)));
-            [tally.late, tally.duplicated_differing, tally.duplicated_faithful].iter().for_each(|one| to.number(*one));
-        }
-        to.number(self.rows_read);
-        let rows = &self.rows;
-        let counts = [rows.intact, rows.corrupted, rows.copies, rows.phantom, rows.unjudged, rows.unobservable];
-        counts.iter().for_each(|count| to.number(*count));
-        to.number(rows.out_of_scope);
-        let stages = &self.segments;
-        let counts = [stages.balanced, stages.judged, stages.drilling, stages.bare, stages.to_drill, stages.open];
-        counts.iter().for_each(|count| to.number(*count));
-        to.seal()
-    }
-
-    /// The counts of these bytes.
-    ///
-    /// # Errors
-    /// They are damaged.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Damaged> {
-        whole(bytes, "the totals", |from| {
-            let mut totals = Self { lanes: from.list(read_lane_counts)?, rows_read: from.number()?, ..Self::default() };
-            let rows = &mut totals.rows;
-            for count in [&mut rows.intact, &mut rows.corrupted, &mut rows.copies, &mut rows.phantom] {
-                *count = from.number()?;
-            }
-            for count in [&mut rows.unjudged, &mut rows.unobservable, &mut rows.out_of_scope] {
-                *count = from.number()?;
-            }
-            let stages = &mut totals.segments;
-            for count in [&mut stages.balanced, &mut stages.judged, &mut stages.drilling] {
-                *count = from.number()?;
-            }
-            for count in [&mut stages.bare, &mut stages.to_drill, &mut stages.open] {
-                *count = from.number()?;
-            }
-            Some(totals)
-        })
-    }
-}
-
-fn read_lane_counts(from: &mut Reader<'_>) -> Option<(u64, MessageTally)> {
-    let consumed = from.number()?;
-    let mut tally = MessageTally::default();
-    for verdict in MessageVerdict::ALL {
-        tally.add(*verdict, from.number()?);
-    }
-    tally.late = from.number()?;
-    tally.duplicated_differing = from.number()?;
-    tally.duplicated_faithful = from.number()?;
-    Some((consumed, tally))
 }
 
 /// What a finding says beside its place, verdict and cause: its rows, the pairs that differ, and the message's timestamp.

@@ -100,8 +100,10 @@ impl Shadow {
         }
         let is_preserving = nets.segments.values().all(|net| net.bag.is_empty());
         self.swap(&nets, look.at_ms);
-        for (partition, _, high_watermark) in &look.barrier {
+        self.cannot_look = None;
+        for (partition, barrier, high_watermark) in &look.barrier {
             let lane = self.lane_mut(*partition).expect("checked above");
+            lane.barrier = lane.barrier.max(*barrier);
             lane.high_watermark = lane.high_watermark.max(*high_watermark);
         }
         self.judged_at_ms = look.at_ms;

@@ -1,103 +1,85 @@
-//! All counts of a shadow: what report, metrics and the ledger's checkpoint say (I8).
-//!
-//! Contract: made from the state alone. Excluded and undecodable messages are counted when they are consumed; the judge's
-//! own counts of them are of disputed segments only and left aside.
-
-use std::collections::BTreeMap;
+//! From the state to its [`Standing`].
 
 use super::Shadow;
+use super::action::Action;
+use super::lane::Lane;
 use super::residue::Residue;
-use super::segment::Segment;
+use super::segment::{Segment, least};
 use super::stage::Stage;
-use crate::accounting::{Accounts, PartitionAccount};
+use super::standing::{LaneStanding, Standing, Wishes};
 use crate::judge::{MessageTally, RowTally};
-use crate::position::PartitionIndex;
 use crate::segment::SegmentKey;
 use crate::verdict::MessageVerdict;
 
-/// Segments by stage.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct SegmentCounts {
-    /// Proven equal, with messages.
-    pub balanced: u64,
-    /// Drilled, and all that was asked is read.
-    pub judged: u64,
-    /// Drilled, and more is asked.
-    pub drilling: u64,
-    /// Without rows, and settled as a whole.
-    pub bare: u64,
-    /// To be drilled.
-    pub to_drill: u64,
-    /// Waiting for the clock.
-    pub open: u64,
-}
-
-/// See the module.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Totals {
-    /// By partition: consumed, and by verdict.
-    pub lanes: Vec<(u64, MessageTally)>,
-    /// Rows of live entries.
-    pub rows_read: u64,
-    /// By verdict.
-    pub rows: RowTally,
-    /// By stage.
-    pub segments: SegmentCounts,
-}
-
 impl Shadow {
-    /// All counts.
-    pub fn totals(&self) -> Totals {
-        let mut totals = Totals::default();
-        let mut by_lane: BTreeMap<PartitionIndex, MessageTally> = BTreeMap::new();
-        for (partition, lane) in (0..).map(PartitionIndex).zip(&self.lanes) {
-            let tally = by_lane.entry(partition).or_default();
-            tally.intact = lane.balanced_messages;
-            tally.late = lane.balanced_late;
-            tally.excluded = lane.excluded.values().sum();
-            tally.undecodable = lane.undecodable;
-            totals.rows.intact += lane.balanced_messages;
-            totals.segments.balanced += lane.balanced_segments;
+    /// How all stands.
+    pub fn standing(&self) -> Standing {
+        let mut standing = Standing {
+            judged_at_ms: (self.judged_at_ms > i64::MIN).then_some(self.judged_at_ms),
+            uuid: self.line.uuid.clone(),
+            snapshot: self.line.cursor.clone(),
+            cannot_look: self.cannot_look,
+            lanes: self.lanes.iter().map(of_lane).collect(),
+            entries: self.entries() as u64,
+            wishes: self.wishes(),
+            ..Standing::default()
+        };
+        for lane in &self.lanes {
+            standing.rows.intact += lane.balanced_messages;
+            standing.segments.balanced += lane.balanced_segments;
         }
-        self.add_unbalanced(&mut totals, &mut by_lane);
-        self.add_judged(&mut totals, &mut by_lane);
+        self.add_unbalanced(&mut standing);
+        self.add_judged(&mut standing);
         for file in self.live.values() {
-            totals.rows_read += file.rows * u64::from(file.facts.entries);
-            totals.rows.out_of_scope += file.out_of_scope * u64::from(file.facts.entries);
+            let entries = u64::from(file.facts.entries);
+            standing.rows_read += file.rows * entries;
+            standing.rows.out_of_scope += file.out_of_scope * entries;
+            standing.files.live += 1;
+            standing.files.corrupt += u64::from(file.faults.iter().any(|fault| fault.corrupt));
+            standing.files.unreadable += u64::from(file.faults.iter().any(|fault| !fault.corrupt));
         }
-        totals.lanes =
-            self.lanes.iter().zip(by_lane.into_values()).map(|(lane, tally)| (lane.consumed(), tally)).collect();
-        totals
+        standing
     }
 
-    fn add_unbalanced(&self, totals: &mut Totals, by_lane: &mut BTreeMap<PartitionIndex, MessageTally>) {
+    fn add_unbalanced(&self, standing: &mut Standing) {
+        let has_room = self.has_room();
         for (key, segment) in self.pages.unbalanced() {
             let mut nowhere = MessageTally::default();
-            let tally = match key {
-                SegmentKey::Offsets { partition, .. } => by_lane.entry(partition).or_default(),
-                _ => &mut nowhere,
+            let (tally, oldest) = match key {
+                SegmentKey::Offsets { partition, .. } => {
+                    let lane = &mut standing.lanes[partition.0 as usize];
+                    (&mut lane.messages, &mut lane.oldest_unsettled_ms)
+                }
+                _ => (&mut nowhere, &mut None),
             };
             let (messages, rows) = (segment.debit.count, segment.credit.count);
-            let counts = &mut totals.segments;
+            let counts = &mut standing.segments;
             match self.stage(key, segment) {
                 Stage::Balanced => {}
                 Stage::Bare(verdict) => {
                     tally.add(verdict, messages);
                     counts.bare += 1;
+                    if matches!(verdict, MessageVerdict::Pending | MessageVerdict::Overdue) {
+                        *oldest = least(*oldest, segment.times.min_ms);
+                    }
                 }
-                Stage::ToDrill => {
+                stage @ (Stage::ToDrill | Stage::Open) => {
                     tally.add(MessageVerdict::Pending, messages);
-                    totals.rows.unjudged += rows;
+                    standing.rows.unjudged += rows;
+                    *oldest = least(*oldest, segment.unproven_min_ms.or(segment.times.min_ms));
+                    if stage == Stage::Open {
+                        counts.open += 1;
+                        continue;
+                    }
                     counts.to_drill += 1;
-                }
-                Stage::Open => {
-                    tally.add(MessageVerdict::Pending, messages);
-                    totals.rows.unjudged += rows;
-                    counts.open += 1;
+                    if !has_room {
+                        counts.put_by += 1;
+                        counts.put_by_messages += messages;
+                    }
                 }
                 Stage::Disputed => {
                     let residue = &self.residues[&key];
-                    add_residue(residue, segment, tally, &mut totals.rows);
+                    add_residue(residue, segment, tally, &mut standing.rows);
                     match is_read(residue, segment) {
                         true => counts.judged += 1,
                         false => counts.drilling += 1,
@@ -107,24 +89,55 @@ impl Shadow {
         }
     }
 
-    fn add_judged(&self, totals: &mut Totals, by_lane: &mut BTreeMap<PartitionIndex, MessageTally>) {
+    fn add_judged(&self, standing: &mut Standing) {
         let judgement = &self.judged.judgement;
         for (partition, tally) in &judgement.messages {
-            *by_lane.entry(*partition).or_default() += MessageTally { excluded: 0, undecodable: 0, ..*tally };
+            standing.lanes[partition.0 as usize].messages += MessageTally { excluded: 0, undecodable: 0, ..*tally };
         }
-        totals.rows += judgement.rows;
+        standing.rows += judgement.rows;
+        for draft in &judgement.drafts {
+            let Some(at) = draft.message.filter(|_| draft.verdict == MessageVerdict::Overdue.into()) else { continue };
+            let oldest = &mut standing.lanes[at.partition.0 as usize].oldest_unsettled_ms;
+            *oldest = least(*oldest, draft.timestamp_ms);
+        }
     }
 
-    /// The counts with those that they must add up to (I1).
-    pub fn accounts(&self) -> Accounts {
-        let totals = self.totals();
-        let mut messages = MessageTally::default();
-        let mut partitions = Vec::new();
-        for (lane, (consumed, tally)) in self.lanes.iter().zip(totals.lanes) {
-            messages += tally;
-            partitions.push(PartitionAccount { tp: lane.tp.clone(), consumed, messages: tally });
+    fn wishes(&self) -> Wishes {
+        let mut wishes = Wishes::default();
+        for action in self.actions() {
+            match action {
+                Action::Drill(_) => wishes.drills += 1,
+                Action::Rescan { .. } => wishes.rescans += 1,
+                Action::Explain(runs) => wishes.holes += runs.len() as u64,
+                Action::Time { .. } => wishes.times += 1,
+            }
         }
-        Accounts { partitions, messages, rows_read: totals.rows_read, rows: totals.rows }
+        wishes
+    }
+}
+
+fn of_lane(lane: &Lane) -> LaneStanding {
+    LaneStanding {
+        tp: lane.tp.clone(),
+        start: lane.start,
+        declared: lane.declared,
+        position: lane.position,
+        barrier: lane.barrier,
+        high_watermark: lane.high_watermark,
+        log_start: lane.log_start,
+        consumed: lane.consumed(),
+        messages: MessageTally {
+            intact: lane.balanced_messages,
+            late: lane.balanced_late,
+            excluded: lane.excluded.values().sum(),
+            undecodable: lane.undecodable,
+            ..MessageTally::default()
+        },
+        excluded: lane.excluded.clone(),
+        hole_offsets: lane.hole_offsets,
+        holes: lane.holes.clone(),
+        offsets: lane.position.abs_diff(lane.start),
+        oldest_unsettled_ms: None,
     }
 }
 

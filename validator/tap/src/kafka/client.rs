@@ -1,16 +1,16 @@
 //! Consumers that cannot do harm: how they are configured, what they last said, and how they are let go.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc;
+use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, ConsumerContext};
-use rdkafka::error::KafkaError;
-use rdkafka::{ClientConfig, ClientContext};
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::{ClientConfig, ClientContext, Offset, TopicPartitionList};
+use validator_core::position::TopicPartition;
 
 use super::native::Logs;
 use crate::{TapError, limits};
@@ -128,7 +128,7 @@ impl Clients {
     pub(super) fn consumer(&self, isolation: Isolation, ahead: Ahead) -> Result<Consumer, TapError> {
         let config = self.config(isolation, ahead);
         let inner: BaseConsumer<Quiet> = config.create_with_context(Quiet).map_err(|error| client_error(&error))?;
-        Ok(Consumer { logs: Some(Logs::of(&inner)), inner: Some(inner), last_word: RefCell::default() })
+        Ok(Consumer { logs: Some(Logs::of(&inner)), inner: Some(inner), last_word: Mutex::default() })
     }
 }
 
@@ -177,7 +177,13 @@ pub(super) struct Consumer {
     /// Let go before the client, as it must be.
     logs: Option<Logs>,
     inner: Option<BaseConsumer<Quiet>>,
-    last_word: RefCell<Option<String>>,
+    last_word: Mutex<Option<String>>,
+}
+
+impl fmt::Debug for Consumer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Consumer")
+    }
 }
 
 impl Consumer {
@@ -191,12 +197,20 @@ impl Consumer {
                 self.heard(text);
             }
         }
-        self.last_word.borrow().clone()
+        self.last_word.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Begins a partition anew: one whose offset was out of range is stopped and takes no seek.
+    pub(super) fn assign_again(&self, tp: &TopicPartition, offset: i64) -> KafkaResult<()> {
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(&tp.topic, tp.partition, Offset::Offset(offset))?;
+        self.incremental_unassign(&list)?;
+        self.incremental_assign(&list)
     }
 
     /// Notes a complaint that came another way.
     pub(super) fn heard(&self, text: impl Into<String>) {
-        self.last_word.replace(Some(text.into()));
+        *self.last_word.lock().unwrap_or_else(PoisonError::into_inner) = Some(text.into());
     }
 }
 

@@ -4,26 +4,34 @@
 //! commits nothing, writes nothing. Every wait has a bound.
 
 mod client;
+mod described;
 mod explain;
+mod follow;
+mod lanes;
+mod lookout;
 mod native;
 mod open;
 mod policy;
 mod progress;
 mod read;
+mod sources;
+mod watch;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::ops::{ControlFlow, Range};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use validator_core::hole::Hole;
-use validator_core::position::PartitionIndex;
+use validator_core::position::{PartitionIndex, TopicPartition};
 
 use self::client::{Ahead, Clients, Isolation};
+use self::lookout::Lookout;
+pub use self::lanes::{Begin, LaneToOpen};
 use crate::bounds::Bounds;
-use crate::{Message, PartitionRange, ReadEnd, Tap, TapError, Wanted, limits};
+use crate::{Ends, Follow, Message, PartitionRange, ReadEnd, Tap, TapError, Wanted, limits};
 
 /// Which brokers, which topics, and what of them is asked for.
 #[derive(Clone)]
@@ -79,11 +87,15 @@ impl fmt::Debug for KafkaConfig {
 #[derive(Debug)]
 pub struct KafkaTap {
     clients: Clients,
+    /// Those that were asked for.
+    topics: BTreeSet<String>,
     partitions: Vec<PartitionRange>,
     open_timeout: Duration,
     stall_timeout: Duration,
     /// Cleanup policies that were asked for.
     policies: Mutex<HashMap<String, Option<bool>>>,
+    /// Made when it is first needed, and kept with its connections.
+    lookout: Mutex<Option<Arc<Lookout>>>,
 }
 
 impl Tap for KafkaTap {
@@ -97,6 +109,23 @@ impl Tap for KafkaTap {
         each: &mut dyn FnMut(&Message<'_>) -> ControlFlow<()>,
     ) -> Result<ReadEnd, TapError> {
         self.read_as(Isolation::Committed, wanted, each)
+    }
+
+    fn follow(&self, from: &[(PartitionIndex, i64)], each: Follow<'_>) -> Result<(), TapError> {
+        self.follow_from(from, each)
+    }
+
+    fn ends(&self) -> Result<Vec<Ends>, TapError> {
+        self.ends_now()
+    }
+
+    fn grown(&self) -> Result<Vec<TopicPartition>, TapError> {
+        self.partitions_beside()
+    }
+
+    fn topic_ids(&self) -> BTreeMap<String, String> {
+        let lookout = self.lookout.lock().unwrap_or_else(PoisonError::into_inner);
+        lookout.as_ref().map(|lookout| lookout.ids()).unwrap_or_default()
     }
 
     fn explain(&self, gaps: &[(PartitionIndex, Range<i64>)]) -> Result<Vec<(PartitionIndex, Hole)>, TapError> {

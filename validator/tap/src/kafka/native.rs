@@ -1,4 +1,4 @@
-//! Messages and log lines taken from librdkafka's own queues. The only `unsafe` code of this crate.
+//! Messages and log lines taken from librdkafka's own queues. `unsafe` code of this crate is here and in `described.rs`.
 //!
 //! The safe `poll` loses the topic and the offset of an end of partition, panics on header names that are not UTF-8, and
 //! costs an event and several calls per message; without it log lines would go to stderr. Contract: a message is freed
@@ -199,6 +199,11 @@ impl Headers for Taken<'_> {
 pub(super) struct Logs {
     queue: *mut sys::rd_kafka_queue_t,
 }
+
+// SAFETY: librdkafka's queues may be used from any thread and from several at once; a line is an event of its own.
+unsafe impl Send for Logs {}
+// SAFETY: as above.
+unsafe impl Sync for Logs {}
 
 impl Logs {
     /// Takes over the log lines of a consumer. Drop it before the consumer.

@@ -1,7 +1,7 @@
 //! Resolving topics, partitions and ranges, each step within the time given.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::KafkaError;
@@ -11,9 +11,10 @@ use rdkafka::{Offset, TopicPartitionList};
 use validator_core::position::TopicPartition;
 
 use super::client::{Ahead, Clients, Consumer, Deadline, Isolation};
+use super::lookout::Lookout;
 use super::{KafkaConfig, KafkaTap};
 use crate::bounds::Edges;
-use crate::{TapError, limits};
+use crate::{PartitionRange, TapError, limits};
 
 impl KafkaTap {
     /// Finds the topics' partitions and resolves the ranges; `now` is resolved here, so pin the snapshot before.
@@ -24,10 +25,10 @@ impl KafkaTap {
     pub fn open(config: &KafkaConfig) -> Result<Self, TapError> {
         let clients = Clients::new(&config.brokers, &config.properties)?;
         let deadline = Deadline::after(config.open_timeout);
-        let committed =
-            Asker { consumer: clients.consumer(Isolation::Committed, Ahead::Little)?, deadline, clients: &clients };
-        let uncommitted =
-            Asker { consumer: clients.consumer(Isolation::Uncommitted, Ahead::Little)?, deadline, clients: &clients };
+        let committed = clients.consumer(Isolation::Committed, Ahead::Little)?;
+        let committed = Asker { consumer: &committed, deadline, clients: &clients };
+        let uncommitted = clients.consumer(Isolation::Uncommitted, Ahead::Little)?;
+        let uncommitted = Asker { consumer: &uncommitted, deadline, clients: &clients };
         let mut tps = Vec::new();
         for topic in &config.topics {
             let partitions = committed.partitions(topic)?;
@@ -54,13 +55,24 @@ impl KafkaTap {
             let at_time = |ms: i64| at_times.get(&ms)?.get(&tp).copied();
             partitions.push(config.bounds.range(tp.clone(), edges, &at_time)?);
         }
-        Ok(Self {
+        Ok(Self::of(config, clients, partitions, Mutex::default()))
+    }
+
+    pub(super) fn of(
+        config: &KafkaConfig,
+        clients: Clients,
+        partitions: Vec<PartitionRange>,
+        lookout: Mutex<Option<Arc<Lookout>>>,
+    ) -> Self {
+        Self {
+            topics: config.topics.iter().cloned().collect(),
             partitions,
             open_timeout: config.open_timeout,
             stall_timeout: config.stall_timeout,
             policies: Mutex::new(HashMap::new()),
+            lookout,
             clients,
-        })
+        }
     }
 }
 
@@ -72,8 +84,8 @@ impl KafkaTap {
     pub fn topics(config: &KafkaConfig) -> Result<Vec<String>, TapError> {
         let clients = Clients::new(&config.brokers, &config.properties)?;
         let deadline = Deadline::after(config.open_timeout);
-        let asker =
-            Asker { consumer: clients.consumer(Isolation::Committed, Ahead::Little)?, deadline, clients: &clients };
+        let consumer = clients.consumer(Isolation::Committed, Ahead::Little)?;
+        let asker = Asker { consumer: &consumer, deadline, clients: &clients };
         let names = |metadata: Metadata| metadata.topics().iter().map(|topic| topic.name().to_owned()).collect();
         asker.ask(|| Ok(answer(asker.consumer.fetch_metadata(None, asker.step()).map(names))))
     }
@@ -81,13 +93,13 @@ impl KafkaTap {
 
 /// Asks the brokers again and again until they answer or the time is over.
 pub(super) struct Asker<'a> {
-    pub(super) consumer: Consumer,
+    pub(super) consumer: &'a Consumer,
     pub(super) deadline: Deadline,
     pub(super) clients: &'a Clients,
 }
 
 /// One answer.
-enum Answer<T> {
+pub(super) enum Answer<T> {
     Is(T),
     /// A passing failure: ask again.
     NotYet(String),
@@ -131,7 +143,7 @@ impl Asker<'_> {
         self.ask(|| Ok(answer(self.consumer.fetch_watermarks(&tp.topic, tp.partition, self.step()))))
     }
 
-    fn offsets_at(&self, tps: &[TopicPartition], ms: i64) -> Result<BTreeMap<TopicPartition, i64>, TapError> {
+    pub(super) fn offsets_at(&self, tps: &[TopicPartition], ms: i64) -> Result<BTreeMap<TopicPartition, i64>, TapError> {
         let mut asked = TopicPartitionList::with_capacity(tps.len());
         for tp in tps {
             asked.add_partition_offset(&tp.topic, tp.partition, Offset::Offset(ms)).map_err(unexpected)?;
@@ -149,11 +161,11 @@ impl Asker<'_> {
     }
 
     /// The time for one try: short enough that a second one fits.
-    fn step(&self) -> std::time::Duration {
+    pub(super) fn step(&self) -> std::time::Duration {
         self.deadline.left().min(self.deadline.given() / 2).max(limits::POLL)
     }
 
-    fn ask<T>(&self, mut once: impl FnMut() -> Result<Answer<T>, TapError>) -> Result<T, TapError> {
+    pub(super) fn ask<T>(&self, mut once: impl FnMut() -> Result<Answer<T>, TapError>) -> Result<T, TapError> {
         loop {
             let last = match once()? {
                 Answer::Is(value) => return Ok(value),

@@ -1,12 +1,10 @@
 //! Reading ranges of partitions with one consumer.
 
-use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
 
 use rdkafka::consumer::Consumer as _;
-use rdkafka::error::KafkaResult;
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 use validator_core::position::TopicPartition;
@@ -14,6 +12,7 @@ use validator_core::position::TopicPartition;
 use super::KafkaTap;
 use super::client::{Ahead, Consumer, Deadline, Isolation, client_error};
 use super::native::{Batch, Event, Source, Taken};
+use super::sources::Sources;
 use super::open::Asker;
 use super::progress::{Next, Progress};
 use crate::{Message, ReadEnd, TapError, Wanted, limits};
@@ -46,7 +45,7 @@ impl KafkaTap {
             }
         }
         consumer.assign(&assignment).map_err(|error| client_error(&error))?;
-        let mut reading = Reading { tap: self, consumer: &consumer, progress, sources: HashMap::new(), last: None };
+        let mut reading = Reading { tap: self, consumer: &consumer, progress, sources: Sources::default() };
         let stopped = reading.run(each)?.is_break();
         Ok(end(reading.progress, stopped))
     }
@@ -77,9 +76,7 @@ struct Reading<'a> {
     consumer: &'a Consumer,
     progress: Vec<Progress<'a>>,
     /// The index in `progress` of each partition met.
-    sources: HashMap<Source, Option<usize>>,
-    /// The partition of the last event: most come in runs.
-    last: Option<(Source, Option<usize>)>,
+    sources: Sources,
 }
 
 impl Reading<'_> {
@@ -179,22 +176,8 @@ impl Reading<'_> {
     }
 
     fn index_of(&mut self, batch: &Batch<'_>, source: Source) -> Option<usize> {
-        if let Some((last, index)) = self.last
-            && last == source
-        {
-            return index;
-        }
-        let index = match self.sources.get(&source) {
-            Some(index) => *index,
-            None => {
-                let tp = TopicPartition { topic: batch.topic_name(source), partition: source.partition };
-                let index = self.progress.iter().position(|p| self.tap.range(p).tp == tp);
-                self.sources.insert(source, index);
-                index
-            }
-        };
-        self.last = Some((source, index));
-        index
+        let (progress, tap) = (&self.progress, self.tap);
+        self.sources.index_of(batch, source, |tp| progress.iter().position(|p| tap.range(p).tp == *tp))
     }
 
     /// What a failure of one partition means; `None` where it passes by itself.
@@ -231,7 +214,7 @@ impl Reading<'_> {
     fn begin_later(&mut self, index: usize, tp: &TopicPartition) -> Option<Next> {
         let deadline = Deadline::after(self.tap.open_timeout);
         let consumer = self.tap.clients.consumer(Isolation::Uncommitted, Ahead::Little).ok()?;
-        let asker = Asker { consumer, deadline, clients: &self.tap.clients };
+        let asker = Asker { consumer: &consumer, deadline, clients: &self.tap.clients };
         let (log_start, _) = asker.watermarks(tp).ok()?;
         let target = self.progress[index].target()?;
         (log_start > target).then(|| self.progress[index].begin_at(log_start))
@@ -244,7 +227,7 @@ impl Reading<'_> {
             Next::Seek(offset) => self
                 .consumer
                 .seek(&tp.topic, tp.partition, Offset::Offset(offset), self.tap.open_timeout)
-                .or_else(|_| self.assign_again(tp, offset)),
+                .or_else(|_| self.consumer.assign_again(tp, offset)),
             Next::Done => {
                 // Nothing more of it shall be fetched; should that fail, what comes is thrown away.
                 let mut list = TopicPartitionList::new();
@@ -257,14 +240,6 @@ impl Reading<'_> {
             let error = TapError::Unreadable { tp: tp.clone(), position, what: error.to_string() };
             self.progress[index].fail(Arc::new(error));
         }
-    }
-
-    /// Begins a partition anew: one whose offset was out of range is stopped and takes no seek.
-    fn assign_again(&self, tp: &TopicPartition, offset: i64) -> KafkaResult<()> {
-        let mut list = TopicPartitionList::new();
-        list.add_partition_offset(&tp.topic, tp.partition, Offset::Offset(offset))?;
-        self.consumer.incremental_unassign(&list)?;
-        self.consumer.incremental_assign(&list)
     }
 
     fn stall(&mut self) {

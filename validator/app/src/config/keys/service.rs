@@ -39,6 +39,14 @@ static SERVICE: Table = Table {
             "The key of row digests, 64 hexadecimal digits, for digests that nobody else can recompute.",
         )
         .or("the public constant of canonical/1"),
+        Key::new(
+            "state",
+            Kind::Text,
+            "\"sqlite://state/ledger.db\"",
+            "Where `run` keeps its ledger: a file of SQLite, or `postgres://user:password@host/database`.",
+        )
+        .or("`state/ledger.db` beside the file"),
+        Key::new("poll", Kind::Duration, "\"2s\"", "How often `run` looks at a table.").or("\"2s\""),
         Key::new("pipelines", Kind::Texts, "[\"rules/suites/*.toml\"]", "Globs of pipeline files."),
     ],
     free: None,

@@ -24,7 +24,7 @@ impl Machine<'_> {
 
     /// What the shadow says.
     pub fn said(&self) -> StoryTruth {
-        let totals = self.shadow.totals();
+        let totals = self.shadow.standing();
         let mut findings: BTreeMap<Place, StoryFinding> = BTreeMap::new();
         let mut put = |finding: StoryFinding| {
             let rows = if finding.message.is_some() { Vec::new() } else { finding.rows.clone() };
@@ -39,7 +39,7 @@ impl Machine<'_> {
         // A row alone may stand several times, once for each entry of its file.
         findings.extend(self.repeated());
         findings.sort();
-        let messages = totals.lanes.iter().map(|(_, tally)| words_of(tally)).collect();
+        let messages = totals.lanes.iter().map(|lane| words_of(&lane.messages)).collect();
         StoryTruth { messages, rows: words_of_rows(&totals.rows), findings }
     }
 

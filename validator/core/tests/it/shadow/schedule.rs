@@ -46,7 +46,7 @@ pub fn run(story: &Story, schedule: u64, bug: Bug) -> Ended {
             events - start < IDLE_EVENTS_MAX,
             "never at rest: {:?}, {:?}",
             machine.shadow.actions(),
-            machine.shadow.totals()
+            machine.shadow.standing()
         );
         if crashes < 3 && dice.percent(1) {
             machine.crash();
@@ -170,7 +170,7 @@ impl Machine<'_> {
         let read = self.positions().iter().zip(&self.world.ends).all(|(position, (stable, _))| position >= stable);
         let ends = self.shadow.lanes().iter().zip(&self.world.ends);
         let known = || ends.clone().all(|(lane, (_, high_watermark))| lane.high_watermark >= *high_watermark);
-        let segments = self.shadow.totals().segments;
+        let segments = self.shadow.standing().segments;
         let open = segments.open + segments.to_drill + segments.drilling;
         let looked = self.shadow.judged_at_ms() == self.world.clock_ms() && self.cursor() == self.world.head;
         read && looked && known() && self.look.is_none() && open == 0 && self.shadow.actions().is_empty()

@@ -1,0 +1,175 @@
+//! report.json of a continuous run, from its last checkpoint.
+//!
+//! Contract: counts are those of the standing, findings those that are open; both are of one checkpoint.
+
+use std::collections::BTreeMap;
+
+use validator_core::clock::UtcMillis;
+use validator_core::figures::{Decision, OutcomeInput, decide};
+use validator_core::finding::FindingCounts;
+use validator_core::hole::Holes;
+use validator_core::report::{
+    FidelityReport, MessageCounts, PartitionReport, PolicyCount, REPORT_SCHEMA, Report, RowCounts, SegmentCounts,
+    TableReport,
+};
+use validator_core::shadow::standing::Standing;
+use validator_core::verdict::{TableVerdict, Verdict};
+use validator_ledger::{ReadLedger, Summary};
+
+use crate::config::Pipeline;
+use crate::failure::Failure;
+use crate::render::counted;
+use crate::run::Notes;
+
+/// A report and why it says what it says.
+#[derive(Debug)]
+pub struct Reported {
+    /// report.json.
+    pub report: Report,
+    /// The outcome and its reasons.
+    pub decision: Decision,
+}
+
+/// The report of a pipeline.
+///
+/// # Errors
+/// The ledger has no checkpoint of it, or is damaged.
+pub async fn reported(ledger: &mut ReadLedger, pipeline: &Pipeline) -> Result<Reported, Failure> {
+    let name = &pipeline.contract.name;
+    let unknown = || validator_ledger::LedgerError::Unknown { name: name.clone() };
+    let summary = ledger.summary(name).await?.ok_or_else(unknown)?;
+    let damaged = |what: String| validator_ledger::LedgerError::Damaged { what };
+    let standing = Standing::from_bytes(&summary.totals).map_err(|error| damaged(error.to_string()))?;
+    let notes = Notes::default();
+    Ok(of(pipeline, &summary, &standing, &notes))
+}
+
+fn of(pipeline: &Pipeline, summary: &Summary, standing: &Standing, notes: &Notes) -> Reported {
+    let fidelity = &pipeline.contract.fidelity;
+    let mut findings = FindingCounts::default();
+    for count in summary.findings.iter().filter(|count| count.open) {
+        findings.add(count.verdict, count.cause, count.findings);
+    }
+    for (cause, messages) in standing.excluded() {
+        findings.add_excluded(cause, messages);
+    }
+    let messages = standing.messages();
+    let asked = OutcomeInput {
+        messages,
+        figures: standing.figures(),
+        target: fidelity.target,
+        coverage_target: fidelity.coverage,
+        diverted_max: fidelity.diverted_max,
+        strict_fields: pipeline.contract.compare.strict_fields,
+        unknown_field_messages: notes.unknown_fields.values().copied().max().unwrap_or(0),
+        findings: findings.by_verdict(),
+        failed_to_look: standing.has_failed_to_look(),
+    };
+    let decision = decide(&asked);
+    let judged_at = UtcMillis(standing.judged_at_ms.unwrap_or(0));
+    let report = Report {
+        schema: REPORT_SCHEMA,
+        validator: env!("CARGO_PKG_VERSION").to_owned(),
+        pipeline: pipeline.contract.name.clone(),
+        outcome: decision.outcome,
+        complete: !standing.has_failed_to_look() && !has_retention(standing),
+        started_at: judged_at,
+        finished_at: UtcMillis(summary.at_ms),
+        judged_at,
+        elapsed_ms: 0,
+        config_hash: pipeline.config_hash.clone(),
+        digest: "canonical/1".to_owned(),
+        fidelity: FidelityReport::new(&asked.figures, fidelity.target),
+        messages: MessageCounts::new(&messages, true),
+        rows: RowCounts::new(&standing.rows, Some(standing.files.misrouted), None),
+        partitions: partitions(standing),
+        segments: SegmentCounts {
+            total: standing.segments.total(),
+            balanced: standing.segments.balanced,
+            disputed: standing.segments.disputed() + standing.segments.open,
+            judged: standing.segments.settled(),
+        },
+        table: table(pipeline, standing, notes, &findings),
+        policy: policy(notes),
+        rules: Vec::new(),
+        findings,
+        warnings: warnings(standing, notes, &decision),
+    };
+    report.assert_balanced(&standing.accounts());
+    Reported { report, decision }
+}
+
+fn has_retention(standing: &Standing) -> bool {
+    standing.lanes.iter().any(|lane| lane.holes.get(&validator_core::hole::HoleReason::Retention).is_some_and(|n| *n > 0))
+}
+
+fn partitions(standing: &Standing) -> Vec<PartitionReport> {
+    let report = |lane: &validator_core::shadow::standing::LaneStanding| PartitionReport {
+        topic: lane.tp.topic.clone(),
+        partition: lane.tp.partition,
+        from: lane.start,
+        to: lane.position,
+        consumed: lane.consumed,
+        holes: Holes::default(),
+        messages: MessageCounts::new(&lane.messages, true),
+    };
+    let mut all: Vec<PartitionReport> = standing.lanes.iter().map(report).collect();
+    all.sort_by(|a, b| (&a.topic, a.partition).cmp(&(&b.topic, b.partition)));
+    all
+}
+
+fn table(pipeline: &Pipeline, standing: &Standing, notes: &Notes, findings: &FindingCounts) -> TableReport {
+    let mut by_verdict: BTreeMap<TableVerdict, Option<u64>> = [
+        TableVerdict::StorageCorrupt,
+        TableVerdict::MetadataInconsistent,
+        TableVerdict::RewriteNotPreserving,
+        TableVerdict::HistoryRewritten,
+    ]
+    .map(|verdict| (verdict, Some(0)))
+    .into();
+    for (verdict, _, count) in findings.by_cause() {
+        if let Verdict::Table(verdict) = verdict {
+            *by_verdict.entry(verdict).or_default().get_or_insert_default() += count;
+        }
+    }
+    TableReport {
+        name: pipeline.contract.table.clone(),
+        uuid: standing.uuid.clone(),
+        snapshot_id: standing.snapshot.as_ref().map(|snapshot| snapshot.id),
+        metadata_location: notes.metadata_location.clone(),
+        files: standing.files.live,
+        findings: by_verdict,
+    }
+}
+
+fn policy(notes: &Notes) -> Vec<PolicyCount> {
+    let counts = notes.policy.iter().flat_map(|(column, used)| {
+        used.iter().map(|(tolerance, messages)| PolicyCount {
+            column: column.clone(),
+            tolerance: tolerance.clone(),
+            messages: *messages,
+            rows: 0,
+        })
+    });
+    counts.collect()
+}
+
+fn warnings(standing: &Standing, notes: &Notes, decision: &Decision) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for (name, messages) in &notes.unknown_fields {
+        let messages = counted(*messages, "message", "messages");
+        warnings.push(format!("field {name} is in {messages}, and neither a column nor [compare] drop accounts for it"));
+    }
+    for (name, _) in notes.sql_fields.iter().filter(|(_, is_there)| standing.consumed() > 0 && !**is_there) {
+        warnings.push(format!("no message has a value in field {name}, which an expression of the contract reads"));
+    }
+    if notes.duplicate_keys > 0 {
+        let messages = counted(notes.duplicate_keys, "message names", "messages name");
+        warnings.push(format!("{messages} a key of an object twice; the last one counts"));
+    }
+    if decision.is_vacuous {
+        warnings.push("there was nothing to judge: no message was due and no row was found".to_owned());
+    }
+    warnings.sort();
+    warnings
+}

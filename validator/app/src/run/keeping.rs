@@ -1,0 +1,91 @@
+//! Pages from the book, and checkpoints into it.
+
+use std::time::Instant;
+
+use validator_core::shadow::event::Event;
+use validator_core::shadow::file::{FileBags, FileId};
+use validator_core::shadow::page::Page;
+use validator_ledger::{LedgerError, Posting};
+
+use super::actor::{Actor, now_ms};
+use super::limits::{RETRY_FIRST, RETRY_MOST};
+use crate::failure::Failure;
+
+impl Actor {
+    /// Gives the shadow the pages that an event needs.
+    pub(super) async fn admit(&mut self, event: &Event) -> Result<(), Failure> {
+        loop {
+            let keys = self.shadow.pages_of(event);
+            if keys.is_empty() {
+                return Ok(());
+            }
+            let mut pages = Vec::with_capacity(keys.len());
+            for (key, row) in self.book.pages(&keys).await? {
+                let page = row.map(|row| Page::from_bytes(&row.body)).transpose().map_err(damaged)?;
+                pages.push((key, page));
+            }
+            self.shadow.admit(pages);
+        }
+    }
+
+    /// The bags of files that were scanned once.
+    pub(super) async fn bodies(&mut self, files: &[FileId]) -> Result<Vec<FileBags>, Failure> {
+        let kept: Vec<FileId> = files.iter().copied().filter(|file| !self.fresh.contains_key(file)).collect();
+        let mut kept = self.book.file_bags(&kept).await?.into_iter();
+        let mut bodies = Vec::with_capacity(files.len());
+        for file in files {
+            bodies.push(match self.fresh.get(file) {
+                Some(bags) => bags.clone(),
+                None => {
+                    let body = kept.next().and_then(|(_, body)| body);
+                    let body = body.ok_or_else(|| damaged(format!("the bags of file {} are not there", file.0)))?;
+                    FileBags::from_bytes(&body).map_err(damaged)?
+                }
+            });
+        }
+        Ok(bodies)
+    }
+
+    /// Writes everything since the last checkpoint. Where the ledger cannot for a while it waits: the queue fills, the tap
+    /// stops, and nothing is lost.
+    pub(super) async fn checkpoint(&mut self) -> Result<(), Failure> {
+        if self.unsaved_since.is_none() {
+            return Ok(());
+        }
+        let began = Instant::now();
+        self.shadow.set_notes(self.notes.to_text());
+        let delta = self.shadow.delta();
+        let mut pause = RETRY_FIRST;
+        loop {
+            let posting = Posting::of(&delta, now_ms());
+            match self.book.checkpoint(&posting).await {
+                Ok(_) => break,
+                Err(error) if error.may_pass() && !self.stop.is_cancelled() => {
+                    tracing::error!(pipeline = self.name, "the ledger takes no checkpoint, and nothing is judged: {error}");
+                    let stop = self.stop.clone();
+                    let _ = tokio::time::timeout(pause, stop.cancelled()).await;
+                    pause = (pause * 2).min(RETRY_MOST);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.shadow.saved(delta.checkpoint);
+        self.fresh.clear();
+        (self.saved_at, self.unsaved_since, self.is_urgent) = (Instant::now(), None, false);
+        tracing::info!(
+            pipeline = self.name,
+            checkpoint = delta.checkpoint,
+            pages = delta.pages.len(),
+            files = delta.files_new.len(),
+            findings = delta.findings.len(),
+            ms = began.elapsed().as_millis() as u64,
+            "checkpoint"
+        );
+        Ok(())
+    }
+}
+
+/// The ledger holds what nobody wrote.
+pub(super) fn damaged(what: impl ToString) -> Failure {
+    LedgerError::Damaged { what: what.to_string() }.into()
+}

@@ -1,0 +1,316 @@
+//! Looks at the table: from the poll to the applied snapshot.
+//!
+//! Contract: metadata is loaded first, then the ends of the partitions are asked for, and nothing of the table is applied before
+//! the tap has passed them: no row comes before its message. Where something cannot be asked the look is given up, its instant
+//! with it, and the next poll tries again.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+
+use validator_core::position::{FileIndex, PartitionIndex};
+use validator_core::shadow::event::{CannotLook, Event, Look, Refused, Step};
+use validator_core::shadow::file::FileFacts;
+use validator_core::shadow::nets::Sign;
+use validator_engine::live::lanes::Lanes;
+use validator_engine::live::scan::{FileScan, LookError};
+use validator_engine::reconcile::Run;
+use validator_table::{Pinned, Reloaded, SnapshotSelector, StepPlan, TableError};
+use validator_tap::TapError;
+
+use super::actor::{Actor, contradiction, now_ms};
+use super::jobs::Done;
+use crate::failure::Failure;
+
+/// Where the current look is.
+#[derive(Default)]
+pub enum Looking {
+    /// There is none: the next poll begins one.
+    #[default]
+    Resting,
+    /// Catalog and brokers are asked.
+    Asking,
+    /// Its files are read or a snapshot is pinned; the answer goes on with it.
+    Working(Plan),
+    /// It waits for the tap to pass the barrier, or for the next step.
+    Going(Plan),
+}
+
+/// A look that is not applied yet.
+pub struct Plan {
+    /// When it began.
+    at_ms: i64,
+    /// By partition: last stable offset, high watermark.
+    barrier: Vec<(PartitionIndex, i64, i64)>,
+    /// Snapshots to step over, oldest first.
+    steps: VecDeque<StepPlan>,
+    /// The one that is pinned.
+    target: Option<Target>,
+}
+
+/// A pinned step.
+struct Target {
+    step: StepPlan,
+    run: Run,
+    live: Vec<FileFacts>,
+    is_last: bool,
+}
+
+/// What a job of a look found.
+pub enum Sight {
+    /// Metadata and ends.
+    Asked {
+        /// When it began.
+        at_ms: i64,
+        /// What was found.
+        found: Result<(Reloaded, Vec<validator_tap::Ends>), Unseen>,
+    },
+    /// A pinned snapshot, and the steps behind it.
+    Pinned(Box<Result<Option<(StepPlan, Pinned)>, TableError>>, VecDeque<StepPlan>),
+    /// Files, read.
+    Scanned(Result<Vec<FileScan>, LookError>),
+}
+
+/// Why catalog or brokers say nothing.
+pub enum Unseen {
+    /// The catalog, or the metadata.
+    Table(TableError),
+    /// The brokers.
+    Brokers(TapError),
+}
+
+impl Looking {
+    /// Whether there is no look.
+    pub fn is_resting(&self) -> bool {
+        matches!(self, Self::Resting)
+    }
+}
+
+impl Actor {
+    /// Begins a look when it is time, and goes on with the one that there is as far as it can.
+    pub(super) async fn look(&mut self) -> Result<(), Failure> {
+        if self.looking.is_resting() && Instant::now() >= self.next_look {
+            self.next_look = Instant::now() + self.poll;
+            self.looking = Looking::Asking;
+            self.begin_asking();
+        }
+        while let Looking::Going(plan) = std::mem::take(&mut self.looking) {
+            if !self.has_passed(&plan) {
+                self.looking = Looking::Going(plan);
+                return Ok(());
+            }
+            self.looking = self.go_on(plan).await?;
+        }
+        Ok(())
+    }
+
+    /// Looks as soon as it can.
+    pub(super) fn look_now(&mut self) {
+        self.next_look = Instant::now();
+    }
+
+    fn begin_asking(&mut self) {
+        let (table, catalog, storage) =
+            (self.live.table.clone(), self.live.catalog.clone(), self.live.storage.clone());
+        let tap = Arc::clone(&self.live.run.messages.tap);
+        self.jobs.begin(async move {
+            let at_ms = now_ms();
+            let found = async {
+                let reloaded = table.reload(&catalog, &storage).await.map_err(Unseen::Table)?;
+                let ends = tokio::task::spawn_blocking(move || tap.ends()).await;
+                let ends = ends.map_err(|error| Unseen::Brokers(TapError::Client { what: error.to_string() }))?;
+                Ok((reloaded, ends.map_err(Unseen::Brokers)?))
+            };
+            Done::Look(Sight::Asked { at_ms, found: found.await })
+        });
+    }
+
+    fn has_passed(&self, plan: &Plan) -> bool {
+        let lanes = self.shadow.lanes();
+        plan.barrier.iter().all(|(lane, barrier, _)| lanes[lane.0 as usize].position >= *barrier)
+    }
+
+    /// A job of the look has ended.
+    pub(super) async fn looked_up(&mut self, sight: Sight) -> Result<(), Failure> {
+        let looking = std::mem::take(&mut self.looking);
+        match (sight, looking) {
+            (Sight::Asked { at_ms, found: Ok((reloaded, ends)) }, _) => self.asked(at_ms, reloaded, &ends).await,
+            (Sight::Asked { found: Err(unseen), .. }, _) => self.unseen(&unseen).await,
+            (Sight::Pinned(pinned, steps), Looking::Working(plan)) => self.pinned(*pinned, steps, plan).await,
+            (Sight::Scanned(Ok(scans)), Looking::Working(plan)) => self.scanned(scans, plan).await,
+            (Sight::Scanned(Err(error)), _) => {
+                tracing::warn!(pipeline = self.name, "the table's files cannot be read: {}", chain(&error));
+                self.cannot_look(CannotLook::Store).await
+            }
+            (Sight::Pinned(..) | Sight::Scanned(_), _) => Ok(()),
+        }
+    }
+
+    async fn asked(&mut self, at_ms: i64, reloaded: Reloaded, ends: &[validator_tap::Ends]) -> Result<(), Failure> {
+        if let Reloaded::Changed(table) = reloaded {
+            self.live.table = *table;
+        }
+        let steps = match self.live.table.steps(self.shadow.line(), &SnapshotSelector::Current) {
+            Ok(steps) => VecDeque::from(steps),
+            Err(error) => return self.unseen(&Unseen::Table(error)).await,
+        };
+        if !steps.is_empty() {
+            self.idle.moved();
+        }
+        let barrier = ends.iter().map(|end| (end.partition, end.last_stable, end.high_watermark)).collect();
+        self.looking = Looking::Going(Plan { at_ms, barrier, steps, target: None });
+        Ok(())
+    }
+
+    async fn unseen(&mut self, unseen: &Unseen) -> Result<(), Failure> {
+        self.idle.moved();
+        match unseen {
+            Unseen::Table(error) => {
+                tracing::warn!(pipeline = self.name, "the table cannot be looked at: {}", chain(error));
+                self.cannot_look(CannotLook::Catalog).await
+            }
+            Unseen::Brokers(error) => {
+                tracing::warn!(pipeline = self.name, "the brokers cannot be asked: {}", chain(error));
+                self.cannot_look(CannotLook::Broker).await
+            }
+        }
+    }
+
+    async fn pinned(
+        &mut self,
+        pinned: Result<Option<(StepPlan, Pinned)>, TableError>,
+        steps: VecDeque<StepPlan>,
+        mut plan: Plan,
+    ) -> Result<(), Failure> {
+        plan.steps = steps;
+        match pinned {
+            Err(error) => return self.unseen(&Unseen::Table(error)).await,
+            Ok(None) => {}
+            Ok(Some((step, pinned))) => {
+                let live = pinned.facts();
+                let Some(run) = self.live.run.repinned(Arc::new(pinned)) else {
+                    return Err(Failure::SchemaChanged);
+                };
+                plan.target = Some(Target { step, run, live, is_last: plan.steps.is_empty() });
+            }
+        }
+        self.looking = Looking::Going(plan);
+        Ok(())
+    }
+
+    async fn scanned(&mut self, scans: Vec<FileScan>, plan: Plan) -> Result<(), Failure> {
+        let is_head = plan.target.as_ref().is_none_or(|target| target.is_last);
+        for scan in scans {
+            if scan.is_gone && !is_head {
+                // Expired while it was looked at: the metadata of now says what there is.
+                self.look_now();
+                return Ok(());
+            }
+            self.take_scan(scan).await?;
+        }
+        self.looking = Looking::Going(plan);
+        Ok(())
+    }
+
+    /// A file was read.
+    pub(super) async fn take_scan(&mut self, scan: FileScan) -> Result<(), Failure> {
+        let bags = scan.scanned.bags.clone();
+        tracing::info!(pipeline = self.name, path = scan.scanned.facts.path, rows = bags.rows, "scanned a file");
+        self.must(Event::Scanned(scan.scanned)).await?;
+        self.fresh.insert(self.shadow.last_file(), bags);
+        Ok(())
+    }
+
+    /// The next part of a look whose barrier is passed.
+    async fn go_on(&mut self, mut plan: Plan) -> Result<Looking, Failure> {
+        if plan.target.is_none() && !plan.steps.is_empty() {
+            let (table, cache) = (self.live.table.clone(), Arc::clone(&self.live.cache));
+            let mut steps = std::mem::take(&mut plan.steps);
+            self.jobs.begin(async move {
+                let pinned = table.pin_next(&cache, &mut steps).await;
+                Done::Look(Sight::Pinned(Box::new(pinned), steps))
+            });
+            return Ok(Looking::Working(plan));
+        }
+        let is_last = plan.target.as_ref().is_none_or(|target| target.is_last);
+        let step = plan.target.as_ref().map(|target| Step {
+            snapshot: target.step.snapshot.clone(),
+            uuid: target.run.pinned.uuid.clone(),
+            why: target.step.why,
+            live: target.live.clone(),
+        });
+        // What the table was before the look began says nothing about the instant of the look.
+        let at_ms = if is_last { plan.at_ms } else { self.shadow.judged_at_ms() };
+        let look = Look { at_ms, barrier: plan.barrier.clone(), step };
+        let unscanned = self.shadow.difference(&look).unscanned;
+        if !unscanned.is_empty() {
+            return self.scan(unscanned, &look, plan).await;
+        }
+        self.apply_look(look).await?;
+        if let Some(target) = plan.target.take() {
+            tracing::info!(pipeline = self.name, snapshot = target.step.snapshot.id, why = ?target.step.why, "applied a snapshot");
+            self.notes.metadata_location.clone_from(&target.run.pinned.metadata_location);
+            (self.live.run, self.live.is_at_line) = (target.run, true);
+        }
+        self.is_urgent |= self.unsaved_since.is_some();
+        self.asking.due();
+        if is_last {
+            self.idle.looked();
+        }
+        Ok(if is_last { Looking::Resting } else { Looking::Going(plan) })
+    }
+
+    /// Reads files that the look needs. One that is live and was read again already first takes its own place.
+    async fn scan(&mut self, paths: Vec<String>, look: &Look, plan: Plan) -> Result<Looking, Failure> {
+        let swap = Look { at_ms: self.shadow.judged_at_ms(), barrier: Vec::new(), step: None };
+        let is_live = paths.iter().any(|path| self.shadow.is_live(path));
+        if look.step.is_some() && is_live && !self.shadow.difference(&swap).added.is_empty() {
+            self.apply_look(swap).await?;
+            return Ok(Looking::Going(plan));
+        }
+        let run = plan.target.as_ref().map_or(&self.live.run, |target| &target.run);
+        let files: Vec<FileIndex> = paths.iter().filter_map(|path| run.pinned.index_of(path)).collect();
+        if files.len() < paths.len() {
+            // A live file that is to be read again is not in what is pinned: only the next snapshot tells what became of it.
+            tracing::warn!(pipeline = self.name, "a live file cannot be found again, and the look is given up");
+            self.cannot_look(CannotLook::Catalog).await?;
+            return Ok(Looking::Resting);
+        }
+        let portion = run.scan_portions(&files).into_iter().next().unwrap_or_default();
+        let (run, lanes) = (run.clone(), Lanes::of(&self.shadow));
+        self.jobs.begin(async move { Done::Look(Sight::Scanned(run.scan_files(&lanes, &portion).await)) });
+        Ok(Looking::Working(plan))
+    }
+
+    async fn apply_look(&mut self, look: Look) -> Result<(), Failure> {
+        let difference = self.shadow.difference(&look);
+        let mut nets = self.shadow.nets();
+        for (files, sign) in [(&difference.added, Sign::Added), (&difference.removed, Sign::Removed)] {
+            for some in files.chunks(BODIES_AT_ONCE) {
+                let ids: Vec<_> = some.iter().map(|(file, _)| *file).collect();
+                for ((file, entries), bags) in some.iter().zip(self.bodies(&ids).await?) {
+                    nets.add(*file, &bags, *entries, sign);
+                }
+            }
+        }
+        match self.apply(Event::Looked(look, nets)).await? {
+            Ok(()) => Ok(()),
+            Err(refused @ Refused::Barrier { .. }) => Err(contradiction(&refused)),
+            Err(refused) => Err(contradiction(&refused)),
+        }
+    }
+}
+
+/// Bags of files that are held at once.
+const BODIES_AT_ONCE: usize = 64;
+
+/// An error with its causes, in one line.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}

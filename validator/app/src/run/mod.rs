@@ -1,0 +1,81 @@
+//! `validator run`: every pipeline shadowed for as long as the process lives.
+//!
+//! Follow one message: `reading.rs` (the thread of the tap) ▶ `actor.rs` ▶ the shadow of the core ▶ `keeping.rs` (checkpoint). One
+//! row: `looking.rs` (poll, barrier, pin, scan) ▶ the shadow; what it then asks for: `asking.rs`.
+
+mod actor;
+mod asking;
+mod idle;
+mod jobs;
+mod keeping;
+mod limits;
+mod looking;
+mod notes;
+mod opening;
+mod reading;
+mod refusals;
+mod state;
+mod supervisor;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use notes::Notes;
+pub use state::address;
+
+use crate::cli::{Exit, RunArgs};
+use crate::config::{Loader, Pipeline, Problem, Service};
+use crate::failure::Failure;
+use crate::open;
+use crate::terminal::Terminal;
+use supervisor::Supervisor;
+
+/// Runs the command.
+///
+/// # Errors
+/// [`Failure`], with its exit code.
+pub fn run(args: &RunArgs, terminal: &Terminal) -> Result<Exit, Failure> {
+    let configured = configured(args.config.as_deref(), &args.pipelines)?;
+    terminal.warn(&configured.service.warnings);
+    let until = args.until_idle.map(|ms| Duration::from_millis(ms.unsigned_abs()));
+    let named = (args.config.clone(), args.pipelines.clone());
+    let runtime = open::runtime()?;
+    let ended = runtime.block_on(async { Supervisor::new(named, configured, until, terminal).await?.run().await });
+    // Threads that wait for a broker or a store are not waited for.
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    ended
+}
+
+/// What the files say.
+struct Configured {
+    service: Arc<Service>,
+    pipelines: Vec<Pipeline>,
+}
+
+/// The pipelines of the command line, else all of the service.
+fn configured(config: Option<&Path>, named: &[String]) -> Result<Configured, Failure> {
+    let loader = Loader::of_process(chrono::Utc::now().timestamp_millis());
+    let service = loader.service(config)?;
+    let mut pipelines = Vec::new();
+    for argument in named {
+        pipelines.push(loader.pipeline(argument, &service)?);
+    }
+    if named.is_empty() {
+        for file in loader.pipeline_files(&service)? {
+            pipelines.push(loader.pipeline_file(&file)?);
+        }
+    }
+    if pipelines.is_empty() {
+        let hint = "write `pipelines = [\"rules/suites/*.toml\"]` in [service] of validator.toml";
+        return Err(vec![Problem::new("there is no pipeline to run").hint(hint)].into());
+    }
+    for (index, pipeline) in pipelines.iter().enumerate() {
+        let name = &pipeline.contract.name;
+        if pipelines[..index].iter().any(|other| other.contract.name == *name) {
+            let what = format!("another file holds a pipeline `{name}` too");
+            return Err(vec![pipeline.problem_at("pipeline.name", what)].into());
+        }
+    }
+    Ok(Configured { service: Arc::new(service), pipelines })
+}

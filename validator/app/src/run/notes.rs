@@ -1,0 +1,51 @@
+//! What a report says beside counts and findings, added up over the whole run and kept in the ledger.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use validator_engine::follow::MessageNotes;
+
+/// See the module.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notes {
+    /// Non-null fields that are neither used nor dropped → messages.
+    pub unknown_fields: BTreeMap<String, u64>,
+    /// Messages that name a key of an object twice.
+    pub duplicate_keys: u64,
+    /// Fields that expressions refer to → whether any message has a value there.
+    pub sql_fields: BTreeMap<String, bool>,
+    /// Column → tolerance → messages in which it was used.
+    pub policy: BTreeMap<String, BTreeMap<String, u64>>,
+    /// Where the metadata of the last applied snapshot was read.
+    pub metadata_location: String,
+}
+
+impl Notes {
+    /// Adds those of a batch.
+    pub fn add(&mut self, notes: &MessageNotes) {
+        for (field, messages) in &notes.unknown_fields {
+            *self.unknown_fields.entry(field.clone()).or_default() += messages;
+        }
+        self.duplicate_keys += notes.duplicate_keys;
+        for (field, is_there) in &notes.sql_fields {
+            *self.sql_fields.entry(field.clone()).or_default() |= is_there;
+        }
+        for ((column, tolerance), messages) in &notes.policy.messages {
+            let used = self.policy.entry(column.clone()).or_default();
+            *used.entry((*tolerance).to_owned()).or_default() += messages;
+        }
+    }
+
+    /// For the ledger.
+    pub fn to_text(&self) -> String {
+        serde_json::to_string(self).expect("maps of text and numbers")
+    }
+
+    /// From the ledger; nothing where it has none yet.
+    ///
+    /// # Errors
+    /// Nobody wrote that.
+    pub fn from_text(text: &str) -> Result<Self, serde_json::Error> {
+        if text.is_empty() { Ok(Self::default()) } else { serde_json::from_str(text) }
+    }
+}

@@ -1,0 +1,203 @@
+//! Opening one pipeline of a continuous run: the table, its book, the partitions where the book left them, and the shadow.
+//!
+//! Contract: the table is loaded first, since a profile's identity depends on it; partitions keep the order in which the book
+//! first saw them, and where they began keeps the meaning that it had then.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use validator_core::clock::Clock;
+use validator_core::contract::{Contract, Identity};
+use validator_core::position::TopicPartition;
+use validator_core::segment::OffsetWidth;
+use validator_core::shadow::Shadow;
+use validator_core::shadow::delta::Saved;
+use validator_core::shadow::event::{Event, NewLane};
+use validator_core::shadow::lane::Lane;
+use validator_core::shadow::terms::Terms;
+use validator_engine::reconcile::{Progress, Run};
+use validator_ledger::{Book, Ledger};
+use validator_table::{CatalogConfig, ManifestCache, Pinned, SnapshotSelector, Storage, Table, TableName};
+use validator_tap::{Begin, Bounds, KafkaTap, LaneToOpen, Tap};
+
+use super::notes::Notes;
+use super::state::pipeline_is;
+use crate::config::{Pipeline, Service, join};
+use crate::decoders::Decoders;
+use crate::failure::Failure;
+use crate::messages::{kafka_config, open_tap};
+use crate::open::{self, Sides};
+use crate::reconcile::Request;
+
+/// How long after its timestamp a message may be on its way, where the pipeline file does not say.
+pub const SETTLE_MS_DEFAULT: i64 = 120_000;
+
+/// Both sides of a pipeline, as they are now.
+pub struct Live {
+    /// Where the table is looked up.
+    pub catalog: CatalogConfig,
+    /// Its stores.
+    pub storage: Storage,
+    /// Its metadata, as last loaded.
+    pub table: Table,
+    /// Manifests that were read.
+    pub cache: Arc<ManifestCache>,
+    /// Opened sides over the snapshot that was last applied; before the first one over the head.
+    pub run: Run,
+    /// Whether `run` is pinned at the snapshot whose live set the shadow has.
+    pub is_at_line: bool,
+}
+
+/// A pipeline, opened.
+pub struct Opened {
+    /// Both sides.
+    pub live: Live,
+    /// Its part of the ledger.
+    pub book: Book,
+    /// Its state.
+    pub shadow: Shadow,
+    /// What a report says beside.
+    pub notes: Notes,
+}
+
+/// Opens a pipeline where its book left it.
+///
+/// # Errors
+/// [`Failure`].
+pub async fn opened(pipeline: &Pipeline, service: &Service, ledger: &Ledger) -> Result<Opened, Failure> {
+    let catalog = join(pipeline, service)?;
+    let name = TableName::parse(&pipeline.contract.table).map_err(Failure::Name)?;
+    let storage = Storage::local().with_s3(catalog.store.clone());
+    let table = validator_table::load_with(&catalog.config, &name, storage.clone()).await?;
+    let head = Arc::new(table.pin(&SnapshotSelector::Current).await?);
+    let mut contract = pipeline.contract.clone();
+    contract.identity = open::identity(pipeline, &head.schema)?;
+    super::refusals::check(pipeline, &contract)?;
+    let (book, saved) = ledger.book(&pipeline_is(pipeline, service, &contract)).await?;
+    let known = saved.opened_lanes().map_err(damaged)?;
+    let (tap, decoders) = messages(&contract, service, &known).await?;
+    let fields = decoders.known_fields().map(<[_]>::to_vec);
+    let contract = Arc::new(contract);
+    let sides = Sides { contract: Arc::clone(&contract), tap, pinned: head, decoders: Arc::new(decoders), known: fields };
+    let request = Request::new(chrono::Utc::now().timestamp_millis());
+    let clock = Clock { judged_at_ms: request.started_ms, settle_ms: 0, give_up_ms: 0 };
+    let run = open::run(pipeline, service, &sides, clock, &request, Progress::none())?;
+    let shadow = restored(pipeline, &contract, saved, &known, sides.tap.as_ref())?;
+    let cache = Arc::new(ManifestCache::new());
+    let catalog = catalog.config.clone();
+    let mut live = Live { catalog, storage, table, cache, run, is_at_line: false };
+    live.go_to_line(&shadow).await;
+    let notes = Notes::from_text(shadow.notes()).map_err(damaged)?;
+    Ok(Opened { live, book, shadow, notes })
+}
+
+impl Live {
+    /// Pins the snapshot whose live set the shadow has, if it is still there: what drills read.
+    async fn go_to_line(&mut self, shadow: &Shadow) {
+        let Some(cursor) = &shadow.line().cursor else { return };
+        let pinned = self.table.pin_with(&self.cache, cursor.id).await;
+        self.is_at_line = pinned.is_ok_and(|pinned| self.go_to(Arc::new(pinned)));
+    }
+
+    /// Goes on over another snapshot; false: its schema is another, so that the contract is to be bound anew.
+    pub fn go_to(&mut self, pinned: Arc<Pinned>) -> bool {
+        let Some(run) = self.run.repinned(pinned) else { return false };
+        self.run = run;
+        true
+    }
+}
+
+/// The source, its partitions in the book's order with new ones behind, and decoders of its messages.
+async fn messages(
+    contract: &Contract,
+    service: &Service,
+    known: &[Lane],
+) -> Result<(Arc<dyn Tap>, Decoders), Failure> {
+    let (contract, service) = (contract.clone(), service.clone());
+    let known: Vec<LaneToOpen> = known.iter().map(known_lane).collect();
+    let opened = tokio::task::spawn_blocking(move || {
+        let tap: Arc<dyn Tap> = match (&service.kafka, &contract.source) {
+            (Some(kafka), None) => {
+                let bounds = Bounds { from: None, to: None, start: contract.start.clone() };
+                let config = kafka_config(kafka, contract.topics.clone(), bounds);
+                match known.is_empty() {
+                    true => Arc::new(KafkaTap::open(&config)?),
+                    false => Arc::new(KafkaTap::open_lanes(&config, &with_new(&config, known)?)?),
+                }
+            }
+            _ => open_tap(&contract, &service, &Request::new(chrono::Utc::now().timestamp_millis()))?,
+        };
+        let decoders = Decoders::new(&contract, &service, tap.as_ref())?;
+        Ok::<_, Failure>((tap, decoders))
+    });
+    opened.await.map_err(|error| Failure::Runtime(std::io::Error::other(error)))?
+}
+
+fn known_lane(lane: &Lane) -> LaneToOpen {
+    LaneToOpen { tp: lane.tp.clone(), begin: Begin::Known { start: lane.declared.then_some(lane.start) } }
+}
+
+/// The lanes of the book, and partitions that came while nobody looked.
+fn with_new(
+    config: &validator_tap::KafkaConfig,
+    mut lanes: Vec<LaneToOpen>,
+) -> Result<Vec<LaneToOpen>, validator_tap::TapError> {
+    let tap = KafkaTap::open_lanes(config, &lanes)?;
+    lanes.extend(tap.grown()?.into_iter().map(|tp| LaneToOpen { tp, begin: Begin::Bounds }));
+    Ok(lanes)
+}
+
+/// The shadow as the book has it, with the partitions that are new.
+fn restored(
+    pipeline: &Pipeline,
+    contract: &Contract,
+    saved: Saved,
+    known: &[Lane],
+    tap: &dyn Tap,
+) -> Result<Shadow, Failure> {
+    let there: BTreeSet<&TopicPartition> = known.iter().map(|lane| &lane.tp).collect();
+    let new: Vec<NewLane> = tap
+        .partitions()
+        .iter()
+        .filter(|range| range.listed && !there.contains(&range.tp))
+        .map(|range| NewLane {
+            tp: range.tp.clone(),
+            start: range.from,
+            declared: range.start.is_some(),
+            log_start: range.log_start,
+            high_watermark: range.high_watermark,
+        })
+        .collect();
+    let is_whole = |start: i64, log_start: i64| log_start == 0 && start <= 0;
+    let known_whole = known.iter().all(|lane| is_whole(lane.start, lane.log_start));
+    let whole_topic = known_whole && new.iter().all(|lane| is_whole(lane.start, lane.log_start));
+    let mut shadow = Shadow::restore(terms(pipeline, contract, known_whole)?, saved).map_err(damaged)?;
+    if !new.is_empty() {
+        shadow.apply(Event::Partitions(new)).map_err(|refused| Failure::Following(refused.to_string()))?;
+    }
+    let terms = terms(pipeline, contract, whole_topic)?;
+    if *shadow.terms() != terms {
+        shadow.set_terms(terms);
+    }
+    Ok(shadow)
+}
+
+/// The terms of a pipeline.
+///
+/// # Errors
+/// The width is none.
+pub fn terms(pipeline: &Pipeline, contract: &Contract, whole_topic: bool) -> Result<Terms, Failure> {
+    let Identity::Offset { width, .. } = contract.identity else { unreachable!("refused before") };
+    let fidelity = &contract.fidelity;
+    Ok(Terms {
+        pipeline: contract.name.clone(),
+        settle_ms: if pipeline.has_settle { fidelity.settle_ms } else { SETTLE_MS_DEFAULT },
+        give_up_ms: fidelity.give_up_ms,
+        width: OffsetWidth::new(width)?,
+        whole_topic,
+    })
+}
+
+fn damaged(error: impl std::fmt::Display) -> Failure {
+    validator_ledger::LedgerError::Damaged { what: error.to_string() }.into()
+}

@@ -1,0 +1,62 @@
+//! The thread that follows the topics of one pipeline, and hands batches to its actor.
+//!
+//! Contract: a full queue stops it, and with it the client; nothing is dropped. It ends within the quiet time of the tap
+//! once it is told to, or nobody listens.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use tokio::sync::mpsc;
+use validator_core::position::PartitionIndex;
+use validator_engine::follow::{Following, follow};
+use validator_engine::message_reader::ReadError;
+use validator_engine::reconcile::Run;
+
+use super::limits::BATCHES_QUEUED;
+
+/// What the thread says.
+#[derive(Debug)]
+pub enum Read {
+    /// Something of the topics.
+    Following(Following),
+    /// It has ended by itself: nothing more comes.
+    Ended(Option<ReadError>),
+}
+
+/// The thread.
+pub struct Reader {
+    stop: Arc<AtomicBool>,
+    /// What it read.
+    pub read: mpsc::Receiver<Read>,
+}
+
+impl Reader {
+    /// Follows the partitions of a run from the offsets given.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub fn start(name: &str, run: &Run, from: Vec<(PartitionIndex, i64)>) -> Result<Self, std::io::Error> {
+        let (sender, read) = mpsc::channel(BATCHES_QUEUED);
+        let stop = Arc::new(AtomicBool::new(false));
+        let (side, key, told) = (run.messages.clone(), run.key, Arc::clone(&stop));
+        thread::Builder::new().name(format!("tap {name}")).spawn(move || {
+            let hand_on = |following: Following| {
+                let is_over = told.load(Ordering::Relaxed) || sender.blocking_send(Read::Following(following)).is_err();
+                if is_over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            };
+            let ended = follow(&side, &key, &from, &mut { hand_on });
+            if !told.load(Ordering::Relaxed) {
+                let _ = sender.blocking_send(Read::Ended(ended.err()));
+            }
+        })?;
+        Ok(Self { stop, read })
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,249 @@
+//! All pipelines of one process: begun, opened again after a failure, changed when their files change, ended in order.
+//!
+//! Contract: pipelines share the ledger and the threads and nothing else. A file that is wrong changes nothing. A pipeline whose
+//! file changed ends with a checkpoint and goes on from it by the new file, or is refused by the ledger.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+use validator_ledger::{Ledger, LedgerError};
+
+use super::actor::{Actor, End};
+use super::idle::Idle;
+use super::limits::{FILES_EVERY, PANICS_MAX, POLL_DEFAULT, RETRY_FIRST, RETRY_MOST, STOP_MOST};
+use super::looking::chain;
+use super::{Configured, configured, opening, state};
+use crate::cli::Exit;
+use crate::config::{Pipeline, Service};
+use crate::failure::Failure;
+use crate::render;
+use crate::terminal::Terminal;
+
+/// See the module.
+pub struct Supervisor<'a> {
+    named: (Option<PathBuf>, Vec<String>),
+    configured: Configured,
+    ledger: Arc<Ledger>,
+    until: Option<Duration>,
+    stop: CancellationToken,
+    running: JoinSet<(String, Result<(), Failure>)>,
+    /// By name: how it is ended, and the text of its file.
+    pipelines: BTreeMap<String, (CancellationToken, String)>,
+    /// What goes on by another file as soon as it has ended.
+    next: BTreeMap<String, Pipeline>,
+    failed: Option<Failure>,
+    terminal: &'a Terminal,
+}
+
+impl<'a> Supervisor<'a> {
+    /// Of what was configured, under the arguments that it was found by.
+    ///
+    /// # Errors
+    /// The ledger cannot be opened.
+    pub async fn new(
+        named: (Option<PathBuf>, Vec<String>),
+        configured: Configured,
+        until: Option<Duration>,
+        terminal: &'a Terminal,
+    ) -> Result<Self, Failure> {
+        let ledger = state::open(&configured.service, chrono::Utc::now().timestamp_millis()).await?;
+        Ok(Self {
+            named,
+            configured,
+            ledger: Arc::new(ledger),
+            until,
+            stop: CancellationToken::new(),
+            running: JoinSet::new(),
+            pipelines: BTreeMap::new(),
+            next: BTreeMap::new(),
+            failed: None,
+            terminal,
+        })
+    }
+
+    /// Runs until it is told to stop, or every pipeline has ended by itself.
+    ///
+    /// # Errors
+    /// The worst failure of a pipeline.
+    pub async fn run(mut self) -> Result<Exit, Failure> {
+        for pipeline in self.configured.pipelines.clone() {
+            self.begin(pipeline);
+        }
+        let [mut terminate, mut interrupt, mut hang_up] = signals()?;
+        let mut files = interval(FILES_EVERY);
+        files.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut stop_by = None;
+        while !self.running.is_empty() {
+            let deadline = stop_by.unwrap_or_else(|| tokio::time::Instant::now() + STOP_MOST);
+            tokio::select! {
+                _ = terminate.recv() => stop_by = Some(self.stop(stop_by)),
+                _ = interrupt.recv() => stop_by = Some(self.stop(stop_by)),
+                _ = hang_up.recv() => self.reload(),
+                _ = files.tick(), if self.until.is_none() && stop_by.is_none() => self.reload(),
+                () = tokio::time::sleep_until(deadline), if stop_by.is_some() => {
+                    let what = "a pipeline did not end in time: the next run goes on from its last checkpoint";
+                    return Err(Failure::Following(what.to_owned()));
+                }
+                ended = self.running.join_next() => match ended {
+                    Some(Ok((name, ended))) => self.ended(&name, ended),
+                    Some(Err(error)) => return Err(Failure::Runtime(std::io::Error::other(error))),
+                    None => break,
+                },
+            }
+        }
+        match (self.failed, self.until) {
+            // It was told already.
+            (Some(failure), _) => Ok(failure.exit()),
+            (None, None) => Ok(Exit::Holds),
+            (None, Some(_)) if self.stop.is_cancelled() => Ok(Exit::Unjudged),
+            (None, Some(_)) => {
+                let Configured { service, pipelines } = &self.configured;
+                Ok(crate::ledger::worst(&crate::ledger::all(service, pipelines).await?))
+            }
+        }
+    }
+
+    fn begin(&mut self, pipeline: Pipeline) {
+        let name = pipeline.contract.name.clone();
+        let stop = self.stop.child_token();
+        self.pipelines.insert(name.clone(), (stop.clone(), pipeline.file.text().to_owned()));
+        let (service, ledger, until) = (Arc::clone(&self.configured.service), Arc::clone(&self.ledger), self.until);
+        self.running.spawn(async move { (name, followed(pipeline, &service, &ledger, until, stop).await) });
+    }
+
+    fn stop(&self, stop_by: Option<tokio::time::Instant>) -> tokio::time::Instant {
+        self.stop.cancel();
+        stop_by.unwrap_or_else(|| tokio::time::Instant::now() + STOP_MOST)
+    }
+
+    fn ended(&mut self, name: &str, ended: Result<(), Failure>) {
+        self.pipelines.remove(name);
+        if let Some(pipeline) = self.next.remove(name).filter(|_| !self.stop.is_cancelled()) {
+            self.begin(pipeline);
+            return;
+        }
+        let Err(failure) = ended else { return };
+        tracing::error!(pipeline = name, "the pipeline has ended: {}", chain(&failure));
+        let (palette, width) = (self.terminal.palette_of_talk(), self.terminal.width());
+        self.terminal.talk(&render::failure(&failure, palette, width));
+        let is_worse = |other: &Failure| failure.exit().code() > other.exit().code();
+        if self.failed.as_ref().is_none_or(is_worse) {
+            self.failed = Some(failure);
+        }
+    }
+
+    /// Reads the files again, and lets what changed go on by the new ones.
+    fn reload(&mut self) {
+        let (config, named) = &self.named;
+        let configured = match configured(config.as_deref(), named) {
+            Ok(configured) => configured,
+            Err(failure) => {
+                tracing::warn!("the files are wrong, and nothing changes: {}", chain(&failure));
+                return;
+            }
+        };
+        let text = |service: &Service| service.file.as_ref().map(|file| file.text().to_owned());
+        let is_new_service = text(&configured.service) != text(&self.configured.service);
+        if state::address(&configured.service) != state::address(&self.configured.service) {
+            tracing::warn!("another `[service] state` is another run: end this one first; nothing changes");
+            return;
+        }
+        self.configured = configured;
+        let files: BTreeMap<&str, &Pipeline> =
+            self.configured.pipelines.iter().map(|pipeline| (pipeline.contract.name.as_str(), pipeline)).collect();
+        let mut begun = Vec::new();
+        for (name, pipeline) in &files {
+            match self.pipelines.get(*name) {
+                Some((_, text)) if !is_new_service && text == pipeline.file.text() => {}
+                Some((stop, _)) => {
+                    tracing::info!(pipeline = name, "goes on by a new file");
+                    stop.cancel();
+                    self.next.insert((*name).to_owned(), (*pipeline).clone());
+                }
+                None => begun.push((*pipeline).clone()),
+            }
+        }
+        for (name, (stop, _)) in self.pipelines.iter().filter(|(name, _)| !files.contains_key(name.as_str())) {
+            tracing::info!(pipeline = name, "is no longer configured, and ends");
+            stop.cancel();
+            self.next.remove(name);
+        }
+        begun.into_iter().for_each(|pipeline| self.begin(pipeline));
+    }
+}
+
+fn signals() -> Result<[Signal; 3], Failure> {
+    let of = |kind| signal(kind).map_err(Failure::Runtime);
+    Ok([of(SignalKind::terminate())?, of(SignalKind::interrupt())?, of(SignalKind::hangup())?])
+}
+
+/// One pipeline, opened again after each failure that may pass.
+async fn followed(
+    pipeline: Pipeline,
+    service: &Service,
+    ledger: &Ledger,
+    until: Option<Duration>,
+    stop: CancellationToken,
+) -> Result<(), Failure> {
+    let name = pipeline.contract.name.as_str();
+    let (mut pause, mut panics) = (RETRY_FIRST, 0);
+    loop {
+        let failure = match once(&pipeline, service, ledger, until, stop.clone()).await {
+            Ok(End::Stopped | End::Idle) => return Ok(()),
+            Err(Failure::SchemaChanged) => {
+                tracing::info!(pipeline = name, "the schema of the table has changed: it is opened anew");
+                continue;
+            }
+            Err(failure) => failure,
+        };
+        panics += u32::from(matches!(failure, Failure::Following(_)));
+        // A job or test that waits for the end is told at once what stands against it.
+        let is_final = until.is_some() || failure.exit() == Exit::Usage || is_damage(&failure) || panics >= PANICS_MAX;
+        if is_final || stop.is_cancelled() {
+            return Err(failure);
+        }
+        tracing::error!(pipeline = name, "opened again in {pause:?} after a failure: {}", chain(&failure));
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep(pause) => pause = (pause * 2).min(RETRY_MOST),
+        }
+    }
+}
+
+fn is_damage(failure: &Failure) -> bool {
+    let Failure::Ledger(error) = failure else { return false };
+    matches!(
+        error,
+        LedgerError::Damaged { .. }
+            | LedgerError::Newer { .. }
+            | LedgerError::NotALedger { .. }
+            | LedgerError::Fenced { .. }
+    )
+}
+
+async fn once(
+    pipeline: &Pipeline,
+    service: &Service,
+    ledger: &Ledger,
+    until: Option<Duration>,
+    stop: CancellationToken,
+) -> Result<End, Failure> {
+    let opened = tokio::select! {
+        () = stop.cancelled() => return Ok(End::Stopped),
+        opened = opening::opened(pipeline, service, ledger) => opened?,
+    };
+    let poll = pipeline.poll_ms.or(service.poll_ms).map(|ms| Duration::from_millis(ms.unsigned_abs()));
+    tracing::info!(pipeline = pipeline.contract.name, checkpoint = opened.shadow.checkpoint(), "following");
+    let actor = Actor::new(pipeline, poll.unwrap_or(POLL_DEFAULT), opened, Idle::after(until), stop);
+    // A task of its own: what it panics with ends this pipeline alone.
+    match tokio::spawn(actor.run()).await {
+        Ok(ended) => ended,
+        Err(error) => Err(Failure::Following(error.to_string())),
+    }
+}

@@ -1,0 +1,61 @@
+//! What a service asks a shadow, or what was saved of one, to serve it.
+
+use super::Shadow;
+use super::delta::{Damaged, FileChange, Saved};
+use super::file::{FileFacts, FileId};
+use super::lane::Lane;
+use super::{KnownFile, terms::Terms};
+
+impl Shadow {
+    /// What is known of a live file.
+    pub fn file(&self, file: FileId) -> Option<&FileFacts> {
+        let hash = self.names.get(&file)?;
+        self.live.get(hash).map(|file| &file.facts)
+    }
+
+    /// What it takes from the contract.
+    pub fn terms(&self) -> &Terms {
+        &self.terms
+    }
+
+    /// What the service keeps beside the state.
+    pub fn notes(&self) -> &str {
+        &self.notes
+    }
+
+    /// Keeps words of the service beside the state: they are in the next checkpoint.
+    pub fn set_notes(&mut self, notes: String) {
+        self.notes = notes;
+    }
+
+    /// Goes on by other terms: settle, give-up, or whether every partition is followed from its first message.
+    pub fn set_terms(&mut self, terms: Terms) {
+        self.terms = terms;
+        self.judge();
+    }
+
+    /// The number of the last checkpoint that the ledger has.
+    pub fn checkpoint(&self) -> u64 {
+        self.checkpoint
+    }
+}
+
+impl Saved {
+    /// The partitions, before a shadow is restored: it needs them opened.
+    ///
+    /// # Errors
+    /// They are damaged.
+    pub fn opened_lanes(&self) -> Result<Vec<Lane>, Damaged> {
+        self.lanes.iter().map(|row| Lane::from_bytes(row.tp.clone(), &row.body)).collect()
+    }
+}
+
+impl FileChange {
+    /// What the manifest said of the file.
+    ///
+    /// # Errors
+    /// It is damaged.
+    pub fn file_facts(&self) -> Result<FileFacts, Damaged> {
+        KnownFile::from_bytes(self.id, self.path.clone(), &self.facts).map(|file| file.facts)
+    }
+}

@@ -1,0 +1,133 @@
+//! Messages of a following, summed by segment.
+//!
+//! Contract: of judged messages the digests that a single run would put into its bags; of the others their number, and of
+//! undecodable ones why.
+
+use std::collections::BTreeMap;
+
+use validator_core::bag::Bag;
+use validator_core::digest::Digest;
+use validator_core::encode::EncodeError;
+use validator_core::judge::MessageState;
+use validator_core::position::{MessageAt, PartitionIndex};
+use validator_core::segment::SegmentKey;
+use validator_core::shadow::event::{SegmentPart, Undecodable};
+use validator_core::shadow::segment::Times;
+
+use crate::digester::Digester;
+use crate::message_batch::MessageBatch;
+use crate::summing::Runs;
+
+/// Sums of one partition.
+#[derive(Debug, Default)]
+struct OfPartition {
+    parts: BTreeMap<SegmentKey, SegmentPart>,
+    undecodable: Vec<Undecodable>,
+}
+
+/// Sums by partition.
+#[derive(Debug, Default)]
+pub struct Sums(BTreeMap<PartitionIndex, OfPartition>);
+
+/// What is noted of judged messages beside their digests.
+#[derive(Debug, Clone, Copy)]
+struct Note {
+    times: Times,
+    offset_max: i64,
+}
+
+impl Sums {
+    /// Adds a batch, whose messages are of these segments.
+    ///
+    /// # Errors
+    /// Columns that are not of the bound types.
+    pub fn add(
+        &mut self,
+        batch: &MessageBatch,
+        segments: &[SegmentKey],
+        digester: &Digester,
+    ) -> Result<(), EncodeError> {
+        let judged: Vec<usize> =
+            (0..batch.len()).filter(|row| batch.states[*row] == MessageState::Judged).collect();
+        // Where most are judged, digests of the others cost less than leaving them out.
+        if judged.len() * 2 >= batch.len() {
+            let inexact = batch.inexact(|_| true);
+            digester.digest(batch.len(), &batch.columns, inexact.as_ref(), |digests| {
+                self.judged(batch, segments, judged.iter().map(|row| (*row, &digests[*row])));
+            })?;
+        } else if !judged.is_empty() {
+            let only = batch.select(&judged);
+            let inexact = only.inexact(|_| true);
+            digester.digest(only.len(), &only.columns, inexact.as_ref(), |digests| {
+                self.judged(batch, segments, judged.iter().copied().zip(digests));
+            })?;
+        }
+        if judged.len() < batch.len() {
+            self.beside(batch, segments);
+        }
+        Ok(())
+    }
+
+    fn judged<'d>(
+        &mut self,
+        batch: &MessageBatch,
+        segments: &[SegmentKey],
+        digests: impl Iterator<Item = (usize, &'d Digest)>,
+    ) {
+        let mut runs: Runs<(u32, SegmentKey), Note> = Runs::default();
+        for (row, digest) in digests {
+            let mut times = Times::default();
+            times.note(batch.timestamp_ms[row]);
+            let note = Note { times, offset_max: batch.offset[row] };
+            runs.add((batch.partition[row], segments[row]), digest, note, |all, one| {
+                all.times.merge(&one.times);
+                all.offset_max = all.offset_max.max(one.offset_max);
+            });
+        }
+        for run in runs.into_vec() {
+            let part = self.part(run.key.0, run.key.1);
+            part.bag.merge(&run.bag);
+            part.times.merge(&run.note.times);
+            part.offset_max = part.offset_max.max(run.note.offset_max);
+        }
+    }
+
+    /// Messages that are not judged.
+    fn beside(&mut self, batch: &MessageBatch, segments: &[SegmentKey]) {
+        let why: BTreeMap<usize, &String> = batch.details.iter().map(|(row, why)| (*row, why)).collect();
+        for (row, state) in batch.states.iter().enumerate() {
+            match state {
+                MessageState::Judged => {}
+                MessageState::Excluded(_) => self.part(batch.partition[row], segments[row]).excluded += 1,
+                MessageState::Undecodable(cause) => {
+                    self.part(batch.partition[row], segments[row]).undecodable += 1;
+                    let partition = PartitionIndex(batch.partition[row]);
+                    self.0.entry(partition).or_default().undecodable.push(Undecodable {
+                        at: MessageAt { partition, offset: batch.offset[row] },
+                        cause: *cause,
+                        timestamp_ms: batch.timestamp_ms[row],
+                        detail: why.get(&row).map(|why| (*why).clone()).unwrap_or_default(),
+                    });
+                }
+            }
+        }
+    }
+
+    fn part(&mut self, partition: u32, segment: SegmentKey) -> &mut SegmentPart {
+        let of = self.0.entry(PartitionIndex(partition)).or_default();
+        of.parts.entry(segment).or_insert_with(|| SegmentPart {
+            segment,
+            bag: Bag::EMPTY,
+            times: Times::default(),
+            offset_max: i64::MIN,
+            excluded: 0,
+            undecodable: 0,
+        })
+    }
+
+    /// The sums of a partition, which begin anew: by segment, ascending, and undecodable messages by offset.
+    pub fn take(&mut self, partition: PartitionIndex) -> (Vec<SegmentPart>, Vec<Undecodable>) {
+        let of = self.0.remove(&partition).unwrap_or_default();
+        (of.parts.into_values().collect(), of.undecodable)
+    }
+}
