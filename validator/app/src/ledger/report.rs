@@ -100,10 +100,7 @@ fn of(pipeline: &Pipeline, summary: &Summary, standing: &Standing, notes: &Notes
 }
 
 fn has_retention(standing: &Standing) -> bool {
-    standing
-        .lanes
-        .iter()
-        .any(|lane| lane.holes.get(&validator_core::hole::HoleReason::Retention).is_some_and(|n| *n > 0))
+    standing.lanes.iter().any(|lane| lane.holes.get(&validator_core::hole::HoleReason::Retention).is_some_and(|n| *n > 0))
 }
 
 fn partitions(standing: &Standing) -> Vec<PartitionReport> {
@@ -161,8 +158,7 @@ fn warnings(standing: &Standing, notes: &Notes, decision: &Decision) -> Vec<Stri
     let mut warnings = Vec::new();
     for (name, messages) in &notes.unknown_fields {
         let messages = counted(*messages, "message", "messages");
-        warnings
-            .push(format!("field {name} is in {messages}, and neither a column nor [compare] drop accounts for it"));
+        warnings.push(format!("field {name} is in {messages}, and neither a column nor [compare] drop accounts for it"));
     }
     for (name, _) in notes.sql_fields.iter().filter(|(_, is_there)| standing.consumed() > 0 && !**is_there) {
         warnings.push(format!("no message has a value in field {name}, which an expression of the contract reads"));

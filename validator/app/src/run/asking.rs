@@ -108,7 +108,9 @@ impl Actor {
         tracing::info!(pipeline = self.name, segments = asks.len(), files = files.len(), "drilling");
         let (run, lanes, cache) = (self.live.run.clone(), Lanes::of(&self.shadow), Arc::clone(&self.live.cache));
         self.asking.is_busy = true;
-        self.jobs.begin(async move { Done::Asked(Answer::Drilled(run.redrill(&lanes, &files, &cache, &asks).await)) });
+        self.jobs.begin(async move {
+            Done::Asked(Answer::Drilled(run.redrill(&lanes, &files, &cache, &asks).await))
+        });
         Ok(())
     }
 

@@ -110,7 +110,8 @@ impl Actor {
     }
 
     fn begin_asking(&mut self) {
-        let (table, catalog, storage) = (self.live.table.clone(), self.live.catalog.clone(), self.live.storage.clone());
+        let (table, catalog, storage) =
+            (self.live.table.clone(), self.live.catalog.clone(), self.live.storage.clone());
         let tap = Arc::clone(&self.live.run.messages.tap);
         self.jobs.begin(async move {
             let at_ms = now_ms();

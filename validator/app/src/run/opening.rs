@@ -78,8 +78,7 @@ pub async fn opened(pipeline: &Pipeline, service: &Service, ledger: &Ledger) -> 
     let (tap, decoders) = messages(&contract, service, &known).await?;
     let fields = decoders.known_fields().map(<[_]>::to_vec);
     let contract = Arc::new(contract);
-    let sides =
-        Sides { contract: Arc::clone(&contract), tap, pinned: head, decoders: Arc::new(decoders), known: fields };
+    let sides = Sides { contract: Arc::clone(&contract), tap, pinned: head, decoders: Arc::new(decoders), known: fields };
     let request = Request::new(chrono::Utc::now().timestamp_millis());
     let clock = Clock { judged_at_ms: request.started_ms, settle_ms: 0, give_up_ms: 0 };
     let run = open::run(pipeline, service, &sides, clock, &request, Progress::none())?;
@@ -109,7 +108,11 @@ impl Live {
 }
 
 /// The source, its partitions in the book's order with new ones behind, and decoders of its messages.
-async fn messages(contract: &Contract, service: &Service, known: &[Lane]) -> Result<(Arc<dyn Tap>, Decoders), Failure> {
+async fn messages(
+    contract: &Contract,
+    service: &Service,
+    known: &[Lane],
+) -> Result<(Arc<dyn Tap>, Decoders), Failure> {
     let (contract, service) = (contract.clone(), service.clone());
     let known: Vec<LaneToOpen> = known.iter().map(known_lane).collect();
     let opened = tokio::task::spawn_blocking(move || {

@@ -236,8 +236,7 @@ impl Shadow {
         if saved.checkpoint == 0 {
             return Ok(shadow);
         }
-        let State { line, last_file, judged_at_ms, cannot_look, notes, judged_by_ms } =
-            State::from_bytes(&saved.state)?;
+        let State { line, last_file, judged_at_ms, cannot_look, notes, judged_by_ms } = State::from_bytes(&saved.state)?;
         (shadow.terms.settle_ms, shadow.terms.give_up_ms) = judged_by_ms;
         shadow.cannot_look = cannot_look;
         (shadow.line, shadow.last_file, shadow.judged_at_ms, shadow.notes) = (line, last_file, judged_at_ms, notes);

@@ -10,9 +10,9 @@ use super::file::{FaultFact, FileFacts, FileId};
 use super::lane::Lane;
 use super::pack::{Reader, Writer, whole};
 use super::standing::NoLook;
-use crate::hole::HoleReason;
 use crate::judge::Draft;
 use crate::position::{PartitionIndex, RowAt, TopicPartition};
+use crate::hole::HoleReason;
 use crate::verdict::ExcludedCause;
 
 /// What belongs to no row of the ledger.
@@ -76,7 +76,8 @@ pub(super) fn read_snapshot(from: &mut Reader<'_>) -> Option<SnapshotFact> {
     })
 }
 
-const NOT_THERE: [CannotLook; 4] = [CannotLook::Catalog, CannotLook::Store, CannotLook::Broker, CannotLook::TableGone];
+const NOT_THERE: [CannotLook; 4] =
+    [CannotLook::Catalog, CannotLook::Store, CannotLook::Broker, CannotLook::TableGone];
 
 pub(super) fn write_no_look(to: &mut Writer, no_look: Option<NoLook>) {
     let place = no_look.and_then(|no_look| NOT_THERE.iter().position(|what| *what == no_look.what));

@@ -42,8 +42,7 @@ impl KafkaTap {
         }
         consumer.assign(&assignment).map_err(|error| client_error(&error))?;
         let (now, sources) = (Instant::now(), Sources::default());
-        let mut following =
-            Following { consumer: &consumer, lookout, watch, lanes, sources, moved: false, heard: now, lost: None };
+        let mut following = Following { consumer: &consumer, lookout, watch, lanes, sources, moved: false, heard: now, lost: None };
         // How it ends is what `each` said.
         following.run(each).map(|_| ())
     }
@@ -62,15 +61,9 @@ struct Lane {
 enum State {
     Going,
     /// It does not go on, and a look that begins after this question will say why; `out`: its offset was out of range.
-    Asking {
-        question: u64,
-        out: bool,
-    },
+    Asking { question: u64, out: bool },
     /// Its topic is not to be found, which is believed when it stays so.
-    Missing {
-        since: Instant,
-        out: bool,
-    },
+    Missing { since: Instant, out: bool },
     Stopped,
 }
 

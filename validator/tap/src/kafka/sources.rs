@@ -27,10 +27,9 @@ impl Sources {
         {
             return index;
         }
-        let index = *self
-            .known
-            .entry(source)
-            .or_insert_with(|| find(&TopicPartition { topic: batch.topic_name(source), partition: source.partition }));
+        let index = *self.known.entry(source).or_insert_with(|| {
+            find(&TopicPartition { topic: batch.topic_name(source), partition: source.partition })
+        });
         self.last = Some((source, index));
         index
     }
