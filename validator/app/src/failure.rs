@@ -61,9 +61,6 @@ pub enum Failure {
     /// A continuous run met what it cannot go on from as it is: it is opened anew.
     #[error("{0}")]
     Following(String),
-    /// The table's schema is another.
-    #[error("the schema of the table has changed")]
-    SchemaChanged,
     /// An answer that is not whole.
     #[error(transparent)]
     Cut(#[from] Cut),

@@ -17,13 +17,13 @@ mod init;
 mod ledger;
 mod man;
 mod messages;
-mod open;
+pub mod open;
 mod outputs;
 mod reconcile;
 pub mod reference;
 pub mod render;
 pub mod report;
-mod run;
+pub mod run;
 pub mod schema;
 mod sql;
 mod table_findings;
@@ -37,8 +37,10 @@ use tracing_subscriber::EnvFilter;
 
 pub use answer::Answer;
 pub use failure::Failure;
+pub use ledger::Reported;
 pub use reconcile::{Request, judge, prepare};
 pub use render::Progress;
+pub use run::{Outside, follow};
 
 use cli::Command;
 use terminal::Terminal;

@@ -18,7 +18,9 @@ use validator_engine::identity::IdentityDigests;
 use validator_engine::message_reader::MessageSide;
 use validator_engine::reconcile::{Progress, Run};
 use validator_engine::segments::{KeyCut, MessageSegments};
-use validator_table::{Pinned, SnapshotSelector as TableSnapshot, Storage, TableName};
+use validator_table::{
+    CatalogConfig, Pinned, Reloaded, SnapshotSelector as TableSnapshot, Storage, Table, TableError, TableName,
+};
 use validator_tap::Tap;
 
 use crate::config::{Pipeline, Problem, Service, SnapshotSelector, join};
@@ -28,7 +30,7 @@ use crate::messages::open_tap;
 use crate::reconcile::Request;
 
 /// Both sides, opened, and the contract as this table has it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Sides {
     /// The contract; its identity is the one that the table has.
     pub contract: Arc<Contract>,
@@ -84,11 +86,21 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 /// # Errors
 /// [`Failure`].
 pub async fn sides(pipeline: &Pipeline, service: &Service, request: &Request) -> Result<Sides, Failure> {
-    let catalog = join(pipeline, service)?;
-    let name = TableName::parse(&pipeline.contract.table).map_err(Failure::Name)?;
-    let storage = Storage::local().with_s3(catalog.store.clone());
-    let table = validator_table::load_with(&catalog.config, &name, storage).await?;
+    let table = TableSource::of(pipeline, service)?.load().await?;
     let pinned = Arc::new(table.pin(&snapshot(request)).await?);
+    sides_at(pipeline, service, request, pinned).await
+}
+
+/// Opens the topic beside a snapshot that was pinned before.
+///
+/// # Errors
+/// [`Failure`].
+pub async fn sides_at(
+    pipeline: &Pipeline,
+    service: &Service,
+    request: &Request,
+    pinned: Arc<Pinned>,
+) -> Result<Sides, Failure> {
     let mut contract = pipeline.contract.clone();
     contract.identity = identity(pipeline, &pinned.schema)?;
     let (service_tap, contract_tap, request_tap) = (service.clone(), contract.clone(), request.clone());
@@ -106,6 +118,77 @@ pub async fn sides(pipeline: &Pipeline, service: &Service, request: &Request) ->
     }
     let known = decoders.known_fields().map(<[_]>::to_vec);
     Ok(Sides { contract: Arc::new(contract), tap, pinned, decoders: Arc::new(decoders), known })
+}
+
+/// Where a pipeline's table is: asked once by a single run, again and again by a continuous one.
+#[derive(Debug, Clone)]
+pub struct TableSource {
+    catalog: CatalogConfig,
+    name: TableName,
+    storage: Storage,
+}
+
+impl TableSource {
+    /// As both files say.
+    ///
+    /// # Errors
+    /// They do not fit each other, or the table's name is none.
+    pub fn of(pipeline: &Pipeline, service: &Service) -> Result<Self, Failure> {
+        let catalog = join(pipeline, service)?;
+        let name = TableName::parse(&pipeline.contract.table).map_err(Failure::Name)?;
+        let storage = Storage::local().with_s3(catalog.store.clone());
+        Ok(Self { catalog: catalog.config.clone(), name, storage })
+    }
+
+    /// The table's current metadata.
+    ///
+    /// # Errors
+    /// As [`validator_table::load_with`].
+    pub async fn load(&self) -> Result<Table, TableError> {
+        validator_table::load_with(&self.catalog, &self.name, self.storage.clone()).await
+    }
+
+    /// The metadata again, if it changed.
+    ///
+    /// # Errors
+    /// As [`Table::reload`].
+    pub async fn reload(&self, table: &Table) -> Result<Reloaded, TableError> {
+        table.reload(&self.catalog, &self.storage).await
+    }
+}
+
+/// A run over another snapshot of its table.
+#[derive(Debug)]
+pub struct Repinned {
+    /// The sides with that snapshot.
+    pub sides: Sides,
+    /// The run over them.
+    pub run: Run,
+    /// Whether the contract was bound anew, as the table's schema is another one.
+    pub is_bound_anew: bool,
+}
+
+/// The run over another snapshot: the contract stays bound as long as the schema is the same.
+///
+/// # Errors
+/// As [`run`].
+pub fn repin(
+    pipeline: &Pipeline,
+    service: &Service,
+    request: &Request,
+    (sides, run): (&Sides, &Run),
+    pinned: Arc<Pinned>,
+) -> Result<Repinned, Failure> {
+    let mut sides = Sides { pinned: Arc::clone(&pinned), ..sides.clone() };
+    if let Some(run) = run.repinned(pinned) {
+        refuse_masked(pipeline, &run.messages.binding, &sides.pinned)?;
+        return Ok(Repinned { sides, run, is_bound_anew: false });
+    }
+    let mut contract = Contract::clone(&sides.contract);
+    contract.identity = identity(pipeline, &sides.pinned.schema)?;
+    sides.contract = Arc::new(contract);
+    let run = self::run(pipeline, service, &sides, run.clock, request, run.progress.clone())?;
+    Ok(Repinned { sides, run, is_bound_anew: true })
 }
 
 /// Refuses a range that does not hold the last messages of every partition: what the last version of a key is, only they
@@ -185,14 +268,19 @@ fn place_of(contract: &Contract, column: &str) -> String {
 pub fn bound(pipeline: &Pipeline, sides: &Sides) -> Result<Binding, Vec<Problem>> {
     let binding = bind(&sides.contract, &sides.pinned.schema, &sides.known)
         .map_err(|problems| problems.into_iter().map(|problem| placed(pipeline, sides, problem)).collect::<Vec<_>>())?;
-    let told: BTreeSet<String> =
-        partitioning(&sides.pinned).into_iter().filter(|name| binding.mask.hides(name)).collect();
+    refuse_masked(pipeline, &binding, &sides.pinned)?;
+    Ok(binding)
+}
+
+/// Refuses a mask of columns whose values are in the paths of files.
+fn refuse_masked(pipeline: &Pipeline, binding: &Binding, pinned: &Pinned) -> Result<(), Vec<Problem>> {
+    let told: BTreeSet<String> = partitioning(pinned).into_iter().filter(|name| binding.mask.hides(name)).collect();
     let refuse = |name: &String| {
         let what =
             format!("{name} cannot be masked: the table is partitioned by it, so paths of files hold its values");
         pipeline.problem_at_word("compare.mask", name, what).hint(format!("take `{name}` out of `mask`"))
     };
-    if told.is_empty() { Ok(binding) } else { Err(told.iter().map(refuse).collect()) }
+    if told.is_empty() { Ok(()) } else { Err(told.iter().map(refuse).collect()) }
 }
 
 /// Names in one hint.

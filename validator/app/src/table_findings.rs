@@ -8,17 +8,29 @@ use std::collections::{BTreeMap, BTreeSet};
 use validator_core::finding::Finding;
 use validator_core::verdict::{TableVerdict, Verdict};
 use validator_engine::reconcile::Reconciled;
-use validator_table::{FaultKind, FileFault, Pinned};
+use validator_table::{FaultKind, FileFault, Pinned, TableFinding};
 
 use crate::render::{count, counted};
 
 /// The findings of a run about the table.
 pub fn table_findings(pipeline: &str, pinned: &Pinned, run: &Reconciled) -> Vec<Finding> {
+    let explained = |place: usize| run.explained.get(place).copied().unwrap_or(0);
+    let faults = run.faults.iter().enumerate().map(|(place, (_, fault))| (fault, explained(place)));
+    findings_of(pipeline, pinned, faults, &run.table_findings)
+}
+
+/// The findings of these faults, each with the missing messages that it explains, and of what was found beside them.
+pub fn findings_of<'a>(
+    pipeline: &str,
+    pinned: &'a Pinned,
+    faults: impl Iterator<Item = (&'a FileFault, u64)>,
+    found: &'a [TableFinding],
+) -> Vec<Finding> {
     let mut details: BTreeMap<(TableVerdict, &str), Vec<String>> = BTreeMap::new();
-    for (path, lost) in lost_by_path(run) {
+    for (path, lost) in lost_by_path(faults) {
         details.entry((TableVerdict::StorageCorrupt, path)).or_default().push(lost.sentence());
     }
-    for finding in pinned.findings.iter().chain(&run.table_findings) {
+    for finding in pinned.findings.iter().chain(found) {
         details.entry((finding.verdict, &finding.path)).or_default().push(finding.detail.clone());
     }
     let finding = |((verdict, path), mut sentences): ((TableVerdict, &str), Vec<String>)| {
@@ -45,13 +57,13 @@ struct Lost<'a> {
 }
 
 /// The manifest's bounds are those of the file, so that its lost row groups explain messages together.
-fn lost_by_path(run: &Reconciled) -> BTreeMap<&str, Lost<'_>> {
+fn lost_by_path<'a>(faults: impl Iterator<Item = (&'a FileFault, u64)>) -> BTreeMap<&'a str, Lost<'a>> {
     let mut lost: BTreeMap<&str, Lost<'_>> = BTreeMap::new();
-    for (place, (_, fault)) in run.faults.iter().enumerate() {
+    for (fault, explained) in faults {
         if fault.kind != FaultKind::Unreadable {
             let of_file = lost.entry(&fault.path).or_default();
             of_file.parts.insert(fault.row_groups.as_deref(), fault);
-            of_file.explained += run.explained.get(place).copied().unwrap_or(0);
+            of_file.explained += explained;
         }
     }
     lost

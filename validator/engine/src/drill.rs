@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::iter;
-use std::ops::{ControlFlow, Range};
+use std::ops::Range;
 use std::sync::Arc;
 
 use datafusion::error::DataFusionError;
@@ -26,6 +26,7 @@ pub use crate::lookup::Lookup;
 use crate::losses::Losses;
 use crate::message_batch::MessageBatch;
 use crate::message_reader::{MessageSide, ReadError};
+use crate::rereading::reread;
 use crate::row_reader::{RowBatch, RowSide, external};
 use crate::scan_exec::ScanTask;
 use crate::segments::{MessageSegments, RowPlace};
@@ -298,43 +299,7 @@ impl Drill {
         asked: impl Fn(MessageAt) -> bool + Send + Sync + 'static,
         each: impl Fn(MessageBatch) -> Result<R, DataFusionError> + Send + Sync + 'static,
     ) -> Result<Vec<R>, DrillError> {
-        if wanted.is_empty() {
-            return Ok(Vec::new());
-        }
-        let (asked, each) = (Arc::new(asked), Arc::new(each));
-        let shares = share(wanted, self.threads);
-        let tasks: Vec<_> = shares
-            .into_iter()
-            .map(|share| {
-                let (side, asked, each) = (self.messages.clone(), Arc::clone(&asked), Arc::clone(&each));
-                tokio::task::spawn_blocking(move || {
-                    let (mut results, mut failed) = (Vec::new(), None);
-                    let read = side.read_asked(&share, &*asked, &mut |batch| match each(batch) {
-                        Ok(result) => {
-                            results.push(result);
-                            ControlFlow::Continue(())
-                        }
-                        Err(error) => {
-                            failed = Some(error);
-                            ControlFlow::Break(())
-                        }
-                    });
-                    let seen = read.map_err(DrillError::Messages)?;
-                    for (index, partition) in seen.partitions.iter().enumerate() {
-                        if let Some(failure) = &partition.failure {
-                            let tp = side.tap.partitions()[index].tp.to_string();
-                            return Err(DrillError::Messages(ReadError::Lost { tp, failure: failure.clone() }));
-                        }
-                    }
-                    failed.map_or(Ok(results), |error| Err(DrillError::Rows(error)))
-                })
-            })
-            .collect();
-        let mut results = Vec::new();
-        for task in tasks {
-            results.extend(task.await.map_err(DrillError::Task)??);
-        }
-        Ok(results)
+        Ok(reread(&self.messages, wanted, self.threads, asked, each).await?.0)
     }
 
     /// Runs of near offsets of these names, inside of what the first pass covered.

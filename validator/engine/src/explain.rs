@@ -14,7 +14,7 @@ use crate::observations::Observations;
 use crate::passes::{all_files, ranges};
 use crate::reconcile::{Run, RunError};
 use crate::scan_exec::{IcebergScanExec, ScanLog};
-use crate::scoping::Scoping;
+use crate::scoping::{self, Scoping};
 use crate::segment_exec::SegmentExec;
 use crate::slips::Slips;
 
@@ -47,7 +47,8 @@ impl Run {
         };
         let scoping = Scoping::new(self, &Observations::new(partitions), &vec![Holes::new(Vec::new()); partitions]);
         let fields: Arc<[_]> = self.messages.binding.read_fields().into();
-        let rows = self.row_side(&scoping, &fields, &Routing::new(&self.pinned, Arc::clone(&fields)));
+        let routing = Routing::new(&self.pinned, Arc::clone(&fields));
+        let rows = self.row_side(scoping.row_segments(self), scoping::late_rule(self), &fields, &routing);
         let tasks = rows.tasks(&all_files(&self.pinned), &Default::default());
         let log = Arc::new(ScanLog::default());
         let scan = IcebergScanExec::new(Arc::clone(&self.pinned), &fields, tasks, self.threads, log);

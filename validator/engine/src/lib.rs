@@ -53,6 +53,7 @@ mod read_error;
 pub mod reconcile;
 mod related;
 mod removed;
+mod rereading;
 mod round;
 mod row_reader;
 pub mod sample;

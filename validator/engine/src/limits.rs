@@ -130,3 +130,10 @@ pub const QUERY_SPILL_BYTES_MAX: u64 = 16 * 1024 * 1024 * 1024;
 /// Rows of the files in question for each row between the first and the last row of a disputed segment, from which on only
 /// those stretches are read again: pages are read whole, so that many short stretches of a file save little.
 pub const STRETCHED_ROWS: u64 = 4;
+
+/// Files of one pass of a continuous run: what a pass has read is kept by the ledger file by file, so that it is lost to a
+/// crash by this much at most.
+pub const SCAN_FILES_MAX: usize = 32;
+
+/// Bytes of such files; a larger one has a pass of its own.
+pub const SCAN_BYTES_MAX: u64 = 512 * 1024 * 1024;

@@ -95,7 +95,7 @@ impl Losses {
 }
 
 /// Whether a value lies inside the bounds; `None` where there are none.
-fn within(value: &Value, bounds: &(Option<Value>, Option<Value>)) -> Option<bool> {
+pub(crate) fn within(value: &Value, bounds: &(Option<Value>, Option<Value>)) -> Option<bool> {
     let above = |lower: &Value| matches!(lower.order(value), Some(Ordering::Less | Ordering::Equal));
     let below = |upper: &Value| matches!(value.order(upper), Some(Ordering::Less | Ordering::Equal));
     match bounds {

@@ -7,10 +7,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::iter;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use validator_core::bag::Bag;
 use validator_core::hole::Holes;
 use validator_core::judge::{MessageEntry, MessageState, ModeKind};
 use validator_core::position::{FileIndex, MessageAt, PartitionIndex};
 use validator_core::schema::Field;
+use validator_core::segment::SegmentKey;
 use validator_table::{FileFault, Pinned, RowGroups, TableFinding};
 use validator_tap::Wanted;
 
@@ -18,6 +20,7 @@ use crate::bag_plan::{MessageBag, RowBag, message_bags, row_bags};
 use crate::drill::share;
 use crate::entries;
 use crate::identity::row_spec;
+use crate::late::LateRule;
 use crate::limits::{SLIP_BYTES_MAX, SLIP_DISK_BYTES_MAX};
 use crate::losses::Losses;
 use crate::message_exec::{MessageExec, Witness};
@@ -26,9 +29,10 @@ use crate::misrouted::Routing;
 use crate::observations::Observations;
 use crate::reconcile::{Run, RunError};
 use crate::row_reader::RowSide;
-use crate::scan_exec::{IcebergScanExec, ScanLog};
+use crate::scan_exec::{IcebergScanExec, ScanLog, ScanTask};
 use crate::scoping::{self, Scoping};
 use crate::segment_exec::{RowCensus, RowCut, SegmentExec};
+use crate::segments::RowSegments;
 use crate::slips::Slips;
 use crate::versions::{Tally, Versions};
 
@@ -53,7 +57,8 @@ pub struct RowPass {
     pub(crate) bags: Vec<RowBag>,
     pub(crate) census: RowCensus,
     pub(crate) faults: Vec<(FileIndex, FileFault)>,
-    pub(crate) findings: Vec<TableFinding>,
+    /// With the data file that was read when it was found; none: of delete files.
+    pub(crate) findings: Vec<(Option<FileIndex>, TableFinding)>,
     pub(crate) lost: BTreeMap<FileIndex, RowGroups>,
     pub(crate) rows: RowSide,
     pub(crate) routing: Routing,
@@ -77,6 +82,22 @@ impl MessagePass {
         self.bags.iter().map(|bag| bag.bag.count).sum()
     }
 
+    /// The bags by segment, each with the largest offset of its messages, which says something in mode `offset` only.
+    pub fn bags(&self) -> impl Iterator<Item = (SegmentKey, Bag, i64)> {
+        self.bags.iter().map(|bag| (bag.segment, bag.bag, bag.offset_max))
+    }
+
+    /// Messages that cannot be told, and why.
+    pub fn undecodable(&self) -> impl Iterator<Item = (&MessageEntry, &str)> {
+        let why = |entry: &MessageEntry| self.details.get(&entry.at).map_or("", String::as_str);
+        self.undecodable.iter().map(move |entry| (entry, why(entry)))
+    }
+
+    /// Their bags by segment.
+    pub fn by_segment(&self) -> BTreeMap<SegmentKey, Bag> {
+        self.bags.iter().map(|bag| (bag.segment, bag.bag)).collect()
+    }
+
     /// Their slips.
     pub fn slips(&self) -> &Arc<Slips> {
         &self.slips
@@ -92,6 +113,20 @@ impl RowPass {
     /// Rows in the bags.
     pub fn rows(&self) -> u64 {
         self.bags.iter().map(|bag| bag.bag.count).sum()
+    }
+
+    /// The bags of all files, by segment.
+    pub fn by_segment(&self) -> BTreeMap<SegmentKey, Bag> {
+        let mut sums: BTreeMap<SegmentKey, Bag> = BTreeMap::new();
+        for bag in &self.bags {
+            sums.entry(bag.segment).or_default().merge(&bag.bag);
+        }
+        sums
+    }
+
+    /// What was counted beside them.
+    pub fn census(&self) -> &RowCensus {
+        &self.census
     }
 }
 
@@ -189,28 +224,49 @@ impl Run {
     ) -> Result<RowPass, RunError> {
         let fields: Arc<[Field]> = self.messages.binding.read_fields().into();
         let routing = Routing::new(&self.pinned, Arc::clone(&fields));
+        let all = all_files(&self.pinned);
+        let side = || self.row_side(scoping.row_segments(self), scoping::late_rule(self), &fields, &routing);
+        let tasks = |rows: &RowSide, lost: &BTreeMap<FileIndex, RowGroups>| rows.tasks(&all, lost);
+        let mut pass = self.row_pass_of(&side, &tasks, slips, known, self.is_by_file()).await?;
+        pass.findings.extend(self.pinned.delete_findings().into_iter().map(|finding| (None, finding)));
+        Ok(pass)
+    }
+
+    /// Reads the rows of some tasks; again, without the parts that failed when some of their rows had gone out, until none
+    /// does.
+    ///
+    /// # Errors
+    /// [`RunError`]; what cannot be read of the table is in the pass.
+    pub(crate) async fn row_pass_of(
+        &self,
+        side: &(dyn Fn() -> RowSide + Sync),
+        tasks: &(dyn Fn(&RowSide, &BTreeMap<FileIndex, RowGroups>) -> Vec<ScanTask> + Sync),
+        slips: &Arc<Slips>,
+        known: &[(FileIndex, FileFault)],
+        by_file: bool,
+    ) -> Result<RowPass, RunError> {
         // What is not looked at is left out as what is lost is.
         let mut lost = self.within.clone();
         scoping::note_lost(&mut lost, known);
         let mut faults: Vec<(FileIndex, FileFault)> = known.to_vec();
         loop {
             slips.forget_rows();
-            let rows = self.row_side(scoping, &fields, &routing);
+            let rows = side();
             let cut = Arc::clone(&rows.cut);
-            let log = Arc::new(ScanLog::default());
-            let tasks = rows.tasks(&all_files(&self.pinned), &lost);
-            let scan = IcebergScanExec::new(Arc::clone(&self.pinned), &fields, tasks, self.threads, Arc::clone(&log));
+            let (log, tasks) = (Arc::new(ScanLog::default()), tasks(&rows, &lost));
+            let scan =
+                IcebergScanExec::new(Arc::clone(&self.pinned), &rows.fields, tasks, self.threads, Arc::clone(&log));
             let segments = SegmentExec::new(Arc::new(scan), Arc::clone(&cut));
             let (spec, context) = (row_spec(&self.messages.binding.columns), Arc::clone(&self.context));
-            let bags = row_bags(segments, spec, &self.key, slips, self.is_by_file(), context).await?;
+            let bags = row_bags(segments, spec, &self.key, slips, by_file, context).await?;
             let state = log.state();
             scoping::note_lost(&mut lost, &state.faults);
             faults.extend(state.faults);
             if state.tainted.is_empty() {
                 let faults = scoping::merged(faults);
                 let census = std::mem::take(&mut *cut.census.lock().unwrap_or_else(PoisonError::into_inner));
-                let mut findings = state.findings;
-                findings.extend(self.pinned.delete_findings());
+                let findings = state.findings.into_iter().map(|(file, finding)| (Some(file), finding)).collect();
+                let routing = cut.routing.clone();
                 return Ok(RowPass { bags, census, faults, findings, lost, rows, routing });
             }
         }
@@ -219,10 +275,16 @@ impl Run {
 
 impl Run {
     /// The rows as a pass reads them, with a census of its own.
-    pub(crate) fn row_side(&self, scoping: &Scoping, fields: &Arc<[Field]>, routing: &Routing) -> RowSide {
+    pub(crate) fn row_side(
+        &self,
+        segments: RowSegments,
+        late: Option<LateRule>,
+        fields: &Arc<[Field]>,
+        routing: &Routing,
+    ) -> RowSide {
         let cut = RowCut {
-            segments: scoping.row_segments(self),
-            late: scoping.late_rule(self),
+            segments,
+            late,
             routing: routing.clone(),
             binding: Arc::clone(&self.messages.binding),
             census: Mutex::default(),

@@ -257,7 +257,7 @@ impl Run {
             explained,
             unlinked: telling.unlinked,
             drilling: agreement.drilling,
-            table_findings: rows.findings,
+            table_findings: rows.findings.into_iter().map(|(_, finding)| finding).collect(),
             census: rows.census,
             tolerances: self.messages.binding.tolerances.clone(),
         })
@@ -276,8 +276,9 @@ impl Run {
         }
     }
 
-    fn telling(&self, details: BTreeMap<MessageAt, String>, captured: CapturedValues) -> Telling {
-        let evidence = Evidence {
+    /// Where the evidence of findings comes from.
+    pub(crate) fn evidence_from(&self, details: BTreeMap<MessageAt, String>, captured: CapturedValues) -> Evidence {
+        Evidence {
             contract: Arc::clone(&self.contract),
             messages: self.messages.clone(),
             pinned: Arc::clone(&self.pinned),
@@ -285,12 +286,15 @@ impl Run {
             details,
             captured,
             heads: heads(self.messages.tap.partitions()),
-        };
+        }
+    }
+
+    fn telling(&self, details: BTreeMap<MessageAt, String>, captured: CapturedValues) -> Telling {
         let ranges = self.messages.tap.partitions().iter();
         let mut findings = Findings::new(self.keep, self.context.runtime_env());
         findings.spread = Spread::new(ranges.map(|range| if range.listed { range.from..range.to } else { 0..0 }));
         Telling {
-            evidence: Arc::new(evidence),
+            evidence: Arc::new(self.evidence_from(details, captured)),
             threads: self.threads,
             findings,
             suspects: Suspects::new(self.messages.tap.partitions()),

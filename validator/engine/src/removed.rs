@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use futures::StreamExt;
 use validator_core::digest::{Digest, IdentityHash};
-use validator_core::judge::{Judgement, ModeKind};
+use validator_core::judge::{Draft, ModeKind};
 use validator_core::position::MessageAt;
 use validator_core::schema::Field;
 use validator_core::verdict::{Cause, MessageVerdict, Verdict};
@@ -29,10 +29,10 @@ pub struct Removal {
 /// Columns that are not of the bound types.
 pub async fn removed(
     run: &Run,
-    judgement: &Judgement,
+    drafts: &[Draft],
     identities: &HashMap<MessageAt, IdentityHash>,
 ) -> Result<HashMap<MessageAt, Removal>, RunError> {
-    let rowless: HashMap<IdentityHash, Vec<MessageAt>> = rowless(judgement, identities);
+    let rowless: HashMap<IdentityHash, Vec<MessageAt>> = rowless(drafts, identities);
     if rowless.is_empty() {
         return Ok(HashMap::new());
     }
@@ -124,12 +124,9 @@ impl Removal {
     }
 }
 
-fn rowless(
-    judgement: &Judgement,
-    identities: &HashMap<MessageAt, IdentityHash>,
-) -> HashMap<IdentityHash, Vec<MessageAt>> {
+fn rowless(drafts: &[Draft], identities: &HashMap<MessageAt, IdentityHash>) -> HashMap<IdentityHash, Vec<MessageAt>> {
     let mut rowless: HashMap<IdentityHash, Vec<MessageAt>> = HashMap::new();
-    for draft in &judgement.drafts {
+    for draft in drafts {
         let overdue = draft.verdict == Verdict::Message(MessageVerdict::Overdue);
         let lost = draft.verdict == Verdict::Message(MessageVerdict::Missing) && draft.cause == Some(Cause::Lost);
         if let Some(at) = draft.message.filter(|_| overdue || lost)

@@ -106,9 +106,7 @@ impl RowSide {
             let at = rows_at(&batch);
             let late = cut.late.as_ref().map_or_else(|| vec![None; at.len()], |rule| rule.late(&columns, &at));
             columns.truncate(compared);
-            let originals = cut.binding.tolerate(&mut columns, &mut Vec::new()).originals;
-            let places = cut.segments.places(at.len(), &columns).map_err(external)?;
-            each(RowBatch { columns, originals, at, places, late })
+            each(cut.row_batch(columns, at, late)?)
         };
         self.batches(&self.fields, tasks, of_batch).await
     }
@@ -183,6 +181,23 @@ impl RowSide {
         let results = try_join_all(streams).await.map_err(DrillError::Rows)?.into_iter().flatten().collect();
         let faults = log.state().faults;
         if faults.is_empty() { Ok(results) } else { Err(DrillError::Unread(faults)) }
+    }
+}
+
+impl RowCut {
+    /// Rows of these bound columns in canonical form, with their places.
+    ///
+    /// # Errors
+    /// Columns that are not of the bound types.
+    pub(crate) fn row_batch(
+        &self,
+        mut columns: Vec<ArrayRef>,
+        at: Vec<RowAt>,
+        late: Vec<Option<bool>>,
+    ) -> Result<RowBatch> {
+        let originals = self.binding.tolerate(&mut columns, &mut Vec::new()).originals;
+        let places = self.segments.places(at.len(), &columns).map_err(external)?;
+        Ok(RowBatch { columns, originals, at, places, late })
     }
 }
 

@@ -56,8 +56,8 @@ pub struct ScanState {
     pub faults: Vec<(FileIndex, FileFault)>,
     /// Row groups that failed after some of their rows had gone out: the pass must be made again without them.
     pub tainted: BTreeMap<FileIndex, BTreeSet<u32>>,
-    /// Files that contradict their manifest entry.
-    pub findings: Vec<TableFinding>,
+    /// Files that contradict their manifest entry, and how.
+    pub findings: Vec<(FileIndex, TableFinding)>,
 }
 
 impl ScanLog {
@@ -140,7 +140,7 @@ async fn open(pinned: &Pinned, wanted: &[Field], log: &ScanLog, task: &ScanTask,
             return None;
         }
     };
-    log.note(|state| state.findings.extend(reader.findings().iter().cloned()));
+    log.note(|state| state.findings.extend(reader.findings().iter().map(|finding| (task.index, finding.clone()))));
     let unread = match &task.positions {
         // A file that is not what it was a moment ago is read whole.
         Some(positions) if positions.last().is_none_or(|last| *last < reader.rows()) => {

@@ -94,19 +94,6 @@ impl Scoping {
         }
     }
 
-    /// When a row is late: asked for only where something may settle and the table has a time column for it.
-    pub fn late_rule(&self, run: &Run) -> Option<LateRule> {
-        // A commit of an upsert table writes rows again: its time is not that of a version.
-        if run.is_upsert() {
-            return None;
-        }
-        let leaf: &LeafPath = match &run.messages.binding.identity {
-            BoundIdentity::Offset { timestamp, .. } => timestamp.as_ref()?,
-            identity => identity.window()?,
-        };
-        (run.clock.settle_ms > 0).then(|| LateRule::new(leaf.clone(), run.clock.settle_ms, &run.pinned.files))
-    }
-
     /// Whether a segment without messages counts as one of the run.
     pub fn counts(&self, segment: &SegmentKey) -> bool {
         match (segment, self.windows) {
@@ -115,6 +102,19 @@ impl Scoping {
             _ => true,
         }
     }
+}
+
+/// When a row is late: asked for only where something may settle and the table has a time column for it.
+pub fn late_rule(run: &Run) -> Option<LateRule> {
+    // A commit of an upsert table writes rows again: its time is not that of a version.
+    if run.is_upsert() {
+        return None;
+    }
+    let leaf: &LeafPath = match &run.messages.binding.identity {
+        BoundIdentity::Offset { timestamp, .. } => timestamp.as_ref()?,
+        identity => identity.window()?,
+    };
+    (run.clock.settle_ms > 0).then(|| LateRule::new(leaf.clone(), run.clock.settle_ms, &run.pinned.files))
 }
 
 /// Lost parts by their place among the faults, with the manifest's bounds of their files.

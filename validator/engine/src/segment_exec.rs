@@ -19,7 +19,7 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties};
 use futures::StreamExt;
 use validator_core::judge::RowStanding;
-use validator_core::position::{PartitionIndex, RowAt};
+use validator_core::position::{FileIndex, PartitionIndex, RowAt};
 
 use crate::bag_exec::{slip_column, slip_field};
 use crate::binding::Binding;
@@ -46,6 +46,23 @@ pub struct RowCensus {
     pub misrouted: Vec<MisroutedRow>,
     /// Per tolerance, by its place: rows in scope that it changed.
     pub tolerated: Vec<u64>,
+    /// The same of each file by itself.
+    pub files: BTreeMap<FileIndex, FileCensus>,
+}
+
+/// Counts over the rows of one file.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct FileCensus {
+    /// Rows read.
+    pub rows: u64,
+    /// Rows dropped because nobody asks for them.
+    pub out_of_scope: u64,
+    /// Per tolerance, by its place: rows in scope that it changed.
+    pub tolerated: Vec<u64>,
+    /// Mode `offset`: by partition, the least offset that is impossible: not below the end.
+    pub beyond: BTreeMap<PartitionIndex, i64>,
+    /// Mode `offset`: whether there are rows of partitions that are not known.
+    pub strangers: bool,
 }
 
 impl RowCensus {
@@ -125,6 +142,8 @@ impl RowCut {
         };
         let drops = |place: &RowPlace| place.standing == RowStanding::OutOfScope && !self.is_key();
         self.count(&places, &late, drops);
+        let file = at.first().map(|at| at.file);
+        self.count_file(file, &places, &changed, drops);
         self.note_misrouted(columns, &at, &places, drops);
         self.count_tolerated(&changed, &places);
         let keep = places.iter().any(drops).then(|| places.iter().map(|p| Some(!drops(p))).collect::<BooleanArray>());
@@ -157,6 +176,36 @@ impl RowCut {
     fn count_tolerated(&self, tolerated: &Tolerated, places: &[RowPlace]) {
         let in_scope = |row: &&usize| places[**row].standing != RowStanding::OutOfScope;
         let mut census = self.census.lock().unwrap_or_else(PoisonError::into_inner);
+        census.tolerated.resize(self.binding.tolerances.len(), 0);
+        for (count, rows) in census.tolerated.iter_mut().zip(&tolerated.rows) {
+            *count += rows.iter().filter(in_scope).count() as u64;
+        }
+    }
+
+    /// The rows of one batch are of one file.
+    fn count_file(
+        &self,
+        file: Option<FileIndex>,
+        places: &[RowPlace],
+        tolerated: &Tolerated,
+        drops: impl Fn(&RowPlace) -> bool,
+    ) {
+        let Some(file) = file else { return };
+        let mut census = self.census.lock().unwrap_or_else(PoisonError::into_inner);
+        let census = census.files.entry(file).or_default();
+        census.rows += places.len() as u64;
+        for place in places {
+            census.out_of_scope += u64::from(drops(place));
+            match place.offset.filter(|_| place.standing == RowStanding::Impossible) {
+                Some((Some(partition), offset)) => {
+                    let least = census.beyond.entry(partition).or_insert(offset);
+                    *least = offset.min(*least);
+                }
+                Some((None, offset)) => census.strangers |= offset >= 0,
+                None => {}
+            }
+        }
+        let in_scope = |row: &&usize| places[**row].standing != RowStanding::OutOfScope;
         census.tolerated.resize(self.binding.tolerances.len(), 0);
         for (count, rows) in census.tolerated.iter_mut().zip(&tolerated.rows) {
             *count += rows.iter().filter(in_scope).count() as u64;

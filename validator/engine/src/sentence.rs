@@ -38,6 +38,9 @@ impl Evidence {
                 "no row, and a part of the table that may have held it can no longer be read".to_owned()
             }
             (Verdict::Message(MessageVerdict::Missing), _) => "no row, and the table has moved past it".to_owned(),
+            (Verdict::Message(MessageVerdict::Withdrawn), _) => {
+                "the row stood in an earlier snapshot and is no longer there".to_owned()
+            }
             (Verdict::Message(MessageVerdict::Overdue), _) => {
                 "no row yet, and the table has not moved past it: lag, not loss".to_owned()
             }

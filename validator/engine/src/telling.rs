@@ -105,7 +105,7 @@ impl Run {
     pub(crate) async fn judged(&self, case: Case, mut lookup: Lookup) -> Result<(Judgement, Removals), RunError> {
         let (judge, names) = (self.judge, upsert::names(&case, self.is_upsert()));
         let mut judgement = tokio::task::spawn_blocking(move || judge(case, &mut lookup)).await??;
-        let removed = removed(self, &judgement, &names).await?;
+        let removed = removed(self, &judgement.drafts, &names).await?;
         judgement.mark_removed(&removed.keys().copied().collect());
         Ok((judgement, removed))
     }

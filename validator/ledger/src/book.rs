@@ -72,25 +72,25 @@ impl Ledger {
 async fn taken(store: &mut Store, is: &PipelineIs) -> Result<(PipelineRow, Index, Saved), LedgerError> {
     let key = is.key();
     let (head, all) = ledger::pipelines(store).await?;
-    let known = all.iter().find(|(row, _)| row.name().is_ok_and(|name| name == is.name));
+    let known = all.iter().find(|(row, _)| row.shown == is.name);
     let mut row = match known {
         Some((row, seal)) => {
-            row.same_as(is)?;
-            if row.seal(&key) != *seal {
+            // Under another key no seal can be read.
+            if row.is_keyed(&key) && row.seal(&key) != *seal {
                 return Err(LedgerError::damaged(format!("the row of pipeline {} is not what was written", is.name)));
             }
+            row.same_as(is)?;
             row.clone()
         }
         None => {
             let number = all.iter().map(|(row, _)| row.pipeline).max().unwrap_or(0) + 1;
             let row = PipelineRow::new(number, is);
             let mut values = row.values();
-            values.push((&row.seal(&key)).into());
+            values.extend([(&row.seal(&key)).into(), row.shown.as_str().into()]);
             let places = (1..=values.len()).map(|at| format!("${at}")).collect::<Vec<_>>().join(", ");
-            let sql = format!("INSERT INTO pipelines ({}, seal) VALUES ({places})", pipeline::COLUMNS);
+            let sql = format!("INSERT INTO pipelines ({}, seal, shown) VALUES ({places})", pipeline::COLUMNS);
             store.write(&sql, &values.iter().collect::<Vec<_>>()).await?;
-            let names = all.iter().map(|(row, _)| row.name()).collect::<Result<Vec<_>, _>>()?;
-            let names = names.into_iter().chain([is.name.as_str()]);
+            let names = all.iter().map(|(row, _)| row.shown.as_str()).chain([is.name.as_str()]);
             let roll = pipeline::roll(names, head.format, &head.made_by, head.made_ms);
             store.write("UPDATE ledger SET roll = $1", &[&(&roll).into()]).await?;
             row

@@ -129,12 +129,13 @@ pub(crate) struct Link {
     pub(crate) books: Books,
     /// The hash of the state's bytes.
     pub(crate) state: [u8; 32],
-    pub(crate) totals: Vec<u8>,
+    /// The hash of the counts' bytes.
+    pub(crate) totals: [u8; 32],
     pub(crate) prev: [u8; 32],
 }
 
 impl Link {
-    /// All columns but the pipeline and the hash.
+    /// All columns but the pipeline, the counts themselves and the hash.
     pub(crate) fn values(&self) -> Vec<Value> {
         vec![
             self.checkpoint.into(),
@@ -144,7 +145,7 @@ impl Link {
             (&self.changes).into(),
             (&self.books.to_bytes()).into(),
             (&self.state).into(),
-            self.totals.as_slice().into(),
+            (&self.totals).into(),
             (&self.prev).into(),
         ]
     }
@@ -153,7 +154,7 @@ impl Link {
         key.of("checkpoint", &self.values())
     }
 
-    pub(crate) fn from_values(values: &[Value]) -> Result<Self, LedgerError> {
+    fn from_values(values: &[Value]) -> Result<Self, LedgerError> {
         let [checkpoint, at_ms, judged_at_ms, snapshot, changes, books, state, totals, prev] = values else {
             return Err(LedgerError::damaged("a checkpoint has another number of columns"));
         };
@@ -165,8 +166,21 @@ impl Link {
             changes: changes.array()?,
             books: Books::from_bytes(&books.array()?),
             state: state.array()?,
-            totals: totals.blob()?.to_vec(),
+            totals: totals.array()?,
             prev: prev.array()?,
         })
+    }
+
+    /// A row of `checkpoints` without its pipeline: the link, its counts where they are kept, and the hash that stands there.
+    pub(crate) fn from_row(row: &[Value]) -> Result<(Self, Option<&[u8]>, [u8; 32]), LedgerError> {
+        let [values @ .., totals, hash] = row else {
+            return Err(LedgerError::damaged("a checkpoint has another number of columns"));
+        };
+        Ok((Self::from_values(values)?, totals.blob().ok(), hash.array()?))
+    }
+
+    /// Whether these are its counts.
+    pub(crate) fn has_totals(&self, key: &Key, totals: &[u8]) -> bool {
+        self.totals == key.of("totals", &[totals.into()])
     }
 }

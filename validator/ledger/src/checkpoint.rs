@@ -3,43 +3,21 @@
 //! Contract: after an error the database stands at the last checkpoint or at this one, and the same posting can be given
 //! again: where it was committed although nobody said so, that is found out and nothing is written twice.
 
-use validator_core::finding::FindingId;
 use validator_core::shadow::delta::Delta;
 
 use crate::address::Address;
 use crate::book::{Book, standing};
 use crate::books::{Held, Link, Slot, changes};
 use crate::error::LedgerError;
-use crate::limits::{FILE_PAGE_BYTES, ROWS_PER_STATEMENT, WAL_PAGES};
-use crate::outbox::{self, Mail};
+use crate::limits::{FILE_PAGE_BYTES, ROWS_PER_STATEMENT, TOTALS_EVERY_MS, WAL_PAGES};
 use crate::pipeline::PipelineRow;
+use crate::posting::Posting;
 use crate::prepared::{Prepared, Preparing};
-use crate::prune::{self, Keep};
+use crate::prune;
 use crate::schema::TABLES;
 use crate::store::Store;
-use crate::value::Value;
-
-/// What a checkpoint writes.
-#[derive(Debug, Clone, Copy)]
-pub struct Posting<'a> {
-    /// What the state machine says.
-    pub delta: &'a Delta,
-    /// Values of findings that were read since; the finding is there already.
-    pub evidence: &'a [(FindingId, Vec<u8>)],
-    /// Messages for people, to be sent after this is committed.
-    pub mail: &'a [Mail],
-    /// What of its own history the ledger keeps; none: all.
-    pub keep: Option<Keep>,
-    /// The wall clock, milliseconds since the epoch.
-    pub at_ms: i64,
-}
-
-impl<'a> Posting<'a> {
-    /// A delta and nothing else.
-    pub fn of(delta: &'a Delta, at_ms: i64) -> Self {
-        Self { delta, evidence: &[], mail: &[], keep: None, at_ms }
-    }
-}
+use crate::value::{Kind, Value};
+use crate::{alerts, marks, outbox};
 
 /// A checkpoint that is committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,6 +111,28 @@ impl Book {
         }
     }
 
+    /// A delta of the next checkpoint in which nothing changes.
+    pub(crate) async fn unchanged(&self) -> Result<Delta, LedgerError> {
+        let mut store = self.store.lock().await;
+        store.begin().await?;
+        let sql = "SELECT judged_at_ms, snapshot FROM checkpoints WHERE pipeline = $1 AND checkpoint = $2";
+        let values = [self.row.pipeline.into(), self.row.checkpoint.into()];
+        let rows = store.rows(sql, &[&values[0], &values[1]], &[Kind::Int; 2]).await;
+        store.rollback().await;
+        let rows = rows?;
+        let Some(last) = rows.first() else {
+            return Err(LedgerError::Contradiction { what: "there is no checkpoint yet".to_owned() });
+        };
+        Ok(Delta {
+            checkpoint: self.checkpoint_number() + 1,
+            judged_at_ms: last[0].int()?,
+            snapshot: last[1].int_or_none(),
+            state: self.row.state.clone(),
+            totals: self.row.totals.clone(),
+            ..Delta::default()
+        })
+    }
+
     /// All statements but the first and the last.
     async fn write(&self, store: &mut Store, posting: &Posting<'_>) -> Result<Pending, LedgerError> {
         if standing(store, &self.row, &self.name).await? != (self.row.checkpoint, self.row.head) {
@@ -140,12 +140,14 @@ impl Book {
         }
         let delta = posting.delta;
         let pipeline = self.row.pipeline;
-        let mut preparing = Preparing::new(self.key, &self.index, self.row.books);
-        preparing.delta(store, pipeline, delta).await?;
-        preparing.evidence(store, pipeline, posting.evidence).await?;
+        let mut preparing = Preparing::new(self.key, &self.index, self.row.books, self.row.width()?);
+        preparing.delta(store, pipeline, delta, posting.evidence).await?;
+        alerts::put(posting.alerts, &mut preparing)?;
+        marks::put(store, pipeline, posting.marks, &mut preparing).await?;
         let mut row = self.row.clone();
         if let Some(keep) = &posting.keep {
             prune::findings(store, pipeline, keep, posting.at_ms, &mut preparing).await?;
+            prune::files(store, pipeline, keep, posting.at_ms, &mut preparing).await?;
             row.chain_from = prune::chain(store, &self.row, keep, posting.at_ms).await?;
             prune::mail(store, pipeline, keep, posting.at_ms).await?;
         }
@@ -160,7 +162,7 @@ impl Book {
             changes: changes(&self.key, made.changes),
             books: made.books,
             state: self.key.of("state", &[delta.state.as_slice().into()]),
-            totals: delta.totals.clone(),
+            totals: self.key.of("totals", &[delta.totals.as_slice().into()]),
             prev: self.row.head,
         };
         row.checkpoint = link.checkpoint;
@@ -175,9 +177,13 @@ impl Book {
     async fn link(&self, store: &mut Store, link: &Link, row: &PipelineRow) -> Result<(), LedgerError> {
         let mut values = vec![Value::from(row.pipeline)];
         values.extend(link.values());
-        values.push((&row.head).into());
+        values.extend([row.totals.as_slice().into(), (&row.head).into()]);
         let sql = "INSERT INTO checkpoints (pipeline, checkpoint, at_ms, judged_at_ms, snapshot, changes, books, state, \
-                   totals, prev, hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+                   totals_hash, prev, totals, hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+        store.write(sql, &values.iter().collect::<Vec<_>>()).await?;
+        let minute = link.at_ms.div_euclid(TOTALS_EVERY_MS) * TOTALS_EVERY_MS;
+        let values: [Value; 3] = [row.pipeline.into(), self.row.checkpoint.into(), minute.into()];
+        let sql = "UPDATE checkpoints SET totals = NULL WHERE pipeline = $1 AND checkpoint = $2 AND at_ms >= $3";
         store.write(sql, &values.iter().collect::<Vec<_>>()).await?;
         let values: [Value; 10] = [
             row.pipeline.into(),

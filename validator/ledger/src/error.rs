@@ -5,6 +5,8 @@
 
 use std::path::PathBuf;
 
+use validator_core::shadow::delta::Damaged;
+
 /// Why the ledger did not do it.
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
@@ -45,6 +47,18 @@ pub enum LedgerError {
     Damaged {
         /// What does not fit.
         what: String,
+    },
+    /// A law that holds of every state does not hold of this one.
+    #[error("the ledger contradicts itself: {what}")]
+    Broken {
+        /// Which, and where.
+        what: String,
+    },
+    /// No page of a list begins there.
+    #[error("no list of findings goes on after `{after}`")]
+    Cursor {
+        /// What was asked for.
+        after: String,
     },
     /// What is to be written does not fit what is there.
     #[error("a checkpoint contradicts the ledger: {what}")]
@@ -126,6 +140,12 @@ impl LedgerError {
     /// Whether the same call may succeed later, with nothing done but waiting or making room.
     pub fn may_pass(&self) -> bool {
         matches!(self, Self::Full { .. } | Self::Busy { .. } | Self::Unreachable { .. } | Self::Held { .. })
+    }
+}
+
+impl From<Damaged> for LedgerError {
+    fn from(damaged: Damaged) -> Self {
+        Self::damaged(damaged.to_string())
     }
 }
 

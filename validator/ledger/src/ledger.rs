@@ -159,15 +159,16 @@ pub(crate) async fn pipelines(store: &mut Store) -> Result<(Head, Vec<(PipelineR
     let [row] = rows.as_slice() else { return Err(LedgerError::damaged("its first row is not there")) };
     let head = Head { format: row[0].int()?, made_by: row[1].text()?.to_owned(), made_ms: row[2].int()? };
     let roll: [u8; 32] = row[3].array()?;
-    let kinds = [pipeline::KINDS.as_slice(), &[Kind::Blob]].concat();
-    let sql = format!("SELECT {}, seal FROM pipelines ORDER BY pipeline", pipeline::COLUMNS);
+    let kinds = [[Kind::Text].as_slice(), &pipeline::KINDS, &[Kind::Blob]].concat();
+    let sql = format!("SELECT shown, {}, seal FROM pipelines ORDER BY pipeline", pipeline::COLUMNS);
     let mut all = Vec::new();
     for row in store.rows(&sql, &[], &kinds).await? {
-        let (seal, values) = row.split_last().ok_or_else(|| LedgerError::damaged("a row without columns"))?;
-        all.push((PipelineRow::from_values(values)?, seal.array()?));
+        let [shown, values @ .., seal] = row.as_slice() else {
+            return Err(LedgerError::damaged("a row without columns"));
+        };
+        all.push((PipelineRow::from_values(shown, values)?, seal.array()?));
     }
-    let names = all.iter().map(|(row, _)| row.name()).collect::<Result<Vec<_>, _>>()?;
-    if pipeline::roll(names.into_iter(), head.format, &head.made_by, head.made_ms) != roll {
+    if pipeline::roll(all.iter().map(|(row, _)| row.shown.as_str()), head.format, &head.made_by, head.made_ms) != roll {
         return Err(LedgerError::damaged("the pipelines are not those of its roll"));
     }
     Ok((head, all))

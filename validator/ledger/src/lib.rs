@@ -4,22 +4,28 @@
 //! is refused. Bodies are bytes that the core made: the ledger keeps them, hashes them and never looks into them.
 
 mod address;
+mod alerts;
 mod book;
 mod books;
 mod checkpoint;
 mod error;
+mod finding;
+mod group;
 mod ledger;
 mod limits;
 mod lock;
+mod marks;
 mod migrations;
 mod outbox;
 mod pipeline;
+mod posting;
 mod prepared;
 mod prune;
 mod read;
 mod restore;
 mod rows;
 mod schema;
+mod start_over;
 mod store;
 mod value;
 mod verify;
@@ -28,12 +34,20 @@ mod verify;
 mod tests;
 
 pub use address::Address;
+pub use alerts::{Alert, AlertChange};
 pub use book::Book;
-pub use checkpoint::{Posting, Written};
+pub use checkpoint::Written;
 pub use error::LedgerError;
+pub use finding::ResolvedBy;
+pub use group::{About, GroupId};
 pub use ledger::Ledger;
-pub use outbox::{Mail, Waiting};
+pub use marks::{Decision, Mark, Target};
+pub use outbox::{Fate, Mail, Retry, Waiting};
 pub use pipeline::PipelineIs;
+pub use posting::{Evidence, Posting};
 pub use prune::Keep;
-pub use read::{FindingCount, ReadLedger, Summary};
+pub use read::{
+    Broken, Continuity, DeepVerified, FindingCount, FindingFilter, FindingPage, FindingRow, Group, LaneContinuity, Listed,
+    MailCount, Place, ReadLedger, ReportFacts, RunRow, SegmentRow, SegmentState, FindingState, StillEqual, Summary,
+};
 pub use verify::Verified;

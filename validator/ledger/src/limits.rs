@@ -26,3 +26,22 @@ pub const PRUNED_ROWS_MAX: usize = 1_000;
 
 /// Messages of the outbox that are handed out at once.
 pub const OUTBOX_ROWS_MAX: usize = 100;
+
+/// Milliseconds of which one checkpoint keeps its counts in the chain: with a thousand partitions they are 15 KB, and there
+/// are 86,400 checkpoints a day.
+pub const TOTALS_EVERY_MS: i64 = 60_000;
+
+/// Findings or runs of one statement that lists them: what is held of a million.
+pub const LISTED_ROWS: usize = 500;
+
+/// Groups that are listed, the largest first. A fault that makes more is one that no person reads by groups.
+pub const GROUPS_MAX: usize = 1_000;
+
+/// Ids of findings that a group shows.
+pub const EXAMPLES_MAX: usize = 3;
+
+/// Holes of a partition that a proof of its offsets shows one by one; all are counted. A log of transactions has one each.
+pub const HOLES_SHOWN_MAX: usize = 100;
+
+/// Segments that are shown one by one where they are not equal.
+pub const UNEQUAL_SHOWN_MAX: usize = 20;

@@ -53,8 +53,8 @@ pub(crate) async fn migrate(store: &mut Store, from: i64, steps: &[Step], made_b
         for statement in step.statements {
             store.statement(statement).await?;
         }
-        let names = pipelines.iter().map(|(row, _)| row.name()).collect::<Result<Vec<_>, _>>()?;
-        let roll = pipeline::roll(names.into_iter(), step.from + 1, made_by, head.made_ms);
+        let names = pipelines.iter().map(|(row, _)| row.shown.as_str());
+        let roll = pipeline::roll(names, step.from + 1, made_by, head.made_ms);
         let values: [Value; 3] = [(step.from + 1).into(), made_by.into(), (&roll).into()];
         let sql = "UPDATE ledger SET format = $1, made_by = $2, roll = $3";
         store.write(sql, &values.iter().collect::<Vec<_>>()).await?;

@@ -83,6 +83,8 @@ const NAMES: std::ops::Range<usize> = 1..8;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PipelineRow {
     pub(crate) pipeline: i64,
+    /// Its name in this ledger: another one than it was made with after a new beginning. Not sealed: the roll has it.
+    pub(crate) shown: String,
     pub(crate) names: Vec<Value>,
     pub(crate) fence: i64,
     pub(crate) checkpoint: i64,
@@ -100,6 +102,7 @@ impl PipelineRow {
         let head = is.key().of("pipeline", &names);
         Self {
             pipeline,
+            shown: is.name.clone(),
             names,
             fence: 0,
             checkpoint: 0,
@@ -126,12 +129,13 @@ impl PipelineRow {
         all
     }
 
-    pub(crate) fn from_values(values: &[Value]) -> Result<Self, LedgerError> {
+    pub(crate) fn from_values(shown: &Value, values: &[Value]) -> Result<Self, LedgerError> {
         let [pipeline, _, _, _, _, _, _, _, fence, checkpoint, chain_from, head, books, state, totals] = values else {
             return Err(LedgerError::damaged("a pipeline has another number of columns"));
         };
         Ok(Self {
             pipeline: pipeline.int()?,
+            shown: shown.text()?.to_owned(),
             names: values[NAMES].to_vec(),
             fence: fence.int()?,
             checkpoint: checkpoint.int()?,
@@ -143,8 +147,14 @@ impl PipelineRow {
         })
     }
 
-    pub(crate) fn name(&self) -> Result<&str, LedgerError> {
-        self.names[0].text()
+    /// Offsets of a segment.
+    pub(crate) fn width(&self) -> Result<i64, LedgerError> {
+        self.names[6].int()
+    }
+
+    /// Whether it was made with this digest key.
+    pub(crate) fn is_keyed(&self, key: &Key) -> bool {
+        self.names[2] == Value::from(&shown_key(key))
     }
 
     pub(crate) fn seal(&self, key: &Key) -> [u8; 32] {

@@ -5,25 +5,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use validator_core::finding::FindingId;
-use validator_core::shadow::delta::{Change, Delta, FindingChange};
+use validator_core::shadow::delta::{Change, Delta};
 
 use crate::books::{Books, Held, Index, Key, RowChange, Slot, slot};
 use crate::error::LedgerError;
+use crate::finding;
 use crate::limits::KEYS_PER_STATEMENT;
-use crate::rows::{self, OPEN, Put, RESOLVED};
+use crate::posting::Evidence;
+use crate::rows::{self, OPEN, Put};
 use crate::schema::{self, Table};
 use crate::store::Store;
 use crate::value::Value;
 
-/// The bytes that a group of findings is named by.
-const GROUP_BYTES: usize = 16;
-// Columns of `findings` that a change needs of the row that is there.
-const STATE: usize = 7;
-const TIMES: usize = 8;
-const FIRST_MS: usize = 9;
-const OPENED_MS: usize = 10;
-const EVIDENCE: usize = 14;
 // Columns of `finding_runs`.
 const RUN_STATE: usize = 7;
 const RUN_OPENED_MS: usize = 8;
@@ -40,21 +33,29 @@ pub(crate) struct Prepared {
 
 /// Gathers a checkpoint.
 pub(crate) struct Preparing<'a> {
-    key: Key,
+    pub(crate) key: Key,
     index: &'a Index,
+    /// Offsets of a segment.
+    pub(crate) width: i64,
     made: Prepared,
     /// Rows already touched: a second change of one row would be hashed against what is no longer there.
     touched: BTreeSet<Slot>,
 }
 
 impl<'a> Preparing<'a> {
-    pub(crate) fn new(key: Key, index: &'a Index, books: Books) -> Self {
+    pub(crate) fn new(key: Key, index: &'a Index, books: Books, width: i64) -> Self {
         let made = Prepared { puts: Vec::new(), deletes: Vec::new(), books, changes: Vec::new(), index: Vec::new() };
-        Self { key, index, made, touched: BTreeSet::new() }
+        Self { key, index, width, made, touched: BTreeSet::new() }
     }
 
     /// All of a delta. What is looked up is looked up in the transaction that writes.
-    pub(crate) async fn delta(&mut self, store: &mut Store, pipeline: i64, delta: &Delta) -> Result<(), LedgerError> {
+    pub(crate) async fn delta(
+        &mut self,
+        store: &mut Store,
+        pipeline: i64,
+        delta: &Delta,
+        evidence: &[Evidence],
+    ) -> Result<(), LedgerError> {
         for row in &delta.lanes {
             self.put(rows::lane(row))?;
         }
@@ -81,14 +82,14 @@ impl<'a> Preparing<'a> {
             }
         }
         self.runs(store, pipeline, delta).await?;
-        self.findings(store, pipeline, &delta.findings).await
+        self.findings(store, pipeline, delta, evidence).await
     }
 
     pub(crate) fn done(self) -> Prepared {
         self.made
     }
 
-    fn held(&self, table: &Table, key: &[Value]) -> Option<Held> {
+    pub(crate) fn held(&self, table: &Table, key: &[Value]) -> Option<Held> {
         self.index.get(&slot(table, key)).copied()
     }
 
@@ -105,12 +106,12 @@ impl<'a> Preparing<'a> {
         }
     }
 
-    fn put(&mut self, put: Put) -> Result<(), LedgerError> {
+    pub(crate) fn put(&mut self, put: Put) -> Result<(), LedgerError> {
         let before = self.held(put.table, put.key());
         self.put_over(put, before)
     }
 
-    fn put_over(&mut self, put: Put, before: Option<Held>) -> Result<(), LedgerError> {
+    pub(crate) fn put_over(&mut self, put: Put, before: Option<Held>) -> Result<(), LedgerError> {
         let slot = slot(put.table, put.key());
         self.touch(slot, put.table)?;
         let after = Held { hash: self.key.row(put.table, &put.values), open: put.open };
@@ -119,7 +120,7 @@ impl<'a> Preparing<'a> {
         Ok(())
     }
 
-    fn delete(&mut self, table: &'static Table, key: Vec<Value>) -> Result<(), LedgerError> {
+    pub(crate) fn delete(&mut self, table: &'static Table, key: Vec<Value>) -> Result<(), LedgerError> {
         // What was disputed and settled between two checkpoints never came to the ledger.
         let Some(before) = self.held(table, &key) else { return Ok(()) };
         self.delete_over(table, key, before)
@@ -167,102 +168,13 @@ impl<'a> Preparing<'a> {
                 Some(row) if open => row.values[RUN_OPENED_MS].int()?,
                 _ => run.at_ms,
             };
-            self.put(rows::run(run, opened_ms)?)?;
-        }
-        Ok(())
-    }
-
-    async fn findings(
-        &mut self,
-        store: &mut Store,
-        pipeline: i64,
-        findings: &[FindingChange],
-    ) -> Result<(), LedgerError> {
-        // Of one that is told twice the last word holds.
-        let last = findings.iter().map(|finding| (finding.id.as_str(), finding)).collect::<BTreeMap<_, _>>();
-        let keys = last.keys().map(|id| vec![Value::from(*id)]).collect::<Vec<_>>();
-        let there = fetched(store, &self.key, &schema::FINDINGS, pipeline, &keys).await?;
-        for (finding, key) in last.values().zip(&keys) {
-            let before = there.get(&slot(&schema::FINDINGS, key));
-            let values = finding_values(finding, before.map(|row| row.values.as_slice()))?;
-            let open = values[STATE].text()? == OPEN;
-            let before = before.map(held_finding).transpose()?;
-            self.put_over(Put { table: &schema::FINDINGS, values, open }, before)?;
-        }
-        Ok(())
-    }
-
-    /// Fills in evidence that came after the finding.
-    pub(crate) async fn evidence(
-        &mut self,
-        store: &mut Store,
-        pipeline: i64,
-        evidence: &[(FindingId, Vec<u8>)],
-    ) -> Result<(), LedgerError> {
-        let keys = evidence.iter().map(|(id, _)| vec![Value::from(id.as_str())]).collect::<Vec<_>>();
-        let there = fetched(store, &self.key, &schema::FINDINGS, pipeline, &keys).await?;
-        for ((id, body), key) in evidence.iter().zip(&keys) {
-            let Some(before) = there.get(&slot(&schema::FINDINGS, key)) else {
-                return Err(contradiction(format!("evidence of {}, which is no finding", id.as_str())));
-            };
-            let mut values = before.values.clone();
-            values[EVIDENCE] = body.as_slice().into();
-            let before = held_finding(before)?;
-            self.put_over(Put { table: &schema::FINDINGS, values, open: before.open }, Some(before))?;
+            self.put(rows::run(run, opened_ms, finding::run_resolved_by(delta, run, self.width))?)?;
         }
         Ok(())
     }
 }
 
-fn held_finding(row: &Standing) -> Result<Held, LedgerError> {
-    Ok(Held { hash: row.hash, open: row.values[STATE].text()? == OPEN })
-}
-
-/// The row of a finding after a change.
-fn finding_values(finding: &FindingChange, before: Option<&[Value]>) -> Result<Vec<Value>, LedgerError> {
-    let open = before.map(|row| row[STATE].text()).transpose()? == Some(OPEN);
-    fits(finding.change, open, || format!("finding {}", finding.id.as_str()))?;
-    let cause = rows::cause(finding.verdict, finding.cause)?;
-    let of_before = |at: usize, or: i64| before.map_or(Ok(or), |row| row[at].int());
-    let times = of_before(TIMES, 0)? + i64::from(finding.change == Change::Opened);
-    let first_ms = of_before(FIRST_MS, finding.at_ms)?;
-    let opened_ms = if open { of_before(OPENED_MS, finding.at_ms)? } else { finding.at_ms };
-    let resolved = finding.change == Change::Resolved;
-    // What was resolved keeps what it was; what is true in another way needs other evidence.
-    let (facts, evidence) = match before {
-        Some(row) if resolved => (row[EVIDENCE - 1].clone(), row[EVIDENCE].clone()),
-        _ => (finding.facts.as_slice().into(), Value::Blob(None)),
-    };
-    let [lane, at, file, path] = rows::place(&finding.place)?;
-    let group = group(&[finding.verdict.as_str().into(), cause.clone(), path.clone()]);
-    Ok(vec![
-        finding.id.as_str().into(),
-        finding.verdict.as_str().into(),
-        cause,
-        lane,
-        at,
-        file,
-        path,
-        (if resolved { RESOLVED } else { OPEN }).into(),
-        times.into(),
-        first_ms.into(),
-        opened_ms.into(),
-        finding.at_ms.into(),
-        (&group).into(),
-        facts,
-        evidence,
-    ])
-}
-
-fn group(values: &[Value]) -> [u8; GROUP_BYTES] {
-    let mut hasher = blake3::Hasher::new();
-    values.iter().for_each(|value| value.hash_into(&mut hasher));
-    let mut group = [0; GROUP_BYTES];
-    hasher.finalize_xof().fill(&mut group);
-    group
-}
-
-fn fits(change: Change, open: bool, what: impl FnOnce() -> String) -> Result<(), LedgerError> {
+pub(crate) fn fits(change: Change, open: bool, what: impl FnOnce() -> String) -> Result<(), LedgerError> {
     match (change, open) {
         (Change::Changed | Change::Resolved, false) => {
             Err(contradiction(format!("{} is changed or resolved and is not open", what())))
@@ -271,7 +183,7 @@ fn fits(change: Change, open: bool, what: impl FnOnce() -> String) -> Result<(),
     }
 }
 
-fn contradiction(what: String) -> LedgerError {
+pub(crate) fn contradiction(what: String) -> LedgerError {
     LedgerError::Contradiction { what }
 }
 

@@ -16,12 +16,13 @@ use crate::value::{Kind, Value};
 
 /// The columns of a link in the order of [`Link::from_values`], then its hash.
 pub(crate) const LINK_COLUMNS: &str =
-    "checkpoint, at_ms, judged_at_ms, snapshot, changes, books, state, totals, prev, hash";
-pub(crate) const LINK_KINDS: [Kind; 10] = [
+    "checkpoint, at_ms, judged_at_ms, snapshot, changes, books, state, totals_hash, prev, totals, hash";
+pub(crate) const LINK_KINDS: [Kind; 11] = [
     Kind::Int,
     Kind::Int,
     Kind::Int,
     Kind::Int,
+    Kind::Blob,
     Kind::Blob,
     Kind::Blob,
     Kind::Blob,
@@ -57,7 +58,7 @@ pub(crate) async fn restored(store: &mut Store, key: &Key, row: &PipelineRow) ->
         pages: open.all(&PAGES, rows::page_back).await?,
         files: open.all(&FILES, rows::file_back).await?,
         residues: open.all(&RESIDUES, rows::residue_back).await?,
-        findings: open.all(&FINDINGS, rows::finding_back).await?,
+        findings: open.some(&FINDINGS, rows::finding_back).await?,
         runs: open.all(&RUNS, rows::run_back).await?,
         totals: row.totals.clone(),
     };
@@ -82,6 +83,15 @@ impl Opened<'_> {
         table: &'static Table,
         back: impl Fn(&[Value]) -> Result<T, LedgerError>,
     ) -> Result<Vec<T>, LedgerError> {
+        self.some(table, |values| back(values).map(Some)).await
+    }
+
+    /// [`Opened::all`], of which not all are kept: each is proven, and of a million findings little stays.
+    async fn some<T>(
+        &mut self,
+        table: &'static Table,
+        back: impl Fn(&[Value]) -> Result<Option<T>, LedgerError>,
+    ) -> Result<Vec<T>, LedgerError> {
         let Some(condition) = table.open else { return Ok(Vec::new()) };
         let order = (2..table.keys + 2).map(|at| at.to_string()).collect::<Vec<_>>().join(", ");
         let sql = format!("{} AND {condition} ORDER BY {order}", table.select());
@@ -101,7 +111,7 @@ impl Opened<'_> {
                 let mut counted = Books::default();
                 counted.add(table, held);
                 books.open.merge(&counted.open);
-                all.push(back(&standing.values)?);
+                all.extend(back(&standing.values)?);
                 Ok(())
             })
             .await?;
@@ -117,14 +127,14 @@ async fn newest_link(store: &mut Store, key: &Key, row: &PipelineRow) -> Result<
         let new = row.checkpoint == 0 && row.head == row.genesis(key);
         return if new { Ok(()) } else { Err(LedgerError::damaged("the chain of its checkpoints is not there")) };
     };
-    let (hash, values) = values.split_last().ok_or_else(|| LedgerError::damaged("a row without columns"))?;
-    let link = Link::from_values(values)?;
+    let (link, totals, hash) = Link::from_row(values)?;
     let state = key.of("state", &[row.state.as_slice().into()]);
-    let fits = link.hash(key) == hash.array::<32>()?
-        && hash.array::<32>()? == row.head
+    let fits = link.hash(key) == hash
+        && hash == row.head
         && link.checkpoint == row.checkpoint
         && link.books == row.books
         && link.state == state
-        && link.totals == row.totals;
+        && totals == Some(row.totals.as_slice())
+        && link.has_totals(key, &row.totals);
     if fits { Ok(()) } else { Err(LedgerError::damaged("its last checkpoint is not the head of its chain")) }
 }

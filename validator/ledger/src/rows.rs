@@ -4,13 +4,16 @@ use validator_core::finding::FindingId;
 use validator_core::position::{PartitionIndex, TopicPartition};
 use validator_core::segment::SegmentKey;
 use validator_core::shadow::delta::{
-    Change, FileChange, FileStanding, FindingChange, FindingPlace, LaneRow, PageRow, ResidueRow, RunChange,
+    Change, FileChange, FileStanding, FindingPlace, LaneRow, PageRow, ResidueRow, RunChange,
 };
 use validator_core::shadow::file::{FileId, PathHash};
 use validator_core::shadow::page::PageKey;
+use validator_core::shadow::told::{FactsHash, OpenFinding, is_told_once};
 use validator_core::verdict::{Cause, Verdict};
 
 use crate::error::LedgerError;
+use crate::finding;
+use crate::group::GroupId;
 use crate::schema::{self, Table};
 use crate::value::Value;
 
@@ -111,7 +114,7 @@ pub(crate) fn segment_key(segment: SegmentKey) -> Result<Vec<Value>, LedgerError
     Ok(page_key(page).into_iter().chain([slot.into()]).collect())
 }
 
-fn segment_back(values: &[Value]) -> Result<SegmentKey, LedgerError> {
+pub(crate) fn segment_back(values: &[Value]) -> Result<SegmentKey, LedgerError> {
     let page = PageKey { kind: small(&values[0])?, a: values[1].int()?, b: values[2].int()? };
     page.segment(small::<u32>(&values[3])? as usize).ok_or_else(|| LedgerError::damaged("no segment has that place"))
 }
@@ -133,7 +136,7 @@ pub(crate) fn run_key(run: &RunChange) -> Result<Vec<Value>, LedgerError> {
 }
 
 /// A run as it is from now on; `opened_ms`: of the row that is there.
-pub(crate) fn run(run: &RunChange, opened_ms: i64) -> Result<Put, LedgerError> {
+pub(crate) fn run(run: &RunChange, opened_ms: i64, resolved_by: Option<String>) -> Result<Put, LedgerError> {
     let mut values = run_key(run)?;
     let open = run.change != Change::Resolved;
     values.extend([
@@ -142,6 +145,8 @@ pub(crate) fn run(run: &RunChange, opened_ms: i64) -> Result<Put, LedgerError> {
         (if open { OPEN } else { RESOLVED }).into(),
         opened_ms.into(),
         run.at_ms.into(),
+        Value::Text(resolved_by),
+        GroupId::of(run.verdict, run.cause, None).as_str().into(),
     ]);
     Ok(Put { table: &schema::RUNS, values, open })
 }
@@ -196,24 +201,33 @@ pub(crate) fn place(place: &FindingPlace) -> Result<[Value; 4], LedgerError> {
     })
 }
 
-/// Open findings only.
-pub(crate) fn finding_back(values: &[Value]) -> Result<FindingChange, LedgerError> {
+/// What a finding is about.
+pub(crate) fn place_back(values: &[Value]) -> Result<FindingPlace, LedgerError> {
+    let [lane, at, file, path] = values else { return Err(LedgerError::damaged("a finding has no place")) };
+    Ok(match (lane.int_or_none(), file.int_or_none()) {
+        (Some(_), None) => FindingPlace::Message { lane: PartitionIndex(small(lane)?), offset: at.int()? },
+        (None, Some(_)) => FindingPlace::Row { file: FileId(small(file)?), position: small_count(at)? },
+        _ => FindingPlace::Table { path: path.text()?.to_owned() },
+    })
+}
+
+/// An open finding as a restart needs it; none: it does not.
+pub(crate) fn finding_back(values: &[Value]) -> Result<Option<OpenFinding>, LedgerError> {
     let verdict = verdict_back(&values[1])?;
-    let place = match (values[3].int_or_none(), values[5].int_or_none()) {
-        (Some(_), None) => FindingPlace::Message { lane: PartitionIndex(small(&values[3])?), offset: values[4].int()? },
-        (None, Some(_)) => FindingPlace::Row { file: FileId(small(&values[5])?), position: small_count(&values[4])? },
-        _ => FindingPlace::Table { path: values[6].text()?.to_owned() },
-    };
-    let id = FindingId::from_digits(values[0].text()?);
-    Ok(FindingChange {
-        id: id.ok_or_else(|| LedgerError::damaged("a finding has no id"))?,
+    if is_told_once(verdict) {
+        return Ok(None);
+    }
+    Ok(Some(OpenFinding {
+        id: id_back(&values[0])?,
         verdict,
         cause: cause_back(verdict, &values[2])?,
-        place,
-        change: if values[10].int()? == values[11].int()? { Change::Opened } else { Change::Changed },
-        at_ms: values[11].int()?,
-        facts: values[13].blob()?.to_vec(),
-    })
+        place: place_back(&values[3..7])?,
+        facts: FactsHash::of(values[finding::FACTS].blob()?),
+    }))
+}
+
+pub(crate) fn id_back(value: &Value) -> Result<FindingId, LedgerError> {
+    FindingId::from_digits(value.text()?).ok_or_else(|| LedgerError::damaged("a finding has no id"))
 }
 
 pub(crate) fn small<T: TryFrom<i64>>(value: &Value) -> Result<T, LedgerError> {

@@ -100,6 +100,8 @@ pub(crate) static RUNS: Table = Table {
         text("state"),
         int("opened_ms"),
         int("changed_ms"),
+        or_none(text("resolved_by")),
+        text("group_id"),
     ],
     keys: 5,
     open: Some("state = 'open'"),
@@ -123,7 +125,9 @@ pub(crate) static FINDINGS: Table = Table {
         int("first_ms"),
         int("opened_ms"),
         int("changed_ms"),
-        blob("group_id"),
+        or_none(text("resolved_by")),
+        text("group_id"),
+        or_none(text("about")),
         blob("facts"),
         or_none(blob("evidence")),
     ],
@@ -132,8 +136,36 @@ pub(crate) static FINDINGS: Table = Table {
     resident: false,
 };
 
+/// What people decided: rows are added and never changed.
+pub(crate) static MARKS: Table = Table {
+    tag: 8,
+    name: "marks",
+    columns: &[
+        int("number"),
+        text("target"),
+        text("what"),
+        text("who"),
+        text("reason"),
+        or_none(int("until_ms")),
+        int("at_ms"),
+    ],
+    keys: 1,
+    open: None,
+    resident: false,
+};
+
+pub(crate) static ALERTS: Table = Table {
+    tag: 9,
+    name: "alerts",
+    columns: &[text("name"), text("group_key"), text("state"), int("since_ms"), blob("body")],
+    keys: 2,
+    open: None,
+    resident: true,
+};
+
 /// All tables of rows.
-pub(crate) static TABLES: [&Table; 7] = [&LANES, &PAGES, &FILES, &FILE_BODIES, &RESIDUES, &RUNS, &FINDINGS];
+pub(crate) static TABLES: [&Table; 9] =
+    [&LANES, &PAGES, &FILES, &FILE_BODIES, &RESIDUES, &RUNS, &FINDINGS, &MARKS, &ALERTS];
 
 impl Table {
     pub(crate) fn kinds(&self) -> Vec<Kind> {
@@ -247,7 +279,8 @@ pub(crate) fn statements(dialect: Dialect) -> Vec<String> {
              made_ms {int} NOT NULL, roll {blob} NOT NULL) {plain}"
         ),
         format!(
-            "CREATE TABLE pipelines (pipeline {int} PRIMARY KEY, name TEXT NOT NULL UNIQUE, contract {blob} NOT NULL, \
+            "CREATE TABLE pipelines (pipeline {int} PRIMARY KEY, shown TEXT NOT NULL UNIQUE, name TEXT NOT NULL, \
+             contract {blob} NOT NULL, \
              digest_key {blob} NOT NULL, topics TEXT NOT NULL, table_name TEXT NOT NULL, mode TEXT NOT NULL, \
              width {int} NOT NULL, fence {int} NOT NULL, checkpoint {int} NOT NULL, chain_from {int} NOT NULL, \
              head {blob} NOT NULL, books {blob} NOT NULL, state {blob} NOT NULL, totals {blob} NOT NULL, \
@@ -256,14 +289,16 @@ pub(crate) fn statements(dialect: Dialect) -> Vec<String> {
         format!(
             "CREATE TABLE checkpoints (pipeline {int} NOT NULL, checkpoint {int} NOT NULL, at_ms {int} NOT NULL, \
              judged_at_ms {int} NOT NULL, snapshot {int}, changes {blob} NOT NULL, books {blob} NOT NULL, \
-             state {blob} NOT NULL, totals {blob} NOT NULL, prev {blob} NOT NULL, hash {blob} NOT NULL, \
+             state {blob} NOT NULL, totals_hash {blob} NOT NULL, prev {blob} NOT NULL, totals {blob}, hash {blob} NOT NULL, \
              PRIMARY KEY (pipeline, checkpoint)) {plain}"
         ),
         format!(
             "CREATE TABLE outbox (message {numbered}, pipeline {int} NOT NULL, channel TEXT NOT NULL, \
-             body {blob} NOT NULL, tries {int} NOT NULL, next_ms {int} NOT NULL, state TEXT NOT NULL) {plain}"
+             dedupe TEXT, body {blob} NOT NULL, tries {int} NOT NULL, put_ms {int} NOT NULL, next_ms {int} NOT NULL, \
+             state TEXT NOT NULL, why TEXT) {plain}"
         ),
-        "CREATE INDEX outbox_waiting ON outbox (pipeline, next_ms) WHERE state = 'waiting'".to_owned(),
+        "CREATE INDEX outbox_waiting ON outbox (pipeline, channel, next_ms) WHERE state = 'waiting'".to_owned(),
+        "CREATE UNIQUE INDEX outbox_once ON outbox (pipeline, channel, dedupe) WHERE dedupe IS NOT NULL".to_owned(),
     ];
     for table in TABLES {
         all.push(create(table, dialect));
@@ -278,7 +313,10 @@ pub(crate) fn statements(dialect: Dialect) -> Vec<String> {
         ("files_open", "files (pipeline) WHERE standing < 2"),
         ("finding_runs_open", "finding_runs (pipeline) WHERE state = 'open'"),
         ("findings_by_state", "findings (pipeline, state, verdict, cause)"),
+        ("findings_by_group", "findings (pipeline, group_id, state, first_ms, changed_ms)"),
         ("findings_by_place", "findings (pipeline, lane, place)"),
+        ("findings_by_file", "findings (pipeline, file) WHERE file IS NOT NULL"),
+        ("marks_by_target", "marks (pipeline, target, number)"),
         ("findings_resolved", "findings (pipeline, changed_ms) WHERE state = 'resolved'"),
     ] {
         all.push(format!("CREATE INDEX {name} ON {on}"));

@@ -5,7 +5,7 @@
 
 use crate::books::{Books, Held, Key, Link};
 use crate::error::LedgerError;
-use crate::pipeline::{PipelineRow, shown_key};
+use crate::pipeline::PipelineRow;
 use crate::prepared::{checked, hashed_kinds};
 use crate::read::{ReadLedger, row_of};
 use crate::restore::{LINK_COLUMNS, LINK_KINDS};
@@ -40,9 +40,9 @@ impl ReadLedger {
     }
 }
 
-async fn verified(store: &mut Store, name: &str, key: &Key) -> Result<Verified, LedgerError> {
+pub(crate) async fn verified(store: &mut Store, name: &str, key: &Key) -> Result<Verified, LedgerError> {
     let (row, seal) = row_of(store, name).await?;
-    if !row.names.contains(&Value::from(&shown_key(key))) {
+    if !row.is_keyed(key) {
         return Err(LedgerError::OtherPipeline { name: name.to_owned(), what: "digest key" });
     }
     if row.seal(key) != seal {
@@ -99,11 +99,10 @@ async fn chain(store: &mut Store, key: &Key, row: &PipelineRow) -> Result<u64, L
     let sql = format!("SELECT {LINK_COLUMNS} FROM checkpoints WHERE pipeline = $1 ORDER BY checkpoint");
     store
         .each(&sql, &[&row.pipeline.into()], &LINK_KINDS, |found| {
-            let (hash, values) = found.split_last().ok_or_else(|| broken(next))?;
-            let link = Link::from_values(values)?;
-            let hash: [u8; 32] = hash.array()?;
+            let (link, totals, hash) = Link::from_row(&found)?;
             let follows = before.is_none_or(|before| before == link.prev);
-            if link.checkpoint != next || !follows || link.hash(key) != hash {
+            let counted = totals.is_none_or(|totals| link.has_totals(key, totals));
+            if link.checkpoint != next || !follows || !counted || link.hash(key) != hash {
                 return Err(broken(next));
             }
             before = Some(hash);
@@ -114,7 +113,7 @@ async fn chain(store: &mut Store, key: &Key, row: &PipelineRow) -> Result<u64, L
         .await?;
     let head = before.unwrap_or(row.head);
     let state = key.of("state", &[row.state.as_slice().into()]);
-    let says = last.is_none_or(|link| link.books == row.books && link.state == state && link.totals == row.totals);
+    let says = last.is_none_or(|link| link.books == row.books && link.state == state && link.has_totals(key, &row.totals));
     if head != row.head || next != row.checkpoint + 1 || !says {
         return Err(broken(row.checkpoint));
     }

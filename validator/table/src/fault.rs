@@ -36,6 +36,8 @@ pub struct FileFault {
     pub rows: Option<u64>,
     /// One sentence for a person.
     pub detail: String,
+    /// Of [`FaultKind::Unreadable`]: the store failed or had no key for us, so that a later look may read it.
+    pub may_pass: bool,
 }
 
 /// Kinds of [`FileFault`].
@@ -69,9 +71,10 @@ impl FileFault {
     }
 
     fn take_in(&mut self, other: FileFault) {
+        self.may_pass |= other.may_pass;
         match (&mut self.row_groups, &other.row_groups) {
             (None, _) => {}
-            (Some(_), None) => *self = other,
+            (Some(_), None) => *self = Self { may_pass: self.may_pass, ..other },
             (Some(known), Some(more)) if more.iter().all(|group| known.contains(group)) => {}
             (Some(known), Some(more)) => {
                 known.extend(more);
@@ -115,7 +118,14 @@ mod tests {
 
     fn fault(path: &str, row_groups: Option<Vec<u32>>) -> FileFault {
         let detail = row_groups.as_ref().map_or("footer".to_owned(), |groups| format!("row group {}", groups[0]));
-        FileFault { kind: FaultKind::Corrupt, path: path.to_owned(), row_groups, rows: Some(100), detail }
+        FileFault {
+            kind: FaultKind::Corrupt,
+            path: path.to_owned(),
+            row_groups,
+            rows: Some(100),
+            detail,
+            may_pass: false,
+        }
     }
 
     #[test]

@@ -29,6 +29,17 @@ pub const MANIFESTS_AT_ONCE: usize = 8;
 /// Snapshots walked back from the pinned one: ends a cycle in broken metadata.
 pub const ANCESTRY_MAX: usize = 1_000_000;
 
+/// Steps of a continuous run behind the head: 10,000 commits of 2 s are five hours. Beyond it the oldest are jumped over.
+pub const STEPS_MAX: usize = 10_000;
+
+/// Bytes of parsed manifests that are kept for the next look. Entries are shared with the pinned snapshot, so that the cache
+/// costs what that one no longer has; 100,000 live files with ten bounds each take 250 MiB.
+pub const MANIFEST_CACHE_BYTES_MAX: u64 = 256 << 20;
+
+/// Older snapshots that are searched for a file that is no longer live, newest first: it mostly stood in the last one. Each
+/// costs at least one small read.
+pub const GONE_SNAPSHOTS_MAX: usize = 100;
+
 /// Names offered when a table or reference is not found.
 pub const NAMES_OFFERED_MAX: usize = 3;
 

@@ -68,16 +68,23 @@ pub(crate) async fn read_graph(
         .buffered(MANIFESTS_AT_ONCE)
         .try_collect()
         .await?;
-    let mut graph = Graph::default();
-    for part in parts {
-        graph.data.extend(part.data);
-        graph.deletes.extend(part.deletes);
-        graph.equality_deletes += part.equality_deletes;
-        graph.equality.extend(part.equality);
-        graph.findings.extend(part.findings);
+    Ok(Graph::of(snapshot, parts.iter()))
+}
+
+impl Graph {
+    /// What the manifests of a snapshot say together.
+    pub(crate) fn of<'a>(snapshot: &Snapshot, parts: impl Iterator<Item = &'a Part>) -> Self {
+        let mut graph = Self::default();
+        for part in parts {
+            graph.data.extend_from_slice(&part.data);
+            graph.deletes.extend_from_slice(&part.deletes);
+            graph.equality_deletes += part.equality_deletes;
+            graph.equality.extend_from_slice(&part.equality);
+            graph.findings.extend_from_slice(&part.findings);
+        }
+        graph.findings.extend(short_list(snapshot, snapshot.manifest_list(), &graph));
+        graph
     }
-    graph.findings.extend(short_list(snapshot, snapshot.manifest_list(), &graph));
-    Ok(graph)
 }
 
 /// Reads a snapshot's manifest list.

@@ -46,12 +46,15 @@ pub(crate) enum RefKind {
 pub(crate) struct Parsed {
     pub metadata: TableMetadata,
     pub refs: BTreeMap<String, RefKind>,
+    /// BLAKE3 of the bytes that it was read from.
+    pub fingerprint: [u8; 32],
 }
 
 pub(crate) fn parse(bytes: &Bytes) -> Result<Parsed, MetadataError> {
-    contained(|| {
+    let (metadata, refs) = contained(|| {
         if bytes.starts_with(&GZIP_MAGIC) { parse_json(&gunzip(bytes, METADATA_BYTES_MAX)?) } else { parse_json(bytes) }
-    })?
+    })??;
+    Ok(Parsed { metadata, refs, fingerprint: fingerprint(bytes) })
 }
 
 /// Unzips as far as one byte beyond `most`: a gzip may promise anything.
@@ -64,7 +67,12 @@ fn gunzip(bytes: &[u8], most: u64) -> Result<Vec<u8>, MetadataError> {
     }
 }
 
-fn parse_json(bytes: &[u8]) -> Result<Parsed, MetadataError> {
+/// BLAKE3 of a metadata file: tells whether it was written over.
+pub(crate) fn fingerprint(bytes: &[u8]) -> [u8; 32] {
+    *blake3::hash(bytes).as_bytes()
+}
+
+fn parse_json(bytes: &[u8]) -> Result<(TableMetadata, BTreeMap<String, RefKind>), MetadataError> {
     let raw: Json = serde_json::from_slice(bytes).map_err(|source| {
         // The parser stops there, whatever follows: sound metadata that nests this deep is not broken.
         match json_levels(bytes) > JSON_LEVELS_MAX {
@@ -88,7 +96,7 @@ fn parse_json(bytes: &[u8]) -> Result<Parsed, MetadataError> {
     for schema in &schemas {
         check_defaults(schema, &metadata)?;
     }
-    Ok(Parsed { metadata, refs: refs(&raw) })
+    Ok((metadata, refs(&raw)))
 }
 
 fn refs(raw: &Json) -> BTreeMap<String, RefKind> {

@@ -87,13 +87,18 @@ impl Pinned {
 }
 
 pub(crate) async fn pin(table: &Table, chosen: Chosen) -> Result<Pinned, TableError> {
+    let graph = match &chosen.snapshot {
+        Some(snapshot) => read_graph(&table.storage, snapshot, table.metadata.format_version()).await?,
+        None => Graph::default(),
+    };
+    pin_graph(table, chosen, graph)
+}
+
+/// Pins a snapshot whose manifests were read.
+pub(crate) fn pin_graph(table: &Table, chosen: Chosen, graph: Graph) -> Result<Pinned, TableError> {
     let metadata = &table.metadata;
     let unsupported = |what| TableError::Unsupported { what };
     let schema = schema_of(metadata, &chosen)?;
-    let graph = match &chosen.snapshot {
-        Some(snapshot) => read_graph(&table.storage, snapshot, metadata.format_version()).await?,
-        None => Graph::default(),
-    };
     refuse_unsupported(&graph)?;
     let (plan, of_deletes) = Plan::new(graph.deletes);
     let adding: BTreeSet<i64> = graph.data.iter().map(|live| live.snapshot_id).collect();

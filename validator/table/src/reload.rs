@@ -1,8 +1,13 @@
 //! Loading a table's metadata again: cheap where the catalog still names what was loaded.
+//!
+//! Contract: nothing is cached. The catalog is asked each time; only a metadata file whose name is never written twice is not
+//! read again.
 
-use crate::Storage;
-use crate::catalog::CatalogConfig;
-use crate::table::{Table, TableError};
+use crate::catalog::{CatalogConfig, Pointer, look_up};
+use crate::metadata::fingerprint;
+use crate::table::{Table, TableError, of_rest, parse_metadata, table};
+use crate::{CatalogError, Storage};
+use validator_core::shadow::event::CannotLook;
 
 /// What a look at the catalog says.
 #[derive(Debug)]
@@ -15,12 +20,46 @@ pub enum Reloaded {
 
 impl Table {
     /// Asks the catalog for the table anew. Metadata of the same location is read again only where a location may be
-    /// written twice (filesystem catalogs, a metadata file that is named by itself).
+    /// written twice (filesystem catalogs, a metadata file that is named by itself), and parsed if it was.
     ///
     /// # Errors
     /// As [`crate::load_with`].
     pub async fn reload(&self, catalog: &CatalogConfig, storage: &Storage) -> Result<Reloaded, TableError> {
-        let _ = (catalog, storage);
-        todo!()
+        let location = match look_up(catalog, &self.name, storage).await? {
+            Pointer::Rest(answer) if answer.metadata_location.as_ref() == Some(&self.metadata_location) => {
+                return Ok(Reloaded::Same);
+            }
+            Pointer::Rest(answer) => {
+                return Ok(Reloaded::Changed(of_rest(&self.name, answer, storage.clone()).await?.into()));
+            }
+            Pointer::Location(location) => location,
+        };
+        let is_same = location == self.metadata_location;
+        if is_same && !is_written_over(catalog) {
+            return Ok(Reloaded::Same);
+        }
+        let failed = |source| TableError::ReadMetadata { location: location.clone(), source };
+        let bytes = storage.read(&location).await.map_err(failed)?;
+        if is_same && fingerprint(&bytes) == self.fingerprint {
+            return Ok(Reloaded::Same);
+        }
+        let parsed = parse_metadata(&location, &bytes)?;
+        Ok(Reloaded::Changed(table(&self.name, location, parsed, storage.clone()).into()))
+    }
+}
+
+/// Whether a location may be that of other metadata later: versions of a filesystem table begin anew when it is made anew.
+fn is_written_over(catalog: &CatalogConfig) -> bool {
+    matches!(catalog, CatalogConfig::Filesystem { .. } | CatalogConfig::Metadata { .. })
+}
+
+impl TableError {
+    /// What a continuous run cannot ask because of it.
+    pub fn cannot_look(&self) -> CannotLook {
+        match self {
+            Self::Catalog(CatalogError::NoTable { .. }) => CannotLook::TableGone,
+            Self::Catalog(_) | Self::MetadataDiffers { .. } => CannotLook::Catalog,
+            _ => CannotLook::Store,
+        }
     }
 }

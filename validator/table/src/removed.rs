@@ -26,7 +26,7 @@ pub struct RemovedRows {
     pub stood_in: SnapshotInfo,
     /// The snapshot that removed them; `None` when the line of snapshots they stood in was rolled back.
     pub removed_by: Option<SnapshotInfo>,
-    shown: Shown,
+    pub(crate) shown: Shown,
 }
 
 /// Older snapshots' rows.
@@ -71,7 +71,7 @@ impl Pinned {
     }
 
     /// The pinned snapshot's line, and older snapshots beside it that were current once, newest first.
-    fn older(&self) -> (Vec<SnapshotRef>, Vec<SnapshotRef>) {
+    pub(crate) fn older(&self) -> (Vec<SnapshotRef>, Vec<SnapshotRef>) {
         let pinned = self.snapshot_id.and_then(|id| self.metadata.snapshot_by_id(id));
         let Some(pinned) = pinned else { return (Vec::new(), Vec::new()) };
         let line = ancestry(&self.metadata, pinned);

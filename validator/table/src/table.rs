@@ -26,6 +26,8 @@ pub struct Table {
     pub(crate) metadata_location: String,
     pub(crate) metadata: Arc<TableMetadata>,
     pub(crate) refs: BTreeMap<String, RefKind>,
+    /// BLAKE3 of the metadata file.
+    pub(crate) fingerprint: [u8; 32],
     pub(crate) storage: Arc<Storage>,
     /// What the catalog and the store say of each other's metadata.
     pub(crate) findings: Vec<TableFinding>,
@@ -53,12 +55,13 @@ pub async fn load_with(catalog: &CatalogConfig, name: &TableName, storage: Stora
     }
 }
 
-fn table(name: &TableName, metadata_location: String, parsed: Parsed, storage: Storage) -> Table {
+pub(crate) fn table(name: &TableName, metadata_location: String, parsed: Parsed, storage: Storage) -> Table {
     Table {
         name: name.clone(),
         metadata_location,
         metadata: Arc::new(parsed.metadata),
         refs: parsed.refs,
+        fingerprint: parsed.fingerprint,
         storage: Arc::new(storage),
         findings: Vec::new(),
     }
@@ -66,7 +69,7 @@ fn table(name: &TableName, metadata_location: String, parsed: Parsed, storage: S
 
 /// The file that the catalog names goes before the copy in its answer, which is used only where there is no such file;
 /// one is never completed by the other.
-async fn of_rest(name: &TableName, answer: RestTable, storage: Storage) -> Result<Table, TableError> {
+pub(crate) async fn of_rest(name: &TableName, answer: RestTable, storage: Storage) -> Result<Table, TableError> {
     let storage = storage.serving(answer.served, answer.lender);
     let copy = |bytes: &Bytes| parse_metadata(&answer.url, bytes);
     let (location, copied) = match (answer.metadata_location, &answer.metadata) {
@@ -110,7 +113,7 @@ async fn read_metadata(storage: &Storage, location: &str) -> Result<Parsed, Tabl
     parse_metadata(location, &storage.read(location).await.map_err(failed)?)
 }
 
-fn parse_metadata(location: &str, bytes: &Bytes) -> Result<Parsed, TableError> {
+pub(crate) fn parse_metadata(location: &str, bytes: &Bytes) -> Result<Parsed, TableError> {
     metadata::parse(bytes).map_err(|error| match error {
         MetadataError::Unsupported(what) => TableError::Unsupported { what },
         other => TableError::ParseMetadata { location: location.to_owned(), source: other.into() },

@@ -76,7 +76,8 @@ const FENCES: [(&str, &[&str]); 8] = [
     ("datafusion", &["validator/engine"]),
     // Catalogs are read with it; the ledger is written with it.
     ("sqlx", &["validator/table", "validator/ledger", "fixtures/warehouse"]),
-    ("reqwest", &["validator/tap", "validator/table", "fixtures/harness"]),
+    // The registry, catalogs and stores are asked with it, and channels are told of alerts.
+    ("reqwest", &["validator/tap", "validator/table", "validator/app", "fixtures/harness"]),
 ];
 
 /// What the core never does: files, the network, threads, the environment.

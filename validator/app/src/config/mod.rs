@@ -4,8 +4,10 @@
 //! with the nearest that is; a key that a later release brings is refused by name; `${NAME}` is filled in from the
 //! environment; no secret is ever printed.
 
+mod alerts;
 mod bound;
 mod catalog;
+mod channels;
 mod contradiction;
 mod error;
 mod hash;

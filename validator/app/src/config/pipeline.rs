@@ -14,6 +14,7 @@ use validator_core::type_syntax::{TypeSyntaxError, parse_type};
 use validator_engine::expr;
 
 use super::Loader;
+use super::alerts::read_alerts;
 use super::bound::Edge;
 use super::contradiction::refuse_contradictions;
 use super::error::ConfigError;
@@ -27,6 +28,7 @@ use super::section::Section;
 use super::source::SourceFile;
 use super::terms::{read_compare, read_fidelity, read_source};
 use super::walk::{Places, Walk};
+use crate::run::alerts::Rule;
 
 /// A pipeline file that was read.
 #[derive(Debug, Clone)]
@@ -44,6 +46,8 @@ pub struct Pipeline {
     pub poll_ms: Option<i64>,
     /// BLAKE3 of what decides which messages and rows are equal: what may not change while a ledger goes on.
     pub books_hash: [u8; 32],
+    /// Its alerts; they have no say in verdicts.
+    pub alerts: Vec<Rule>,
     /// BLAKE3 of the canonical contract as the file gives it, in hexadecimal: equal for files that mean the same.
     pub config_hash: String,
     places: Places,
@@ -66,7 +70,17 @@ impl Pipeline {
                 let books_hash = books_hash(&read.contract, read.start.as_ref(), read.profile);
                 let (has_settle, poll_ms) = (read.has_settle, read.poll_ms);
                 let contract = resolved(&file, read.contract);
-                Ok(Self { file, contract, profile: read.profile, has_settle, poll_ms, books_hash, config_hash, places })
+                Ok(Self {
+                    file,
+                    contract,
+                    profile: read.profile,
+                    has_settle,
+                    poll_ms,
+                    alerts: read.alerts,
+                    books_hash,
+                    config_hash,
+                    places,
+                })
             }
             _ => {
                 let mut all = problems;
@@ -190,12 +204,12 @@ struct Read {
     profile: Option<Profile>,
     has_settle: bool,
     poll_ms: Option<i64>,
+    alerts: Vec<Rule>,
 }
 
 fn read_root(root: &Section<'_>, file: &SourceFile, now_ms: i64) -> Option<Read> {
-    for key in ["rules", "alerts"] {
-        root.not_built(key);
-    }
+    root.not_built("rules");
+    let alerts = read_alerts(root, None);
     let head = read_head(&root.section("pipeline"));
     let fields = read_fields(&root.section("fields"), file.text());
     let map = read_map(&root.section("map"));
@@ -231,7 +245,7 @@ fn read_root(root: &Section<'_>, file: &SourceFile, now_ms: i64) -> Option<Read>
         fidelity,
         source,
     };
-    Some(Read { contract, start: head.start, profile, has_settle, poll_ms: head.poll_ms })
+    Some(Read { contract, start: head.start, profile, has_settle, poll_ms: head.poll_ms, alerts })
 }
 
 fn read_fields(section: &Section<'_>, text_of_file: &str) -> Vec<(String, FieldType)> {

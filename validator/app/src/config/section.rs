@@ -5,6 +5,7 @@
 
 use std::cell::RefCell;
 use std::ops::Range;
+use std::sync::Arc;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -13,6 +14,7 @@ use super::item::Item;
 use super::keys::home_of;
 use super::nearest::{list, nearest};
 use super::problem::Problem;
+use super::source::SourceFile;
 use super::units::{DURATION_EXAMPLES, parse_duration_ms};
 use super::walk::{Located, Walk};
 
@@ -25,6 +27,8 @@ pub struct Section<'a> {
     known: RefCell<Vec<&'static str>>,
     later: RefCell<Vec<&'static str>>,
     families: RefCell<Vec<&'static str>>,
+    /// Whether it is one of several, `[[alerts]]`.
+    is_listed: bool,
 }
 
 impl<'a> Section<'a> {
@@ -38,12 +42,22 @@ impl<'a> Section<'a> {
             known: RefCell::default(),
             later: RefCell::default(),
             families: RefCell::default(),
+            is_listed: false,
         }
     }
 
     /// The section's name as people write it: `[identity]`.
     pub fn title(&self) -> String {
-        if self.path.is_empty() { "the file".to_owned() } else { format!("[{}]", self.path) }
+        match (self.path.as_str(), self.is_listed) {
+            ("", _) => "the file".to_owned(),
+            (path, false) => format!("[{path}]"),
+            (path, true) => format!("[[{path}]]"),
+        }
+    }
+
+    /// The file that it is of.
+    pub fn file(&self) -> &'a Arc<SourceFile> {
+        self.walk.file()
     }
 
     /// Whether the file has this section.
@@ -102,7 +116,7 @@ impl<'a> Section<'a> {
 
     /// Notes that a key is not there; `example` is the line to write.
     pub fn missing(&self, key: &str, example: &str) {
-        let hint = format!("write `{example}` in [{}]", self.path);
+        let hint = format!("write `{example}` in {}", self.title());
         if self.is_present() {
             self.note(Problem::new(format!("{} has no `{key}`", self.title())).hint(hint));
         } else {
@@ -204,6 +218,22 @@ impl<'a> Section<'a> {
             return Self::new(self.walk, path, None, None);
         };
         item.section(path)
+    }
+
+    /// The sections of `[[key]]`, in the file's order.
+    pub fn sections(&self, key: &'static str) -> Vec<Section<'a>> {
+        let path = self.child_path(key);
+        let Some(item) = self.item(key) else { return Vec::new() };
+        let DeValue::Array(values) = item.value else {
+            item.wrong::<()>(&format!("a list of tables, [[{path}]]"));
+            return Vec::new();
+        };
+        let one = |value: &'a Spanned<DeValue<'a>>| {
+            let (span, value) = (value.span(), value.get_ref());
+            let item = Item { walk: self.walk, key: key.to_owned(), key_span: span.clone(), span, value };
+            Self { is_listed: true, ..item.section(path.clone()) }
+        };
+        values.iter().map(one).filter(Self::is_present).collect()
     }
 
     /// All keys of a table whose names the user chooses, in the file's order.

@@ -4,12 +4,15 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use toml::de::DeTable;
 
+use super::alerts::read_alerts;
 use super::catalog::{Catalog, read_catalog};
+use super::channels::read_channel;
 use super::error::ConfigError;
 use super::interpolate::Environment;
 use super::problem::Problem;
@@ -19,6 +22,7 @@ use super::servers::{Kafka, SchemaRegistry, read_kafka, read_registry};
 use super::source::SourceFile;
 use super::units::{SIZE_EXAMPLES, parse_size};
 use super::walk::Walk;
+use crate::run::alerts::{Channel, Rule};
 
 /// What `validator.toml` says. Without a file it is empty.
 #[derive(Debug, Clone, Default)]
@@ -42,6 +46,12 @@ pub struct Service {
     pub kafka: Option<Kafka>,
     /// The schema registry.
     pub schema_registry: Option<SchemaRegistry>,
+    /// Where `/metrics`, the health checks and the API are served; nowhere unless given.
+    pub listen: Option<SocketAddr>,
+    /// Alerts of every pipeline.
+    pub alerts: Vec<Rule>,
+    /// Who is told of alerts, by name.
+    pub channels: BTreeMap<String, Channel>,
     /// Catalogs by name.
     pub catalogs: BTreeMap<String, Catalog>,
     /// What is not wrong but should be known.
@@ -73,6 +83,11 @@ impl Service {
             service.read_service(&root.section("service"), &walk);
             service.kafka = read_kafka(&root.section("kafka"), &walk, &mut service.warnings);
             service.schema_registry = read_registry(&root.section("schema_registry"), &walk, &mut service.warnings);
+            for item in root.section("channels").entries() {
+                let channel = read_channel(&item, &walk, &mut service.warnings);
+                service.channels.extend(channel.map(|channel| (item.key.clone(), channel)));
+            }
+            service.alerts = read_alerts(&root, Some(&service.channels));
             for item in root.section("catalogs").entries() {
                 let catalog = read_catalog(&item, &walk, &mut service.warnings);
                 service.catalogs.extend(catalog.map(|catalog| (item.key.clone(), catalog)));
@@ -105,7 +120,7 @@ impl Service {
         self.pipelines = globs.iter().map(|glob| file.resolve_glob(&glob.value)).collect();
         self.state = read_state(section, walk, &mut self.warnings);
         self.poll_ms = read_poll(section);
-        section.not_built("listen");
+        self.listen = read_listen(section, &mut self.warnings);
         section.finish();
     }
 }
@@ -137,6 +152,22 @@ pub fn read_poll(section: &Section<'_>) -> Option<i64> {
 
 /// A look asks brokers and catalog; more often than this is a burden on both.
 const POLL_MS_MIN: i64 = 50;
+
+/// An address and a port; whoever reaches it reads values of findings, so one beyond this machine is warned of.
+fn read_listen(section: &Section<'_>, warnings: &mut Vec<Problem>) -> Option<SocketAddr> {
+    let text = section.text("listen")?;
+    let Ok(address) = text.value.parse::<SocketAddr>() else {
+        let message = format!("`listen` is an address and a port, not \"{}\"", text.value);
+        section.note_at(Problem::new(message).hint("write `listen = \"127.0.0.1:9464\"`"), &text.span);
+        return None;
+    };
+    if !address.ip().is_loopback() {
+        let problem = Problem::new(format!("`listen` lets everyone who reaches {address} read what is found"))
+            .hint("write `listen = \"127.0.0.1:9464\"` and put a proxy that asks for a password before it");
+        warnings.push(problem.at(section.file(), Some(text.span.clone())));
+    }
+    Some(address)
+}
 
 fn key_bytes(text: &str) -> Option<[u8; 32]> {
     let mut bytes = [0; 32];

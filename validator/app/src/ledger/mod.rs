@@ -71,7 +71,7 @@ pub(crate) async fn all(service: &Service, pipelines: &[Pipeline]) -> Result<Vec
     let mut ledger = ReadLedger::open(&run::address(service)).await?;
     let mut all = Vec::new();
     for pipeline in pipelines {
-        all.push(reported(&mut ledger, pipeline).await?);
+        all.push(reported(&mut ledger, pipeline, chrono::Utc::now().timestamp_millis()).await?);
     }
     Ok(all)
 }

@@ -7,14 +7,16 @@ use std::collections::BTreeMap;
 use validator_core::clock::UtcMillis;
 use validator_core::figures::{Decision, OutcomeInput, decide};
 use validator_core::finding::FindingCounts;
-use validator_core::hole::Holes;
+use validator_core::hole::{Hole, HoleReason, Holes};
+use validator_core::position::TopicPartition;
 use validator_core::report::{
     FidelityReport, MessageCounts, PartitionReport, PolicyCount, REPORT_SCHEMA, Report, RowCounts, SegmentCounts,
     TableReport,
 };
-use validator_core::shadow::standing::Standing;
+use validator_core::shadow::outside::notes_of;
+use validator_core::shadow::standing::{LaneStanding, Standing};
 use validator_core::verdict::{TableVerdict, Verdict};
-use validator_ledger::{ReadLedger, Summary};
+use validator_ledger::{Continuity, ReadLedger, ReportFacts, FindingState};
 
 use crate::config::Pipeline;
 use crate::failure::Failure;
@@ -34,20 +36,22 @@ pub struct Reported {
 ///
 /// # Errors
 /// The ledger has no checkpoint of it, or is damaged.
-pub async fn reported(ledger: &mut ReadLedger, pipeline: &Pipeline) -> Result<Reported, Failure> {
+pub async fn reported(ledger: &mut ReadLedger, pipeline: &Pipeline, now_ms: i64) -> Result<Reported, Failure> {
     let name = &pipeline.contract.name;
     let unknown = || validator_ledger::LedgerError::Unknown { name: name.clone() };
-    let summary = ledger.summary(name).await?.ok_or_else(unknown)?;
+    let facts = ledger.report(name, now_ms).await?.ok_or_else(unknown)?;
+    let holes = ledger.continuity(name).await?;
     let damaged = |what: String| validator_ledger::LedgerError::Damaged { what };
-    let standing = Standing::from_bytes(&summary.totals).map_err(|error| damaged(error.to_string()))?;
-    let notes = Notes::default();
-    Ok(of(pipeline, &summary, &standing, &notes))
+    let notes = notes_of(&facts.state).map_err(|error| damaged(error.to_string()))?;
+    let notes = Notes::from_text(&notes).map_err(|error| damaged(error.to_string()))?;
+    Ok(of(pipeline, &facts, &holes, &notes))
 }
 
-fn of(pipeline: &Pipeline, summary: &Summary, standing: &Standing, notes: &Notes) -> Reported {
+fn of(pipeline: &Pipeline, facts: &ReportFacts, holes: &Continuity, notes: &Notes) -> Reported {
+    let standing = &facts.standing;
     let fidelity = &pipeline.contract.fidelity;
     let mut findings = FindingCounts::default();
-    for count in summary.findings.iter().filter(|count| count.open) {
+    for count in facts.findings.iter().filter(|count| count.state != FindingState::Resolved) {
         findings.add(count.verdict, count.cause, count.findings);
     }
     for (cause, messages) in standing.excluded() {
@@ -74,7 +78,7 @@ fn of(pipeline: &Pipeline, summary: &Summary, standing: &Standing, notes: &Notes
         outcome: decision.outcome,
         complete: !standing.has_failed_to_look() && !has_retention(standing),
         started_at: judged_at,
-        finished_at: UtcMillis(summary.at_ms),
+        finished_at: UtcMillis(facts.at_ms),
         judged_at,
         elapsed_ms: 0,
         config_hash: pipeline.config_hash.clone(),
@@ -82,7 +86,7 @@ fn of(pipeline: &Pipeline, summary: &Summary, standing: &Standing, notes: &Notes
         fidelity: FidelityReport::new(&asked.figures, fidelity.target),
         messages: MessageCounts::new(&messages, true),
         rows: RowCounts::new(&standing.rows, Some(standing.files.misrouted), None),
-        partitions: partitions(standing),
+        partitions: partitions(standing, holes),
         segments: SegmentCounts {
             total: standing.segments.total(),
             balanced: standing.segments.balanced,
@@ -100,17 +104,27 @@ fn of(pipeline: &Pipeline, summary: &Summary, standing: &Standing, notes: &Notes
 }
 
 fn has_retention(standing: &Standing) -> bool {
-    standing.lanes.iter().any(|lane| lane.holes.get(&validator_core::hole::HoleReason::Retention).is_some_and(|n| *n > 0))
+    standing.lanes.iter().any(|lane| lane.holes.get(&HoleReason::Retention).is_some_and(|n| *n > 0))
 }
 
-fn partitions(standing: &Standing) -> Vec<PartitionReport> {
-    let report = |lane: &validator_core::shadow::standing::LaneStanding| PartitionReport {
+fn partitions(standing: &Standing, continuity: &Continuity) -> Vec<PartitionReport> {
+    let holes = |tp: &TopicPartition| {
+        let of = continuity.lanes.iter().find(|lane| lane.tp == *tp);
+        let runs = of.into_iter().flat_map(|lane| &lane.first_holes);
+        let hole = |(from, to, reason): &(i64, i64, Option<HoleReason>)| Hole {
+            from: *from,
+            to: *to,
+            reason: reason.unwrap_or(HoleReason::Unknown),
+        };
+        Holes::new(runs.map(hole).collect())
+    };
+    let report = |lane: &LaneStanding| PartitionReport {
         topic: lane.tp.topic.clone(),
         partition: lane.tp.partition,
         from: lane.start,
         to: lane.position,
         consumed: lane.consumed,
-        holes: Holes::default(),
+        holes: holes(&lane.tp),
         messages: MessageCounts::new(&lane.messages, true),
     };
     let mut all: Vec<PartitionReport> = standing.lanes.iter().map(report).collect();

@@ -13,17 +13,29 @@ pub fn page() -> String {
                     [pipeline.schema.json](pipeline.schema.json), [config.schema.json](config.schema.json), or \
                     `validator schema pipeline`. A key that is not listed is refused, with the nearest that is.\n"
             .to_owned();
+    let mut told: Vec<&str> = Vec::new();
     for (name, file) in [("validator.toml", &SERVICE_FILE), ("A pipeline file", &PIPELINE_FILE)] {
         write!(text, "\n## {name}\n\n{}\n", file.says).expect("a String takes all");
         for table in file.with_inner().into_iter().skip(1) {
-            text += &section(table);
+            if told.contains(&table.path) {
+                write!(text, "\n[[{}]] stand here too, with the same keys.\n", table.path).expect("a String takes all");
+            } else {
+                text += &section(table, is_listed(file, table));
+            }
+            told.push(table.path);
         }
     }
     text
 }
 
-fn section(of: &'static Table) -> String {
-    let mut text = format!("\n### [{}]\n\n{}\n", of.path, of.says);
+/// Whether the table is one of several: `[[alerts]]`.
+fn is_listed(file: &Table, table: &Table) -> bool {
+    file.keys.iter().any(|key| matches!(key.kind, Kind::Listed(inner) if inner.path == table.path))
+}
+
+fn section(of: &'static Table, is_listed: bool) -> String {
+    let header = if is_listed { format!("[[{}]]", of.path) } else { format!("[{}]", of.path) };
+    let mut text = format!("\n### {header}\n\n{}\n", of.says);
     let rows: Vec<Vec<String>> = of.keys.iter().filter(|key| !is_table(key)).map(|key| row(of, key)).collect();
     if !rows.is_empty() {
         text += "\n";
@@ -51,13 +63,13 @@ fn section(of: &'static Table) -> String {
     // Keys that exclude each other would make no example.
     let is_whole = of.selector.is_empty() && of.either.is_empty() && of.keys.iter().all(|key| key.with.is_empty());
     if is_whole && !examples.is_empty() {
-        write!(text, "\n```toml\n[{}]\n{}\n```\n", of.path, examples.join("\n")).expect("a String takes all");
+        write!(text, "\n```toml\n{header}\n{}\n```\n", examples.join("\n")).expect("a String takes all");
     }
     text
 }
 
 fn is_table(key: &Key) -> bool {
-    matches!(key.kind, Kind::Table(_) | Kind::Tables(_))
+    matches!(key.kind, Kind::Table(_) | Kind::Tables(_) | Kind::Listed(_))
 }
 
 fn row(of: &Table, key: &Key) -> Vec<String> {

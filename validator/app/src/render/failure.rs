@@ -53,7 +53,7 @@ fn hint(failure: &Failure) -> String {
         Failure::Query(error) if error.is_usage() => "`validator sql --help` shows what can be asked, and how",
         Failure::Query(_) => "`validator reconcile` names each part that cannot be read, and judges the rest",
         Failure::Cut(cut) => return cut.hint(),
-        Failure::Following(_) | Failure::SchemaChanged => "`validator run` goes on from the last checkpoint",
+        Failure::Following(_) => "`validator run` goes on from the last checkpoint",
         Failure::Ledger(error) => return ledger_hint(error),
         Failure::Write { path, .. } => {
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());

@@ -10,6 +10,7 @@
 //! events. A restart loses nothing but time: all that is asked for follows from the state.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::time::sleep_until;
@@ -19,14 +20,16 @@ use validator_core::shadow::event::{CannotLook, Event, Refused};
 use validator_core::shadow::file::{FileBags, FileId};
 use validator_engine::follow::Following;
 use validator_ledger::Book;
+use validator_tap::TapError;
 
 use super::asking::Asking;
 use super::idle::Idle;
 use super::jobs::{Done, Jobs};
-use super::limits::{CHECKPOINT_EVERY_MAX, CHECKPOINT_EVERY_MIN};
+use super::limits::{CHECKPOINT_EVERY_MAX, CHECKPOINT_EVERY_MIN, GROWN_EVERY};
 use super::looking::Looking;
 use super::notes::Notes;
 use super::opening::{Live, Opened};
+use super::outside::Outside;
 use super::reading::{Read, Reader};
 use crate::config::Pipeline;
 use crate::failure::Failure;
@@ -51,7 +54,11 @@ pub struct Actor {
     /// A checkpoint is wanted as soon as one may be written.
     pub(super) is_urgent: bool,
     pub(super) idle: Idle,
+    pub(super) outside: Outside,
     pub(super) stop: CancellationToken,
+    /// Why it is to be opened anew.
+    pub(super) reopen: Option<&'static str>,
+    next_grown: Instant,
 }
 
 /// Why an actor ended.
@@ -61,6 +68,8 @@ pub enum End {
     Stopped,
     /// Nothing was left to do for as long as was asked.
     Idle,
+    /// It is to be opened anew, for this reason.
+    Reopen(&'static str),
 }
 
 enum Heard {
@@ -72,7 +81,7 @@ enum Heard {
 
 impl Actor {
     /// Of an opened pipeline.
-    pub fn new(pipeline: &Pipeline, poll: Duration, opened: Opened, idle: Idle, stop: CancellationToken) -> Self {
+    pub fn new(pipeline: &Pipeline, poll: Duration, opened: Opened, idle: Idle, (outside, stop): (Outside, CancellationToken)) -> Self {
         let Opened { live, book, shadow, notes } = opened;
         let now = Instant::now();
         Self {
@@ -91,7 +100,10 @@ impl Actor {
             unsaved_since: None,
             is_urgent: true,
             idle,
+            outside,
             stop,
+            reopen: None,
+            next_grown: now + GROWN_EVERY,
         }
     }
 
@@ -129,6 +141,11 @@ impl Actor {
                 self.checkpoint().await?;
             }
             self.ask().await?;
+            self.look_for_partitions();
+            if let Some(why) = self.reopen {
+                self.checkpoint().await?;
+                return Ok(End::Reopen(why));
+            }
             if self.is_idle() {
                 self.checkpoint().await?;
                 return Ok(End::Idle);
@@ -150,6 +167,16 @@ impl Actor {
         match done {
             Done::Look(answer) => self.looked_up(answer).await,
             Done::Asked(answer) => self.answered(answer).await,
+            Done::Grown(Ok(new)) => {
+                if !new.is_empty() {
+                    self.reopen = Some("there are new partitions");
+                }
+                Ok(())
+            }
+            Done::Grown(Err(error)) => {
+                tracing::debug!(pipeline = self.name, "partitions cannot be asked for: {error}");
+                Ok(())
+            }
         }
     }
 
@@ -211,7 +238,19 @@ impl Actor {
 
     /// The catalog, the store or a broker could not be asked.
     pub(super) async fn cannot_look(&mut self, what: CannotLook) -> Result<(), Failure> {
-        self.must(Event::NotLooked { at_ms: now_ms(), what }).await
+        self.must(Event::NotLooked { at_ms: self.outside.now_ms(), what }).await
+    }
+
+    fn look_for_partitions(&mut self) {
+        if Instant::now() < self.next_grown {
+            return;
+        }
+        self.next_grown = Instant::now() + GROWN_EVERY;
+        let tap = Arc::clone(&self.live.run.messages.tap);
+        self.jobs.begin(async move {
+            let broke = |error: tokio::task::JoinError| TapError::Client { what: error.to_string() };
+            Done::Grown(tokio::task::spawn_blocking(move || tap.grown()).await.map_err(broke).and_then(|grown| grown))
+        });
     }
 
     fn wants_checkpoint(&self) -> bool {
@@ -220,11 +259,6 @@ impl Actor {
             false => since.elapsed() >= CHECKPOINT_EVERY_MAX,
         })
     }
-}
-
-/// The wall clock.
-pub(super) fn now_ms() -> i64 {
-    chrono::Utc::now().timestamp_millis()
 }
 
 /// What the shadow refuses of what it cannot refuse: a fault of our own, after which the book is opened anew.

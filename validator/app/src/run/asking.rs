@@ -13,7 +13,8 @@ use validator_core::shadow::event::{CannotLook, Event};
 use validator_core::shadow::file::{FileFacts, FileId};
 use validator_engine::live::lanes::Lanes;
 use validator_engine::live::redrill::Redrilled;
-use validator_engine::live::scan::{FileScan, LookError};
+use validator_engine::live::error::LookError;
+use validator_engine::live::scan::FileScan;
 use validator_tap::TapError;
 
 use super::actor::Actor;
@@ -148,14 +149,20 @@ impl Actor {
                 self.must(Event::Explained(holes)).await
             }
             Answer::Drilled(Err(error)) | Answer::Scanned(Err(error)) => {
-                tracing::warn!(pipeline = self.name, "disputed segments cannot be read: {}", chain(&error));
-                self.cannot_look(cannot_look(&error)).await
+                self.cannot_read("what is asked for", error).await
             }
             Answer::Explained(Err(error)) => {
                 tracing::warn!(pipeline = self.name, "holes cannot be explained: {}", chain(&error));
                 self.cannot_look(CannotLook::Broker).await
             }
         }
+    }
+
+    /// Messages or rows could not be read: either they cannot be asked for now, or it is a fault of our own.
+    pub(super) async fn cannot_read(&mut self, what: &str, error: LookError) -> Result<(), Failure> {
+        let Some(missing) = error.cannot_look() else { return Err(Failure::Following(chain(&error))) };
+        tracing::warn!(pipeline = self.name, "{what} cannot be read: {}", chain(&error));
+        self.cannot_look(missing).await
     }
 
     async fn drilled(&mut self, found: Redrilled) -> Result<(), Failure> {
@@ -183,11 +190,4 @@ fn first_round(mut drills: Vec<DrillAsk>) -> Vec<DrillAsk> {
     let many = drills.iter().take_while(|ask| fits(ask)).count();
     drills.truncate(many.clamp(1, DRILL_SEGMENTS));
     drills
-}
-
-fn cannot_look(error: &LookError) -> CannotLook {
-    match error {
-        LookError::Store { .. } => CannotLook::Store,
-        LookError::Run(_) => CannotLook::Broker,
-    }
 }

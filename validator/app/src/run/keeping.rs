@@ -7,7 +7,7 @@ use validator_core::shadow::file::{FileBags, FileId};
 use validator_core::shadow::page::Page;
 use validator_ledger::{LedgerError, Posting};
 
-use super::actor::{Actor, now_ms};
+use super::actor::Actor;
 use super::limits::{RETRY_FIRST, RETRY_MOST};
 use crate::failure::Failure;
 
@@ -57,7 +57,7 @@ impl Actor {
         let delta = self.shadow.delta();
         let mut pause = RETRY_FIRST;
         loop {
-            let posting = Posting::of(&delta, now_ms());
+            let posting = Posting::of(&delta, self.outside.now_ms());
             match self.book.checkpoint(&posting).await {
                 Ok(_) => break,
                 Err(error) if error.may_pass() && !self.stop.is_cancelled() => {

@@ -13,12 +13,13 @@ use validator_core::shadow::event::{CannotLook, Event, Look, Refused, Step};
 use validator_core::shadow::file::FileFacts;
 use validator_core::shadow::nets::Sign;
 use validator_engine::live::lanes::Lanes;
-use validator_engine::live::scan::{FileScan, LookError};
+use validator_engine::live::error::LookError;
+use validator_engine::live::scan::FileScan;
 use validator_engine::reconcile::Run;
 use validator_table::{Pinned, Reloaded, SnapshotSelector, StepPlan, TableError};
 use validator_tap::TapError;
 
-use super::actor::{Actor, contradiction, now_ms};
+use super::actor::{Actor, contradiction};
 use super::jobs::Done;
 use crate::failure::Failure;
 
@@ -113,8 +114,9 @@ impl Actor {
         let (table, catalog, storage) =
             (self.live.table.clone(), self.live.catalog.clone(), self.live.storage.clone());
         let tap = Arc::clone(&self.live.run.messages.tap);
+        let outside = self.outside.clone();
         self.jobs.begin(async move {
-            let at_ms = now_ms();
+            let at_ms = outside.now_ms();
             let found = async {
                 let reloaded = table.reload(&catalog, &storage).await.map_err(Unseen::Table)?;
                 let ends = tokio::task::spawn_blocking(move || tap.ends()).await;
@@ -139,8 +141,7 @@ impl Actor {
             (Sight::Pinned(pinned, steps), Looking::Working(plan)) => self.pinned(*pinned, steps, plan).await,
             (Sight::Scanned(Ok(scans)), Looking::Working(plan)) => self.scanned(scans, plan).await,
             (Sight::Scanned(Err(error)), _) => {
-                tracing::warn!(pipeline = self.name, "the table's files cannot be read: {}", chain(&error));
-                self.cannot_look(CannotLook::Store).await
+                self.cannot_read("the table's files", error).await
             }
             (Sight::Pinned(..) | Sight::Scanned(_), _) => Ok(()),
         }
@@ -167,7 +168,7 @@ impl Actor {
         match unseen {
             Unseen::Table(error) => {
                 tracing::warn!(pipeline = self.name, "the table cannot be looked at: {}", chain(error));
-                self.cannot_look(CannotLook::Catalog).await
+                self.cannot_look(error.cannot_look()).await
             }
             Unseen::Brokers(error) => {
                 tracing::warn!(pipeline = self.name, "the brokers cannot be asked: {}", chain(error));
@@ -189,7 +190,8 @@ impl Actor {
             Ok(Some((step, pinned))) => {
                 let live = pinned.facts();
                 let Some(run) = self.live.run.repinned(Arc::new(pinned)) else {
-                    return Err(Failure::SchemaChanged);
+                    self.reopen = Some("the schema of the table has changed");
+                    return Ok(());
                 };
                 plan.target = Some(Target { step, run, live, is_last: plan.steps.is_empty() });
             }

@@ -4,17 +4,22 @@
 //! row: `looking.rs` (poll, barrier, pin, scan) ▶ the shadow; what it then asks for: `asking.rs`.
 
 mod actor;
+pub mod alerts;
 mod asking;
+pub mod http;
 mod idle;
 mod jobs;
 mod keeping;
 mod limits;
 mod looking;
+pub mod metrics;
 mod notes;
 mod opening;
+mod outside;
 mod reading;
 mod refusals;
 mod state;
+pub mod status;
 mod supervisor;
 
 use std::path::Path;
@@ -22,11 +27,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use notes::Notes;
+pub use outside::Outside;
 pub use state::address;
 
 use crate::cli::{Exit, RunArgs};
 use crate::config::{Loader, Pipeline, Problem, Service};
 use crate::failure::Failure;
+use crate::ledger::Reported;
 use crate::open;
 use crate::terminal::Terminal;
 use supervisor::Supervisor;
@@ -45,6 +52,24 @@ pub fn run(args: &RunArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     // Threads that wait for a broker or a store are not waited for.
     runtime.shutdown_timeout(Duration::from_millis(200));
     ended
+}
+
+/// Follows one pipeline until nothing was left to do for so long, over a ledger of its own, and says how it stands: for who
+/// brings a clock or messages.
+///
+/// # Errors
+/// [`Failure`].
+pub async fn follow(
+    pipeline: &Pipeline,
+    service: &Service,
+    until: Duration,
+    outside: &Outside,
+) -> Result<Reported, Failure> {
+    let ledger = state::open(service, outside.now_ms()).await?;
+    supervisor::follow(pipeline, service, &ledger, until, outside).await?;
+    ledger.close().await?;
+    let mut all = crate::ledger::all(service, std::slice::from_ref(pipeline)).await?;
+    all.pop().ok_or_else(|| Failure::Following("the ledger has no report".to_owned()))
 }
 
 /// What the files say.

@@ -21,6 +21,7 @@ use validator_table::{CatalogConfig, ManifestCache, Pinned, SnapshotSelector, St
 use validator_tap::{Begin, Bounds, KafkaTap, LaneToOpen, Tap};
 
 use super::notes::Notes;
+use super::outside::Outside;
 use super::state::pipeline_is;
 use crate::config::{Pipeline, Service, join};
 use crate::decoders::Decoders;
@@ -64,7 +65,12 @@ pub struct Opened {
 ///
 /// # Errors
 /// [`Failure`].
-pub async fn opened(pipeline: &Pipeline, service: &Service, ledger: &Ledger) -> Result<Opened, Failure> {
+pub async fn opened(
+    pipeline: &Pipeline,
+    service: &Service,
+    ledger: &Ledger,
+    outside: &Outside,
+) -> Result<Opened, Failure> {
     let catalog = join(pipeline, service)?;
     let name = TableName::parse(&pipeline.contract.table).map_err(Failure::Name)?;
     let storage = Storage::local().with_s3(catalog.store.clone());
@@ -75,11 +81,11 @@ pub async fn opened(pipeline: &Pipeline, service: &Service, ledger: &Ledger) -> 
     super::refusals::check(pipeline, &contract)?;
     let (book, saved) = ledger.book(&pipeline_is(pipeline, service, &contract)).await?;
     let known = saved.opened_lanes().map_err(damaged)?;
-    let (tap, decoders) = messages(&contract, service, &known).await?;
+    let (tap, decoders) = messages(&contract, service, &known, outside).await?;
     let fields = decoders.known_fields().map(<[_]>::to_vec);
     let contract = Arc::new(contract);
     let sides = Sides { contract: Arc::clone(&contract), tap, pinned: head, decoders: Arc::new(decoders), known: fields };
-    let request = Request::new(chrono::Utc::now().timestamp_millis());
+    let request = Request::new(outside.now_ms());
     let clock = Clock { judged_at_ms: request.started_ms, settle_ms: 0, give_up_ms: 0 };
     let run = open::run(pipeline, service, &sides, clock, &request, Progress::none())?;
     let shadow = restored(pipeline, &contract, saved, &known, sides.tap.as_ref())?;
@@ -112,12 +118,14 @@ async fn messages(
     contract: &Contract,
     service: &Service,
     known: &[Lane],
+    outside: &Outside,
 ) -> Result<(Arc<dyn Tap>, Decoders), Failure> {
     let (contract, service) = (contract.clone(), service.clone());
     let known: Vec<LaneToOpen> = known.iter().map(known_lane).collect();
+    let request = Request { tap: outside.tap.clone(), ..Request::new(outside.now_ms()) };
     let opened = tokio::task::spawn_blocking(move || {
-        let tap: Arc<dyn Tap> = match (&service.kafka, &contract.source) {
-            (Some(kafka), None) => {
+        let tap: Arc<dyn Tap> = match (&service.kafka, &contract.source, &request.tap) {
+            (Some(kafka), None, None) => {
                 let bounds = Bounds { from: None, to: None, start: contract.start.clone() };
                 let config = kafka_config(kafka, contract.topics.clone(), bounds);
                 match known.is_empty() {
@@ -125,7 +133,8 @@ async fn messages(
                     false => Arc::new(KafkaTap::open_lanes(&config, &with_new(&config, known)?)?),
                 }
             }
-            _ => open_tap(&contract, &service, &Request::new(chrono::Utc::now().timestamp_millis()))?,
+            (_, _, Some(tap)) => Arc::clone(tap),
+            _ => open_tap(&contract, &service, &request)?,
         };
         let decoders = Decoders::new(&contract, &service, tap.as_ref())?;
         Ok::<_, Failure>((tap, decoders))

@@ -18,7 +18,7 @@ use super::actor::{Actor, End};
 use super::idle::Idle;
 use super::limits::{FILES_EVERY, PANICS_MAX, POLL_DEFAULT, RETRY_FIRST, RETRY_MOST, STOP_MOST};
 use super::looking::chain;
-use super::{Configured, configured, opening, state};
+use super::{Configured, Outside, configured, opening, state};
 use crate::cli::Exit;
 use crate::config::{Pipeline, Service};
 use crate::failure::Failure;
@@ -194,10 +194,10 @@ async fn followed(
     let name = pipeline.contract.name.as_str();
     let (mut pause, mut panics) = (RETRY_FIRST, 0);
     loop {
-        let failure = match once(&pipeline, service, ledger, until, stop.clone()).await {
+        let failure = match once(&pipeline, service, ledger, until, &stop, &Outside::default()).await {
             Ok(End::Stopped | End::Idle) => return Ok(()),
-            Err(Failure::SchemaChanged) => {
-                tracing::info!(pipeline = name, "the schema of the table has changed: it is opened anew");
+            Ok(End::Reopen(why)) => {
+                tracing::info!(pipeline = name, "opened anew: {why}");
                 continue;
             }
             Err(failure) => failure,
@@ -216,6 +216,22 @@ async fn followed(
     }
 }
 
+/// One pipeline until nothing was left to do for so long.
+///
+/// # Errors
+/// The first failure.
+pub async fn follow(
+    pipeline: &Pipeline,
+    service: &Service,
+    ledger: &Ledger,
+    until: Duration,
+    outside: &Outside,
+) -> Result<(), Failure> {
+    let stop = CancellationToken::new();
+    while let End::Reopen(_) = once(pipeline, service, ledger, Some(until), &stop, outside).await? {}
+    Ok(())
+}
+
 fn is_damage(failure: &Failure) -> bool {
     let Failure::Ledger(error) = failure else { return false };
     matches!(
@@ -232,15 +248,16 @@ async fn once(
     service: &Service,
     ledger: &Ledger,
     until: Option<Duration>,
-    stop: CancellationToken,
+    stop: &CancellationToken,
+    outside: &Outside,
 ) -> Result<End, Failure> {
     let opened = tokio::select! {
         () = stop.cancelled() => return Ok(End::Stopped),
-        opened = opening::opened(pipeline, service, ledger) => opened?,
+        opened = opening::opened(pipeline, service, ledger, outside) => opened?,
     };
     let poll = pipeline.poll_ms.or(service.poll_ms).map(|ms| Duration::from_millis(ms.unsigned_abs()));
     tracing::info!(pipeline = pipeline.contract.name, checkpoint = opened.shadow.checkpoint(), "following");
-    let actor = Actor::new(pipeline, poll.unwrap_or(POLL_DEFAULT), opened, Idle::after(until), stop);
+    let actor = Actor::new(pipeline, poll.unwrap_or(POLL_DEFAULT), opened, Idle::after(until), (outside.clone(), stop.clone()));
     // A task of its own: what it panics with ends this pipeline alone.
     match tokio::spawn(actor.run()).await {
         Ok(ended) => ended,

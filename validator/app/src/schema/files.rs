@@ -89,6 +89,7 @@ fn of_kind(kind: Kind) -> Value {
         }] }),
         Kind::Property => json!({ "type": ["string", "number", "boolean", "object"] }),
         Kind::Table(table) => of_table(table),
+        Kind::Listed(table) => json!({ "type": "array", "items": of_table(table) }),
         Kind::Tables(table) => json!({ "type": "object", "additionalProperties": of_table(table) }),
     }
 }

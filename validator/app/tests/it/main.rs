@@ -5,6 +5,7 @@ mod capture;
 mod ci_jobs;
 mod cli;
 mod extreme;
+mod following;
 mod foreign_tables;
 mod guide;
 mod init;

@@ -112,7 +112,12 @@ fn check_drilling(drilled: &Drilled) {
 }
 
 fn seeds() -> Range<u64> {
-    let Ok(text) = std::env::var("SEEDS") else { return SEEDS };
+    seeds_or(SEEDS)
+}
+
+/// The seeds that were asked for, else these.
+pub fn seeds_or(default: Range<u64>) -> Range<u64> {
+    let Ok(text) = std::env::var("SEEDS") else { return default };
     let (from, to) = text.split_once("..").unwrap_or((&text, ""));
     let from: u64 = from.parse().expect("SEEDS is a..b or one number");
     from..to.parse().unwrap_or(from + 1)
@@ -167,7 +172,7 @@ fn judge_counting(seeds: Range<u64>, judge: Judge, enough: usize, drilled: &Arc<
 
 /// A folder for one world, in memory where the system has such: thousands of small files cost more on a disk than all
 /// that is done with them.
-fn scratch() -> std::io::Result<tempfile::TempDir> {
+pub fn scratch() -> std::io::Result<tempfile::TempDir> {
     let memory = Path::new("/dev/shm");
     if memory.is_dir() { tempfile::tempdir_in(memory).or_else(|_| tempfile::tempdir()) } else { tempfile::tempdir() }
 }

@@ -16,6 +16,7 @@ use super::page::Page;
 use super::residue::Residue;
 use super::state_codec::{State, draft_bytes};
 use super::terms::Terms;
+use super::told::{FactsHash, OpenFinding, is_told_once};
 use super::verdicts::FindingKey;
 use super::{KnownFile, Shadow};
 use crate::finding::FindingId;
@@ -46,7 +47,7 @@ type Run = (MessageVerdict, Option<Cause>, u64);
 pub(super) struct Told {
     pub id: FindingId,
     pub cause: Option<Cause>,
-    pub facts: Vec<u8>,
+    pub facts: FactsHash,
 }
 
 /// Why a shadow cannot go on from what was saved.
@@ -151,7 +152,7 @@ impl Shadow {
             }
             let before = self.unsaved.told.get(&key);
             let Some(id) = self.id_of(&key).or_else(|| before.map(|told| told.id.clone())) else { continue };
-            now.insert(key, Told { id, cause: draft.cause, facts: draft_bytes(draft) });
+            now.insert(key, Told { id, cause: draft.cause, facts: FactsHash::of(&draft_bytes(draft)) });
         }
         now
     }
@@ -172,6 +173,7 @@ impl Shadow {
 
     fn finding_changes(&self) -> Vec<FindingChange> {
         let (before, now, at_ms) = (&self.unsaved.told, self.findings_now(), self.judged_at_ms);
+        let drafts = self.findings();
         let changed = |key: &FindingKey, told: &Told, change: Change| FindingChange {
             id: told.id.clone(),
             verdict: key.1,
@@ -179,7 +181,7 @@ impl Shadow {
             place: key.0.clone(),
             change,
             at_ms,
-            facts: if change == Change::Resolved { Vec::new() } else { told.facts.clone() },
+            facts: drafts.get(key).filter(|_| change != Change::Resolved).map(|draft| draft_bytes(draft)).unwrap_or_default(),
         };
         let mut changes = Vec::new();
         for (key, told) in before.iter().filter(|(key, _)| !now.contains_key(*key)) {
@@ -264,13 +266,9 @@ impl Shadow {
             }
         }
         shadow.judge();
-        let open = saved.findings.into_iter().filter(|finding| {
-            let told_once = finding.verdict == Verdict::Message(MessageVerdict::Undecodable);
-            !told_once && !matches!(finding.verdict, Verdict::Table(_)) && finding.change != Change::Resolved
-        });
-        let told =
-            |finding: super::delta::FindingChange| Told { id: finding.id, cause: finding.cause, facts: finding.facts };
-        shadow.unsaved.told = open.map(|one| ((one.place.clone(), one.verdict), told(one))).collect();
+        let open = saved.findings.into_iter().filter(|finding| !is_told_once(finding.verdict));
+        let told = |one: OpenFinding| ((one.place, one.verdict), Told { id: one.id, cause: one.cause, facts: one.facts });
+        shadow.unsaved.told = open.map(told).collect();
         shadow.unsaved.runs = shadow.runs();
         check(&shadow)?;
         if shadow.standing().to_bytes() != saved.totals {

@@ -5,6 +5,7 @@
 
 use super::file::{FileId, PathHash};
 use super::page::PageKey;
+use super::told::OpenFinding;
 use crate::finding::FindingId;
 use crate::position::{PartitionIndex, TopicPartition};
 use crate::segment::SegmentKey;
@@ -54,8 +55,8 @@ pub struct Saved {
     pub files: Vec<FileChange>,
     /// All residues.
     pub residues: Vec<ResidueRow>,
-    /// Findings that are open, as they were last opened or changed.
-    pub findings: Vec<FindingChange>,
+    /// Findings that are open, but for those that are told once.
+    pub findings: Vec<OpenFinding>,
     /// All runs that are open.
     pub runs: Vec<RunChange>,
     /// Of the last checkpoint.

@@ -16,7 +16,7 @@ pub mod held;
 pub mod invariants;
 pub mod lane;
 pub mod nets;
-mod outside;
+pub mod outside;
 mod pack;
 pub mod page;
 mod page_codec;
@@ -30,6 +30,7 @@ mod state_codec;
 mod step;
 mod tally;
 pub mod terms;
+pub mod told;
 mod verdicts;
 
 use std::collections::BTreeMap;

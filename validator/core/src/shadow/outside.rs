@@ -4,6 +4,7 @@ use super::Shadow;
 use super::delta::{Damaged, FileChange, Saved};
 use super::file::{FileFacts, FileId};
 use super::lane::Lane;
+use super::state_codec::State;
 use super::{KnownFile, terms::Terms};
 
 impl Shadow {
@@ -38,6 +39,14 @@ impl Shadow {
     pub fn checkpoint(&self) -> u64 {
         self.checkpoint
     }
+}
+
+/// What the service kept beside a state that was saved.
+///
+/// # Errors
+/// It is damaged.
+pub fn notes_of(state: &[u8]) -> Result<String, Damaged> {
+    State::from_bytes(state).map(|state| state.notes)
 }
 
 impl Saved {

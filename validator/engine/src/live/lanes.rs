@@ -1,9 +1,21 @@
 //! Where a continuous run is in each partition: what rows are held against.
+//!
+//! Contract: a row that is not below the position is nowhere yet, also below the high watermark, so that what a file adds to
+//! segments depends on positions by that alone; only rows below a declared start are out of scope.
 
-use validator_core::position::TopicPartition;
+use std::sync::Arc;
+
+use validator_core::hole::Holes;
+use validator_core::position::{PartitionIndex, TopicPartition};
+use validator_core::scope::{ListedPartition, OffsetScope, WindowScope};
 use validator_core::shadow::Shadow;
+use validator_core::shadow::lane::Lane;
 
-/// One partition; its place among them is its `PartitionIndex`.
+use crate::binding::BoundIdentity;
+use crate::reconcile::Run;
+use crate::segments::{MessageSegments, RowSegments};
+
+/// One partition; its place among them is its [`PartitionIndex`], which is also that of the tap.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LaneAt {
     /// Which.
@@ -23,12 +35,53 @@ pub struct Lanes(pub Vec<LaneAt>);
 impl Lanes {
     /// Those of a shadow.
     pub fn of(shadow: &Shadow) -> Self {
-        let lane = |lane: &validator_core::shadow::lane::Lane| LaneAt {
+        let lane = |lane: &Lane| LaneAt {
             tp: lane.tp.clone(),
             start: lane.start,
             declared: lane.declared,
             position: lane.position,
         };
         Self(shadow.lanes().iter().map(lane).collect())
+    }
+
+    /// All partitions by their numbers.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (PartitionIndex, &LaneAt)> {
+        (0..).map(PartitionIndex).zip(&self.0)
+    }
+
+    /// How rows are cut into segments.
+    pub(crate) fn row_segments(&self, run: &Run) -> RowSegments {
+        match (&*run.messages.segments, &run.messages.binding.identity) {
+            (MessageSegments::Offset(width), BoundIdentity::Offset { topic, partition, offset, .. }) => {
+                RowSegments::Offset {
+                    scope: self.scope(),
+                    width: *width,
+                    topic: topic.clone(),
+                    partition: partition.clone(),
+                    offset: offset.clone(),
+                }
+            }
+            // No row of the other modes is left out here: which windows are whole is asked when they are judged.
+            (MessageSegments::Key(cut), _) => {
+                let scope = WindowScope::new(cut.length.span_us(0).end, &[], false);
+                RowSegments::Key { scope, cut: Arc::clone(cut) }
+            }
+            _ => unreachable!("segments and identity are made from one identity mode"),
+        }
+    }
+
+    fn scope(&self) -> OffsetScope {
+        let listed = self.0.iter().map(|lane| ListedPartition {
+            tp: lane.tp.clone(),
+            log_start: lane.start,
+            high_watermark: lane.position,
+            from: lane.start,
+            to: lane.position,
+            start: lane.declared.then_some(lane.start),
+            starts_at_first: false,
+            ends_at_now: false,
+            holes: Holes::default(),
+        });
+        OffsetScope::new(listed.collect(), &[])
     }
 }

@@ -1,8 +1,9 @@
 //! Both sides of a pipeline as a continuous run uses them: files read one by one, segments read again, findings told.
 //!
 //! Contract: the functions are those of a single run, over the messages and files that a shadow asks for; they decide
-//! nothing. A store that fails is an error and no fault of the table.
+//! nothing. A store or broker that fails is an error and no fault of the table.
 
+pub mod error;
 pub mod evidence;
 pub mod lanes;
 pub mod redrill;
@@ -10,9 +11,15 @@ pub mod scan;
 
 use std::sync::Arc;
 
+use validator_core::schema::Field;
 use validator_table::Pinned;
 
+use self::lanes::Lanes;
+use crate::late::LateRule;
+use crate::misrouted::Routing;
 use crate::reconcile::Run;
+use crate::row_reader::RowSide;
+use crate::scoping::late_rule;
 
 impl Run {
     /// The same run over another snapshot; none where the table's schema or defaults are others, so that the contract is to
@@ -20,5 +27,13 @@ impl Run {
     pub fn repinned(&self, pinned: Arc<Pinned>) -> Option<Self> {
         let is_same = self.pinned.schema == pinned.schema && self.pinned.defaults == pinned.defaults;
         is_same.then(|| Self { pinned, ..self.clone() })
+    }
+
+    /// The rows as they stand to the present positions.
+    pub(crate) fn live_rows(&self, lanes: &Lanes) -> RowSide {
+        let fields: Arc<[Field]> = self.messages.binding.read_fields().into();
+        let routing = Routing::new(&self.pinned, Arc::clone(&fields));
+        let late: Option<LateRule> = late_rule(self);
+        self.row_side(lanes.row_segments(self), late, &fields, &routing)
     }
 }

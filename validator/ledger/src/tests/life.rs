@@ -4,7 +4,7 @@ use validator_core::shadow::delta::{Change, Delta};
 
 use super::random::finding;
 use super::{NOW, Place, trades, within};
-use crate::{Book, Keep, LedgerError, Mail, Posting, ReadLedger, Written};
+use crate::{Book, Evidence, Fate, Keep, LedgerError, Mail, Posting, ReadLedger, Retry, FindingState, Written};
 
 const DAY: i64 = 86_400_000;
 
@@ -21,8 +21,11 @@ async fn post(book: &mut Book, findings: &[(u64, Change)], at_ms: i64) -> Result
 /// Open and resolved findings.
 async fn counts(place: &Place) -> (u64, u64) {
     let mut reader = ReadLedger::open(&place.address).await.expect("readable");
-    let summary = reader.summary("trades").await.expect("a summary").expect("a checkpoint");
-    let of = |open| summary.findings.iter().filter(|count| count.open == open).map(|count| count.findings).sum();
+    let summary = reader.summary("trades", NOW).await.expect("a summary").expect("a checkpoint");
+    let of = |open: bool| {
+        let alike = summary.findings.iter().filter(|count| (count.state != FindingState::Resolved) == open);
+        alike.map(|count| count.findings).sum()
+    };
     reader.verify("trades", trades().digest_key).await.expect("sound");
     (of(true), of(false))
 }
@@ -41,14 +44,14 @@ async fn findings_live(place: Place) {
     assert_eq!(counts(&place).await, (2, 0));
 
     let id = finding(2, Change::Opened, NOW).id;
-    let evidence = [(id, vec![4; 50])];
+    let evidence = [Evidence { finding: id, about: None, body: vec![4; 50] }];
     let empty = delta(&book, &[], NOW + 3);
     let posting = Posting { evidence: &evidence, ..Posting::of(&empty, NOW + 3) };
     book.checkpoint(&posting).await.expect("evidence");
     assert_eq!(counts(&place).await, (2, 0));
 
     post(&mut book, &[(1, Change::Resolved)], NOW + 4).await.expect("resolved");
-    let keep = Keep { resolved_ms: 90 * DAY, chain_ms: 7 * DAY, mail_ms: 7 * DAY };
+    let keep = Keep { resolved_ms: 90 * DAY, chain_ms: 7 * DAY, mail_ms: 7 * DAY, bodies_ms: 7 * DAY };
     let at_ms = NOW + 91 * DAY;
     let empty = delta(&book, &[], at_ms);
     book.checkpoint(&Posting { keep: Some(keep), ..Posting::of(&empty, at_ms) }).await.expect("pruned");
@@ -66,19 +69,21 @@ fn a_finding_opens_changes_resolves_and_opens_again_and_is_forgotten_long_after(
 
 async fn mail_waits(place: Place) {
     let (ledger, mut book, _) = place.book().await;
-    let mail = [1, 2, 3].map(|number| Mail { channel: "log".into(), body: vec![number] });
+    let mail = [1, 2, 3].map(|number| Mail { channel: "log".into(), dedupe: None, body: vec![number] });
     let delta = delta(&book, &[], NOW);
     book.checkpoint(&Posting { mail: &mail, ..Posting::of(&delta, NOW) }).await.expect("posted");
     drop(book);
     // As after a crash: what was not sent waits.
     let (mut book, _) = ledger.book(&trades()).await.expect("a book");
-    let waiting = book.outbox(NOW).await.expect("an outbox");
+    let waiting = book.outbox("log", NOW).await.expect("an outbox");
     assert_eq!(waiting.iter().map(|waiting| &waiting.mail).collect::<Vec<_>>(), mail.iter().collect::<Vec<_>>());
     book.sent(waiting[0].message, NOW).await.expect("sent");
-    book.put_off(waiting[1].message, NOW + 10).await.expect("put off");
+    let retry = Retry { first_ms: 10, most_ms: 100, tries: 2 };
+    let fate = book.failed(waiting[1].message, "it does not answer", NOW, &retry).await.expect("put off");
+    assert_eq!(fate, Fate::Again { at_ms: NOW + 10 });
     book.give_up(waiting[2].message, NOW).await.expect("given up");
-    assert_eq!(book.outbox(NOW).await.expect("an outbox"), []);
-    let later = book.outbox(NOW + 10).await.expect("an outbox");
+    assert_eq!(book.outbox("log", NOW).await.expect("an outbox"), []);
+    let later = book.outbox("log", NOW + 10).await.expect("an outbox");
     assert_eq!(
         later.iter().map(|waiting| (waiting.message, waiting.tries)).collect::<Vec<_>>(),
         [(waiting[1].message, 1)]

@@ -121,8 +121,8 @@ fn a_reader_reads_beside_the_writer_and_writes_nothing() {
             let (_ledger, _book, _) = place.book().await;
             let mut reader = ReadLedger::open(&place.address).await.expect("beside it");
             assert_eq!(reader.names().await.expect("names"), ["trades"]);
-            assert_eq!(reader.summary("trades").await.expect("a summary"), None);
-            let unknown = reader.summary("quotes").await;
+            assert_eq!(reader.summary("trades", NOW).await.expect("a summary"), None);
+            let unknown = reader.summary("quotes", NOW).await;
             assert!(matches!(unknown, Err(LedgerError::Unknown { .. })), "{unknown:?}");
             reader.store.begin().await.expect("begun");
             reader.store.statement("DELETE FROM pipelines").await.expect_err("it only reads");

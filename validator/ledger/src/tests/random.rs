@@ -13,6 +13,7 @@ use validator_core::shadow::delta::{
 };
 use validator_core::shadow::file::{FileId, PathHash};
 use validator_core::shadow::page::PageKey;
+use validator_core::shadow::told::OpenFinding;
 use validator_core::verdict::{Cause, MessageVerdict, Verdict};
 
 /// Each finding as it last changed, and when it opened.
@@ -76,14 +77,9 @@ impl Model {
     }
 
     /// By id, as the ledger has them.
-    fn open_findings(&self) -> Vec<FindingChange> {
+    fn open_findings(&self) -> Vec<OpenFinding> {
         let open = self.findings.values().filter(|(_, finding)| finding.change != Change::Resolved);
-        let mut open = open
-            .map(|(opened_ms, finding)| {
-                let change = if *opened_ms == finding.at_ms { Change::Opened } else { Change::Changed };
-                FindingChange { change, ..finding.clone() }
-            })
-            .collect::<Vec<_>>();
+        let mut open = open.map(|(_, finding)| OpenFinding::from(finding)).collect::<Vec<_>>();
         open.sort_by(|one, other| one.id.cmp(&other.id));
         open
     }

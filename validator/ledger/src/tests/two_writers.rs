@@ -33,7 +33,7 @@ fn a_book_that_was_taken_over_reads_and_writes_no_more() {
             let fenced = first.checkpoint(&Posting::of(&delta, NOW)).await;
             assert!(matches!(fenced, Err(LedgerError::Fenced { .. })), "{fenced:?}");
             second.checkpoint(&Posting::of(&delta, NOW)).await.expect("the new one writes");
-            let fenced = first.outbox(NOW).await;
+            let fenced = first.outbox("log", NOW).await;
             assert!(matches!(fenced, Err(LedgerError::Fenced { .. })), "{fenced:?}");
             let (_, saved) = ledger.book(&trades()).await.expect("taken over again");
             assert_eq!(saved, model.saved());

@@ -66,7 +66,11 @@ impl Loader {
             self.keep(key, loaded.as_ref().map_or(0, |loaded| loaded.bytes()));
             loaded
         };
-        cell.get_or_init(read).await.clone()
+        let loaded = cell.get_or_init(read).await.clone();
+        if matches!(&loaded, Err(unknown) if unknown.may_pass) {
+            self.lock().cells.remove(&file.key());
+        }
+        loaded
     }
 
     async fn read(&self, file: &DeleteFile) -> Result<Loaded, Unknown> {

@@ -56,6 +56,8 @@ pub(crate) struct Unknown {
     pub detail: String,
     /// What it says about the table; none where we are who cannot look.
     pub finding: Option<Box<TableFinding>>,
+    /// Whether a later look may read it.
+    pub may_pass: bool,
 }
 
 impl Deletes {
@@ -79,7 +81,8 @@ impl Deletes {
                 found.extend(unknown.finding.map(|finding| *finding));
                 let (path, why) = (&unknown.path, &unknown.detail);
                 let detail = format!("which of its rows are deleted is not known: {path}: {why}");
-                Err(whole(file, FaultKind::Unreadable, detail))
+                let fault = whole(file, FaultKind::Unreadable, detail);
+                Err(FileFault { may_pass: unknown.may_pass, ..fault })
             }
         }
     }
@@ -111,12 +114,12 @@ impl Unknown {
             (finding.rows, finding.row_groups) = (None, Vec::new());
             finding.detail = format!("{}; which rows it deletes is not known", fault.detail);
         }
-        Self { path: fault.path, detail: fault.detail, finding }
+        Self { path: fault.path, detail: fault.detail, finding, may_pass: fault.may_pass }
     }
 
     /// A delete file that contradicts what names it.
     pub(crate) fn inconsistent(cause: &'static str, path: &str, detail: String) -> Self {
         let finding = inconsistent(cause, path, format!("{detail}; which rows it deletes is not known"));
-        Self { path: path.to_owned(), detail, finding: Some(finding.into()) }
+        Self { path: path.to_owned(), detail, finding: Some(finding.into()), may_pass: false }
     }
 }

@@ -140,12 +140,24 @@ fn accept(metadata: Arc<ParquetMetaData>, end: u64, size: u64, file: &DataFile) 
 
 /// The fault of a whole file.
 pub(crate) fn whole(file: &DataFile, kind: FaultKind, detail: String) -> FileFault {
-    FileFault { kind, path: file.path.clone(), row_groups: None, rows: Some(file.record_count), detail }
+    FileFault {
+        kind,
+        path: file.path.clone(),
+        row_groups: None,
+        rows: Some(file.record_count),
+        detail,
+        may_pass: false,
+    }
 }
 
 pub(crate) fn store_fault(error: &StorageError, file: &DataFile) -> FileFault {
     let (kind, detail) = store_failure(error);
-    whole(file, kind, detail)
+    FileFault { may_pass: may_pass(error), ..whole(file, kind, detail) }
+}
+
+/// Whether a store that answered so may answer otherwise later.
+pub(crate) fn may_pass(error: &StorageError) -> bool {
+    matches!(error, StorageError::Store { .. } | StorageError::NoKey { .. })
 }
 
 /// What a store's failure says about what was asked of it.

@@ -14,7 +14,7 @@ use crate::{FaultKind, FileFault};
 
 use super::chunks::Chunks;
 use super::convert::ConvertError;
-use super::footer::store_failure;
+use super::footer::{may_pass, store_failure};
 use super::open::Opened;
 use super::{Positions, RowGroupBatch, RowGroupEnd, RowGroupInfo, ScanItem};
 
@@ -60,6 +60,7 @@ impl Task {
             row_groups: Some(vec![self.group.index]),
             rows: Some(self.shown(file)),
             detail: format!("row group {}: {detail}", self.group.index),
+            may_pass: false,
         }
     }
 
@@ -179,7 +180,8 @@ impl Decoding {
     fn decode_failed(&self, error: &ArrowError) -> ScanItem {
         if let Some(failure) = self.chunks.store_failure() {
             let (kind, detail) = store_failure(&failure);
-            return self.fail(kind, detail);
+            let fault = self.task.fault(&self.file, kind, detail);
+            return self.task.end(self.yielded, Some(FileFault { may_pass: may_pass(&failure), ..fault }));
         }
         let text = match error {
             ArrowError::ParquetError(text) => text.split_once(": ").map_or(text.as_str(), |(_, words)| words),

@@ -16,7 +16,7 @@ use crate::{FaultKind, FileFault};
 
 use super::ScanItem;
 use super::chunks::Chunks;
-use super::footer::store_failure;
+use super::footer::{may_pass, store_failure};
 use super::open::Opened;
 use super::rows::{Decoding, Task};
 
@@ -185,7 +185,7 @@ async fn fetch(file: &Opened, task: &Task) -> Result<Chunks, FileFault> {
     let ranges = file.ranges(task.group.index).map_err(|reason| task.fault(file, FaultKind::Corrupt, reason))?;
     Chunks::fetch(&file.object, &ranges).await.map_err(|failure| {
         let (kind, detail) = store_failure(&failure);
-        task.fault(file, kind, detail)
+        FileFault { may_pass: may_pass(&failure), ..task.fault(file, kind, detail) }
     })
 }
 

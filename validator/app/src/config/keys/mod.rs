@@ -4,6 +4,7 @@
 //! JSON Schemas, the reference pages and the hints of problems are made from it. Keys that a later release brings are not
 //! here: the readers refuse them by name.
 
+mod alerts;
 mod pipeline;
 mod service;
 
@@ -114,6 +115,8 @@ pub enum Kind {
     Table(&'static Table),
     /// Tables, whose names the user chooses.
     Tables(&'static Table),
+    /// A list of tables: `[[alerts]]`.
+    Listed(&'static Table),
 }
 
 impl Key {
@@ -125,6 +128,11 @@ impl Key {
     /// A table that may be left out.
     pub const fn table(name: &'static str, table: &'static Table) -> Self {
         Self::new(name, Kind::Table(table), "", "")
+    }
+
+    /// A list of tables that may be left out.
+    pub const fn listed(name: &'static str, table: &'static Table) -> Self {
+        Self::new(name, Kind::Listed(table), "", "")
     }
 
     /// The same, with a default.
@@ -176,7 +184,7 @@ impl Table {
     /// All tables of a file, from above, each with its path.
     pub fn with_inner(&'static self) -> Vec<&'static Table> {
         let inner = self.keys.iter().filter_map(|key| match key.kind {
-            Kind::Table(table) | Kind::Tables(table) => Some(table),
+            Kind::Table(table) | Kind::Tables(table) | Kind::Listed(table) => Some(table),
             _ => None,
         });
         std::iter::once(self).chain(inner.flat_map(Table::with_inner)).collect()
@@ -203,6 +211,7 @@ impl Kind {
             Self::Secret => "a secret: `\"${NAME}\"` or `{ file = \"path\" }`".to_owned(),
             Self::Property => "text, a number, `true` or `false`".to_owned(),
             Self::Table(_) | Self::Tables(_) => "a table".to_owned(),
+            Self::Listed(_) => "a list of tables".to_owned(),
         }
     }
 }

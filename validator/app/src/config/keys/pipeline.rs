@@ -3,6 +3,7 @@
 use validator_core::limits::{NO_WINDOW_SHARDS, WINDOW_SHARDS};
 use validator_core::tolerance::Tolerance;
 
+use super::alerts::ALERT;
 use super::{Either, Free, Key, Kind, Table};
 use crate::config::head::{FORMATS, NULL_PAYLOADS};
 use crate::config::identity::{KEY_FORMATS, MODES, WIDTH_DEFAULT, WIDTH_MAX};
@@ -24,6 +25,7 @@ pub static PIPELINE_FILE: Table = Table {
         Key::table("compare", &COMPARE),
         Key::table("fidelity", &FIDELITY),
         Key::table("source", &SOURCE),
+        Key::listed("alerts", &ALERT),
     ],
     free: None,
 };

@@ -1,5 +1,6 @@
 //! The keys of `validator.toml`.
 
+use super::alerts::{ALERT, CHANNEL};
 use super::{Free, Key, Kind, Table};
 use crate::config::catalog::KINDS;
 
@@ -20,6 +21,8 @@ pub static SERVICE_FILE: Table = Table {
             "",
             "Where tables are looked up, by the name that tables begin with.",
         ),
+        Key::new("channels", Kind::Tables(&CHANNEL), "", "Who is told of alerts, by the name that alerts call them."),
+        Key::listed("alerts", &ALERT),
     ],
     free: None,
 };
@@ -47,6 +50,14 @@ static SERVICE: Table = Table {
         )
         .or("`state/ledger.db` beside the file"),
         Key::new("poll", Kind::Duration, "\"2s\"", "How often `run` looks at a table.").or("\"2s\""),
+        Key::new(
+            "listen",
+            Kind::Text,
+            "\"127.0.0.1:9464\"",
+            "The address and port where `run` serves `/metrics`, `/healthz`, `/readyz` and `/api/v1`. There is no password: \
+             keep it on this machine, or put a proxy before it.",
+        )
+        .or("nothing is served"),
         Key::new("pipelines", Kind::Texts, "[\"rules/suites/*.toml\"]", "Globs of pipeline files."),
     ],
     free: None,

@@ -11,6 +11,7 @@ use validator_core::shadow::delta::{
 };
 use validator_core::shadow::file::{FileBags, FileId};
 use validator_core::shadow::page::{Page, PageKey};
+use validator_core::shadow::told::OpenFinding;
 
 use super::machine::{Machine, terms};
 
@@ -86,7 +87,7 @@ impl Ledger {
             residues: residues
                 .map(|(segment, body)| ResidueRow { segment: *segment, body: Some(body.clone()) })
                 .collect(),
-            findings: self.findings.values().cloned().collect(),
+            findings: self.findings.values().map(OpenFinding::from).collect(),
             runs: self.runs.values().cloned().collect(),
             totals: self.totals.clone(),
         }

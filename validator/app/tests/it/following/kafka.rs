@@ -1,0 +1,1 @@
+//! A follower of a real topic with transactions.
