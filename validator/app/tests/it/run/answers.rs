@@ -47,3 +47,9 @@ pub fn forget_removed(truth: &mut Truth, report: &mut Json, findings: &mut [Json
     report["findings"]["by_cause"].as_array_mut().into_iter().flatten().for_each(forget);
     findings.iter_mut().for_each(forget);
 }
+
+/// The instant as of which a report judges.
+pub fn judged_at_ms(report: &Json) -> i64 {
+    let text = report["judged_at"].as_str().unwrap_or_else(|| panic!("no judged_at: {report}"));
+    chrono::DateTime::parse_from_rfc3339(text).expect("RFC 3339").timestamp_millis()
+}

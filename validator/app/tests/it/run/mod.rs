@@ -3,4 +3,6 @@
 
 mod answers;
 mod played;
+mod service;
 mod stage;
+mod worlds;

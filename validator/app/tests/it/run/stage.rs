@@ -99,6 +99,9 @@ impl Stage {
             self.kafka.create_topic(&topic, partitions).expect("topics are new");
         }
         let play = self.block_on(Play::begin(options, &self.warehouse)).expect("a play begins");
+        if let Some((name, text)) = play.schema_file() {
+            std::fs::write(self.join(name), text).expect("the folder takes files");
+        }
         self.write_files(&play.pipeline_toml());
         play
     }
