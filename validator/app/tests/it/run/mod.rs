@@ -2,6 +2,8 @@
 //! from messages and rows.
 
 mod answers;
+mod books;
+mod crashes;
 mod played;
 mod service;
 mod stage;
