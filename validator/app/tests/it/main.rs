@@ -16,6 +16,7 @@ mod real_kafka;
 mod registry_stub;
 mod reports;
 mod repository;
+mod run;
 mod scene;
 mod schemas;
 mod section4;

@@ -1,0 +1,114 @@
+//! The process killed at random moments, while a faulty sink writes and a compactor rewrites: at the end every count and every
+//! finding is the truth's.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use fixtures_harness::{Look, wait_until};
+use fixtures_kit::{Followed, Truth};
+use fixtures_warehouse::play::{Pace, Player};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::answers::{assert_true, judged_at_ms};
+use super::books::Books;
+use super::service::{Service, assert_sound, run_until_idle, told};
+use super::stage::{Stage, chapter, every_fault};
+
+/// How often it is killed where `CRASHES` says nothing else.
+const CRASHES: usize = 100;
+/// Decides the play and the moments where `SEED` says nothing else.
+const SEED: u64 = 1;
+/// All of it, on a loaded machine too.
+const WITHIN: Duration = Duration::from_secs(600);
+
+/// When a process is killed.
+#[derive(Debug, Clone, Copy)]
+enum Moment {
+    /// So long after its start.
+    After(Duration),
+    /// After so many more checkpoints, and a little.
+    Checkpoints(u64, Duration),
+}
+
+impl Moment {
+    fn draw(rng: &mut ChaCha8Rng) -> Self {
+        match rng.random_range(0..3) {
+            0 => Self::After(Duration::from_millis(rng.random_range(0..2_500))),
+            _ => Self::Checkpoints(rng.random_range(1..4), Duration::from_millis(rng.random_range(0..250))),
+        }
+    }
+}
+
+fn number(name: &str, or: u64) -> u64 {
+    std::env::var(name).map_or(or, |text| text.parse().expect("a number"))
+}
+
+/// Lets it live until the moment, unless it dies before.
+fn live_until(moment: Moment, service: &mut Service, books: &Books) {
+    let started = Instant::now();
+    let before = books.checkpoints();
+    let mut reached: Option<Instant> = None;
+    let waited = wait_until("the moment of a crash", Duration::from_secs(60), || {
+        if let Some(status) = service.child().ended() {
+            return Look::Never(format!("it ended by itself with {status}"));
+        }
+        let over = match moment {
+            Moment::After(time) => started.elapsed() >= time,
+            Moment::Checkpoints(count, more) => {
+                if reached.is_none() && books.checkpoints() >= before + count {
+                    reached = Some(Instant::now());
+                }
+                reached.is_some_and(|at| at.elapsed() >= more)
+            }
+        };
+        if over { Look::Done(()) } else { Look::NotYet(format!("{:?} gone", started.elapsed())) }
+    });
+    waited.unwrap_or_else(|why| panic!("{moment:?}: {why}\n{}", service.child().log_tail()));
+}
+
+#[test]
+fn killed_a_hundred_times_it_says_what_is_true() {
+    let (seed, crashes) = (number("SEED", SEED), number("CRASHES", CRASHES as u64));
+    let began = Instant::now();
+    let stage = Stage::new();
+    let play = stage.begin(seed, chapter(120, 3, every_fault()), 10);
+    let pipeline = play.contract().name.clone();
+    let pace = Pace {
+        bad_rewrites_in_hundred: 20,
+        delete_every: Some(Duration::from_secs(7)),
+        roll_back_every: Some(Duration::from_secs(11)),
+        expire_every: Some((Duration::from_secs(9), 300)),
+        ..Pace::plain(200)
+    };
+    let books = Books::of(stage.folder(), &pipeline);
+    let player = Player::start(play, pace);
+    let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x6b69_6c6c);
+    let mut moments: BTreeMap<&str, u32> = BTreeMap::new();
+    for round in 0..crashes {
+        let moment = Moment::draw(&mut rng);
+        let mut service = Service::start(stage.folder());
+        live_until(moment, &mut service, &books);
+        service.kill();
+        println!("{round}: {moment:?}, {} checkpoints", books.checkpoints());
+        let kind = if matches!(moment, Moment::After(_)) { "by time" } else { "by checkpoints" };
+        *moments.entry(kind).or_default() += 1;
+        assert!(!player.has_ended(), "the play goes on");
+        assert!(began.elapsed() < WITHIN, "too slow: {round} crashes in {:?}", began.elapsed());
+    }
+    let play = player.stop().expect("it was played");
+    run_until_idle(stage.folder());
+    let (report, findings) = told(stage.folder(), &pipeline);
+    let world = play.world(judged_at_ms(&report));
+    let truth = Truth::followed(&world, &Followed::every(&world.table));
+    println!(
+        "seed {seed}: {moments:?} in {:?}; {} messages, {} snapshots, {} findings",
+        began.elapsed(),
+        truth.messages.consumed,
+        world.table.snapshots.len(),
+        truth.findings.len()
+    );
+    assert_true(&format!("seed {seed}, {crashes} crashes"), &truth, &report, &findings);
+    assert_sound(stage.folder());
+    books.assert_balanced();
+}
