@@ -87,7 +87,8 @@ fn of(pipeline: &Pipeline, facts: &ReportFacts, holes: &Continuity, notes: &Note
         config_hash: pipeline.config_hash.clone(),
         digest: "canonical/1".to_owned(),
         fidelity: FidelityReport::new(&asked.figures, fidelity.target),
-        messages: MessageCounts::new(&messages, true),
+        // Which rows came late only the messages' own timestamps tell, and nobody has held them against the commits.
+        messages: MessageCounts::new(&messages, false),
         rows: RowCounts::new(&standing.rows, Some(standing.files.misrouted), None),
         partitions: partitions(standing, holes),
         segments: SegmentCounts {
@@ -128,7 +129,7 @@ fn partitions(standing: &Standing, continuity: &Continuity) -> Vec<PartitionRepo
         to: lane.position,
         consumed: lane.consumed,
         holes: holes(&lane.tp),
-        messages: MessageCounts::new(&lane.messages, true),
+        messages: MessageCounts::new(&lane.messages, false),
     };
     let mut all: Vec<PartitionReport> = standing.lanes.iter().map(report).collect();
     all.sort_by(|a, b| (&a.topic, a.partition).cmp(&(&b.topic, b.partition)));

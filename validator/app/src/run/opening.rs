@@ -86,6 +86,7 @@ pub async fn opened(
     let contract = Arc::new(contract);
     let sides = Sides { contract: Arc::clone(&contract), tap, pinned: head, decoders: Arc::new(decoders), known: fields };
     let request = Request::new(outside.now_ms());
+    // Verdicts are the shadow's, and nothing here is judged by it.
     let clock = Clock { judged_at_ms: request.started_ms, settle_ms: 0, give_up_ms: 0 };
     let run = open::run(pipeline, service, &sides, clock, &request, Progress::none())?;
     let shadow = restored(pipeline, &contract, saved, &known, sides.tap.as_ref())?;

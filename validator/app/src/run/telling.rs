@@ -128,7 +128,12 @@ fn of_place(pipeline: &str, lanes: &[TopicPartition], paths: &BTreeMap<FileId, S
     let place = |(file, position): &(FileId, u64)| {
         Some(RowPlace { file: paths.get(file)?.clone(), position: Some(*position) })
     };
+    let snapshot_id = match &one.place {
+        FindingPlace::Table { path } => snapshot_of(path),
+        _ => None,
+    };
     let rows = match &one.place {
+        FindingPlace::Table { .. } if snapshot_id.is_some() => Vec::new(),
         FindingPlace::Table { path } if !path.is_empty() => vec![RowPlace { file: path.clone(), position: None }],
         _ => one.facts.rows.iter().filter_map(place).collect(),
     };
@@ -147,8 +152,13 @@ fn of_place(pipeline: &str, lanes: &[TopicPartition], paths: &BTreeMap<FileId, S
         copies: one.facts.copies,
         candidates: Vec::new(),
         related: None,
-        snapshot_id: None,
+        snapshot_id,
         operation: None,
         detail: one.facts.said.clone().unwrap_or_else(|| format!("{} as of the last look", one.verdict)),
     }
+}
+
+/// The snapshot that a finding about the history names.
+fn snapshot_of(path: &str) -> Option<i64> {
+    path.strip_prefix("snapshot ").and_then(|id| id.parse().ok())
 }

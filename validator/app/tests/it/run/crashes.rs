@@ -10,7 +10,7 @@ use fixtures_warehouse::play::{Pace, Player};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::answers::{assert_true, judged_at_ms};
+use super::answers::{assert_true, each_once, judged_at_ms};
 use super::books::Books;
 use super::service::{Service, assert_sound, run_until_idle, told};
 use super::stage::{Stage, chapter, every_fault};
@@ -100,7 +100,8 @@ fn killed_a_hundred_times_it_says_what_is_true() {
     run_until_idle(stage.folder());
     let (report, findings) = told(stage.folder(), &pipeline);
     let world = play.world(judged_at_ms(&report));
-    let truth = Truth::followed(&world, &Followed::every(&world.table));
+    let mut truth = Truth::followed(&world, &Followed::every(&world.table));
+    each_once(&mut truth);
     println!(
         "seed {seed}: {moments:?} in {:?}; {} messages, {} snapshots, {} findings",
         began.elapsed(),
