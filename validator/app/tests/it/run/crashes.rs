@@ -72,7 +72,7 @@ fn killed_a_hundred_times_it_says_what_is_true() {
     let (seed, crashes) = (number("SEED", SEED), number("CRASHES", CRASHES as u64));
     let began = Instant::now();
     let stage = Stage::new();
-    let play = stage.begin(seed, chapter(120, 3, every_fault()), 10);
+    let play = stage.begin(seed, chapter(300, 7, every_fault()), 10);
     let pipeline = play.contract().name.clone();
     let pace = Pace {
         bad_rewrites_in_hundred: 20,
