@@ -21,6 +21,21 @@ pub fn assert_true(what: &str, truth: &Truth, report: &Json, findings: &[Json]) 
     assert!(differences.is_empty(), "{what}: {count} differences\n  {}", shown.join("\n  "));
 }
 
+/// The same of what a ledger says: it keeps a finding of one id once, so that a row which no message explains, of a file that is
+/// entered twice, is listed once and counted twice.
+///
+/// # Panics
+/// When they differ, with the first differences.
+pub fn assert_ledger_true(what: &str, truth: &Truth, report: &Json, findings: &[Json]) {
+    let mut listed = truth.clone();
+    listed.findings.dedup();
+    let mut differences = report_differences(truth, report);
+    differences.extend(finding_differences(&listed, findings));
+    let shown: Vec<&str> = differences.iter().take(LINES_SHOWN).map(String::as_str).collect();
+    let count = differences.len();
+    assert!(differences.is_empty(), "{what}: {count} differences\n  {}", shown.join("\n  "));
+}
+
 /// The lines of a JSONL text.
 pub fn lines(jsonl: &str) -> Vec<Json> {
     jsonl.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|why| panic!("{why}: {line}"))).collect()

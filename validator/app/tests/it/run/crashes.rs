@@ -10,7 +10,7 @@ use fixtures_warehouse::play::{Pace, Player};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::answers::{assert_true, judged_at_ms};
+use super::answers::{assert_ledger_true, judged_at_ms};
 use super::books::Books;
 use super::service::{Service, assert_sound, run_until_idle, told};
 use super::stage::{Stage, chapter, every_fault};
@@ -108,7 +108,7 @@ fn killed_a_hundred_times_it_says_what_is_true() {
         world.table.snapshots.len(),
         truth.findings.len()
     );
-    assert_true(&format!("seed {seed}, {crashes} crashes"), &truth, &report, &findings);
+    assert_ledger_true(&format!("seed {seed}, {crashes} crashes"), &truth, &report, &findings);
     assert_sound(stage.folder());
     books.assert_balanced();
 }
