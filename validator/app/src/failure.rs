@@ -133,9 +133,9 @@ impl Failure {
             Self::Table(error) if error.is_usage() => Exit::Usage,
             Self::Init(error) => error.exit(),
             Self::Query(error) if error.is_usage() => Exit::Usage,
-            Self::Ledger(LedgerError::OtherPipeline { .. } | LedgerError::Unknown { .. } | LedgerError::BadUrl { .. }) => {
-                Exit::Usage
-            }
+            Self::Ledger(
+                LedgerError::OtherPipeline { .. } | LedgerError::Unknown { .. } | LedgerError::BadUrl { .. },
+            ) => Exit::Usage,
             _ => Exit::Unjudged,
         }
     }

@@ -93,7 +93,15 @@ impl Bench {
                 undecodable: 0,
             });
             let (partition, parts) = (PartitionIndex(lane), parts.collect());
-            LanePart { partition, from, to, parts, gaps: Vec::new(), undecodable: Vec::new(), excluded: BTreeMap::new() }
+            LanePart {
+                partition,
+                from,
+                to,
+                parts,
+                gaps: Vec::new(),
+                undecodable: Vec::new(),
+                excluded: BTreeMap::new(),
+            }
         });
         Event::Consumed(Consumed { lanes: lanes.collect() })
     }
@@ -145,7 +153,9 @@ impl Bench {
         let started = Instant::now();
         for (facts, bags) in added {
             self.live.push(facts.clone());
-            self.shadow.apply(Event::Scanned(Scanned { facts, bags: bags.clone(), faults: Vec::new() })).expect("a file");
+            self.shadow
+                .apply(Event::Scanned(Scanned { facts, bags: bags.clone(), faults: Vec::new() }))
+                .expect("a file");
             self.bodies.insert(self.shadow.last_file(), bags);
         }
         let id = self.snapshot;
@@ -199,10 +209,12 @@ impl Bench {
         let all = self.look(added, at_ms + 1);
         show("a look that adds 100,000 files", &mut [all]);
         show("its checkpoint", &mut [self.checkpoint()]);
-        let mut times: Vec<Duration> = (2..12).map(|nth| {
-            let file = self.file(20_000);
-            self.look(vec![file], at_ms + nth)
-        }).collect();
+        let mut times: Vec<Duration> = (2..12)
+            .map(|nth| {
+                let file = self.file(20_000);
+                self.look(vec![file], at_ms + nth)
+            })
+            .collect();
         show("a look of 20,000 rows among 100,000 files", &mut times);
     }
 

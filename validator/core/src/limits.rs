@@ -37,7 +37,7 @@ pub const SPREAD_SLICES_MAX: usize = 24;
 pub const PAGE_SLOTS: usize = 64;
 
 /// Removed files that a segment remembers, so that a drill asks them for rows that stood; the oldest go first.
-pub const GONE_FILES_MAX: usize = 64;
+pub const GONE_FILES_MAX: usize = 1_024;
 
 /// Actions that a shadow asks for at once; more come when these are answered.
 pub const ACTIONS_MAX: usize = 64;

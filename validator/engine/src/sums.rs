@@ -47,8 +47,7 @@ impl Sums {
         segments: &[SegmentKey],
         digester: &Digester,
     ) -> Result<(), EncodeError> {
-        let judged: Vec<usize> =
-            (0..batch.len()).filter(|row| batch.states[*row] == MessageState::Judged).collect();
+        let judged: Vec<usize> = (0..batch.len()).filter(|row| batch.states[*row] == MessageState::Judged).collect();
         // Where most are judged, digests of the others cost less than leaving them out.
         if judged.len() * 2 >= batch.len() {
             let inexact = batch.inexact(|_| true);

@@ -18,8 +18,8 @@ use crate::pipeline::{self, PipelineIs, PipelineRow};
 use crate::prepared::{Standing, fetched};
 use crate::restore::restored;
 use crate::rows;
-use crate::schema::{FILE_BODIES, FILES, FINDINGS, PAGES, Table};
 use crate::rows::Untold;
+use crate::schema::{FILE_BODIES, FILES, FINDINGS, PAGES, Table};
 use crate::store::Store;
 use crate::value::{Kind, Value};
 

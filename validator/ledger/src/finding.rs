@@ -179,8 +179,7 @@ fn last_words(findings: &[FindingChange]) -> BTreeMap<&str, Word<'_>> {
     let mut words: BTreeMap<&str, Word<'_>> = BTreeMap::new();
     for finding in findings {
         let resolved = words.get(finding.id.as_str()).is_some_and(|word| word.finding.change == Change::Resolved);
-        let change =
-            if resolved && finding.change == Change::Opened { Change::Changed } else { finding.change };
+        let change = if resolved && finding.change == Change::Opened { Change::Changed } else { finding.change };
         words.insert(finding.id.as_str(), Word { finding, change });
     }
     words

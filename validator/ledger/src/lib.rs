@@ -47,8 +47,9 @@ pub use pipeline::PipelineIs;
 pub use posting::{Evidence, Posting};
 pub use prune::Keep;
 pub use read::{
-    Broken, Continuity, DeepVerified, FindingCount, FindingFilter, FindingPage, FindingRow, Group, LaneContinuity, Listed,
-    MailCount, Place, ReadLedger, ReportFacts, RunRow, SegmentRow, SegmentState, FindingState, StillEqual, Summary,
+    Broken, Continuity, DeepVerified, FindingCount, FindingFilter, FindingPage, FindingRow, FindingState, Group,
+    LaneContinuity, Listed, MailCount, Place, ReadLedger, ReportFacts, RunRow, SegmentRow, SegmentState, StillEqual,
+    Summary,
 };
 pub use rows::Untold;
 pub use verify::Verified;

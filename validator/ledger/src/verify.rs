@@ -113,7 +113,8 @@ async fn chain(store: &mut Store, key: &Key, row: &PipelineRow) -> Result<u64, L
         .await?;
     let head = before.unwrap_or(row.head);
     let state = key.of("state", &[row.state.as_slice().into()]);
-    let says = last.is_none_or(|link| link.books == row.books && link.state == state && link.has_totals(key, &row.totals));
+    let says =
+        last.is_none_or(|link| link.books == row.books && link.state == state && link.has_totals(key, &row.totals));
     if head != row.head || next != row.checkpoint + 1 || !says {
         return Err(broken(row.checkpoint));
     }

@@ -17,7 +17,8 @@ pub fn read_alerts(root: &Section<'_>, channels: Option<&BTreeMap<String, Channe
     for (at, section) in root.sections("alerts").into_iter().enumerate() {
         let rule = read_alert(&section);
         if at == RULES_MAX {
-            section.note(Problem::new(format!("a file has at most {RULES_MAX} [[alerts]]")).hint("join some with `or`"));
+            section
+                .note(Problem::new(format!("a file has at most {RULES_MAX} [[alerts]]")).hint("join some with `or`"));
         }
         let Some(rule) = rule else { continue };
         if rules.iter().any(|known| known.name == rule.name) {
@@ -71,7 +72,17 @@ fn read_alert(section: &Section<'_>) -> Option<Rule> {
             return None;
         }
     };
-    let rule = Rule { name: name?.value, when: condition, for_ms, resolve_after_ms, by_cause, severity, notify, says, runbook };
+    let rule = Rule {
+        name: name?.value,
+        when: condition,
+        for_ms,
+        resolve_after_ms,
+        by_cause,
+        severity,
+        notify,
+        says,
+        runbook,
+    };
     if rule.by_cause && !rule.has_findings() {
         let problem = Problem::new("`by = \"cause\"` is for a condition with `findings`, which alone have causes");
         section.note_value("by", problem.hint("write `when = \"findings > 0\"`, or take `by` out"));

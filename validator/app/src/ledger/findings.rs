@@ -43,10 +43,14 @@ pub fn findings(args: &LedgerFindingsArgs, terminal: &Terminal) -> Result<Exit, 
                 for finding in told(&name, &listed) {
                     if written.is_ok() {
                         written = match args.format {
-                            FindingsAnswer::Jsonl => out.write_all(finding.as_bytes()).and_then(|()| out.write_all(b"\n")),
+                            FindingsAnswer::Jsonl => {
+                                out.write_all(finding.as_bytes()).and_then(|()| out.write_all(b"\n"))
+                            }
                             FindingsAnswer::Text => match parsed::finding(&finding) {
                                 Some(finding) => out.write_all(finding_text(&finding, palette, width).as_bytes()),
-                                None => return Err(LedgerError::Damaged { what: "the values of a finding".to_owned() }),
+                                None => {
+                                    return Err(LedgerError::Damaged { what: "the values of a finding".to_owned() });
+                                }
                             },
                         };
                     }
@@ -71,9 +75,10 @@ fn told(pipeline: &str, listed: &Listed) -> Vec<String> {
             Some(body) => vec![String::from_utf8_lossy(body).into_owned()],
             None => vec![line(&untold(pipeline, row))],
         },
-        Listed::Run(run) if run.whole => {
-            (run.from..run.upto).filter_map(|offset| of_run(pipeline, run, Some(offset))).map(|one| line(&one)).collect()
-        }
+        Listed::Run(run) if run.whole => (run.from..run.upto)
+            .filter_map(|offset| of_run(pipeline, run, Some(offset)))
+            .map(|one| line(&one))
+            .collect(),
         Listed::Run(run) => of_run(pipeline, run, None).iter().map(line).collect(),
     }
 }

@@ -50,7 +50,10 @@ fn column(json: &Json) -> Option<ColumnDifference> {
 }
 
 fn row(json: &Json) -> Option<RowPlace> {
-    Some(RowPlace { file: json.get("file")?.as_str()?.to_owned(), position: json.get("position").and_then(Json::as_u64) })
+    Some(RowPlace {
+        file: json.get("file")?.as_str()?.to_owned(),
+        position: json.get("position").and_then(Json::as_u64),
+    })
 }
 
 fn candidate(json: &Json) -> Option<Candidate> {

@@ -16,7 +16,7 @@ use validator_core::report::{
 use validator_core::shadow::outside::notes_of;
 use validator_core::shadow::standing::{LaneStanding, Standing};
 use validator_core::verdict::{RowVerdict, TableVerdict, Verdict};
-use validator_ledger::{Continuity, ReadLedger, ReportFacts, FindingState};
+use validator_ledger::{Continuity, FindingState, ReadLedger, ReportFacts};
 
 use crate::config::Pipeline;
 use crate::failure::Failure;
@@ -176,7 +176,8 @@ fn warnings(standing: &Standing, notes: &Notes, decision: &Decision) -> Vec<Stri
     let mut warnings = Vec::new();
     for (name, messages) in &notes.unknown_fields {
         let messages = counted(*messages, "message", "messages");
-        warnings.push(format!("field {name} is in {messages}, and neither a column nor [compare] drop accounts for it"));
+        warnings
+            .push(format!("field {name} is in {messages}, and neither a column nor [compare] drop accounts for it"));
     }
     for (name, _) in notes.sql_fields.iter().filter(|(_, is_there)| standing.consumed() > 0 && !**is_there) {
         warnings.push(format!("no message has a value in field {name}, which an expression of the contract reads"));

@@ -28,7 +28,10 @@ pub fn verify(args: &VerifyArgs, terminal: &Terminal) -> Result<Exit, Failure> {
         for name in names {
             let verified = ledger.verify(&name, key).await?;
             let (rows, links) = (verified.rows, verified.links);
-            said += &format!("{name}: sound at checkpoint {}, {rows} rows and {links} links of the chain\n", verified.checkpoint);
+            said += &format!(
+                "{name}: sound at checkpoint {}, {rows} rows and {links} links of the chain\n",
+                verified.checkpoint
+            );
         }
         Ok::<_, Failure>(said)
     })?;

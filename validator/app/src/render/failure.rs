@@ -79,7 +79,9 @@ fn ledger_hint(error: &LedgerError) -> String {
             "bring the last copy back, or move the ledger away: a new one begins at the contract's `start`".to_owned()
         }
         LedgerError::Held { .. } => "end the other process, or give this one a `[service] state` of its own".to_owned(),
-        LedgerError::Full { .. } => "make room (`df -h`); nothing is lost, a run goes on from its last checkpoint".to_owned(),
+        LedgerError::Full { .. } => {
+            "make room (`df -h`); nothing is lost, a run goes on from its last checkpoint".to_owned()
+        }
         LedgerError::Unknown { .. } => "`validator report` lists the pipelines of the ledger".to_owned(),
         LedgerError::Fenced { .. } => "one process writes the books of a pipeline: end the other one".to_owned(),
         _ => "`[service] state` in validator.toml says where the ledger is".to_owned(),

@@ -81,7 +81,13 @@ enum Heard {
 
 impl Actor {
     /// Of an opened pipeline.
-    pub fn new(pipeline: &Pipeline, poll: Duration, opened: Opened, idle: Idle, (outside, stop): (Outside, CancellationToken)) -> Self {
+    pub fn new(
+        pipeline: &Pipeline,
+        poll: Duration,
+        opened: Opened,
+        idle: Idle,
+        (outside, stop): (Outside, CancellationToken),
+    ) -> Self {
         let Opened { live, book, shadow, notes } = opened;
         let now = Instant::now();
         Self {

@@ -12,9 +12,9 @@ use validator_core::position::{FileIndex, PartitionIndex};
 use validator_core::shadow::action::{Action, DrillAsk};
 use validator_core::shadow::event::{CannotLook, Event};
 use validator_core::shadow::file::{FileFacts, FileId};
+use validator_engine::live::error::LookError;
 use validator_engine::live::lanes::Lanes;
 use validator_engine::live::redrill::Redrilled;
-use validator_engine::live::error::LookError;
 use validator_engine::live::scan::FileScan;
 use validator_ledger::Evidence;
 use validator_tap::TapError;
@@ -23,8 +23,8 @@ use super::actor::Actor;
 use super::jobs::Done;
 use super::keeping::damaged;
 use super::limits::{DRILL_MESSAGES, DRILL_SEGMENTS};
-use super::telling::Told;
 use super::looking::chain;
+use super::telling::Told;
 use crate::failure::Failure;
 
 /// The rounds of questions.
@@ -141,9 +141,7 @@ impl Actor {
         tracing::info!(pipeline = self.name, segments = asks.len(), files = files.len(), "drilling");
         let (run, lanes, cache) = (self.live.run.clone(), Lanes::of(&self.shadow), Arc::clone(&self.live.cache));
         self.asking.is_busy = true;
-        self.jobs.begin(async move {
-            Done::Asked(Answer::Drilled(run.redrill(&lanes, &files, &cache, &asks).await))
-        });
+        self.jobs.begin(async move { Done::Asked(Answer::Drilled(run.redrill(&lanes, &files, &cache, &asks).await)) });
         Ok(())
     }
 

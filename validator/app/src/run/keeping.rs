@@ -66,7 +66,10 @@ impl Actor {
             match self.book.checkpoint(&posting).await {
                 Ok(_) => break,
                 Err(error) if error.may_pass() && !self.stop.is_cancelled() => {
-                    tracing::error!(pipeline = self.name, "the ledger takes no checkpoint, and nothing is judged: {error}");
+                    tracing::error!(
+                        pipeline = self.name,
+                        "the ledger takes no checkpoint, and nothing is judged: {error}"
+                    );
                     let stop = self.stop.clone();
                     let _ = tokio::time::timeout(pause, stop.cancelled()).await;
                     pause = (pause * 2).min(RETRY_MOST);

@@ -12,8 +12,8 @@ use validator_core::position::{FileIndex, PartitionIndex};
 use validator_core::shadow::event::{CannotLook, Event, Look, Refused, Step};
 use validator_core::shadow::file::FileFacts;
 use validator_core::shadow::nets::Sign;
-use validator_engine::live::lanes::Lanes;
 use validator_engine::live::error::LookError;
+use validator_engine::live::lanes::Lanes;
 use validator_engine::live::scan::FileScan;
 use validator_engine::reconcile::Run;
 use validator_table::{Pinned, Reloaded, SnapshotSelector, StepPlan, TableError};
@@ -112,8 +112,7 @@ impl Actor {
     }
 
     fn begin_asking(&mut self) {
-        let (table, catalog, storage) =
-            (self.live.table.clone(), self.live.catalog.clone(), self.live.storage.clone());
+        let (table, catalog, storage) = (self.live.table.clone(), self.live.catalog.clone(), self.live.storage.clone());
         let tap = Arc::clone(&self.live.run.messages.tap);
         let outside = self.outside.clone();
         self.jobs.begin(async move {
@@ -141,9 +140,7 @@ impl Actor {
             (Sight::Asked { found: Err(unseen), .. }, _) => self.unseen(&unseen).await,
             (Sight::Pinned(pinned, steps), Looking::Working(plan)) => self.pinned(*pinned, steps, plan).await,
             (Sight::Scanned(Ok(scans)), Looking::Working(plan)) => self.scanned(scans, plan).await,
-            (Sight::Scanned(Err(error)), _) => {
-                self.cannot_read("the table's files", error).await
-            }
+            (Sight::Scanned(Err(error)), _) => self.cannot_read("the table's files", error).await,
             (Sight::Pinned(..) | Sight::Scanned(_), _) => Ok(()),
         }
     }

@@ -20,9 +20,9 @@ mod reading;
 mod refusals;
 mod state;
 pub mod status;
-mod telling;
 mod supervisor;
 mod table;
+mod telling;
 
 use std::path::Path;
 use std::sync::Arc;

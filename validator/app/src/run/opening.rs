@@ -84,7 +84,8 @@ pub async fn opened(
     let (tap, decoders) = messages(&contract, service, &known, outside).await?;
     let fields = decoders.known_fields().map(<[_]>::to_vec);
     let contract = Arc::new(contract);
-    let sides = Sides { contract: Arc::clone(&contract), tap, pinned: head, decoders: Arc::new(decoders), known: fields };
+    let sides =
+        Sides { contract: Arc::clone(&contract), tap, pinned: head, decoders: Arc::new(decoders), known: fields };
     let request = Request::new(outside.now_ms());
     // Verdicts are the shadow's, and nothing here is judged by it.
     let clock = Clock { judged_at_ms: request.started_ms, settle_ms: 0, give_up_ms: 0 };
@@ -181,9 +182,8 @@ fn restored(
     // A recording that is not cut is whole, wherever its offsets begin.
     let recorded: BTreeSet<&TopicPartition> =
         tap.partitions().iter().filter(|range| range.starts_at_first).map(|range| &range.tp).collect();
-    let is_whole = |tp: &TopicPartition, start: i64, log_start: i64| {
-        log_start == 0 && start <= 0 || recorded.contains(tp)
-    };
+    let is_whole =
+        |tp: &TopicPartition, start: i64, log_start: i64| log_start == 0 && start <= 0 || recorded.contains(tp);
     let known_whole = known.iter().all(|lane| is_whole(&lane.tp, lane.start, lane.log_start));
     let whole_topic = known_whole && new.iter().all(|lane| is_whole(&lane.tp, lane.start, lane.log_start));
     let mut shadow = Shadow::restore(terms(pipeline, contract, known_whole)?, saved).map_err(damaged)?;

@@ -50,7 +50,10 @@ pub fn pipeline_is(pipeline: &Pipeline, service: &Service, contract: &Contract) 
     PipelineIs {
         name: contract.name.clone(),
         contract: pipeline.books_hash,
-        digest_key: service.digest_key.as_ref().map_or_else(|| blake3::derive_key(PUBLIC_KEY_CONTEXT, &[]), |key| key.0),
+        digest_key: service
+            .digest_key
+            .as_ref()
+            .map_or_else(|| blake3::derive_key(PUBLIC_KEY_CONTEXT, &[]), |key| key.0),
         topics,
         table: contract.table.clone(),
         mode: mode.to_owned(),

@@ -257,7 +257,8 @@ async fn once(
     };
     let poll = pipeline.poll_ms.or(service.poll_ms).map(|ms| Duration::from_millis(ms.unsigned_abs()));
     tracing::info!(pipeline = pipeline.contract.name, checkpoint = opened.shadow.checkpoint(), "following");
-    let actor = Actor::new(pipeline, poll.unwrap_or(POLL_DEFAULT), opened, Idle::after(until), (outside.clone(), stop.clone()));
+    let actor =
+        Actor::new(pipeline, poll.unwrap_or(POLL_DEFAULT), opened, Idle::after(until), (outside.clone(), stop.clone()));
     // A task of its own: what it panics with ends this pipeline alone.
     match tokio::spawn(actor.run()).await {
         Ok(ended) => ended,

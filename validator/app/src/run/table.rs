@@ -65,9 +65,9 @@ impl TableNotes {
     /// What the ledger is to be told now.
     pub fn changes(&self, pipeline: &str, pinned: &Pinned, shadow: &Shadow) -> TableChanges {
         let live = self.of_files.iter().filter(|(path, _)| shadow.is_live(path)).flat_map(|(_, said)| said);
-        let all = live.chain(&self.of_snapshot).filter_map(|said| {
-            Some((verdict_of(&said.verdict)?, said.path.clone(), said.sentence.clone()))
-        });
+        let all = live
+            .chain(&self.of_snapshot)
+            .filter_map(|said| Some((verdict_of(&said.verdict)?, said.path.clone(), said.sentence.clone())));
         let now = together(pipeline, pinned, all.collect());
         let at_ms = shadow.judged_at_ms();
         let mut changes = TableChanges::default();

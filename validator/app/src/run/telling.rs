@@ -125,9 +125,8 @@ fn of_place(pipeline: &str, lanes: &[TopicPartition], paths: &BTreeMap<FileId, S
         FindingPlace::Message { lane, offset } => (tp(lane), Some(*offset)),
         _ => (None, None),
     };
-    let place = |(file, position): &(FileId, u64)| {
-        Some(RowPlace { file: paths.get(file)?.clone(), position: Some(*position) })
-    };
+    let place =
+        |(file, position): &(FileId, u64)| Some(RowPlace { file: paths.get(file)?.clone(), position: Some(*position) });
     let snapshot_id = match &one.place {
         FindingPlace::Table { path } => snapshot_of(path),
         _ => None,

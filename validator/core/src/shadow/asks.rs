@@ -82,7 +82,9 @@ fn whole(segment: SegmentKey, state: &Segment) -> DrillAsk {
 /// What a residue does not have yet.
 fn more(key: SegmentKey, segment: &Segment, residue: &Residue) -> Option<DrillAsk> {
     if residue.whole {
-        return Some(whole(key, segment));
+        let mut ask = whole(key, segment);
+        ask.gone.retain(|file| !residue.read_gone.contains(file));
+        return Some(ask);
     }
     if residue.unreadable {
         return None;

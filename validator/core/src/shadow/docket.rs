@@ -73,7 +73,11 @@ impl Docket {
         self.loose = moved(self.loose, usize::from(signs.loose));
         if let (SegmentKey::Offsets { partition, .. }, Some(offset)) = (key, signs.paired_max) {
             let place = (partition, offset, key);
-            if enters { self.paired.insert(place) } else { self.paired.remove(&place) };
+            if enters {
+                self.paired.insert(place)
+            } else {
+                self.paired.remove(&place)
+            };
         }
     }
 

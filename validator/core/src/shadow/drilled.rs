@@ -27,10 +27,10 @@ impl Shadow {
         let before = self.residues.get(&key).filter(|residue| !residue.whole);
         let mut residue = match before {
             Some(residue) => residue.clone(),
-            None => {
-                let stood = self.residues.get(&key).map(|old| old.stood.clone()).unwrap_or_default();
-                Residue::new(segment.from, stood)
-            }
+            None => match self.residues.get(&key) {
+                Some(old) => old.again(segment.from),
+                None => Residue::new(segment.from, BTreeSet::new()),
+            },
         };
         if !fits(&drilled, segment, &residue) {
             return Err(stale());
@@ -44,11 +44,11 @@ impl Shadow {
         if !self.is_sound(segment, &residue) {
             if !lost {
                 // The log or a file gave something else than before: what was read is of no use.
-                let empty = Residue::new(segment.from, residue.stood);
+                let empty = residue.again(segment.from);
                 self.put_residue(key, Some(empty));
                 return Ok(());
             }
-            residue = Residue { unreadable: true, ..Residue::new(segment.from, residue.stood) };
+            residue = Residue { unreadable: true, ..residue.again(segment.from) };
         }
         let old = self.residues.get(&key).filter(|_| is_copy);
         let now = old.map(|old| Residue { whole: true, ..old.clone() }).unwrap_or(residue);

@@ -8,9 +8,9 @@ use super::file::{FileFacts, FileId};
 use super::files::KnownFile;
 use super::lane::Lane;
 use super::state_codec::State;
+use super::terms::Terms;
 use crate::finding::FindingId;
 use crate::judge::Draft;
-use super::terms::Terms;
 
 impl Shadow {
     /// What is known of a live file.

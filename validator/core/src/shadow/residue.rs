@@ -57,6 +57,11 @@ impl Residue {
         Self { read_upto: from, agreed_max: i64::MIN, stood, ..Self::default() }
     }
 
+    /// Nothing read again but the files that are live no longer: they do not change, and what stood in them is known.
+    pub fn again(&self, from: i64) -> Self {
+        Self { read_gone: self.read_gone.clone(), ..Self::new(from, self.stood.clone()) }
+    }
+
     /// Rows read, agreed ones too.
     pub fn read_credit(&self) -> Bag {
         self.read_files.values().collect()

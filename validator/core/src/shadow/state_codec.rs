@@ -10,9 +10,9 @@ use super::files::KnownFile;
 use super::lane::Lane;
 use super::pack::{Reader, Writer, whole};
 use super::standing::NoLook;
+use crate::hole::HoleReason;
 use crate::judge::Draft;
 use crate::position::{PartitionIndex, RowAt, TopicPartition};
-use crate::hole::HoleReason;
 use crate::verdict::ExcludedCause;
 
 /// What belongs to no row of the ledger.
@@ -54,7 +54,14 @@ impl State {
             let (last_file, judged_at_ms) = (from.small()?, from.signed()?);
             let cannot_look = read_no_look(from)?;
             let (notes, settle_ms, give_up_ms) = (from.text()?, from.signed()?, from.signed()?);
-            Some(Self { line, last_file, judged_at_ms, cannot_look, notes, judged_by: (settle_ms, give_up_ms, from.flag()?) })
+            Some(Self {
+                line,
+                last_file,
+                judged_at_ms,
+                cannot_look,
+                notes,
+                judged_by: (settle_ms, give_up_ms, from.flag()?),
+            })
         })
     }
 }
@@ -77,8 +84,7 @@ pub(super) fn read_snapshot(from: &mut Reader<'_>) -> Option<SnapshotFact> {
     })
 }
 
-const NOT_THERE: [CannotLook; 4] =
-    [CannotLook::Catalog, CannotLook::Store, CannotLook::Broker, CannotLook::TableGone];
+const NOT_THERE: [CannotLook; 4] = [CannotLook::Catalog, CannotLook::Store, CannotLook::Broker, CannotLook::TableGone];
 
 pub(super) fn write_no_look(to: &mut Writer, no_look: Option<NoLook>) {
     let place = no_look.and_then(|no_look| NOT_THERE.iter().position(|what| *what == no_look.what));

@@ -7,10 +7,11 @@ use std::collections::BTreeSet;
 
 use super::event::{Look, Refused, Scanned, Step, Why};
 use super::file::{FileId, PathHash};
+use super::files::KnownFile;
 use super::nets::{Difference, Net, Nets};
 use super::residue::Residue;
-use super::files::KnownFile;
 use super::{FindingPlace, News, Shadow};
+use crate::bag::Bag;
 use crate::limits::GONE_FILES_MAX;
 use crate::segment::SegmentKey;
 use crate::verdict::TableVerdict;
@@ -53,7 +54,9 @@ impl Shadow {
         };
         let Some(step) = &look.step else {
             for (hash, again) in &self.files.waiting {
-                let Some(old) = self.files.live(hash).filter(|old| old.facts.has_rows_of(&again.facts)) else { continue };
+                let Some(old) = self.files.live(hash).filter(|old| old.facts.has_rows_of(&again.facts)) else {
+                    continue;
+                };
                 if !is_ahead(again) {
                     difference.removed.push((old.id, old.facts.entries));
                     difference.added.push((again.id, again.facts.entries));
@@ -106,7 +109,9 @@ impl Shadow {
         if ids(&difference.added) != nets.added || ids(&difference.removed) != nets.removed {
             return Err(Refused::OtherFiles);
         }
-        let is_preserving = nets.segments.values().all(|net| net.bag.is_empty());
+        // Rows whose messages came since their file was read go into another segment, and are the same rows.
+        let sum: Bag = nets.segments.values().map(|net| &net.bag).collect();
+        let is_preserving = sum.is_empty();
         self.swap(&nets, look.at_ms);
         self.cannot_look = None;
         for (partition, barrier, high_watermark) in &look.barrier {
@@ -183,7 +188,7 @@ impl Shadow {
     fn unsettle(&mut self, key: SegmentKey, is_same: bool) {
         let from = self.pages.segment(key).map_or(0, |segment| segment.from);
         let Some(residue) = self.residues.get(&key).cloned() else { return };
-        let now = if is_same { Residue { whole: true, ..residue } } else { Residue::new(from, residue.stood) };
+        let now = if is_same { Residue { whole: true, ..residue } } else { residue.again(from) };
         self.put_residue(key, Some(now));
     }
 
@@ -209,9 +214,9 @@ impl Shadow {
             let same = files.live(hash).is_some_and(|old| old.facts.has_rows_of(&file.facts));
             same && paths.contains(hash)
         };
-        let useless: Vec<PathHash> = files.waiting.iter().filter(|one| !is_useful(one)).map(|(hash, _)| *hash).collect();
-        let useless: Vec<KnownFile> =
-            useless.into_iter().filter_map(|hash| self.files.waiting.remove(&hash)).collect();
+        let useless: Vec<PathHash> =
+            files.waiting.iter().filter(|one| !is_useful(one)).map(|(hash, _)| *hash).collect();
+        let useless: Vec<KnownFile> = useless.into_iter().filter_map(|hash| self.files.waiting.remove(&hash)).collect();
         for file in useless {
             self.note_gone(&file, self.judged_at_ms);
         }

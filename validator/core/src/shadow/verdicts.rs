@@ -68,7 +68,8 @@ impl Shadow {
     /// The greatest offset with an equal row is another one: the judgement goes if a message lies between.
     pub(super) fn forget_passed(&mut self, partition: PartitionIndex, before: Option<i64>, now: Option<i64>) {
         let Some((overdue, lost)) = self.judged.kept().and_then(|judged| judged.passed.get(&partition)) else { return };
-        let passes = if now > before { now.is_some_and(|now| *overdue < now) } else { now.is_none_or(|now| *lost >= now) };
+        let passes =
+            if now > before { now.is_some_and(|now| *overdue < now) } else { now.is_none_or(|now| *lost >= now) };
         if passes {
             self.forget_judged();
         }
@@ -209,7 +210,7 @@ impl Judged {
         for message in waiting.filter(|message| !case.clock.is_due(message.timestamp_ms)) {
             self.note_oldest(message.at.partition, message.timestamp_ms);
         }
-            }
+    }
 
     fn note_oldest(&mut self, partition: PartitionIndex, at_ms: Option<i64>) {
         if let Some(at) = at_ms {

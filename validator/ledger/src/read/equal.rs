@@ -66,10 +66,8 @@ pub(super) async fn still_equal(store: &mut Store, name: &str) -> Result<StillEq
     }
     let lanes = lanes(store, row.pipeline).await?;
     // Sums of the lanes, from which the sums of their segments are taken.
-    let mut left: Vec<(i128, i128)> = lanes
-        .iter()
-        .map(|lane| (i128::from(lane.balanced_segments), i128::from(lane.balanced_messages)))
-        .collect();
+    let mut left: Vec<(i128, i128)> =
+        lanes.iter().map(|lane| (i128::from(lane.balanced_segments), i128::from(lane.balanced_messages))).collect();
     each_page(store, row.pipeline, |key, page| found.note(key, &page, &mut left)).await?;
     match left.iter().position(|sums| *sums != (0, 0)) {
         Some(at) => {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use validator_core::finding::FindingId;
 use validator_core::verdict::{Cause, Verdict};
 
-use super::state::{Marked, FindingState, marked};
+use super::state::{FindingState, Marked, marked};
 use super::{ReadLedger, row_of};
 use crate::error::LedgerError;
 use crate::group::{About, GroupId};

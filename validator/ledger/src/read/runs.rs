@@ -6,7 +6,7 @@ use validator_core::shadow::page::{Page, PageKey};
 use validator_core::verdict::{Cause, Verdict};
 
 use super::filter::Asked;
-use super::state::{Marked, FindingState};
+use super::state::{FindingState, Marked};
 use crate::error::LedgerError;
 use crate::finding::ResolvedBy;
 use crate::group::GroupId;
@@ -89,10 +89,8 @@ pub(super) async fn page(
     let (mut conditions, mut values) = asked.conditions(marked.standing, "f.kind = 1 AND f.a");
     if let Some(offset) = asked.filter.offset {
         let number = offset.div_euclid(width.max(1));
-        let (page, slot) = PageKey::of(SegmentKey::Offsets {
-            partition: validator_core::position::PartitionIndex(0),
-            index: number,
-        });
+        let (page, slot) =
+            PageKey::of(SegmentKey::Offsets { partition: validator_core::position::PartitionIndex(0), index: number });
         values.extend([page.b.into(), i64::try_from(slot).unwrap_or(i64::MAX).into()]);
         conditions.push_str(&format!(" AND f.b = ${} AND f.slot = ${}", values.len() - 1, values.len()));
     }

@@ -4,7 +4,7 @@ use validator_core::shadow::delta::{Change, Delta};
 
 use super::random::finding;
 use super::{NOW, Place, trades, within};
-use crate::{Book, Evidence, Fate, Keep, LedgerError, Mail, Posting, ReadLedger, Retry, FindingState, Written};
+use crate::{Book, Evidence, Fate, FindingState, Keep, LedgerError, Mail, Posting, ReadLedger, Retry, Written};
 
 const DAY: i64 = 86_400_000;
 

@@ -76,7 +76,10 @@ fn run(index: i64, messages: u64) -> RunChange {
 fn file(number: u32) -> FileRow {
     let (id, path) = (FileId(number), path(number));
     let path_hash = PathHash::of(&path);
-    FileRow { file: FileChange { id, path, path_hash, standing: FileStanding::Live, facts: Vec::new() }, body: Vec::new() }
+    FileRow {
+        file: FileChange { id, path, path_hash, standing: FileStanding::Live, facts: Vec::new() },
+        body: Vec::new(),
+    }
 }
 
 /// Two partitions, as the state machine writes them.
@@ -167,10 +170,13 @@ async fn listed(place: &Place) {
         (0, some(&|filter| filter.file = Some(path(3)))),
         (0, some(&|filter| filter.states = vec![FindingState::Resolved])),
         (1_233, some(&|filter| filter.states = vec![FindingState::Open, FindingState::Ignored])),
-        (15, some(&|filter| {
-            let about = About::File(path(2));
-            filter.group = Some(GroupId::of(PHANTOM, Some(Cause::Unexplained), Some(&about)));
-        })),
+        (
+            15,
+            some(&|filter| {
+                let about = About::File(path(2));
+                filter.group = Some(GroupId::of(PHANTOM, Some(Cause::Unexplained), Some(&about)));
+            }),
+        ),
     ] {
         assert_eq!(pages(&mut reader, &filter, 100).await.len(), many, "{filter:?}");
     }
@@ -199,7 +205,8 @@ async fn lived(place: &Place) {
     let (_ledger, mut book, _) = place.book().await;
     book.checkpoint(&Posting::of(&first(), NOW)).await.expect("written");
     let mut reader = ReadLedger::open(&place.address).await.expect("readable");
-    let (missing, corrupted) = (of_message(MISSING, LOST, 0, 3, None), of_message(CORRUPTED, PRECISION, 0, 700, Some(2)));
+    let (missing, corrupted) =
+        (of_message(MISSING, LOST, 0, 3, None), of_message(CORRUPTED, PRECISION, 0, 700, Some(2)));
     let row = found(&mut reader, &corrupted).await;
     assert_eq!((row.rows, row.timestamp_ms, row.evidence), (vec![(path(2), 3)], Some(NOW - 700), None));
     assert_eq!(row.place, At::Message { tp: tp(0), offset: 700 });
@@ -219,7 +226,8 @@ async fn lived(place: &Place) {
     assert_eq!(row.group, GroupId::of(CORRUPTED, PRECISION, Some(&column)));
 
     // It is missing no longer: another finding is true of the message, or the table has its row.
-    let resolved = |change: &FindingChange| FindingChange { change: Change::Resolved, at_ms: NOW + 5, ..change.clone() };
+    let resolved =
+        |change: &FindingChange| FindingChange { change: Change::Resolved, at_ms: NOW + 5, ..change.clone() };
     let instead = FindingChange { at_ms: NOW + 5, ..of_message(CORRUPTED, PRECISION, 0, 3, Some(1)) };
     let other = of_message(MISSING, LOST, 0, 4, None);
     next(&mut book, vec![resolved(&missing), resolved(&other), instead.clone(), resolved(&corrupted)], &[]).await;

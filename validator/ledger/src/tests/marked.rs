@@ -53,11 +53,9 @@ async fn decided(place: Place) {
 
     // Ignored for a time, as a whole group; the newest decision holds.
     post(&mut book, &[], &[mark(group, Decision::Ignored, Some(NOW + 100), NOW + 4)], NOW + 4).await;
-    for (number, now_ms, expected) in [
-        (1, NOW + 5, FindingState::Ignored),
-        (3, NOW + 99, FindingState::Ignored),
-        (3, NOW + 100, FindingState::Open),
-    ] {
+    for (number, now_ms, expected) in
+        [(1, NOW + 5, FindingState::Ignored), (3, NOW + 99, FindingState::Ignored), (3, NOW + 100, FindingState::Open)]
+    {
         assert_eq!(state(&place, number, now_ms).await, expected, "finding {number} at {now_ms}");
     }
     book.mark(&[mark(of(3), Decision::Cleared, None, NOW + 6)], NOW + 6).await.expect("marked");

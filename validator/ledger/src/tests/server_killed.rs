@@ -94,6 +94,7 @@ fn a_server_killed_at_commit_leaves_a_checkpoint_that_is_there_once_or_given_aga
     drop((book, ledger));
     let (_ledger, _book, saved) = within(place.book());
     assert_eq!(saved, model.saved(), "seed {seed}");
-    let verified = within(async { ReadLedger::open(&place.address).await?.verify("trades", trades().digest_key).await });
+    let verified =
+        within(async { ReadLedger::open(&place.address).await?.verify("trades", trades().digest_key).await });
     assert_eq!(verified.expect("sound").links, rounds, "seed {seed}");
 }

@@ -271,7 +271,8 @@ async fn a_look_at_the_next_snapshot_reads_only_its_list_and_its_new_manifest() 
     }
     let location = lake.save();
     let store = Arc::new(CountingStore::of(lake.dir.path()));
-    let storage = Storage::local().with_store(format!("{}/", lake.dir.path().display()), Arc::<CountingStore>::clone(&store));
+    let storage =
+        Storage::local().with_store(format!("{}/", lake.dir.path().display()), Arc::<CountingStore>::clone(&store));
     let table = load_in(&location, storage).await.unwrap();
     let first = SnapshotFact { id: 1, parent: None, sequence: 0, commit_ms: 0, operation: "append".to_owned() };
     let line = Line { uuid: Some(table.uuid()), cursor: Some(first) };
@@ -287,7 +288,8 @@ async fn a_look_at_the_next_snapshot_reads_only_its_list_and_its_new_manifest() 
         last = Some(pinned);
     }
     println!("{SNAPSHOTS} snapshots of 10 files each: {:?}, {:?}", begun.elapsed(), cache.counts());
-    let (last, plain) = (last.unwrap(), load_at(&location).await.unwrap().pin(&SnapshotSelector::Current).await.unwrap());
+    let (last, plain) =
+        (last.unwrap(), load_at(&location).await.unwrap().pin(&SnapshotSelector::Current).await.unwrap());
     assert_eq!((last.files.len(), last.facts()), (SNAPSHOTS * 10, plain.facts()));
     assert_eq!((last.findings, last.ancestry), (plain.findings, plain.ancestry));
 }

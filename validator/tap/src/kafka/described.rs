@@ -47,11 +47,10 @@ pub(super) fn describe<C: ConsumerContext>(
     // each guard owns what was made for it. The result belongs to the event, and the event lives until this returns.
     unsafe {
         let queue = Queue(sys::rd_kafka_queue_new(client));
-        let collection = Collection(sys::rd_kafka_TopicCollection_of_topic_names(pointers.as_mut_ptr(), pointers.len()));
-        let options = Options(sys::rd_kafka_AdminOptions_new(
-            client,
-            sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS,
-        ));
+        let collection =
+            Collection(sys::rd_kafka_TopicCollection_of_topic_names(pointers.as_mut_ptr(), pointers.len()));
+        let options =
+            Options(sys::rd_kafka_AdminOptions_new(client, sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS));
         let mut text = [0; 256];
         sys::rd_kafka_AdminOptions_set_request_timeout(options.0, wait_ms, text.as_mut_ptr(), text.len());
         sys::rd_kafka_AdminOptions_set_broker(options.0, broker, text.as_mut_ptr(), text.len());
@@ -94,7 +93,10 @@ unsafe fn described(topic: *const sys::rd_kafka_TopicDescription_t) -> Described
         let mut count = 0;
         let found = sys::rd_kafka_TopicDescription_partitions(topic, &mut count);
         let partitions = (0..count).map(|index| sys::rd_kafka_TopicPartitionInfo_partition(*found.add(index)));
-        Described { name, is: Ok(TopicIs { id: id.filter(|id| *id != TopicId(0, 0)), partitions: partitions.collect() }) }
+        Described {
+            name,
+            is: Ok(TopicIs { id: id.filter(|id| *id != TopicId(0, 0)), partitions: partitions.collect() }),
+        }
     }
 }
 

@@ -70,9 +70,15 @@ struct Lane {
 enum State {
     Going,
     /// It does not go on, and a look that begins after this question will say why; `out`: its offset was out of range.
-    Asking { question: u64, out: bool },
+    Asking {
+        question: u64,
+        out: bool,
+    },
     /// Its topic is not to be found, which is believed when it stays so.
-    Missing { since: Instant, out: bool },
+    Missing {
+        since: Instant,
+        out: bool,
+    },
     Stopped,
 }
 

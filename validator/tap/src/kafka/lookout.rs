@@ -247,7 +247,9 @@ impl KafkaTap {
         for (topic, state) in topics {
             match state {
                 TopicState::There(partitions) => {
-                    beside.extend(partitions.into_iter().map(|partition| TopicPartition { topic: topic.clone(), partition }));
+                    beside.extend(
+                        partitions.into_iter().map(|partition| TopicPartition { topic: topic.clone(), partition }),
+                    );
                 }
                 other => return Err(other.wrong(&topic).expect("it is not there")),
             }

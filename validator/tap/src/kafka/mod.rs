@@ -28,8 +28,8 @@ use validator_core::hole::Hole;
 use validator_core::position::{PartitionIndex, TopicPartition};
 
 use self::client::{Ahead, Clients, Isolation};
-use self::lookout::Lookout;
 pub use self::lanes::{Begin, LaneToOpen};
+use self::lookout::Lookout;
 use crate::bounds::Bounds;
 use crate::{Ends, Follow, Message, PartitionRange, ReadEnd, Tap, TapError, Wanted, limits};
 

@@ -143,7 +143,11 @@ impl Asker<'_> {
         self.ask(|| Ok(answer(self.consumer.fetch_watermarks(&tp.topic, tp.partition, self.step()))))
     }
 
-    pub(super) fn offsets_at(&self, tps: &[TopicPartition], ms: i64) -> Result<BTreeMap<TopicPartition, i64>, TapError> {
+    pub(super) fn offsets_at(
+        &self,
+        tps: &[TopicPartition],
+        ms: i64,
+    ) -> Result<BTreeMap<TopicPartition, i64>, TapError> {
         let mut asked = TopicPartitionList::with_capacity(tps.len());
         for tp in tps {
             asked.add_partition_offset(&tp.topic, tp.partition, Offset::Offset(ms)).map_err(unexpected)?;

@@ -12,9 +12,9 @@ use validator_core::position::TopicPartition;
 use super::KafkaTap;
 use super::client::{Ahead, Consumer, Deadline, Isolation, client_error};
 use super::native::{Batch, Event, Source, Taken};
-use super::sources::Sources;
 use super::open::Asker;
 use super::progress::{Next, Progress};
+use super::sources::Sources;
 use crate::{Message, ReadEnd, TapError, Wanted, limits};
 
 impl KafkaTap {

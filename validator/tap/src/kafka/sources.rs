@@ -27,9 +27,10 @@ impl Sources {
         {
             return index;
         }
-        let index = *self.known.entry(source).or_insert_with(|| {
-            find(&TopicPartition { topic: batch.topic_name(source), partition: source.partition })
-        });
+        let index = *self
+            .known
+            .entry(source)
+            .or_insert_with(|| find(&TopicPartition { topic: batch.topic_name(source), partition: source.partition }));
         self.last = Some((source, index));
         index
     }

@@ -23,7 +23,9 @@ fn numbers(range: std::ops::Range<i64>) -> Vec<i64> {
 fn a_recording_tells_all_its_ends_and_then_waits() {
     let folder = tempfile::tempdir().expect("a folder");
     let line = |partition: i32, offset: i64| {
-        format!(r#"{{"topic":"t","partition":{partition},"offset":{offset},"tstype":"create","ts":{offset},"payload":"x"}}"#)
+        format!(
+            r#"{{"topic":"t","partition":{partition},"offset":{offset},"tstype":"create","ts":{offset},"payload":"x"}}"#
+        )
     };
     let lines = [line(0, 0), line(0, 1), line(1, 5), line(0, 7), line(1, 6)].join("\n");
     std::fs::write(folder.path().join("t.jsonl"), lines).expect("written");

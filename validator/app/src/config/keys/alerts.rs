@@ -67,10 +67,15 @@ pub static CHANNEL: Table = Table {
             "The key of the signature, HMAC-SHA256 over timestamp and body; without it nothing is signed.",
         )
         .only(&["webhook"]),
-        Key::new("resend", Kind::Duration, "\"1m\"", "How often an alert that fires is sent again; it ends by itself after \
-             four times that.")
-            .or("\"1m\"")
-            .only(&["alertmanager"]),
+        Key::new(
+            "resend",
+            Kind::Duration,
+            "\"1m\"",
+            "How often an alert that fires is sent again; it ends by itself after \
+             four times that.",
+        )
+        .or("\"1m\"")
+        .only(&["alertmanager"]),
         Key::new("user", Kind::Text, "\"validator\"", "For basic authentication.").only(&["alertmanager"]),
         Key::new("password", Kind::Secret, "\"${ALERTMANAGER_PASSWORD}\"", "For basic authentication.")
             .only(&["alertmanager"])

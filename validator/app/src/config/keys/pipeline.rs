@@ -81,6 +81,8 @@ static PIPELINE: Table = Table {
             "Whether a message without a payload wants a row.",
         )
         .or("\"row\" for format bytes, else \"exclude\""),
+        Key::new("poll", Kind::Duration, "\"2s\"", "How often `run` looks at the table.")
+            .or("`poll` in [service] of validator.toml, else \"2s\""),
     ],
     free: None,
 };
@@ -248,7 +250,7 @@ static FIDELITY: Table = Table {
             "\"2m\"",
             "How long after its timestamp a message may still be on its way; before that it is pending.",
         )
-        .or("\"0s\""),
+        .or("\"0s\"; in `run` \"2m\""),
         Key::new(
             "give_up",
             Kind::Duration,

@@ -157,7 +157,12 @@ impl Delivery {
     }
 }
 
-fn authorised(post: RequestBuilder, user: Option<&str>, password: Option<&Secret>, token: Option<&Secret>) -> RequestBuilder {
+fn authorised(
+    post: RequestBuilder,
+    user: Option<&str>,
+    password: Option<&Secret>,
+    token: Option<&Secret>,
+) -> RequestBuilder {
     match (token, user) {
         (Some(token), _) => post.bearer_auth(token.expose()),
         (None, Some(user)) => post.basic_auth(user, password.map(Secret::expose)),
@@ -166,7 +171,13 @@ fn authorised(post: RequestBuilder, user: Option<&str>, password: Option<&Secret
 }
 
 /// A webhook's request: the body as it is, and headers that prove who sent it and when.
-fn signed(post: RequestBuilder, secret: Option<&Secret>, timestamp: i64, notice: &Notice, body: &[u8]) -> RequestBuilder {
+fn signed(
+    post: RequestBuilder,
+    secret: Option<&Secret>,
+    timestamp: i64,
+    notice: &Notice,
+    body: &[u8],
+) -> RequestBuilder {
     let state = match notice.state {
         NoticeState::Firing => "firing",
         NoticeState::Resolved => "resolved",
@@ -209,7 +220,9 @@ fn say(notice: &Notice) {
     let severity = notice.severity.as_deref().unwrap_or_default();
     match notice.state {
         NoticeState::Firing => tracing::error!(target: "validator::alerts", id, alert, pipeline, severity, "{summary}"),
-        NoticeState::Resolved => tracing::info!(target: "validator::alerts", id, alert, pipeline, severity, "{summary}"),
+        NoticeState::Resolved => {
+            tracing::info!(target: "validator::alerts", id, alert, pipeline, severity, "{summary}")
+        }
     }
 }
 

@@ -268,8 +268,7 @@ fn tell(notice: &Notice, channels: &[String], out: &mut Vec<Outgoing>) {
         NoticeState::Resolved => "resolved",
     };
     let dedupe = Some(format!("{} {state}", notice.id));
-    let message =
-        |channel: &String| Outgoing { channel: channel.clone(), body: json(notice), dedupe: dedupe.clone() };
+    let message = |channel: &String| Outgoing { channel: channel.clone(), body: json(notice), dedupe: dedupe.clone() };
     out.extend(channels.iter().map(message));
 }
 

@@ -71,19 +71,49 @@ pub static FIGURES: [Named; 19] = [
         "How many times faster than allowed the window spent the budget of unfaithful messages, 1 − `target`. 1 spends \
          exactly the budget.",
     ),
-    named("messages", Unit::Count, Takes::OfMessages, "Messages of a verdict: now, or how many more than before the window."),
+    named(
+        "messages",
+        Unit::Count,
+        Takes::OfMessages,
+        "Messages of a verdict: now, or how many more than before the window.",
+    ),
     named("rows", Unit::Count, Takes::OfRows, "Rows of a verdict: now, or how many more than before the window."),
-    named("findings", Unit::Count, Takes::MaybeVerdict, "Open findings, of a verdict or of all; with `by = \"cause\"` those of one cause."),
+    named(
+        "findings",
+        Unit::Count,
+        Takes::MaybeVerdict,
+        "Open findings, of a verdict or of all; with `by = \"cause\"` those of one cause.",
+    ),
     named("consumed", Unit::Count, Takes::MaybeWindow, "Messages consumed: all, or in the window."),
     named("lag", Unit::Count, Takes::Nothing, "Stable offsets that are not consumed yet, of all partitions."),
-    named("age", Unit::Seconds, Takes::Nothing, "How long ago the last look began that could be applied: the freshness of every verdict."),
-    named("landing", Unit::Seconds, Takes::Share, "Within how long that share of the messages landed in the table, of all so far; a bound of its histogram."),
-    named("head_room", Unit::Seconds, Takes::Nothing, "How long until the broker deletes what is not consumed, of the partition that is next. Unknown where it deletes nothing."),
+    named(
+        "age",
+        Unit::Seconds,
+        Takes::Nothing,
+        "How long ago the last look began that could be applied: the freshness of every verdict.",
+    ),
+    named(
+        "landing",
+        Unit::Seconds,
+        Takes::Share,
+        "Within how long that share of the messages landed in the table, of all so far; a bound of its histogram.",
+    ),
+    named(
+        "head_room",
+        Unit::Seconds,
+        Takes::Nothing,
+        "How long until the broker deletes what is not consumed, of the partition that is next. Unknown where it deletes nothing.",
+    ),
     named("checkpoint_age", Unit::Seconds, Takes::Nothing, "How long ago the last checkpoint was committed."),
     named("disputed", Unit::Count, Takes::Nothing, "Segments whose two sides differ and that are looked at closer."),
     named("starting", Unit::Flag, Takes::Nothing, "The pipeline starts."),
     named("degraded", Unit::Flag, Takes::Nothing, "The pipeline is degraded."),
-    named("cannot_judge", Unit::Flag, Takes::Nothing, "The pipeline cannot look, or has failed: its verdicts stand still."),
+    named(
+        "cannot_judge",
+        Unit::Flag,
+        Takes::Nothing,
+        "The pipeline cannot look, or has failed: its verdicts stand still.",
+    ),
     named("failed", Unit::Flag, Takes::Nothing, "The pipeline has ended and is not started again by itself."),
 ];
 
@@ -163,7 +193,9 @@ impl Figure {
     pub fn window_ms(self) -> Option<i64> {
         match self {
             Self::BurnRate(window) => Some(window),
-            Self::Fidelity(window) | Self::Messages(_, window) | Self::Rows(_, window) | Self::Consumed(window) => window,
+            Self::Fidelity(window) | Self::Messages(_, window) | Self::Rows(_, window) | Self::Consumed(window) => {
+                window
+            }
             _ => None,
         }
     }

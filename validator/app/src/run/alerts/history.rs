@@ -60,7 +60,8 @@ impl History {
             return;
         }
         let counts = |at: usize| columns.iter().map(|column| column[at].max(0).unsigned_abs()).collect();
-        self.samples = times.iter().enumerate().map(|(at, at_ms)| Sample { at_ms: *at_ms, counts: counts(at) }).collect();
+        self.samples =
+            times.iter().enumerate().map(|(at, at_ms)| Sample { at_ms: *at_ms, counts: counts(at) }).collect();
     }
 
     /// What the ledger keeps.
@@ -109,7 +110,9 @@ impl History {
             let step = step(sample.at_ms);
             let is_first = kept.len() < 2;
             match kept.last_mut() {
-                Some(last) if !is_first && last.at_ms.div_euclid(step) == sample.at_ms.div_euclid(step) => *last = sample,
+                Some(last) if !is_first && last.at_ms.div_euclid(step) == sample.at_ms.div_euclid(step) => {
+                    *last = sample
+                }
                 _ => kept.push(sample),
             }
         }

@@ -25,8 +25,8 @@ pub use evaluate::{Alerts, Begin, Outgoing};
 pub use parse::ConditionError;
 pub use rule::{Channel, Rule};
 pub use sender::{Letter, Outcome, Sender};
-pub(crate) use view::count_rows;
 pub use state::{Change, HISTORY_ROW, Kept};
+pub(crate) use view::count_rows;
 
 #[cfg(test)]
 mod tests;

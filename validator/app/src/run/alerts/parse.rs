@@ -104,7 +104,11 @@ impl Parser {
 
     fn sign(&mut self, sign: &str) -> Result<(), ConditionError> {
         let word = self.word(&format!("`{sign}`"))?;
-        if word.text == sign { Ok(()) } else { Err(error(word.at, format!("`{sign}` is missing before `{}`", word.text))) }
+        if word.text == sign {
+            Ok(())
+        } else {
+            Err(error(word.at, format!("`{sign}` is missing before `{}`", word.text)))
+        }
     }
 
     fn any(&mut self) -> Result<Condition, ConditionError> {
@@ -179,7 +183,8 @@ impl Parser {
         }
         let figure = figure_of(named, &inside, at)?;
         let inside: Vec<&str> = inside.iter().map(|word| word.text.as_str()).collect();
-        let written = if inside.is_empty() { named.name.to_owned() } else { format!("{}({})", named.name, inside.join(", ")) };
+        let written =
+            if inside.is_empty() { named.name.to_owned() } else { format!("{}({})", named.name, inside.join(", ")) };
         Ok((figure, written))
     }
 }
@@ -201,10 +206,15 @@ fn figure_of(named: &Named, inside: &[Word], at: usize) -> Result<Figure, Condit
             if named.name == "fidelity" { Figure::Fidelity(window) } else { Figure::Consumed(window) }
         }
         (Takes::MaybeWindow, _) => return wants(&format!("{0}` or `{0}(1h)", named.name)),
-        (Takes::OfMessages, [word, ..]) => Figure::Messages(verdict(word, MessageVerdict::ALL, |v| v.as_str())?, second),
+        (Takes::OfMessages, [word, ..]) => {
+            Figure::Messages(verdict(word, MessageVerdict::ALL, |v| v.as_str())?, second)
+        }
         (Takes::OfRows, [word, ..]) => {
-            let counted: Vec<RowVerdict> =
-                RowVerdict::ALL.iter().copied().filter(|v| !matches!(v, RowVerdict::Misrouted | RowVerdict::Stale)).collect();
+            let counted: Vec<RowVerdict> = RowVerdict::ALL
+                .iter()
+                .copied()
+                .filter(|v| !matches!(v, RowVerdict::Misrouted | RowVerdict::Stale))
+                .collect();
             Figure::Rows(verdict(word, &counted, |v| v.as_str())?, second)
         }
         (Takes::OfMessages, []) => return wants("messages(missing)` or `messages(missing, 1h)"),

@@ -193,7 +193,9 @@ fn alertmanager_is_reminded_and_reminders_are_not_kept() {
     let mut reminders = Vec::new();
     for second in 0..200 {
         let out = alerts.evaluate(&lagging(Some(11)), START + second * SECOND);
-        reminders.extend(out.iter().filter(|outgoing| outgoing.dedupe.is_none()).map(|outgoing| (second, outgoing.channel.clone())));
+        reminders.extend(
+            out.iter().filter(|outgoing| outgoing.dedupe.is_none()).map(|outgoing| (second, outgoing.channel.clone())),
+        );
     }
     assert_eq!(reminders, [60, 120, 180].map(|second| (second, "am".to_owned())));
 }
@@ -254,7 +256,8 @@ impl Ledger {
             }
         }
         for outgoing in mail.iter().filter(|outgoing| outgoing.dedupe.is_some()) {
-            let is_known = self.mail.iter().any(|known| (&known.channel, &known.dedupe) == (&outgoing.channel, &outgoing.dedupe));
+            let is_known =
+                self.mail.iter().any(|known| (&known.channel, &known.dedupe) == (&outgoing.channel, &outgoing.dedupe));
             if !is_known {
                 self.mail.push(outgoing.clone());
             }

@@ -124,12 +124,18 @@ mod tests {
 
     #[test]
     fn findings_are_asked_for_by_known_words_alone() {
-        let (asked, format) = findings_query("state=open,resolved&verdict=missing&limit=7&after=a%2Bb", "").expect("sound");
+        let (asked, format) =
+            findings_query("state=open,resolved&verdict=missing&limit=7&after=a%2Bb", "").expect("sound");
         assert_eq!(asked.states, [FindingState::Open, FindingState::Resolved]);
-        assert_eq!((asked.verdict.map(Verdict::as_str), asked.limit, asked.after.as_deref()), (Some("missing"), 7, Some("a+b")));
+        assert_eq!(
+            (asked.verdict.map(Verdict::as_str), asked.limit, asked.after.as_deref()),
+            (Some("missing"), 7, Some("a+b"))
+        );
         assert_eq!(format, Format::Json);
         assert_eq!(findings_query("", "text/html, application/x-ndjson").expect("sound").1, Format::Lines);
-        for wrong in ["state=opne", "verdict=intakt", "limit=0", "limit=1001", "limit=x", "format=csv", "x=1", "limit=1&limit=2"] {
+        for wrong in
+            ["state=opne", "verdict=intakt", "limit=0", "limit=1001", "limit=x", "format=csv", "x=1", "limit=1&limit=2"]
+        {
             assert_eq!(findings_query(wrong, "").expect_err(wrong).status, StatusCode::BAD_REQUEST, "{wrong}");
         }
     }

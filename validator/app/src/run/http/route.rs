@@ -10,7 +10,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::{Body, Incoming};
-use hyper::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderValue, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
+use hyper::header::{
+    ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderValue, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+};
 use hyper::{Method, Request, Response, StatusCode};
 use serde_json::json;
 use tokio::sync::Semaphore;
@@ -98,7 +100,10 @@ async fn asked(door: &Door, request: &Request<Incoming>) -> Result<Answer, Refus
     }
     if door.is_local && !is_of_this_machine(request) {
         // A page of a foreign site must not read here under a name that it lets point to this machine.
-        return Err(Refusal::new(StatusCode::MISDIRECTED_REQUEST, "ask for localhost or an address: nothing else is served here"));
+        return Err(Refusal::new(
+            StatusCode::MISDIRECTED_REQUEST,
+            "ask for localhost or an address: nothing else is served here",
+        ));
     }
     let query = request.uri().query().unwrap_or_default();
     let path = request.uri().path();
@@ -109,7 +114,10 @@ async fn asked(door: &Door, request: &Request<Incoming>) -> Result<Answer, Refus
         return Err(Refusal::wrong(format!("{path} takes no parameters")));
     }
     match names[..] {
-        [""] => Ok(plain("/metrics\n/healthz\n/readyz\n/api/v1/pipelines\n/api/v1/pipelines/NAME\n/api/v1/pipelines/NAME/report\n/api/v1/pipelines/NAME/findings\n", "text/plain; charset=utf-8")),
+        [""] => Ok(plain(
+            "/metrics\n/healthz\n/readyz\n/api/v1/pipelines\n/api/v1/pipelines/NAME\n/api/v1/pipelines/NAME/report\n/api/v1/pipelines/NAME/findings\n",
+            "text/plain; charset=utf-8",
+        )),
         ["metrics"] => {
             let text = metrics::metrics(&site.board.statuses(), &Process::look(), now_ms);
             Ok(plain(&text, metrics::CONTENT_TYPE))
@@ -147,7 +155,9 @@ async fn asked(door: &Door, request: &Request<Incoming>) -> Result<Answer, Refus
                 Format::Lines => {
                     let mut answer = plain(&shown::lines(&page), "application/x-ndjson");
                     let next = page.next.and_then(|next| HeaderValue::from_str(&next).ok());
-                    answer.headers_mut().extend(next.map(|next| (hyper::header::HeaderName::from_static("validator-next"), next)));
+                    answer
+                        .headers_mut()
+                        .extend(next.map(|next| (hyper::header::HeaderName::from_static("validator-next"), next)));
                     answer
                 }
             })

@@ -45,7 +45,8 @@ pub async fn serve(listener: TcpListener, site: Site, stop: impl Future<Output =
         }
     }
     drop(closing);
-    let _ = timeout(Duration::from_secs(STOP_SECONDS), async { while connections.join_next().await.is_some() {} }).await;
+    let _ =
+        timeout(Duration::from_secs(STOP_SECONDS), async { while connections.join_next().await.is_some() {} }).await;
     connections.abort_all();
 }
 

@@ -15,9 +15,10 @@ pub fn pipeline(status: &Status, now_ms: i64) -> Value {
     let checkpoint = status.checkpoint.map(|checkpoint| {
         json!({ "number": checkpoint.number, "at": UtcMillis(checkpoint.at_ms), "took_ms": checkpoint.took_ms })
     });
-    let alerts = status.alerts.iter().map(|(alert, (pending, firing))| {
-        json!({ "alert": alert, "pending": pending, "firing": firing })
-    });
+    let alerts = status
+        .alerts
+        .iter()
+        .map(|(alert, (pending, firing))| json!({ "alert": alert, "pending": pending, "firing": firing }));
     json!({
         "pipeline": status.pipeline,
         "state": status.phase.as_str(),

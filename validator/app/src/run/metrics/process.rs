@@ -45,7 +45,10 @@ impl Process {
             max_fds: field(&limits, "Max open files"),
             threads: field(&status, "Threads:"),
             cpu_seconds: ticks(&stat, 11).zip(ticks(&stat, 12)).map(|(user, system)| user + system),
-            start_seconds: field(&machine, "btime").map(|boot| boot as f64).zip(ticks(&stat, 19)).map(|(boot, since)| boot + since),
+            start_seconds: field(&machine, "btime")
+                .map(|boot| boot as f64)
+                .zip(ticks(&stat, 19))
+                .map(|(boot, since)| boot + since),
         }
     }
 }
@@ -69,7 +72,10 @@ mod tests {
     #[test]
     fn a_line_of_the_systems_files_is_read_by_its_name() {
         assert_eq!(field("VmSize:\t 9 kB\nVmRSS:\t  1234 kB\n", "VmRSS:"), Some(1_234));
-        assert_eq!(field("Max open files            1024                 1048576              files\n", "Max open files"), Some(1_024));
+        assert_eq!(
+            field("Max open files            1024                 1048576              files\n", "Max open files"),
+            Some(1_024)
+        );
         assert_eq!(field("", "VmRSS:"), None);
         let stat = "17 (a) b) S 1 2 3 4 5 6 7 8 9 10 250 50 13 14 15 16 17 18 400 20";
         assert_eq!((ticks(stat, 11), ticks(stat, 12), ticks(stat, 19)), (Some(2.5), Some(0.5), Some(4.0)));

@@ -182,7 +182,10 @@ fn names_of_any_kind_stay_on_their_line() {
     status.pipeline = "a\"b\\c\nd".into();
     let text = shown(vec![status]);
     assert!(text.contains("validator_looks_total{pipeline=\"a\\\"b\\\\c\\nd\"} 30\n"), "{text}");
-    assert!(text.lines().all(|line| line.starts_with("# ") || line.starts_with("validator_") || line.starts_with("process_")));
+    assert!(
+        text.lines()
+            .all(|line| line.starts_with("# ") || line.starts_with("validator_") || line.starts_with("process_"))
+    );
 }
 
 #[test]

@@ -79,8 +79,10 @@ impl Samples<'_> {
         assert_eq!(values.len(), self.metric.labels.len(), "{} has other labels", self.metric.name);
         let own = self.metric.labels.iter().copied().zip(values.iter().copied());
         let all = self.pipeline.map(|pipeline| ("pipeline", pipeline)).into_iter().chain(own);
-        let labels: Vec<String> =
-            all.chain(bound.map(|bound| ("le", bound))).map(|(name, value)| format!("{name}=\"{}\"", escaped(value))).collect();
+        let labels: Vec<String> = all
+            .chain(bound.map(|bound| ("le", bound)))
+            .map(|(name, value)| format!("{name}=\"{}\"", escaped(value)))
+            .collect();
         let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
         let _ = writeln!(self.text, "{}{suffix}{labels} {value}", self.metric.name);
     }

@@ -34,7 +34,12 @@ pub struct Seen {
 impl Seen {
     pub fn new(positions: Vec<i64>) -> Self {
         let partitions = positions.len();
-        Self { positions, excluded: vec![BTreeMap::new(); partitions], gaps: vec![Vec::new(); partitions], ..Self::default() }
+        Self {
+            positions,
+            excluded: vec![BTreeMap::new(); partitions],
+            gaps: vec![Vec::new(); partitions],
+            ..Self::default()
+        }
     }
 
     /// Whether everything of these partitions was consumed.
@@ -87,8 +92,7 @@ impl Seen {
                 *self.excluded[index].entry(cause).or_default() += messages;
             }
             for message in lane.undecodable {
-                let before =
-                    self.undecodable.insert(message.at, (message.cause, message.timestamp_ms, message.detail));
+                let before = self.undecodable.insert(message.at, (message.cause, message.timestamp_ms, message.detail));
                 assert!(before.is_none(), "{:?} is told twice", message.at);
             }
         }

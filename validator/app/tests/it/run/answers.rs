@@ -16,17 +16,27 @@ const LINES_SHOWN: usize = 20;
 pub fn assert_true(what: &str, truth: &Truth, report: &Json, findings: &[Json]) {
     let mut differences = report_differences(truth, report);
     differences.extend(finding_differences(truth, findings));
-    let shown: Vec<&str> = differences.iter().take(std::env::var("LINES").map_or(LINES_SHOWN, |n| n.parse().unwrap())).map(String::as_str).collect();
+    let shown: Vec<&str> = differences.iter().take(LINES_SHOWN).map(String::as_str).collect();
     let count = differences.len();
     assert!(differences.is_empty(), "{what}: {count} differences\n  {}", shown.join("\n  "));
 }
 
-/// A row of a file that is entered twice is one row to who keeps findings by their ids.
-/// Which rows came late a run does not say yet.
-pub fn each_once(truth: &mut Truth) {
+/// The same of what a ledger says: it keeps a finding of one id once, so that a row which no message explains, of a file that is
+/// entered twice, is listed once and counted twice.
+///
+/// # Panics
+/// When they differ, with the first differences.
+pub fn assert_ledger_true(what: &str, truth: &Truth, report: &Json, findings: &[Json]) {
+    let mut truth = truth.clone();
+    // Which rows came late a run does not say yet: its report has null there.
     truth.messages.late = None;
-    truth.findings.sort();
-    truth.findings.dedup();
+    let mut listed = truth.clone();
+    listed.findings.dedup();
+    let mut differences = report_differences(&truth, report);
+    differences.extend(finding_differences(&listed, findings));
+    let shown: Vec<&str> = differences.iter().take(LINES_SHOWN).map(String::as_str).collect();
+    let count = differences.len();
+    assert!(differences.is_empty(), "{what}: {count} differences\n  {}", shown.join("\n  "));
 }
 
 /// The lines of a JSONL text.

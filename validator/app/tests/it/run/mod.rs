@@ -4,6 +4,7 @@
 mod answers;
 mod books;
 mod crashes;
+mod lifecycle;
 mod played;
 mod service;
 mod stage;

@@ -65,7 +65,7 @@ impl Stage {
     pub fn new() -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.expect("the system gives threads");
-        let folder = tempfile::Builder::new().prefix("v-").disable_cleanup(std::env::var("KEEP").is_ok()).tempdir().expect("the system gives a folder");
+        let folder = fixtures_harness::scratch_dir("run");
         let warehouse = runtime.block_on(Warehouse::create(&folder.path().join("warehouse"))).expect("a warehouse");
         Self { runtime, kafka: MockKafka::start().expect("a mock cluster"), warehouse, folder }
     }

@@ -5,7 +5,7 @@ use fixtures_kit::options::{Cut, Mode};
 use fixtures_kit::{Followed, Options, Truth};
 use fixtures_warehouse::play::{Done, Pace, Play, Player};
 
-use super::answers::{assert_true, each_once, judged_at_ms};
+use super::answers::{assert_ledger_true, judged_at_ms};
 use super::service::{Service, assert_sound, run_until_idle, told};
 use super::stage::{SETTLE, Stage};
 
@@ -66,9 +66,8 @@ fn judge(seed: u64, fed: Fed) {
     run_until_idle(stage.folder());
     let (report, findings) = told(stage.folder(), &play.contract().name);
     let world = play.world(judged_at_ms(&report));
-    let mut truth = Truth::followed(&world, &Followed::every(&world.table));
-    each_once(&mut truth);
-    assert_true(&format!("seed {seed}, fed {fed:?}"), &truth, &report, &findings);
+    let truth = Truth::followed(&world, &Followed::every(&world.table));
+    assert_ledger_true(&format!("seed {seed}, fed {fed:?}"), &truth, &report, &findings);
     assert_sound(stage.folder());
 }
 

@@ -69,7 +69,12 @@ fn a_loss_is_told_once_and_its_end_once_also_across_a_restart() {
             post.turn(&lost(messages));
             match is_so(post) {
                 true => Look::Done(()),
-                false => Look::NotYet(format!("{:?} {:?} {}", told(&receiver), alertmanager.alerts(), alertmanager.log_tail())),
+                false => Look::NotYet(format!(
+                    "{:?} {:?} {}",
+                    told(&receiver),
+                    alertmanager.alerts(),
+                    alertmanager.log_tail()
+                )),
             }
         });
         seen.unwrap_or_else(|error| panic!("{error}"));

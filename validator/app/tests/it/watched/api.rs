@@ -22,13 +22,17 @@ fn the_five_states_are_told_apart_by_status_and_body() {
         assert_eq!(ready.json()["pipelines"][0]["why"].as_str(), Some(why.as_str()));
         assert_eq!(ready.headers.contains("retry-after"), word == "starting");
         let alive = served.get("/healthz");
-        assert_eq!((alive.status, alive.json()["state"].as_str()), (if word == "failed" { 500 } else { 200 }, Some(word)));
+        assert_eq!(
+            (alive.status, alive.json()["state"].as_str()),
+            (if word == "failed" { 500 } else { 200 }, Some(word))
+        );
     }
 }
 
 #[test]
 fn of_several_pipelines_the_worst_counts_and_each_can_be_asked_for() {
-    let served = Served::start(vec![healthy("a"), in_phase("b", Phase::CannotJudge, "the broker is away"), starting("c")]);
+    let served =
+        Served::start(vec![healthy("a"), in_phase("b", Phase::CannotJudge, "the broker is away"), starting("c")]);
     assert_eq!(served.get("/readyz").status, 502);
     assert_eq!(served.get("/healthz").status, 200);
     for (path, status) in [("a", 200), ("b", 502), ("c", 503), ("d", 404)] {
@@ -41,7 +45,8 @@ fn of_several_pipelines_the_worst_counts_and_each_can_be_asked_for() {
 fn a_pipeline_is_shown_with_all_that_is_known_of_it() {
     let served = Served::start(vec![healthy("trades"), starting("new one")]);
     let all = served.get("/api/v1/pipelines").json();
-    let names: Vec<_> = all["pipelines"].as_array().expect("a list").iter().map(|one| one["pipeline"].clone()).collect();
+    let names: Vec<_> =
+        all["pipelines"].as_array().expect("a list").iter().map(|one| one["pipeline"].clone()).collect();
     assert_eq!(names, ["new one", "trades"]);
     assert_eq!(served.get("/api/v1/pipelines/new%20one").json()["judged_at"], serde_json::Value::Null);
     let shown = served.get("/api/v1/pipelines/trades").json();
@@ -82,7 +87,10 @@ fn what_is_not_there_or_not_understood_is_refused_in_one_sentence() {
         let said = served.get(path);
         assert_eq!(said.status, status, "{path}: {said:?}");
         assert!(said.json()["error"].as_str().is_some_and(|error| !error.is_empty()), "{path}");
-        assert!(said.headers.contains("x-content-type-options: nosniff") && said.headers.contains("cache-control: no-store"));
+        assert!(
+            said.headers.contains("x-content-type-options: nosniff")
+                && said.headers.contains("cache-control: no-store")
+        );
     }
     assert_eq!(served.get("/").status, 200);
 }

@@ -119,7 +119,8 @@ fn bytes_that_are_no_text_are_refused() {
 fn nothing_can_be_changed_and_a_question_has_no_body() {
     let served = served();
     let send = |line: &str, headers: &str, body: &str| {
-        served.send(format!("{line} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n{body}").as_bytes())
+        served
+            .send(format!("{line} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n{body}").as_bytes())
     };
     for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "NONSENSE"] {
         let said = send(&format!("{method} /api/v1/pipelines"), "", "");
@@ -139,7 +140,9 @@ fn nothing_can_be_changed_and_a_question_has_no_body() {
 #[test]
 fn a_foreign_site_reads_nothing_through_a_browser_on_this_machine() {
     let served = served();
-    let host = |host: &str| served.send(format!("GET /metrics HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").as_bytes());
+    let host = |host: &str| {
+        served.send(format!("GET /metrics HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").as_bytes())
+    };
     for name in ["evil.example.com", "localhost.evil.com", "", "[::1", "127.0.0.1.evil.com"] {
         let said: Said = host(name);
         assert!(said.status == 421 || name == "[::1", "{name}: {said:?}");

@@ -40,18 +40,29 @@ pub fn now_ms() -> i64 {
 impl Post {
     /// A new pipeline's.
     pub fn start(rules: Vec<Rule>, channels: BTreeMap<String, Channel>) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("threads");
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("threads");
         let sender = runtime.block_on(async { Sender::start(&channels, now_ms) }).expect("sound channels");
         let alerts = Alerts::new("trades", rules.clone(), channels.clone(), Begin::New, now_ms());
         let (rows, sent) = (BTreeMap::new(), BTreeMap::new());
-        Self { rules, channels, rows, outbox: Vec::new(), sent, alerts, sender, reminders: 0, refused: Vec::new(), runtime }
+        Self {
+            rules,
+            channels,
+            rows,
+            outbox: Vec::new(),
+            sent,
+            alerts,
+            sender,
+            reminders: 0,
+            refused: Vec::new(),
+            runtime,
+        }
     }
 
     /// The process ends and starts again: what is not in the ledger is gone.
     pub fn restart(&mut self) {
         let rows: Vec<Kept> = self.rows.values().cloned().collect();
-        self.alerts =
-            Alerts::new("trades", self.rules.clone(), self.channels.clone(), Begin::Saved(&rows), now_ms());
+        self.alerts = Alerts::new("trades", self.rules.clone(), self.channels.clone(), Begin::Saved(&rows), now_ms());
         self.sender = self.runtime.block_on(async { Sender::start(&self.channels, now_ms) }).expect("sound channels");
     }
 
@@ -78,7 +89,8 @@ impl Post {
         for channel in channels.iter().filter(|channel| self.sender.is_free(channel, now_ms)).collect::<Vec<_>>() {
             let is_due = |mail: &Mail| mail.is_waiting && mail.channel == *channel && mail.due_ms <= now_ms;
             let due = self.outbox.iter().enumerate().filter(|(_, mail)| is_due(mail));
-            let letters = due.map(|(at, mail)| Letter { message: i64::try_from(at).expect("few"), body: mail.body.clone() });
+            let letters =
+                due.map(|(at, mail)| Letter { message: i64::try_from(at).expect("few"), body: mail.body.clone() });
             let letters = letters.collect();
             assert!(self.sender.offer(channel, letters));
         }

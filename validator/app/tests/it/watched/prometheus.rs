@@ -22,7 +22,8 @@ fn promtool_finds_nothing_to_say() {
 #[test]
 fn prometheus_scrapes_every_metric_of_the_page_with_its_type() {
     let served = Served::start(vec![healthy("trades"), healthy("orders")]);
-    let prometheus = Prometheus::start(&[served.address.to_string()]).unwrap_or_else(|error| panic!("{}", chain(&error)));
+    let prometheus =
+        Prometheus::start(&[served.address.to_string()]).unwrap_or_else(|error| panic!("{}", chain(&error)));
     let scraped = wait_until("a scrape", SCRAPED_WITHIN, || match prometheus.query("validator_messages_total") {
         Ok(samples) if samples.len() == 22 => Look::Done(samples),
         other => Look::NotYet(format!("{other:?} {:?} {}", prometheus.scrape_errors(), prometheus.log_tail())),
@@ -32,7 +33,8 @@ fn prometheus_scrapes_every_metric_of_the_page_with_its_type() {
     assert_eq!(missing.collect::<Vec<_>>(), ["1", "1"]);
 
     // The page is held against the table by `cargo xtask docs --check`; here Prometheus is held against the page.
-    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/metrics.md")).expect("the page");
+    let page =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/metrics.md")).expect("the page");
     let promised: BTreeSet<(String, String)> = page.lines().filter_map(promise).collect();
     assert_eq!(promised.len(), METRICS.len());
     let metadata = prometheus.metadata().expect("it answers");
@@ -40,12 +42,16 @@ fn prometheus_scrapes_every_metric_of_the_page_with_its_type() {
         .as_array()
         .expect("a list")
         .iter()
-        .map(|one| (one["metric"].as_str().unwrap_or_default().to_owned(), one["type"].as_str().unwrap_or_default().to_owned()))
+        .map(|one| {
+            (one["metric"].as_str().unwrap_or_default().to_owned(), one["type"].as_str().unwrap_or_default().to_owned())
+        })
         .collect();
     let lacking: Vec<_> = promised.iter().filter(|(name, kind)| !known.contains(&(name.clone(), told(kind)))).collect();
     assert!(lacking.is_empty(), "{lacking:?}\n{known:?}");
 
-    let p99 = prometheus.query("histogram_quantile(0.99, sum by (le) (validator_landing_seconds_bucket))").expect("an answer");
+    let p99 = prometheus
+        .query("histogram_quantile(0.99, sum by (le) (validator_landing_seconds_bucket))")
+        .expect("an answer");
     assert_eq!(p99.len(), 1, "{p99:?}");
     let ready = prometheus.query("sum by (pipeline) (validator_pipeline_state{state=\"healthy\"})").expect("an answer");
     assert_eq!(ready.iter().map(|(_, value)| value.as_str()).collect::<Vec<_>>(), ["1", "1"]);

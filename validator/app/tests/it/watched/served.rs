@@ -53,7 +53,8 @@ pub struct Served {
 impl Served {
     /// Serves these pipelines.
     pub fn start(statuses: Vec<Status>) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("threads");
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("threads");
         let board = Arc::new(Board::default());
         let mut pipelines = BTreeMap::new();
         for status in statuses {
@@ -79,7 +80,10 @@ impl Served {
     pub fn stop(&mut self, within: Duration) {
         drop(self.stop.take());
         let over = self.over.take().expect("it is stopped once");
-        self.runtime.block_on(async { tokio::time::timeout(within, over).await }).expect("it stops in time").expect("no panic");
+        self.runtime
+            .block_on(async { tokio::time::timeout(within, over).await })
+            .expect("it stops in time")
+            .expect("no panic");
     }
 
     /// GET of a path.

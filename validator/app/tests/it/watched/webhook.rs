@@ -98,12 +98,14 @@ fn a_signature_is_of_key_time_and_body() {
 fn a_server_that_fails_is_told_again_in_order_until_it_takes_it() {
     let fails = Arc::new(AtomicU32::new(5));
     let failing = Arc::clone(&fails);
-    let stub = HttpStub::start(move |_| match failing.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)) {
-        Ok(5) => Reply::new(500, "no"),
-        Ok(4) => Reply::new(200, "").ending(Ending::Refused),
-        Ok(3) => Reply::new(302, "").header("Location", "http://127.0.0.1:1/"),
-        Ok(_) => Reply::new(429, "slower"),
-        Err(_) => Reply::new(200, ""),
+    let stub = HttpStub::start(move |_| {
+        match failing.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)) {
+            Ok(5) => Reply::new(500, "no"),
+            Ok(4) => Reply::new(200, "").ending(Ending::Refused),
+            Ok(3) => Reply::new(302, "").header("Location", "http://127.0.0.1:1/"),
+            Ok(_) => Reply::new(429, "slower"),
+            Err(_) => Reply::new(200, ""),
+        }
     });
     let mut post = Post::start(vec![rule("lost", &["hook"])], BTreeMap::from([("hook".to_owned(), hook(&stub))]));
     // It is over before it could be told: both are told, the first first.
@@ -114,7 +116,8 @@ fn a_server_that_fails_is_told_again_in_order_until_it_takes_it() {
     let states = states(&stub);
     assert_eq!(states[..5], ["firing"; 5], "{states:?}");
     assert_eq!(states[5..], ["firing", "resolved"], "{states:?}");
-    let deliveries: Vec<_> = stub.asked().iter().map(|asked| asked.header("validator-delivery").map(str::to_owned)).collect();
+    let deliveries: Vec<_> =
+        stub.asked().iter().map(|asked| asked.header("validator-delivery").map(str::to_owned)).collect();
     assert!(deliveries[..6].iter().all(|delivery| *delivery == deliveries[0]), "a repetition can be recognised");
 }
 

@@ -129,7 +129,8 @@ impl Ledger {
     fn saved(&self) -> Saved {
         let mut open = self.open.borrow_mut();
         let (ledger, book) = open.as_mut().expect("an open ledger");
-        let (taken, saved) = self.runtime.block_on(ledger.book(&is(self.width))).unwrap_or_else(|error| panic!("{error:?}"));
+        let (taken, saved) =
+            self.runtime.block_on(ledger.book(&is(self.width))).unwrap_or_else(|error| panic!("{error:?}"));
         *book = taken;
         saved
     }
@@ -148,7 +149,8 @@ impl Ledger {
         let (_, book) = open.as_mut().expect("an open ledger");
         let files = self.files.keys().copied().collect::<Vec<_>>();
         let found = self.runtime.block_on(book.file_bags(&files)).expect("bodies");
-        let body = |body: Option<Vec<u8>>| FileBags::from_bytes(&body.expect("it was written")).expect("as it was written");
+        let body =
+            |body: Option<Vec<u8>>| FileBags::from_bytes(&body.expect("it was written")).expect("as it was written");
         found.into_iter().map(|(file, bytes)| (file, body(bytes))).collect()
     }
 
@@ -229,7 +231,10 @@ impl Machine<'_> {
         self.shadow.saved(self.ledger.checkpoint);
         let mut settled = self.shadow.clone();
         settled.let_go();
-        assert!(settled == restored(self.world.story, self.ledger.saved()), "I4: what was restored is not what was saved");
+        assert!(
+            settled == restored(self.world.story, self.ledger.saved()),
+            "I4: what was restored is not what was saved"
+        );
         self.shadow = settled;
         let rests = self.shadow.standing().is_idle();
         if self.world.is_over() && (rests || self.ledger.dice.get_mut().percent(10)) {
