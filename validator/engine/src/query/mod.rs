@@ -4,6 +4,7 @@
 //! refused by name before anything is opened, and one that reads a hidden column before anything is read. Rows that cannot be read end the query: an answer is whole or is none.
 //! The way of a query: [`parse`] → the caller opens what [`Parsed::relations`] names → [`plan`] → [`Query::run`].
 
+mod anonymous;
 mod cut;
 mod error;
 mod growth;

@@ -11,6 +11,7 @@ use datafusion::sql::sqlparser::ast::{
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::tokenizer::Token;
 
+use super::anonymous::Named;
 use super::error::{Place, QueryError, words};
 use super::lake_table::VIRTUAL;
 use crate::expr::{operators, with_digits};
@@ -59,6 +60,7 @@ pub fn parse(sql: &str) -> Result<Parsed, QueryError> {
     }
     with_digits(tree, 6);
     let _ = VisitMut::visit(tree, &mut OnceInStar);
+    let _ = VisitMut::visit(tree, &mut Named::default());
     let Names { mut relations, ctes, functions, columns } = names;
     relations.retain(|parts, _| !matches!(parts.as_slice(), [name] if functions.contains(name)));
     Ok(Parsed { statement, relations, defined: ctes, named: columns })

@@ -78,7 +78,7 @@ fn killed_a_hundred_times_it_says_what_is_true() {
         bad_rewrites_in_hundred: 20,
         delete_every: Some(Duration::from_secs(7)),
         roll_back_every: Some(Duration::from_secs(11)),
-        expire_every: Some((Duration::from_secs(9), 300)),
+        expire_every: Some((Duration::from_secs(9), 2_000)),
         ..Pace::plain(200)
     };
     let books = Books::of(stage.folder(), &pipeline);
