@@ -74,5 +74,6 @@ mod upsert;
 mod values;
 mod versions;
 mod wide_decimal;
+mod workers;
 
 pub use context::{PlanContext, context};

@@ -27,7 +27,7 @@ pub use bytes::{BytesDecoder, VALUE_FIELD};
 pub use decoder::{Decoded, Decoder, DecoderError, FieldText, Undecodable, WantedField};
 pub use error::TapError;
 pub use json::JsonDecoder;
-pub use kafka::{KafkaConfig, KafkaTap};
+pub use kafka::{KafkaConfig, KafkaTap, Told, Waiting};
 pub use message::{Header, Headers, Message, NoHeaders};
 pub use recorded::{RecordedConfig, RecordedTap};
 pub use recorded_rows::RowsTap;

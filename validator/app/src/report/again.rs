@@ -1,8 +1,9 @@
 //! The command that makes a report again, and the one that shows one of its findings again.
 //!
 //! Contract: a command can be pasted into a POSIX shell; it names the snapshot and the time of the judgement, so that it
-//! judges the same state by the same clock whenever it is run. One that stands under a finding shows that finding, and does
-//! not end with `holds`; where there is none such, there is no command.
+//! judges the same state by the same clock whenever it is run. One that stands under a finding of a pipeline shows that
+//! finding, and does not end with `holds`; where there is none such, there is no command. What a demo found is found again by
+//! a demo of the same seed, which prints it.
 
 use validator_core::clock::UtcMillis;
 use validator_core::contract::{Bound, Identity};
@@ -56,10 +57,12 @@ impl Again {
     }
 
     /// The command that shows a finding again: by its message alone where that is enough, else by the whole run where that
-    /// does not hold. None of a command that takes no bounds.
+    /// does not hold. Of a command that takes no bounds: all of it again, and of its findings this one.
     pub fn one(&self, report: &Report, finding: &Finding) -> Option<String> {
         if !self.is_run {
-            return None;
+            let findings = ["--findings", "/dev/stdout"].map(str::to_owned);
+            let words = self.what.iter().cloned().chain(findings).collect::<Vec<_>>();
+            return Some(format!("{} | grep {}", command_line(words), finding.id));
         }
         match (finding.partition, finding.offset) {
             (Some(partition), Some(offset)) if self.is_shown_alone(report, finding) => {

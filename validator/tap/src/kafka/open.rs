@@ -1,7 +1,9 @@
 //! Resolving topics, partitions and ranges, each step within the time given.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::KafkaError;
@@ -11,7 +13,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use validator_core::position::TopicPartition;
 
 use super::client::{Ahead, Clients, Consumer, Deadline, Isolation};
-use super::{KafkaConfig, KafkaTap};
+use super::{KafkaConfig, KafkaTap, Told, Waiting};
 use crate::bounds::Edges;
 use crate::{TapError, limits};
 
@@ -24,10 +26,12 @@ impl KafkaTap {
     pub fn open(config: &KafkaConfig) -> Result<Self, TapError> {
         let clients = Clients::new(&config.brokers, &config.properties)?;
         let deadline = Deadline::after(config.open_timeout);
-        let committed =
-            Asker { consumer: clients.consumer(Isolation::Committed, Ahead::Little)?, deadline, clients: &clients };
-        let uncommitted =
-            Asker { consumer: clients.consumer(Isolation::Uncommitted, Ahead::Little)?, deadline, clients: &clients };
+        let silence = Silence::of(config);
+        let asker = |isolation| {
+            let consumer = clients.consumer(isolation, Ahead::Little)?;
+            Ok::<_, TapError>(Asker { consumer, deadline, clients: &clients, silence: Some(&silence) })
+        };
+        let (committed, uncommitted) = (asker(Isolation::Committed)?, asker(Isolation::Uncommitted)?);
         let mut tps = Vec::new();
         for topic in &config.topics {
             let partitions = committed.partitions(topic)?;
@@ -72,10 +76,37 @@ impl KafkaTap {
     pub fn topics(config: &KafkaConfig) -> Result<Vec<String>, TapError> {
         let clients = Clients::new(&config.brokers, &config.properties)?;
         let deadline = Deadline::after(config.open_timeout);
-        let asker =
-            Asker { consumer: clients.consumer(Isolation::Committed, Ahead::Little)?, deadline, clients: &clients };
+        let consumer = clients.consumer(Isolation::Committed, Ahead::Little)?;
+        let asker = Asker { consumer, deadline, clients: &clients, silence: None };
         let names = |metadata: Metadata| metadata.topics().iter().map(|topic| topic.name().to_owned()).collect();
         asker.ask(|| Ok(answer(asker.consumer.fetch_metadata(None, asker.step()).map(names))))
+    }
+}
+
+/// That the brokers do not answer, until somebody is told.
+pub(super) struct Silence<'a> {
+    config: &'a KafkaConfig,
+    /// When it is told; none when it was.
+    at: Cell<Option<Instant>>,
+}
+
+impl<'a> Silence<'a> {
+    fn of(config: &'a KafkaConfig) -> Self {
+        let at = config.waiting.as_ref().map(|_| Instant::now() + limits::OPEN_SILENCE);
+        Self { config, at: Cell::new(at) }
+    }
+
+    /// How long one try may last so that it is told in time.
+    fn left(&self) -> Option<Duration> {
+        self.at.get().map(|at| at.saturating_duration_since(Instant::now()))
+    }
+
+    fn tell(&self, left: Duration, last: String) {
+        let Some(at) = self.at.get() else { return };
+        if let Some(Told(tell)) = self.config.waiting.as_ref().filter(|_| Instant::now() >= at) {
+            self.at.set(None);
+            tell(&Waiting { brokers: self.config.brokers.clone(), left, last });
+        }
     }
 }
 
@@ -84,6 +115,7 @@ pub(super) struct Asker<'a> {
     pub(super) consumer: Consumer,
     pub(super) deadline: Deadline,
     pub(super) clients: &'a Clients,
+    pub(super) silence: Option<&'a Silence<'a>>,
 }
 
 /// One answer.
@@ -149,8 +181,10 @@ impl Asker<'_> {
     }
 
     /// The time for one try: short enough that a second one fits.
-    fn step(&self) -> std::time::Duration {
-        self.deadline.left().min(self.deadline.given() / 2).max(limits::POLL)
+    fn step(&self) -> Duration {
+        let step = self.deadline.left().min(self.deadline.given() / 2);
+        let silent = self.silence.and_then(Silence::left);
+        silent.map_or(step, |silent| step.min(silent)).max(limits::POLL)
     }
 
     fn ask<T>(&self, mut once: impl FnMut() -> Result<Answer<T>, TapError>) -> Result<T, TapError> {
@@ -166,6 +200,9 @@ impl Asker<'_> {
                     seconds: self.deadline.given().as_secs(),
                     last: said.unwrap_or(last),
                 });
+            }
+            if let Some(silence) = self.silence {
+                silence.tell(self.deadline.left(), self.consumer.last_word().unwrap_or(last));
             }
             std::thread::sleep(limits::RETRY_PAUSE.min(self.deadline.left()));
         }
