@@ -73,6 +73,7 @@ pub mod tolerate;
 mod upsert;
 mod values;
 mod versions;
+mod weight;
 mod wide_decimal;
 mod workers;
 

@@ -62,7 +62,8 @@ impl Again {
         if !self.is_run {
             let findings = ["--findings", "/dev/stdout"].map(str::to_owned);
             let words = self.what.iter().cloned().chain(findings).collect::<Vec<_>>();
-            return Some(format!("{} | grep {}", command_line(words), finding.id));
+            let grep = command_line(["grep".to_owned(), told_apart(finding)]);
+            return Some(format!("{} | {grep}", command_line(words)));
         }
         match (finding.partition, finding.offset) {
             (Some(partition), Some(offset)) if self.is_shown_alone(report, finding) => {
@@ -142,6 +143,15 @@ fn named_bounds(partitions: &[PartitionReport]) -> Option<(Option<String>, Optio
         Some(partitions.iter().map(|one| format!("{}:{}", one.partition, edge(one))).collect::<Vec<_>>().join(","))
     };
     Some((list(|one| one.from), list(|one| one.to)))
+}
+
+/// What finds the finding among those of another run, whose files lie in another folder: the ids of findings about rows and files
+/// are made of paths.
+fn told_apart(finding: &Finding) -> String {
+    let Some(row) = finding.rows.first().filter(|_| finding.offset.is_none()) else { return finding.id.to_string() };
+    let name = row.file.rsplit('/').next().unwrap_or_default();
+    let position = row.position.map_or_else(|| "null".to_owned(), |position| position.to_string());
+    format!("\"{}\".*/{name}\",\"position\":{position}}}", finding.verdict)
 }
 
 #[cfg(test)]

@@ -56,13 +56,29 @@ fn refused(stage: &Stage) -> String {
 fn a_table_of_dead_letters_is_refused_since_most_messages_have_no_row_in_it() {
     let sent: Vec<Sent> = (0..MESSAGES).map(message).collect();
     let stage = Stage::new(&sent, &dead((0..MESSAGES).filter(|nth| nth % 20 == 7), payload));
-    assert_snapshot!(refused(&stage), @"");
+    assert_snapshot!(refused(&stage), @"
+    exit 3
+    --- stderr
+    error: rows of lake.market.trades are dead letters of trades: column raw_record keeps the payload,
+           and error_reason, error_type says in every row what is wrong; 228 of 240 messages sampled
+           have no row
+      hint:    name the table that the other messages are written to: a run over it lists these as
+               missing
+    ");
     // A letter that is well-formed was refused for what it says.
     let stage = Stage::new(
         &(0..MESSAGES).map(binance).collect::<Vec<_>>(),
         &dead((0..MESSAGES).filter(|nth| nth % 20 == 7), |nth| binance(nth).payload.expect("each has one")),
     );
-    assert_snapshot!(refused(&stage), @"");
+    assert_snapshot!(refused(&stage), @"
+    exit 3
+    --- stderr
+    error: rows of lake.market.trades are dead letters of trades: column raw_record keeps the payload,
+           and error_reason, error_type says in every row what is wrong; 228 of 240 messages sampled
+           have no row
+      hint:    name the table that the other messages are written to: a run over it lists these as
+               missing
+    ");
 }
 
 #[test]

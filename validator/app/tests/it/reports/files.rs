@@ -115,10 +115,16 @@ fn each_finding_of_the_page_of_a_demo_has_a_command_that_prints_it_again() {
         .collect();
     let known = fs::read_to_string(folder.join("f.jsonl")).expect("it was written");
     for (id, command) in &commands {
-        assert_eq!(*command, format!("validator {demo} --findings /dev/stdout | grep {id}"));
+        assert!(command.starts_with(&format!("validator {demo} --findings /dev/stdout | grep ")), "{command}");
         assert!(known.contains(id), "{id}");
     }
-    for (id, command) in [&commands[0], &commands[commands.len() - 1]] {
+    let of = |id: &str| {
+        let line = known.lines().find(|line| line.contains(id)).expect("a finding of the page is one of all");
+        serde_json::from_str::<serde_json::Value>(line).expect("a line is JSON")
+    };
+    let places: Vec<&(String, String)> = commands.iter().filter(|(id, _)| of(id)["offset"].is_null()).collect();
+    let message = commands.iter().find(|(id, _)| !of(id)["offset"].is_null()).expect("a message is damaged");
+    for (id, command) in [message, places[0], places[places.len() - 1]] {
         let binary = Path::new(env!("CARGO_BIN_EXE_validator")).parent().expect("a binary is in a folder");
         let path = format!("{}:{}", binary.display(), std::env::var("PATH").unwrap_or_default());
         let mut shell = Command::new("sh");
@@ -127,7 +133,11 @@ fn each_finding_of_the_page_of_a_demo_has_a_command_that_prints_it_again() {
         let printed = String::from_utf8(output.stdout).expect("UTF-8");
         assert_eq!(output.status.code(), Some(0), "{command}: {printed}");
         let finding: serde_json::Value = serde_json::from_str(printed.trim()).expect("one finding and nothing else");
-        assert_eq!(finding["id"].as_str(), Some(id.as_str()), "{printed}");
+        let told = of(id);
+        // What is about a row or a file has an id of its path, and each demo has a folder of its own.
+        for key in ["verdict", "cause", "topic", "partition", "offset", "columns", "copies"] {
+            assert_eq!(finding[key], told[key], "{key}: {printed}");
+        }
     }
 }
 

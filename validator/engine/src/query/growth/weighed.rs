@@ -17,11 +17,14 @@ use datafusion::logical_expr::{
     ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
 };
 
-use super::argument::{Argument, FIXED, count, weight};
+use super::argument::Argument;
 use super::scope::{Place, Scope};
 use crate::limits::QUERY_BATCH_ROWS;
 use crate::query::error::QueryError;
+use crate::weight::{count, weight};
 
+/// Bytes of a value of a list at most, where it is no text.
+const FIXED: i128 = 16;
 /// Bytes of a character at most.
 const CHARACTER: i128 = 4;
 
@@ -32,6 +35,8 @@ pub(super) enum Growth {
     Once,
     /// The first argument as often as the second says.
     Times,
+    /// A list of the first argument as often as the second says.
+    Listed,
     /// As many characters as the second argument says.
     Padded,
     /// As many values as the second argument says.
@@ -61,7 +66,7 @@ pub(super) enum Growth {
 /// By their names; other names of one function are its aliases.
 pub(super) const GROWING: [(&str, Growth); 24] = [
     ("repeat", Growth::Times),
-    ("array_repeat", Growth::Times),
+    ("array_repeat", Growth::Listed),
     ("lpad", Growth::Padded),
     ("rpad", Growth::Padded),
     ("array_resize", Growth::Resized),
@@ -199,6 +204,8 @@ impl Growth {
         match self {
             Self::Once => 0,
             Self::Times => weight(0).saturating_mul(number(1)),
+            // A list of empty texts has the place of each.
+            Self::Listed => weight(0).saturating_add(FIXED).saturating_mul(number(1)),
             Self::Padded => {
                 let character = if arguments.len() > 2 { CHARACTER } else { 1 };
                 weight(0).saturating_add(number(1).saturating_mul(character))
