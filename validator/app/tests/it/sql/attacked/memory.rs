@@ -57,7 +57,7 @@ fn what_doubles_from_sub_query_to_sub_query_is_refused_as_it_grows() {
         assert!(said.contains(&format!("{function} would make ")), "{step}: {said}");
     }
     let seed = "SELECT repeat('x', value * 100000) AS a FROM generate_series(1, 1)";
-    let nested = (0..8).fold(seed.to_owned(), |inner, _| format!("SELECT a || a AS a FROM ({inner})"));
+    let nested = (0..10).fold(seed.to_owned(), |inner, _| format!("SELECT a || a AS a FROM ({inner})"));
     assert!(refused(&folder, &format!("SELECT length(a) AS n FROM ({nested})")).contains("`||` would make "));
 }
 
