@@ -169,7 +169,7 @@ pub(crate) fn problems_of(
         return Err(problems.into());
     }
     join(pipeline, service)?;
-    let request = Request::new(now_ms);
+    let request = Request::talking(now_ms);
     let sides = runtime.block_on(open::sides(pipeline, service, &request))?;
     let clock = Clock { judged_at_ms: now_ms, settle_ms: 0, give_up_ms: 0 };
     let _entered = runtime.enter();

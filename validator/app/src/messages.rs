@@ -1,14 +1,16 @@
 //! The source of messages that a pipeline names: brokers, or recorded files.
 
+use std::io::{self, Write as _};
 use std::sync::Arc;
 
 use validator_core::contract::{Contract, FieldType, Format};
 use validator_core::schema::Type;
-use validator_tap::{Bounds, KafkaConfig, KafkaTap, RecordedConfig, RecordedTap, RowsTap, Tap};
+use validator_tap::{Bounds, KafkaConfig, KafkaTap, RecordedConfig, RecordedTap, RowsTap, Tap, Told, Waiting};
 
 use crate::config::{Kafka, Service};
 use crate::failure::Failure;
 use crate::reconcile::Request;
+use crate::render::{counted, escape};
 
 /// Opens it and resolves the range. Blocking.
 ///
@@ -30,7 +32,19 @@ pub fn open_tap(contract: &Contract, service: &Service, request: &Request) -> Re
         });
     }
     let kafka = service.kafka.as_ref().expect("joined: without a recorded source there are brokers");
-    Ok(Arc::new(KafkaTap::open(&kafka_config(kafka, contract.topics.clone(), bounds))?))
+    let config =
+        KafkaConfig { waiting: request.waiting.clone(), ..kafka_config(kafka, contract.topics.clone(), bounds) };
+    Ok(Arc::new(KafkaTap::open(&config)?))
+}
+
+/// Says on stderr that the brokers do not answer, so that nobody wonders what is waited for.
+pub fn waiting() -> Told {
+    Told::by(|Waiting { brokers, left, last }| {
+        let seconds = counted(left.as_secs().max(1), "second", "seconds");
+        let said = format!("{} does not answer and is asked for {seconds} more: {}", escape(brokers), escape(last));
+        // Where stderr is closed the command goes on without its talk.
+        let _ = writeln!(io::stderr(), "{said}");
+    })
 }
 
 /// What topics of the brokers are opened with.

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use validator_core::clock::Clock;
 use validator_core::contract::{Contract, Identity};
@@ -78,7 +78,33 @@ impl Sides {
 /// # Errors
 /// The system gives no threads.
 pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::Runtime)
+    runtime_of(&mut tokio::runtime::Builder::new_multi_thread())
+}
+
+/// The same, of a builder.
+///
+/// # Errors
+/// As [`runtime`].
+pub fn runtime_of(builder: &mut tokio::runtime::Builder) -> Result<tokio::runtime::Runtime, Failure> {
+    // Where its first thread is refused the runtime panics, and where later ones are it waits for them for ever.
+    let least = std::thread::available_parallelism().map_or(1, usize::from) + THREADS_BESIDE;
+    given(least).and_then(|()| builder.enable_all().build()).map_err(Failure::Runtime)
+}
+
+/// Threads beside those of the runtime itself, each of which waits for files or brokers: one for either side of a pass, one for
+/// findings, one for the clock.
+const THREADS_BESIDE: usize = 4;
+
+/// Whether the system gives so many threads at once.
+fn given(threads: usize) -> std::io::Result<()> {
+    let gate = Mutex::new(());
+    let held = gate.lock();
+    std::thread::scope(|scope| {
+        let wait = || drop(gate.lock());
+        let given = (0..threads).try_for_each(|_| std::thread::Builder::new().spawn_scoped(scope, wait).map(drop));
+        drop(held);
+        given
+    })
 }
 
 /// Opens the table, then the topic.

@@ -8,12 +8,13 @@ use validator_core::contract::{Bound, Envelope, Identity};
 use validator_engine::found::Keep;
 use validator_engine::reconcile::{Judge, Run};
 use validator_engine::suspect::{FirstMessages, Suspect};
-use validator_tap::Tap;
+use validator_tap::{Tap, Told};
 
 use crate::answer::{Answer, Frame};
 use crate::cli::{Exit, ReconcileArgs, ReportTarget};
 use crate::config::{Loader, Pipeline, Problem, Service, SnapshotSelector};
 use crate::failure::Failure;
+use crate::messages::waiting;
 use crate::open::{self, Sides};
 use crate::outputs::Outputs;
 use crate::render::{self, Progress};
@@ -75,6 +76,8 @@ pub struct Request {
     pub tap: Option<Arc<dyn Tap>>,
     /// How much is kept of the findings.
     pub keep: Keep,
+    /// Who is told that the brokers do not answer.
+    pub waiting: Option<Told>,
 }
 
 impl Request {
@@ -93,7 +96,13 @@ impl Request {
             judge,
             tap: None,
             keep: Keep::default(),
+            waiting: None,
         }
+    }
+
+    /// The same, and a person is told on stderr that the brokers do not answer.
+    pub fn talking(started_ms: i64) -> Self {
+        Self { waiting: Some(waiting()), ..Self::new(started_ms) }
     }
 
     /// The request of a command line.
@@ -106,6 +115,7 @@ impl Request {
             as_of_ms: args.as_of.map(|instant| instant.floor_ms(started_ms)),
             stop_if_contract: args.stop_if_contract,
             threads: args.threads.map_or(defaults.threads, usize::from),
+            waiting: (!args.quiet).then(waiting),
             keep: if args.findings.is_some() { Keep::default() } else { Keep::to_show() },
             ..defaults
         }

@@ -25,6 +25,7 @@ use validator_table::contained;
 use crate::limits::VALUE_BYTES_MAX;
 use crate::map_fault::MapFault;
 use crate::round::CountedRound;
+use crate::weight::{count, weight};
 
 mod decimals;
 mod exact;
@@ -160,8 +161,7 @@ impl MessageExpr {
         let evaluated = contained(|| self.physical.evaluate(batch)?.into_array(batch.num_rows()));
         let values = evaluated.map_err(|gave_up| MapFault::Failed(format!("no value: {}", gave_up.message())))??;
         // Of a slice, what it shows; a batch beyond the bound is asked in halves, down to the message whose value is too large.
-        let bytes = values.to_data().get_slice_memory_size()?;
-        if bytes > VALUE_BYTES_MAX {
+        if weight(&values, 0, values.len()) > count(VALUE_BYTES_MAX) {
             return Err(MapFault::Failed(format!("a value of more than {VALUE_BYTES_MAX} bytes")).into());
         }
         Ok(values)

@@ -23,6 +23,7 @@ use crate::groups::{Group, Groups};
 use crate::kept_codec::{MESSAGE_BYTES, ROW_BYTES, next_message, next_row, write_message, write_row};
 use crate::limits::{APART_BYTES_MAX, KEPT_BUCKETS};
 use crate::spill::Spill;
+use crate::workers::share;
 
 /// Entries of both sides, by bucket.
 #[derive(Debug)]
@@ -160,13 +161,7 @@ impl Kept {
             }
             Ok(sorting)
         };
-        let parts: Vec<Result<Sorting>> = std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..threads.max(1)).map(|_| scope.spawn(work)).collect();
-            workers
-                .into_iter()
-                .map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-                .collect()
-        });
+        let parts: Vec<Result<Sorting>> = share(threads, work);
         let mut all = Sorting::new(mode, APART_BYTES_MAX, &self.runtime);
         all.reduced.messages = std::mem::take(&mut *self.nameless.lock().unwrap_or_else(PoisonError::into_inner));
         for part in parts {

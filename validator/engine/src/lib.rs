@@ -78,6 +78,8 @@ pub mod tolerate;
 mod upsert;
 mod values;
 mod versions;
+mod weight;
 mod wide_decimal;
+mod workers;
 
 pub use context::{PlanContext, context};

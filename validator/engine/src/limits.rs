@@ -118,8 +118,11 @@ pub const QUERY_OPERATORS_MAX: usize = 500;
 /// Rows of one batch of a query: a thousand values of a megabyte are what a batch may weigh.
 pub const QUERY_BATCH_ROWS: usize = 1_024;
 
-/// Bytes that one call of a growing function may make for a batch, however little memory a query may take: 16 kB a row.
+/// Bytes that one operator of a query may make of a batch, however little memory a query may take: 16 kB a row.
 pub const QUERY_CALL_BYTES_LEAST: usize = 16 * 1024 * 1024;
+
+/// Bytes of a constant of a query from which on its copies in each row are weighed: smaller ones weigh no more than numbers.
+pub const QUERY_CONSTANT_BYTES: usize = 128;
 
 /// Bytes that it may make however much memory there is: half of what one array of texts can hold at all.
 pub const QUERY_CALL_BYTES_MOST: usize = 1024 * 1024 * 1024;

@@ -23,6 +23,7 @@ use crate::limits::{DIFFERING_NAMES_MAX, SLIP_BUCKETS};
 use crate::place_hasher::PlaceHasher;
 use crate::slip_bucket::Bucket;
 use crate::spill::Spill;
+use crate::workers::share;
 
 /// What a message and its row have in common without a look at their values: 12 bytes of position or identity hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -274,13 +275,7 @@ impl Slips {
             }
             Ok(differing)
         };
-        let parts: Vec<Result<Differing>> = std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..threads.max(1)).map(|_| scope.spawn(work)).collect();
-            let join = |worker: std::thread::ScopedJoinHandle<'_, _>| {
-                worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            };
-            workers.into_iter().map(join).collect()
-        });
+        let parts: Vec<Result<Differing>> = share(threads, work);
         let mut all = Differing::default();
         for part in parts {
             all.merge(part?);

@@ -18,6 +18,7 @@ use validator_core::segment::SegmentKey;
 
 use crate::limits::VERSION_BUCKETS;
 use crate::spill::{Spill, damaged};
+use crate::workers::share;
 
 /// What a version does to its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -182,13 +183,7 @@ impl Versions {
                 each(&mut gathered, &versions)?;
             }
         };
-        let parts: Vec<Result<(Tally, P)>> = std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..threads.max(1)).map(|_| scope.spawn(work)).collect();
-            workers
-                .into_iter()
-                .map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-                .collect()
-        });
+        let parts: Vec<Result<(Tally, P)>> = share(threads, work);
         let mut all = (Tally::default(), Vec::new());
         for part in parts {
             let (tally, gathered) = part?;

@@ -29,7 +29,7 @@ pub use decoder::{Decoded, Decoder, DecoderError, FieldText, Undecodable, Wanted
 pub use error::TapError;
 pub use follow::{Ends, Follow, Followed, tell_ends, wanted_of};
 pub use json::JsonDecoder;
-pub use kafka::{Begin, KafkaConfig, KafkaTap, LaneToOpen};
+pub use kafka::{Begin, KafkaConfig, KafkaTap, LaneToOpen, Told, Waiting};
 pub use message::{Header, Headers, Message, NoHeaders};
 pub use recorded::{RecordedConfig, RecordedTap};
 pub use recorded_rows::RowsTap;

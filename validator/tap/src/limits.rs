@@ -35,6 +35,9 @@ pub const CLIENT_DROP: Duration = Duration::from_secs(5);
 /// Time for brokers to answer while a source is opened, unless the configuration says otherwise.
 pub const OPEN_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Time for brokers to answer after which somebody is told that they do not: as long as a person waits before wondering.
+pub const OPEN_SILENCE: Duration = Duration::from_secs(2);
+
 /// Time without any progress after which a read gives up; broker restarts and elections take up to about 30 s.
 pub const READ_STALL: Duration = Duration::from_secs(120);
 

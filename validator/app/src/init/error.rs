@@ -97,6 +97,16 @@ pub enum InitError {
         /// What was seen.
         seen: Vec<String>,
     },
+    /// Rows are messages that could not be written elsewhere.
+    #[error("rows of {table} are dead letters of {topic}: {}", seen.join("; "))]
+    DeadLetters {
+        /// The topic.
+        topic: String,
+        /// The table.
+        table: String,
+        /// What was seen.
+        seen: Vec<String>,
+    },
     /// Nothing ties the two.
     #[error("no row of {table} can be paired with a message of {topic}: {}", seen.join("; "))]
     Unpaired {
@@ -133,6 +143,9 @@ impl InitError {
             Self::SchemaMisfit { .. } => "name the schema that the producers write with",
             Self::Aggregated { .. } => {
                 "a pipeline proves one row for each message: name the table that the sums are made of"
+            }
+            Self::DeadLetters { .. } => {
+                "name the table that the other messages are written to: a run over it lists these as missing"
             }
             Self::Unpaired { .. } => "is it the table of this topic? a larger --sample, or a later run, may show more",
             Self::EmptyTopic { .. } | Self::EmptyTable { .. } => {

@@ -99,3 +99,6 @@ pub const AGGREGATE_COLUMNS_LEAST: usize = 3;
 
 /// Fewest different values that each of them has of the field: fewer are met by chance.
 pub const AGGREGATE_DISTINCT_LEAST: usize = 10;
+
+/// Names of columns of one kind that a sentence holds: more of them show no more.
+pub const NAMES_SAID: usize = 3;

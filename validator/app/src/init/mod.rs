@@ -5,6 +5,7 @@
 
 mod aggregate;
 mod columns;
+mod dead_letters;
 mod decoding;
 mod derived;
 mod error;

@@ -121,6 +121,12 @@ pub fn verified(evidence: &Evidence, ties: &Ties, layout: &Layout) -> Result<Vec
         by_partition.entry(number(row, partition)).or_default().insert(row[offset].as_integer());
     });
     let name = &layout.offset;
+    if layout.partition.is_none() && evidence.partitions.len() > 1 {
+        let many = evidence.partitions.len();
+        return Err(format!(
+            "{name} alone names no message: the topic has {many} partitions, and no column says of which"
+        ));
+    }
     if rows.len() > by_partition.len() && by_partition.values().all(|offsets| offsets.len() == 1) {
         let held: HashSet<&Option<i128>> = by_partition.values().flatten().collect();
         let one = held.iter().next().and_then(|value| **value).map_or("NULL".to_owned(), |value| value.to_string());

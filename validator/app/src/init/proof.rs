@@ -79,7 +79,7 @@ async fn run(
     looked: &Looked,
     now_ms: i64,
 ) -> Result<Result<Report, String>, Failure> {
-    let mut request = Request::new(now_ms);
+    let mut request = Request::talking(now_ms);
     if !looked.evidence.is_whole {
         let Some((from, to)) = place(looked) else {
             return Ok(Err("no place of the sample holds tied messages".to_owned()));

@@ -10,6 +10,7 @@ use validator_core::value::Value;
 
 use super::aggregate::aggregated;
 use super::columns::{Explanation, dropped, explain, short};
+use super::dead_letters::dead_letters;
 use super::derived::{Derived, Part};
 use super::evidence::Evidence;
 use super::identity::{Choice, Mode, choose};
@@ -68,6 +69,11 @@ pub enum Unpaired {
         /// Sentence by sentence.
         seen: Vec<String>,
     },
+    /// Rows are messages that the sink could not write.
+    DeadLetters {
+        /// Sentence by sentence.
+        seen: Vec<String>,
+    },
     /// Rows sum messages up.
     Aggregated {
         /// Sentence by sentence.
@@ -78,10 +84,13 @@ pub enum Unpaired {
 /// Proposes.
 ///
 /// # Errors
-/// Nothing ties the sides, or rows stand for several messages.
+/// Nothing ties the sides, or rows stand for several messages or for those that were given up.
 pub fn propose(evidence: &Evidence) -> Result<Proposal, Unpaired> {
     let ties = tie(evidence);
     let explained = explain(evidence, &ties);
+    if let Some(seen) = dead_letters(evidence, &ties, &explained) {
+        return Err(Unpaired::DeadLetters { seen });
+    }
     if let Some(seen) = aggregated(evidence, &ties, &explained) {
         return Err(Unpaired::Aggregated { seen });
     }

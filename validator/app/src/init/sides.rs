@@ -71,7 +71,7 @@ impl Looked {
 /// A side cannot be opened, or does not show what a proposal needs.
 pub async fn look(args: &InitArgs, service: &Service, loader: &Loader<'_>, most: usize) -> Result<Looked, Failure> {
     let draft = draft(args, loader).map_err(of_flags)?;
-    let sides = open::sides(&draft, service, &Request::new(loader.now_ms)).await;
+    let sides = open::sides(&draft, service, &Request::talking(loader.now_ms)).await;
     let sides = Arc::new(sides.map_err(of_flags)?);
     let mut raw = sample(&sides, most).await?;
     if raw.messages.is_empty() {
@@ -88,21 +88,26 @@ pub async fn look(args: &InitArgs, service: &Service, loader: &Loader<'_>, most:
     }
     let places = raw.places.clone();
     let plain = evidence(args, &sides, &raw, rows, Format::Bytes, raw.plain(sides.tap.partitions()));
+    let refused = |unpaired| refused(args, unpaired);
     if let Some(proposal) = encoding.has_payloads().then(|| as_bytes(&plain)).flatten() {
+        let proposal = proposal.map_err(refused)?;
         return Ok(Looked { evidence: plain, proposal, places });
     }
     let (of_args, of_service, tap) = (args.clone(), service.clone(), Arc::clone(&sides.tap));
     let (messages, format) =
         blocking(move || decoded(&of_args, &of_service, tap.partitions(), &raw, &encoding)).await?;
     let evidence = Evidence { messages, format, ..plain };
-    let proposal = propose(&evidence).map_err(|unpaired| {
-        let (topic, table) = (args.topic.clone(), args.table.clone());
-        match unpaired {
-            Unpaired::Untied { seen } => InitError::Unpaired { topic, table, seen },
-            Unpaired::Aggregated { seen } => InitError::Aggregated { topic, table, seen },
-        }
-    })?;
+    let proposal = propose(&evidence).map_err(refused)?;
     Ok(Looked { evidence, proposal, places })
+}
+
+fn refused(args: &InitArgs, unpaired: Unpaired) -> InitError {
+    let (topic, table) = (args.topic.clone(), args.table.clone());
+    match unpaired {
+        Unpaired::Untied { seen } => InitError::Unpaired { topic, table, seen },
+        Unpaired::Aggregated { seen } => InitError::Aggregated { topic, table, seen },
+        Unpaired::DeadLetters { seen } => InitError::DeadLetters { topic, table, seen },
+    }
 }
 
 /// A pipeline that names both sides and says nothing else.
@@ -172,7 +177,7 @@ async fn meet(
             Hint::Time(..) if by_time >= PLACES_BY_TIME_MAX => continue,
             Hint::Time(ms, messages) => {
                 by_time += 1;
-                let request = Request { from: Some(Bound::Time(ms)), ..Request::new(ms) };
+                let request = Request { from: Some(Bound::Time(ms)), ..Request::talking(ms) };
                 let (contract, service) = (draft.contract.clone(), service.clone());
                 // A broker that finds no offset by time is no reason to give up: the sample is then what it is.
                 let opened = blocking(move || open_tap(&contract, &service, &request)).await;
@@ -233,9 +238,15 @@ fn evidence(
     }
 }
 
-/// The proposal of a table that keeps payloads as they are, if this is one.
-fn as_bytes(plain: &Evidence) -> Option<Proposal> {
-    let has_bytes = plain.schema.fields.iter().any(|field| matches!(field.ty, Type::Binary | Type::Fixed(_)));
-    let proposal = has_bytes.then(|| propose(plain).ok())??;
-    proposal.map.iter().any(|line| line.value == "_value").then_some(proposal)
+/// The proposal of a table that keeps payloads as they are, or why there is none, if this is one.
+fn as_bytes(plain: &Evidence) -> Option<Result<Proposal, Unpaired>> {
+    let is_bytes = |ty: &Type| matches!(ty, Type::Binary | Type::Fixed(_));
+    if !plain.schema.fields.iter().any(|field| is_bytes(&field.ty)) {
+        return None;
+    }
+    match propose(plain) {
+        Ok(proposal) => proposal.map.iter().any(|line| line.value == "_value").then_some(Ok(proposal)),
+        Err(letters @ Unpaired::DeadLetters { .. }) => Some(Err(letters)),
+        Err(_) => None,
+    }
 }

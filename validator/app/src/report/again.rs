@@ -1,8 +1,9 @@
 //! The command that makes a report again, and the one that shows one of its findings again.
 //!
 //! Contract: a command can be pasted into a POSIX shell; it names the snapshot and the time of the judgement, so that it
-//! judges the same state by the same clock whenever it is run. One that stands under a finding shows that finding, and does
-//! not end with `holds`; where there is none such, there is no command.
+//! judges the same state by the same clock whenever it is run. One that stands under a finding of a pipeline shows that
+//! finding, and does not end with `holds`; where there is none such, there is no command. What a demo found is found again by
+//! a demo of the same seed, which prints it.
 
 use validator_core::clock::UtcMillis;
 use validator_core::contract::{Bound, Identity};
@@ -56,10 +57,13 @@ impl Again {
     }
 
     /// The command that shows a finding again: by its message alone where that is enough, else by the whole run where that
-    /// does not hold. None of a command that takes no bounds.
+    /// does not hold. Of a command that takes no bounds: all of it again, and of its findings this one.
     pub fn one(&self, report: &Report, finding: &Finding) -> Option<String> {
         if !self.is_run {
-            return None;
+            let findings = ["--findings", "/dev/stdout"].map(str::to_owned);
+            let words = self.what.iter().cloned().chain(findings).collect::<Vec<_>>();
+            let grep = command_line(["grep".to_owned(), told_apart(finding)]);
+            return Some(format!("{} | {grep}", command_line(words)));
         }
         match (finding.partition, finding.offset) {
             (Some(partition), Some(offset)) if self.is_shown_alone(report, finding) => {
@@ -139,6 +143,15 @@ fn named_bounds(partitions: &[PartitionReport]) -> Option<(Option<String>, Optio
         Some(partitions.iter().map(|one| format!("{}:{}", one.partition, edge(one))).collect::<Vec<_>>().join(","))
     };
     Some((list(|one| one.from), list(|one| one.to)))
+}
+
+/// What finds the finding among those of another run, whose files lie in another folder: the ids of findings about rows and files
+/// are made of paths.
+fn told_apart(finding: &Finding) -> String {
+    let Some(row) = finding.rows.first().filter(|_| finding.offset.is_none()) else { return finding.id.to_string() };
+    let name = row.file.rsplit('/').next().unwrap_or_default();
+    let position = row.position.map_or_else(|| "null".to_owned(), |position| position.to_string());
+    format!("\"{}\".*/{name}\",\"position\":{position}}}", finding.verdict)
 }
 
 #[cfg(test)]

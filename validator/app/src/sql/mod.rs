@@ -25,7 +25,7 @@ use validator_engine::query::{self, Limits, Query, QueryError};
 use crate::cli::{AnswerFormat, Exit, SqlArgs};
 use crate::config::{Loader, Problem};
 use crate::failure::Failure;
-use crate::open::MEMORY_BYTES_DEFAULT;
+use crate::open::{MEMORY_BYTES_DEFAULT, runtime_of};
 use crate::terminal::Terminal;
 
 use open::Opener;
@@ -102,8 +102,7 @@ pub fn sql(args: &SqlArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     let memory = usize::try_from(service.memory_bytes.unwrap_or(MEMORY_BYTES_DEFAULT)).unwrap_or(usize::MAX);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let limits = Limits { memory, temp: service.temp.clone(), threads };
-    let runtime = tokio::runtime::Builder::new_multi_thread().thread_stack_size(STACK_BYTES).enable_all().build();
-    let runtime = runtime.map_err(Failure::Runtime)?;
+    let runtime = runtime_of(tokio::runtime::Builder::new_multi_thread().thread_stack_size(STACK_BYTES))?;
     let mut watch = Watch::begin(args.timeout).map_err(Failure::Runtime)?;
     let answered = runtime.block_on(async {
         let mut opener = Opener::new(&loader, &service, args, &wrong);

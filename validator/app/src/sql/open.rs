@@ -10,7 +10,7 @@ use validator_engine::query::{Hidden, LakeTable, MessageTable, Opened, Parsed, P
 use validator_table::{
     CatalogConfig, MetadataTable, S3Config, SnapshotSelector as TableSnapshot, Storage, Table, TableError, TableName,
 };
-use validator_tap::{Bounds, KafkaTap, Tap, TapError};
+use validator_tap::{Bounds, KafkaConfig, KafkaTap, Tap, TapError};
 
 use super::fields::{OfQuery, of_pipeline};
 use super::masked;
@@ -21,7 +21,7 @@ use crate::config::{Catalog, Kafka, Loader, Pipeline, Problem, Service, Snapshot
 use crate::decoders::Decoders;
 use crate::failure::{Failure, is_failing_source};
 use crate::identifier::identifier;
-use crate::messages::{kafka_config, open_tap};
+use crate::messages::{kafka_config, open_tap, waiting};
 use crate::reconcile::Request;
 
 /// Opens relations.
@@ -257,6 +257,7 @@ impl<'a> Opener<'a> {
 
     async fn open_topic(&self, kafka: Kafka, topic: &str, at: Option<Place>) -> Result<Arc<dyn Tap>, Failure> {
         let config = kafka_config(&kafka, vec![topic.to_owned()], Bounds::default());
+        let config = KafkaConfig { waiting: Some(waiting()), ..config };
         let opened = blocking(move || KafkaTap::open(&config)).await?;
         match opened {
             Ok(tap) => Ok(Arc::new(tap)),
@@ -308,7 +309,7 @@ impl<'a> Opener<'a> {
         };
         join(&pipeline, self.service)?;
         let (contract, service) = (pipeline.contract.clone(), self.service.clone());
-        let request = Request::new(self.loader.now_ms);
+        let request = Request::talking(self.loader.now_ms);
         let tap = match blocking(move || open_tap(&contract, &service, &request)).await? {
             Ok(tap) => tap,
             Err(Failure::Tap(error)) => return Err(self.tap_failure(error, at)),

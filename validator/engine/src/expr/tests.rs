@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use arrow_array::builder::{Int64Builder, ListBuilder};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, Int64Type};
 use arrow_array::{Array, Decimal128Array, Int64Array, StringArray, TimestampMicrosecondArray};
@@ -276,6 +277,20 @@ fn a_value_larger_than_any_message_is_none_and_what_a_slice_hides_counts_for_not
     let same = compile("s", &schema, &purpose()).expect("it compiles");
     assert!(same.evaluate(&batch.slice(7, 1)).is_ok());
     assert!(same.evaluate(&batch).is_err(), "together they are asked for in halves");
+}
+
+/// A list of a slice has all values of the array that it was cut from, and shows its own.
+#[test]
+fn a_list_beside_a_large_one_is_no_larger_for_it() {
+    let mut lists = ListBuilder::new(Int64Builder::new());
+    lists.append_value((0..10_000_000).map(Some));
+    lists.append_value([Some(7)]);
+    let lists = lists.finish();
+    let schema = Arc::new(Schema::new(vec![Field::new("s", lists.data_type().clone(), true)]));
+    let batch = RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(lists)]).expect("a batch");
+    let same = compile("s", &schema, &purpose()).expect("it compiles");
+    assert!(same.evaluate(&batch.slice(1, 1)).is_ok(), "eight bytes");
+    assert!(same.evaluate(&batch.slice(0, 1)).is_err(), "eighty million");
 }
 
 #[test]

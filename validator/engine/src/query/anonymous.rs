@@ -32,8 +32,9 @@ impl VisitorMut for Named {
 /// Whether it reads from a query that has no name.
 fn reads_anonymous(query: &Query) -> bool {
     let SetExpr::Select(select) = query.body.as_ref() else { return false };
-    let relations = select.from.iter().flat_map(|from| {
-        std::iter::once(&from.relation).chain(from.joins.iter().map(|join| &join.relation))
-    });
+    let relations = select
+        .from
+        .iter()
+        .flat_map(|from| std::iter::once(&from.relation).chain(from.joins.iter().map(|join| &join.relation)));
     relations.into_iter().any(|relation| matches!(relation, TableFactor::Derived { alias: None, .. }))
 }

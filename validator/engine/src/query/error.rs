@@ -111,14 +111,16 @@ pub enum QueryError {
     },
     /// A function would make more than is held at once.
     #[error(
-        "`{function}` would make {made} bytes for a batch of {} rows, and at most {most} are taken",
-        QUERY_BATCH_ROWS
+        "{function} would make {made} bytes for a batch of {QUERY_BATCH_ROWS} rows{}, and at most {most} are taken",
+        standing(*.beside)
     )]
     Grown {
         /// The function.
         function: String,
         /// What it would make at most.
         made: i128,
+        /// What is made of the same batch beside it.
+        beside: i128,
         /// What is taken.
         most: usize,
     },
@@ -230,6 +232,10 @@ impl QueryError {
             _ => Self::Value { words: words(&error) },
         }
     }
+}
+
+fn standing(bytes: i128) -> String {
+    if bytes == 0 { String::new() } else { format!(" beside {bytes} that are made of it already") }
 }
 
 /// `` `a` holds `` or `` `a`, `b` hold ``.

@@ -84,7 +84,8 @@ const SCHEMA: &str = "tables";
 /// # Errors
 /// A column is not there or must not be read, a type does not fit, a function is unknown.
 pub async fn plan(parsed: Parsed, relations: Vec<Opened>, limits: Limits) -> Result<Query, QueryError> {
-    let context = session(&limits)?;
+    let most = growth::most(limits.memory);
+    let context = session(&limits, most)?;
     let mut renamed = BTreeMap::new();
     for Opened { parts, name, relation, hidden } in relations {
         register(&context, &name, Guarded::over(provider(relation, &parsed)?, hidden))?;
@@ -97,12 +98,12 @@ pub async fn plan(parsed: Parsed, relations: Vec<Opened>, limits: Limits) -> Res
     let options = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
     options.verify_plan(&plan).map_err(QueryError::of_plan)?;
     if let LogicalPlan::DescribeTable(table) = &plan {
-        return Query::of(context.read_batch(described(&table.schema)?).map_err(QueryError::of_plan)?).await;
+        return Query::of(context.read_batch(described(&table.schema)?).map_err(QueryError::of_plan)?, most).await;
     }
-    Query::of(DataFrame::new(state, plan)).await
+    Query::of(DataFrame::new(state, plan), most).await
 }
 
-fn session(limits: &Limits) -> Result<SessionContext, QueryError> {
+fn session(limits: &Limits, most: usize) -> Result<SessionContext, QueryError> {
     let reported = const { NonZeroUsize::new(3).expect("three is not zero") };
     let pool = TrackConsumersPool::new(FairSpillPool::new(limits.memory), reported);
     let mut runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(pool));
@@ -122,7 +123,7 @@ fn session(limits: &Limits) -> Result<SessionContext, QueryError> {
     parser.map_string_types_to_utf8view = false;
     parser.collect_spans = true;
     let context = SessionContext::new_with_config_rt(config, runtime);
-    growth::weigh(&context, limits.memory).map_err(QueryError::of_plan)?;
+    growth::weigh(&context, most).map_err(QueryError::of_plan)?;
     // After the functions have been made, as for the expressions of contracts.
     let state = context.state_ref();
     state.write().config_mut().options_mut().execution.time_zone = Some(UTC.to_owned());
@@ -212,14 +213,21 @@ fn answer_schema(plan: &LogicalPlan) -> SchemaRef {
 }
 
 impl Query {
-    async fn of(frame: DataFrame) -> Result<Self, QueryError> {
+    async fn of(frame: DataFrame, most: usize) -> Result<Self, QueryError> {
         let (schema, task) = (answer_schema(frame.logical_plan()), Arc::new(frame.task_ctx()));
-        if let LogicalPlan::Explain(explain) = frame.logical_plan() {
+        let (state, logical) = frame.into_parts();
+        if let LogicalPlan::Explain(explain) = &logical {
             // EXPLAIN itself would answer with the reason why there is no plan, as if that was one.
-            let (state, _) = frame.clone().into_parts();
             state.create_physical_plan(&explain.plan).await.map_err(QueryError::of_plan)?;
         }
-        let plan = frame.create_physical_plan().await.map_err(QueryError::of_plan)?;
+        let logical = state.optimize(&logical).map_err(QueryError::of_plan)?;
+        let logical = match logical {
+            // What is explained is the query itself.
+            LogicalPlan::Explain(_) => logical,
+            other => growth::weighed(other, most).map_err(QueryError::of_plan)?,
+        };
+        let plan = state.query_planner().create_physical_plan(&logical, &state).await;
+        let plan = plan.map_err(QueryError::of_plan)?;
         Ok(Self { plan, task, schema })
     }
 

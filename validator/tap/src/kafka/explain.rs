@@ -53,7 +53,12 @@ impl KafkaTap {
             return Ok(Vec::new());
         }
         let consumer = self.clients.consumer(Isolation::Uncommitted, Ahead::Little)?;
-        let asker = Asker { consumer: &consumer, deadline: Deadline::after(self.open_timeout), clients: &self.clients };
+        let asker = Asker {
+            consumer: &consumer,
+            deadline: Deadline::after(self.open_timeout),
+            clients: &self.clients,
+            silence: None,
+        };
         let mut wanted = Vec::with_capacity(gaps.len());
         for (partition, mut ranges) in gaps {
             ranges.sort_unstable_by_key(|range| range.start);

@@ -88,7 +88,7 @@ impl Lookout {
     }
 
     fn asker<'a>(&'a self, consumer: &'a Consumer, deadline: Deadline) -> Asker<'a> {
-        Asker { consumer, deadline, clients: &self.clients }
+        Asker { consumer, deadline, clients: &self.clients, silence: None }
     }
 
     pub(super) fn committed(&self, deadline: Deadline) -> Asker<'_> {

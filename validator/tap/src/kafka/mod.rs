@@ -48,6 +48,36 @@ pub struct KafkaConfig {
     pub open_timeout: Duration,
     /// Time without progress after which a read gives up; see [`limits::READ_STALL`].
     pub stall_timeout: Duration,
+    /// Told once where no broker has answered for [`limits::OPEN_SILENCE`] while the tap is opened.
+    pub waiting: Option<Told>,
+}
+
+/// Who is told that the brokers do not answer.
+#[derive(Clone)]
+pub struct Told(Arc<dyn Fn(&Waiting) + Send + Sync>);
+
+impl Told {
+    /// By a call, on the thread that opens the tap.
+    pub fn by(call: impl Fn(&Waiting) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(call))
+    }
+}
+
+impl fmt::Debug for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Told")
+    }
+}
+
+/// The brokers do not answer so far.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// Those that are asked.
+    pub brokers: String,
+    /// How long they are asked still.
+    pub left: Duration,
+    /// What the client last complained of.
+    pub last: String,
 }
 
 impl KafkaConfig {
@@ -60,6 +90,7 @@ impl KafkaConfig {
             bounds: Bounds::default(),
             open_timeout: limits::OPEN_TIMEOUT,
             stall_timeout: limits::READ_STALL,
+            waiting: None,
         }
     }
 

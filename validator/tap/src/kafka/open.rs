@@ -1,7 +1,9 @@
 //! Resolving topics, partitions and ranges, each step within the time given.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::KafkaError;
@@ -12,7 +14,7 @@ use validator_core::position::TopicPartition;
 
 use super::client::{Ahead, Clients, Consumer, Deadline, Isolation};
 use super::lookout::Lookout;
-use super::{KafkaConfig, KafkaTap};
+use super::{KafkaConfig, KafkaTap, Told, Waiting};
 use crate::bounds::Edges;
 use crate::{PartitionRange, TapError, limits};
 
@@ -25,10 +27,11 @@ impl KafkaTap {
     pub fn open(config: &KafkaConfig) -> Result<Self, TapError> {
         let clients = Clients::new(&config.brokers, &config.properties)?;
         let deadline = Deadline::after(config.open_timeout);
+        let silence = Silence::of(config);
         let committed = clients.consumer(Isolation::Committed, Ahead::Little)?;
-        let committed = Asker { consumer: &committed, deadline, clients: &clients };
+        let committed = Asker { consumer: &committed, deadline, clients: &clients, silence: Some(&silence) };
         let uncommitted = clients.consumer(Isolation::Uncommitted, Ahead::Little)?;
-        let uncommitted = Asker { consumer: &uncommitted, deadline, clients: &clients };
+        let uncommitted = Asker { consumer: &uncommitted, deadline, clients: &clients, silence: Some(&silence) };
         let mut tps = Vec::new();
         for topic in &config.topics {
             let partitions = committed.partitions(topic)?;
@@ -85,9 +88,36 @@ impl KafkaTap {
         let clients = Clients::new(&config.brokers, &config.properties)?;
         let deadline = Deadline::after(config.open_timeout);
         let consumer = clients.consumer(Isolation::Committed, Ahead::Little)?;
-        let asker = Asker { consumer: &consumer, deadline, clients: &clients };
+        let asker = Asker { consumer: &consumer, deadline, clients: &clients, silence: None };
         let names = |metadata: Metadata| metadata.topics().iter().map(|topic| topic.name().to_owned()).collect();
         asker.ask(|| Ok(answer(asker.consumer.fetch_metadata(None, asker.step()).map(names))))
+    }
+}
+
+/// That the brokers do not answer, until somebody is told.
+pub(super) struct Silence<'a> {
+    config: &'a KafkaConfig,
+    /// When it is told; none when it was.
+    at: Cell<Option<Instant>>,
+}
+
+impl<'a> Silence<'a> {
+    fn of(config: &'a KafkaConfig) -> Self {
+        let at = config.waiting.as_ref().map(|_| Instant::now() + limits::OPEN_SILENCE);
+        Self { config, at: Cell::new(at) }
+    }
+
+    /// How long one try may last so that it is told in time.
+    fn left(&self) -> Option<Duration> {
+        self.at.get().map(|at| at.saturating_duration_since(Instant::now()))
+    }
+
+    fn tell(&self, left: Duration, last: String) {
+        let Some(at) = self.at.get() else { return };
+        if let Some(Told(tell)) = self.config.waiting.as_ref().filter(|_| Instant::now() >= at) {
+            self.at.set(None);
+            tell(&Waiting { brokers: self.config.brokers.clone(), left, last });
+        }
     }
 }
 
@@ -96,6 +126,7 @@ pub(super) struct Asker<'a> {
     pub(super) consumer: &'a Consumer,
     pub(super) deadline: Deadline,
     pub(super) clients: &'a Clients,
+    pub(super) silence: Option<&'a Silence<'a>>,
 }
 
 /// One answer.
@@ -165,8 +196,10 @@ impl Asker<'_> {
     }
 
     /// The time for one try: short enough that a second one fits.
-    pub(super) fn step(&self) -> std::time::Duration {
-        self.deadline.left().min(self.deadline.given() / 2).max(limits::POLL)
+    pub(super) fn step(&self) -> Duration {
+        let step = self.deadline.left().min(self.deadline.given() / 2);
+        let silent = self.silence.and_then(Silence::left);
+        silent.map_or(step, |silent| step.min(silent)).max(limits::POLL)
     }
 
     pub(super) fn ask<T>(&self, mut once: impl FnMut() -> Result<Answer<T>, TapError>) -> Result<T, TapError> {
@@ -182,6 +215,9 @@ impl Asker<'_> {
                     seconds: self.deadline.given().as_secs(),
                     last: said.unwrap_or(last),
                 });
+            }
+            if let Some(silence) = self.silence {
+                silence.tell(self.deadline.left(), self.consumer.last_word().unwrap_or(last));
             }
             std::thread::sleep(limits::RETRY_PAUSE.min(self.deadline.left()));
         }

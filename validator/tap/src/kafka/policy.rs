@@ -12,7 +12,7 @@ use crate::limits;
 /// Whether `cleanup.policy` holds `compact`; `None` where the brokers do not say (no right to, no such request, no answer).
 pub(super) fn compacted(clients: &Clients, topic: &str, timeout: Duration) -> Option<bool> {
     let consumer = clients.consumer(Isolation::Committed, Ahead::Little).ok()?;
-    let asker = Asker { consumer: &consumer, deadline: Deadline::after(timeout), clients };
+    let asker = Asker { consumer: &consumer, deadline: Deadline::after(timeout), clients, silence: None };
     let mut config = clients.config(Isolation::Committed, Ahead::Little);
     // Properties of consumers only; an admin client would warn of each.
     for name in

@@ -214,7 +214,7 @@ impl Reading<'_> {
     fn begin_later(&mut self, index: usize, tp: &TopicPartition) -> Option<Next> {
         let deadline = Deadline::after(self.tap.open_timeout);
         let consumer = self.tap.clients.consumer(Isolation::Uncommitted, Ahead::Little).ok()?;
-        let asker = Asker { consumer: &consumer, deadline, clients: &self.tap.clients };
+        let asker = Asker { consumer: &consumer, deadline, clients: &self.tap.clients, silence: None };
         let (log_start, _) = asker.watermarks(tp).ok()?;
         let target = self.progress[index].target()?;
         (log_start > target).then(|| self.progress[index].begin_at(log_start))

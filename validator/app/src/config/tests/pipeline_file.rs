@@ -285,8 +285,8 @@ settel = \"90s\"
       |
     6 | color = "blue"
       | ^^^^^
-      = hint: known here: `name`, `topic`, `topics`, `table`, `format`, `schema`, `start`, `filter` and
-              `null_payload`
+      = hint: known here: `name`, `topic`, `topics`, `table`, `format`, `schema`, `start`, `filter`,
+              `null_payload` and `poll`
 
     error: unknown key `identiy`
      --> rules/trades.toml:7:2
@@ -618,7 +618,7 @@ dead_letter = { topic = \"dlq\" }
 expect = \"column_values_to_not_be_null\"
 ";
     insta::assert_snapshot!(seen(pipeline(text)), @r#"
-    4 problems in rules/trades.toml
+    3 problems in rules/trades.toml
 
     error: `format = "protobuf"` is not built yet
      --> rules/trades.toml:5:10
@@ -626,13 +626,6 @@ expect = \"column_values_to_not_be_null\"
     5 | format = "protobuf"
       |          ^^^^^^^^^^
       = hint: write `format = "json"`
-
-    error: `poll` in [pipeline] is not built yet
-     --> rules/trades.toml:6:1
-      |
-    6 | poll = "2s"
-      | ^^^^
-      = hint: take it out for now
 
     error: `dead_letter` in [fidelity] is not built yet
       --> rules/trades.toml:13:1

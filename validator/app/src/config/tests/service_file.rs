@@ -119,7 +119,7 @@ ca = "ca.pem"
 type = "sql"
 "#;
     insta::assert_snapshot!(seen(service(text)), @r#"
-    11 problems in etc/validator.toml
+    10 problems in etc/validator.toml
 
     error: `memory` is a size with a unit, like "512MiB" or "2GiB", not "2 gigs"
      --> etc/validator.toml:3:10
@@ -141,13 +141,6 @@ type = "sql"
     5 | listen = "localhost"
       |          ^^^^^^^^^^^
       = hint: write `listen = "127.0.0.1:9464"`
-
-    error: `state` in [service] is not built yet
-     --> etc/validator.toml:6:1
-      |
-    6 | state = "sqlite://state/ledger.db"
-      | ^^^^^
-      = hint: take it out for now
 
     error: [kafka] has no `brokers`
      --> etc/validator.toml:8:2

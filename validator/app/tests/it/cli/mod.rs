@@ -8,7 +8,9 @@ mod json;
 mod ranges;
 mod report;
 mod screens;
+mod silence;
 mod streams;
+mod threads;
 mod version;
 
 use crate::scene::{Folder, Scene};

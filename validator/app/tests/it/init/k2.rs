@@ -5,7 +5,7 @@ use fixtures_kit::value::Value;
 
 use super::shapes::Shape;
 use super::stage::{At, EPOCH_MS, STEP_MS, Sent};
-use super::{k2_bronze, k2_gold};
+use super::{k2_bronze, k2_equity, k2_gold};
 
 const SYMBOLS: [&str; 3] = ["BTCUSDT", "ETHUSDT", "BNBUSDT"];
 const PAIRS: [&str; 3] = ["XBT/USD", "ETH/USD", "XDG/USD"];
@@ -30,7 +30,7 @@ pub fn symbol(nth: i64) -> &'static str {
     SYMBOLS[(nth % 3) as usize]
 }
 
-fn pair(nth: i64) -> &'static str {
+pub fn pair(nth: i64) -> &'static str {
     PAIRS[(nth % 3) as usize]
 }
 
@@ -71,7 +71,7 @@ pub fn binance(nth: i64) -> Sent {
     )
 }
 
-fn kraken(nth: i64) -> Sent {
+pub fn kraken(nth: i64) -> Sent {
     let time = format!("{}.{:06}", ms(nth / 2) / 1000, ms(nth / 2) % 1000 * 1000 + nth % 2);
     let side = if nth % 2 == 0 { "b" } else { "s" };
     sent(
@@ -149,7 +149,8 @@ fn bronze_row(at: At<'_>) -> Vec<Value> {
 }
 
 pub fn shapes() -> Vec<Shape> {
-    v1().into_iter().chain(v2()).chain(k2_bronze::shapes()).chain(k2_gold::shapes()).collect()
+    let others = [k2_bronze::shapes(), k2_equity::shapes(), k2_gold::shapes()];
+    v1().into_iter().chain(v2()).chain(others.into_iter().flatten()).collect()
 }
 
 fn v1() -> Vec<Shape> {

@@ -1,4 +1,4 @@
-//! Bronze tables of the K2 platform beside the first: the medallion's with its key, Flink's, the dead letters.
+//! Bronze tables of the K2 platform beside the first: the medallion's with its key and Flink's.
 
 use fixtures_kit::schema::ColumnType;
 use fixtures_kit::value::Value;

@@ -3,6 +3,8 @@
 mod bad_input;
 mod k2;
 mod k2_bronze;
+mod k2_dead_letters;
+mod k2_equity;
 mod k2_gold;
 mod large;
 mod odd_sides;

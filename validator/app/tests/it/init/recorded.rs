@@ -206,3 +206,60 @@ fn another_ones_schema_is_refused() {
     assert_eq!(stage.init("--schema no.avsc").exit, 2);
     assert_eq!(stage.init("--source no-*.jsonl").exit, 2);
 }
+
+/// Kafka records in Parquet, as sinks archive them: a position, a key and the payload of each.
+fn archived(path: &Path, payload: fn(i64) -> Vec<u8>) {
+    let numbers = |of: &dyn Fn(i64) -> i64| Int64Array::from_iter_values((0..MESSAGES).map(of));
+    let columns: [(&str, ArrayRef); 6] = [
+        ("topic", Arc::new(StringArray::from_iter_values((0..MESSAGES).map(|_| "trades")))),
+        ("partition", Arc::new(arrow_array::Int32Array::from_iter_values((0..MESSAGES).map(|nth| (nth % 2) as i32)))),
+        ("offset", Arc::new(numbers(&|nth| 1_000 + nth / 2))),
+        ("timestamp", {
+            let millis = arrow_array::TimestampMillisecondArray::from(numbers(&at).values().to_vec());
+            Arc::new(millis.with_timezone("UTC"))
+        }),
+        ("key", Arc::new(arrow_array::BinaryArray::from_iter_values((0..MESSAGES).map(|nth| id(nth).into_bytes())))),
+        ("value", Arc::new(arrow_array::BinaryArray::from_iter_values((0..MESSAGES).map(payload)))),
+    ];
+    let batch = RecordBatch::try_from_iter(columns).expect("one length");
+    let mut writer =
+        ArrowWriter::try_new(std::fs::File::create(path).expect("a file"), batch.schema(), None).expect("a writer");
+    writer.write(&batch).expect("it takes rows");
+    writer.close().expect("it ends");
+}
+
+#[test]
+fn a_table_of_kafka_records_has_their_payloads_and_positions() {
+    let stage = stage();
+    archived(&stage.join("archive.parquet"), |nth| json(nth).into_bytes());
+    let ran = init(&stage, "--source archive.parquet --envelope table");
+    let lines = ["format = \"json\"", "[source]", "envelope = \"table\"", "columns = [\"id\"]", "at = \"epoch_ms\""];
+    let text = held(&stage, &ran, &lines);
+    assert!(text.contains("archive.parquet\"]"), "{text}");
+
+    // A table that keeps the positions is tied by them.
+    let columns = vec![
+        Column::optional("raw", ColumnType::Binary),
+        Column::optional("partition", ColumnType::Int),
+        Column::optional("offset", ColumnType::Long),
+    ];
+    let payload = |nth: i64| if nth % 3 == 0 { b"<trade/>".to_vec() } else { json(nth).into_bytes() };
+    let row = |nth: i64| vec![Value::Bytes(payload(nth)), Value::long(nth % 2), Value::long(1_000 + nth / 2)];
+    let other = Sent { partition: 0, key: None, payload: Some(b"<other/>".to_vec()) };
+    let stage = Stage::new(&vec![other; 50], &table(columns, (0..MESSAGES).map(row).collect(), 50));
+    archived(&stage.join("archive.parquet"), payload);
+    let ran = init(&stage, "--source archive.parquet --envelope table");
+    held(&stage, &ran, &["format = \"bytes\"", "envelope = \"table\"", "mode = \"offset\"", "raw = \"_value\""]);
+}
+
+#[test]
+fn an_envelope_that_the_files_do_not_have_is_said() {
+    let stage = stage();
+    archived(&stage.join("archive.parquet"), |nth| json(nth).into_bytes());
+    std::fs::write(stage.join("capture.jsonl"), json(1)).expect("a file");
+    for flags in ["--source capture.jsonl --envelope table", "--source archive.parquet --envelope kcat"] {
+        let ran = stage.init(flags);
+        assert!(ran.exit == 2 && ran.stderr.contains("envelope "), "{flags}\n{}", ran.all());
+    }
+    assert_eq!(stage.init("--envelope table").exit, 2, "of no files");
+}

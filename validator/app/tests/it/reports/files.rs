@@ -1,10 +1,13 @@
 //! Where answers go: all at once, each whole, no two in one file; of the demo too.
 
 use std::fs;
+use std::path::Path;
+use std::process::Command;
 
 use insta::assert_snapshot;
 
 use super::damaged;
+use super::dom::Dom;
 use crate::scene::Folder;
 use crate::transcript::{Ran, validator};
 
@@ -93,6 +96,49 @@ fn the_demo_writes_its_page() {
     let page = fs::read_to_string(folder.join("demo.html")).expect("it was written");
     assert!(page.contains("validator demo --seed 7 --messages 500"), "the page says how it is made again");
     assert!(page.contains("<article class=\"finding\""));
+}
+
+/// The folder of a demo is gone when its page is read.
+#[test]
+fn each_finding_of_the_page_of_a_demo_has_a_command_that_prints_it_again() {
+    let folder = written();
+    let demo = "demo --seed 7 --messages 500";
+    assert_eq!(validator(folder.path(), &format!("{demo} --html demo.html --findings f.jsonl")).exit, 0);
+    let html = Dom::parse(&fs::read_to_string(folder.join("demo.html")).expect("it was written"));
+    let articles = html.select("article.finding");
+    let commands: Vec<(String, String)> = articles
+        .iter()
+        .map(|article| {
+            let id = article.attr("id").and_then(|id| id.strip_prefix("f-")).expect("an article has its id");
+            (id.to_owned(), article.select(".command").first().expect("each has one").text())
+        })
+        .collect();
+    let known = fs::read_to_string(folder.join("f.jsonl")).expect("it was written");
+    for (id, command) in &commands {
+        assert!(command.starts_with(&format!("validator {demo} --findings /dev/stdout | grep ")), "{command}");
+        assert!(known.contains(id), "{id}");
+    }
+    let of = |id: &str| {
+        let line = known.lines().find(|line| line.contains(id)).expect("a finding of the page is one of all");
+        serde_json::from_str::<serde_json::Value>(line).expect("a line is JSON")
+    };
+    let places: Vec<&(String, String)> = commands.iter().filter(|(id, _)| of(id)["offset"].is_null()).collect();
+    let message = commands.iter().find(|(id, _)| !of(id)["offset"].is_null()).expect("a message is damaged");
+    for (id, command) in [message, places[0], places[places.len() - 1]] {
+        let binary = Path::new(env!("CARGO_BIN_EXE_validator")).parent().expect("a binary is in a folder");
+        let path = format!("{}:{}", binary.display(), std::env::var("PATH").unwrap_or_default());
+        let mut shell = Command::new("sh");
+        let output = shell.args(["-c", command]).env("PATH", path).current_dir(folder.path()).output();
+        let output = output.expect("there is a shell");
+        let printed = String::from_utf8(output.stdout).expect("UTF-8");
+        assert_eq!(output.status.code(), Some(0), "{command}: {printed}");
+        let finding: serde_json::Value = serde_json::from_str(printed.trim()).expect("one finding and nothing else");
+        let told = of(id);
+        // What is about a row or a file has an id of its path, and each demo has a folder of its own.
+        for key in ["verdict", "cause", "topic", "partition", "offset", "columns", "copies"] {
+            assert_eq!(finding[key], told[key], "{key}: {printed}");
+        }
+    }
 }
 
 #[test]

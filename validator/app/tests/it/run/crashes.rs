@@ -78,6 +78,7 @@ fn killed_a_hundred_times_it_says_what_is_true() {
         bad_rewrites_in_hundred: 20,
         delete_every: Some(Duration::from_secs(7)),
         roll_back_every: Some(Duration::from_secs(11)),
+        // Files stay on the disk: of what is gone before it was looked at nobody can tell whether a row stood in it.
         expire_every: Some((Duration::from_secs(9), 2_000)),
         ..Pace::plain(200)
     };

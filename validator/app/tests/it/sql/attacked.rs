@@ -1,5 +1,7 @@
 //! Queries that ask for much, for odd things, or for what nobody should have.
 
+mod memory;
+
 use std::fs;
 use std::time::{Duration, Instant};
 

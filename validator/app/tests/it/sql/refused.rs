@@ -177,7 +177,10 @@ fn brokers_that_do_not_answer_are_waited_for_no_longer_than_allowed() {
     let folder = written(&trades());
     folder.edit("validator.toml", "[catalogs.lake]", "[kafka]\nbrokers = \"127.0.0.1:9\"\n\n[catalogs.lake]");
     let begun = std::time::Instant::now();
-    assert_snapshot!(ask(&folder, "--timeout 2s", "SELECT * FROM kafka.raw").all(), @"
+    let said = ask(&folder, "--timeout 2s", "SELECT * FROM kafka.raw").all();
+    // Whether it says before the end that the broker is silent is a matter of a few milliseconds.
+    let lines: Vec<&str> = said.lines().filter(|line| !line.contains("does not answer and is asked for")).collect();
+    assert_snapshot!(lines.join("\n"), @"
     exit 3
     --- stderr
     error: the answer is cut: it took longer than 2s
