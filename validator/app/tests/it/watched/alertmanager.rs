@@ -64,7 +64,7 @@ fn a_loss_is_told_once_and_its_end_once_also_across_a_restart() {
         token: None,
     };
     let mut post = Post::start(vec![rule()], BTreeMap::from([("am".to_owned(), channel)]));
-    let mut until = |post: &mut Post, what: &str, messages: u64, is_so: &dyn Fn(&Post) -> bool| {
+    let until = |post: &mut Post, what: &str, messages: u64, is_so: &dyn Fn(&Post) -> bool| {
         let seen = wait_until(what, WITHIN, || {
             post.turn(&lost(messages));
             match is_so(post) {
