@@ -133,9 +133,12 @@ fn what_a_server_refuses_for_what_it_says_is_given_up_and_said() {
 
 #[test]
 fn a_channel_that_hangs_holds_up_neither_the_pipeline_nor_another_channel() {
-    let hanging = HttpStub::start(|_| Reply::new(200, "x").ending(Ending::Silence(0)));
+    // The system takes the connection, and nobody ever answers.
+    let hanging = std::net::TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
+    let address = hanging.local_addr().expect("a bound socket has an address");
+    let bad = Channel::Webhook { url: format!("http://{address}/"), secret: None, token: None };
     let sound = HttpStub::start(|_| Reply::new(200, ""));
-    let channels = BTreeMap::from([("bad".to_owned(), hook(&hanging)), ("good".to_owned(), hook(&sound))]);
+    let channels = BTreeMap::from([("bad".to_owned(), bad), ("good".to_owned(), hook(&sound))]);
     let mut post = Post::start(vec![rule("lost", &["bad", "good"])], channels);
     let begun = Instant::now();
     until(&mut post, "the good one", 1, |post| post.sent("good") == 1);
