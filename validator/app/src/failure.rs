@@ -61,6 +61,14 @@ pub enum Failure {
     /// A continuous run met what it cannot go on from as it is: it is opened anew.
     #[error("{0}")]
     Following(String),
+    /// The address to serve on.
+    #[error("serve on {address}")]
+    Listen {
+        /// Which.
+        address: std::net::SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
     /// An answer that is not whole.
     #[error(transparent)]
     Cut(#[from] Cut),

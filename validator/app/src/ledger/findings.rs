@@ -68,7 +68,7 @@ pub fn findings(args: &LedgerFindingsArgs, terminal: &Terminal) -> Result<Exit, 
 }
 
 /// The objects of interface.md, section 6, each one line.
-fn told(pipeline: &str, listed: &Listed) -> Vec<String> {
+pub fn told(pipeline: &str, listed: &Listed) -> Vec<String> {
     let line = |finding: &Finding| serde_json::to_string(finding).unwrap_or_default();
     match listed {
         Listed::Finding(row) => match &row.evidence {

@@ -8,7 +8,7 @@ mod parsed;
 mod report;
 mod verify;
 
-pub use findings::findings;
+pub use findings::{findings, told};
 pub use report::{Reported, reported};
 pub use verify::verify;
 

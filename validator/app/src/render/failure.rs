@@ -53,6 +53,9 @@ fn hint(failure: &Failure) -> String {
         Failure::Query(error) if error.is_usage() => "`validator sql --help` shows what can be asked, and how",
         Failure::Query(_) => "`validator reconcile` names each part that cannot be read, and judges the rest",
         Failure::Cut(cut) => return cut.hint(),
+        Failure::Listen { .. } => {
+            "`listen` in [service] of validator.toml is an address of this machine with a port that is free"
+        }
         Failure::Following(_) => "`validator run` goes on from the last checkpoint",
         Failure::Ledger(error) => return ledger_hint(error),
         Failure::Write { path, .. } => {

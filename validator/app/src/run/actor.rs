@@ -30,6 +30,7 @@ use super::looking::Looking;
 use super::notes::Notes;
 use super::opening::{Live, Opened};
 use super::outside::Outside;
+use super::publishing::Publisher;
 use super::reading::{Read, Reader};
 use crate::config::Pipeline;
 use crate::failure::Failure;
@@ -55,6 +56,7 @@ pub struct Actor {
     pub(super) is_urgent: bool,
     pub(super) idle: Idle,
     pub(super) outside: Outside,
+    pub(super) publisher: Publisher,
     pub(super) stop: CancellationToken,
     /// Why it is to be opened anew.
     pub(super) reopen: Option<&'static str>,
@@ -87,6 +89,7 @@ impl Actor {
         opened: Opened,
         idle: Idle,
         (outside, stop): (Outside, CancellationToken),
+        publisher: Publisher,
     ) -> Self {
         let Opened { live, book, shadow, notes } = opened;
         let now = Instant::now();
@@ -107,6 +110,7 @@ impl Actor {
             is_urgent: true,
             idle,
             outside,
+            publisher,
             stop,
             reopen: None,
             next_grown: now + GROWN_EVERY,
@@ -244,7 +248,9 @@ impl Actor {
 
     /// The catalog, the store or a broker could not be asked.
     pub(super) async fn cannot_look(&mut self, what: CannotLook) -> Result<(), Failure> {
-        self.must(Event::NotLooked { at_ms: self.outside.now_ms(), what }).await
+        self.must(Event::NotLooked { at_ms: self.outside.now_ms(), what }).await?;
+        self.publish(None);
+        Ok(())
     }
 
     fn look_for_partitions(&mut self) {

@@ -9,6 +9,7 @@ use validator_ledger::{LedgerError, Posting};
 
 use super::actor::Actor;
 use super::limits::{RETRY_FIRST, RETRY_MOST};
+use super::status::CheckpointStatus;
 use crate::failure::Failure;
 
 impl Actor {
@@ -81,13 +82,15 @@ impl Actor {
         self.asking.saved();
         self.fresh.clear();
         (self.saved_at, self.unsaved_since, self.is_urgent) = (Instant::now(), None, false);
+        let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.publish(Some(CheckpointStatus { number: delta.checkpoint, at_ms: self.outside.now_ms(), took_ms }));
         tracing::info!(
             pipeline = self.name,
             checkpoint = delta.checkpoint,
             pages = delta.pages.len(),
             files = delta.files_new.len(),
             findings = delta.findings.len(),
-            ms = began.elapsed().as_millis() as u64,
+            ms = took_ms,
             "checkpoint"
         );
         Ok(())

@@ -5,6 +5,7 @@
 
 mod actor;
 pub mod alerts;
+mod answering;
 mod asking;
 pub mod http;
 mod idle;
@@ -16,6 +17,7 @@ pub mod metrics;
 mod notes;
 mod opening;
 mod outside;
+mod publishing;
 mod reading;
 mod refusals;
 mod state;
@@ -93,6 +95,7 @@ fn configured(config: Option<&Path>, named: &[String]) -> Result<Configured, Fai
             pipelines.push(loader.pipeline_file(&file)?);
         }
     }
+    refusals::unwired(&service, &pipelines)?;
     if pipelines.is_empty() {
         let hint = "write `pipelines = [\"rules/suites/*.toml\"]` in [service] of validator.toml";
         return Err(vec![Problem::new("there is no pipeline to run").hint(hint)].into());

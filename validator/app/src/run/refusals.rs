@@ -2,7 +2,7 @@
 
 use validator_core::contract::{Contract, Identity};
 
-use crate::config::{Pipeline, Problem};
+use crate::config::{Pipeline, Problem, Service};
 
 /// Refuses contracts that cannot be followed for ever.
 ///
@@ -17,4 +17,19 @@ pub fn check(pipeline: &Pipeline, contract: &Contract) -> Result<(), Vec<Problem
     };
     let hint = "`validator reconcile` judges it, as often as it is called; `mode = \"offset\"` is followed";
     Err(vec![pipeline.problem_at("identity.mode", what).hint(hint)])
+}
+
+/// Refuses what a file asks for and `run` does not do yet: nobody shall wait for an alert that is never sent.
+///
+/// # Errors
+/// What it is.
+pub fn unwired(service: &Service, pipelines: &[Pipeline]) -> Result<(), Vec<Problem>> {
+    let of_service = !service.alerts.is_empty() || !service.channels.is_empty();
+    if of_service || pipelines.iter().any(|pipeline| !pipeline.alerts.is_empty()) {
+        let problem = Problem::new("`run` does not send alerts yet: [[alerts]] and [channels]");
+        return Err(vec![
+            problem.hint("take them out for now; Prometheus can alert on `/metrics` (`listen` in [service])"),
+        ]);
+    }
+    Ok(())
 }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -15,9 +15,12 @@ use tokio_util::sync::CancellationToken;
 use validator_ledger::{Ledger, LedgerError};
 
 use super::actor::{Actor, End};
+use super::answering::{LedgerAnswers, Pipelines};
+use super::http::{self, Board, Site};
 use super::idle::Idle;
 use super::limits::{FILES_EVERY, PANICS_MAX, POLL_DEFAULT, RETRY_FIRST, RETRY_MOST, STOP_MOST};
 use super::looking::chain;
+use super::publishing::Publisher;
 use super::{Configured, Outside, configured, opening, state};
 use crate::cli::Exit;
 use crate::config::{Pipeline, Service};
@@ -38,6 +41,12 @@ pub struct Supervisor<'a> {
     /// What goes on by another file as soon as it has ended.
     next: BTreeMap<String, Pipeline>,
     failed: Option<Failure>,
+    /// By name: the text of the file with which a pipeline has ended in a failure.
+    given_up: BTreeMap<String, String>,
+    board: Arc<Board>,
+    publishers: BTreeMap<String, Publisher>,
+    /// As the files stand, for who is asked.
+    known: Pipelines,
     terminal: &'a Terminal,
 }
 
@@ -63,6 +72,10 @@ impl<'a> Supervisor<'a> {
             pipelines: BTreeMap::new(),
             next: BTreeMap::new(),
             failed: None,
+            given_up: BTreeMap::new(),
+            board: Arc::default(),
+            publishers: BTreeMap::new(),
+            known: Pipelines::default(),
             terminal,
         })
     }
@@ -72,6 +85,7 @@ impl<'a> Supervisor<'a> {
     /// # Errors
     /// The worst failure of a pipeline.
     pub async fn run(mut self) -> Result<Exit, Failure> {
+        self.serve().await?;
         for pipeline in self.configured.pipelines.clone() {
             self.begin(pipeline);
         }
@@ -113,8 +127,33 @@ impl<'a> Supervisor<'a> {
         let name = pipeline.contract.name.clone();
         let stop = self.stop.child_token();
         self.pipelines.insert(name.clone(), (stop.clone(), pipeline.file.text().to_owned()));
+        self.known.write().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), pipeline.clone());
+        let publisher = match self.publishers.get(&name) {
+            Some(publisher) => publisher.clone(),
+            None => {
+                let target = pipeline.contract.fidelity.target;
+                let (publisher, statuses) = Publisher::starting(&name, target, now_ms());
+                self.board.put(name.clone(), statuses);
+                self.publishers.insert(name.clone(), publisher.clone());
+                publisher
+            }
+        };
         let (service, ledger, until) = (Arc::clone(&self.configured.service), Arc::clone(&self.ledger), self.until);
-        self.running.spawn(async move { (name, followed(pipeline, &service, &ledger, until, stop).await) });
+        self.running.spawn(async move { (name, followed(pipeline, &service, &ledger, until, stop, publisher).await) });
+    }
+
+    /// Serves metrics, health and the API where `[service] listen` asks for it.
+    async fn serve(&self) -> Result<(), Failure> {
+        let Some(address) = self.configured.service.listen else { return Ok(()) };
+        let listener = http::bind(address).await.map_err(|source| Failure::Listen { address, source })?;
+        let bound = listener.local_addr().map_or_else(|_| address.to_string(), |bound| bound.to_string());
+        tracing::info!("serving on {bound}");
+        let answers =
+            LedgerAnswers { service: Arc::clone(&self.configured.service), pipelines: Arc::clone(&self.known) };
+        let site = Site { board: Arc::clone(&self.board), answers: Some(Arc::new(answers)), now_ms };
+        let stop = self.stop.clone();
+        tokio::spawn(async move { http::serve(listener, site, stop.cancelled_owned()).await });
+        Ok(())
     }
 
     fn stop(&self, stop_by: Option<tokio::time::Instant>) -> tokio::time::Instant {
@@ -123,12 +162,20 @@ impl<'a> Supervisor<'a> {
     }
 
     fn ended(&mut self, name: &str, ended: Result<(), Failure>) {
-        self.pipelines.remove(name);
+        let text = self.pipelines.remove(name);
         if let Some(pipeline) = self.next.remove(name).filter(|_| !self.stop.is_cancelled()) {
             self.begin(pipeline);
             return;
         }
-        let Err(failure) = ended else { return };
+        let Err(failure) = ended else {
+            self.board.remove(name);
+            self.publishers.remove(name);
+            return;
+        };
+        if let Some(publisher) = self.publishers.get(name) {
+            publisher.failed(&chain(&failure));
+        }
+        self.given_up.extend(text.map(|(_, text)| (name.to_owned(), text)));
         tracing::error!(pipeline = name, "the pipeline has ended: {}", chain(&failure));
         let (palette, width) = (self.terminal.palette_of_talk(), self.terminal.width());
         self.terminal.talk(&render::failure(&failure, palette, width));
@@ -166,6 +213,8 @@ impl<'a> Supervisor<'a> {
                     stop.cancel();
                     self.next.insert((*name).to_owned(), (*pipeline).clone());
                 }
+                None if !is_new_service
+                    && self.given_up.get(*name).is_some_and(|text| text == pipeline.file.text()) => {}
                 None => begun.push((*pipeline).clone()),
             }
         }
@@ -176,6 +225,10 @@ impl<'a> Supervisor<'a> {
         }
         begun.into_iter().for_each(|pipeline| self.begin(pipeline));
     }
+}
+
+fn now_ms() -> i64 {
+    chrono::Utc::now().timestamp_millis()
 }
 
 fn signals() -> Result<[Signal; 3], Failure> {
@@ -190,11 +243,12 @@ async fn followed(
     ledger: &Ledger,
     until: Option<Duration>,
     stop: CancellationToken,
+    publisher: Publisher,
 ) -> Result<(), Failure> {
     let name = pipeline.contract.name.as_str();
     let (mut pause, mut panics) = (RETRY_FIRST, 0);
     loop {
-        let failure = match once(&pipeline, service, ledger, until, &stop, &Outside::default()).await {
+        let failure = match once(&pipeline, service, ledger, until, (&stop, &publisher), &Outside::default()).await {
             Ok(End::Stopped | End::Idle) => return Ok(()),
             Ok(End::Reopen(why)) => {
                 tracing::info!(pipeline = name, "opened anew: {why}");
@@ -208,6 +262,7 @@ async fn followed(
         if is_final || stop.is_cancelled() {
             return Err(failure);
         }
+        publisher.again(&chain(&failure));
         tracing::error!(pipeline = name, "opened again in {pause:?} after a failure: {}", chain(&failure));
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
@@ -228,7 +283,8 @@ pub async fn follow(
     outside: &Outside,
 ) -> Result<(), Failure> {
     let stop = CancellationToken::new();
-    while let End::Reopen(_) = once(pipeline, service, ledger, Some(until), &stop, outside).await? {}
+    let (publisher, _statuses) = Publisher::starting(&pipeline.contract.name, 1.0, outside.now_ms());
+    while let End::Reopen(_) = once(pipeline, service, ledger, Some(until), (&stop, &publisher), outside).await? {}
     Ok(())
 }
 
@@ -248,7 +304,7 @@ async fn once(
     service: &Service,
     ledger: &Ledger,
     until: Option<Duration>,
-    stop: &CancellationToken,
+    (stop, publisher): (&CancellationToken, &Publisher),
     outside: &Outside,
 ) -> Result<End, Failure> {
     let opened = tokio::select! {
@@ -257,8 +313,14 @@ async fn once(
     };
     let poll = pipeline.poll_ms.or(service.poll_ms).map(|ms| Duration::from_millis(ms.unsigned_abs()));
     tracing::info!(pipeline = pipeline.contract.name, checkpoint = opened.shadow.checkpoint(), "following");
-    let actor =
-        Actor::new(pipeline, poll.unwrap_or(POLL_DEFAULT), opened, Idle::after(until), (outside.clone(), stop.clone()));
+    let actor = Actor::new(
+        pipeline,
+        poll.unwrap_or(POLL_DEFAULT),
+        opened,
+        Idle::after(until),
+        (outside.clone(), stop.clone()),
+        publisher.clone(),
+    );
     // A task of its own: what it panics with ends this pipeline alone.
     match tokio::spawn(actor.run()).await {
         Ok(ended) => ended,
