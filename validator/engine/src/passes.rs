@@ -130,6 +130,9 @@ impl RowPass {
     }
 }
 
+/// The tasks of a pass, given what of the files is lost.
+pub(crate) type Tasks<'a> = dyn Fn(&RowSide, &BTreeMap<FileIndex, RowGroups>) -> Vec<ScanTask> + Sync + 'a;
+
 impl Run {
     /// Reads all messages into bags.
     ///
@@ -240,7 +243,7 @@ impl Run {
     pub(crate) async fn row_pass_of(
         &self,
         side: &(dyn Fn() -> RowSide + Sync),
-        tasks: &(dyn Fn(&RowSide, &BTreeMap<FileIndex, RowGroups>) -> Vec<ScanTask> + Sync),
+        tasks: &Tasks<'_>,
         slips: &Arc<Slips>,
         known: &[(FileIndex, FileFault)],
         by_file: bool,

@@ -172,6 +172,7 @@ impl Link {
     }
 
     /// A row of `checkpoints` without its pipeline: the link, its counts where they are kept, and the hash that stands there.
+    #[expect(clippy::type_complexity, reason = "a link, what stands beside it, its hash")]
     pub(crate) fn from_row(row: &[Value]) -> Result<(Self, Option<&[u8]>, [u8; 32]), LedgerError> {
         let [values @ .., totals, hash] = row else {
             return Err(LedgerError::damaged("a checkpoint has another number of columns"));

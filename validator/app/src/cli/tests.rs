@@ -242,7 +242,7 @@ fn every_flag_of_sql_is_read() {
 
 #[test]
 fn what_later_releases_bring_is_not_there() {
-    for line in ["validator run", "validator audit a.b.c", "validator demo --serve"] {
+    for line in ["validator audit a.b.c", "validator demo --serve", "validator replay-plan"] {
         refused(line);
     }
 }

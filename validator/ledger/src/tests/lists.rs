@@ -217,6 +217,7 @@ async fn lived(place: &Place) {
     let unknown = FindingId::of_message("trades", MISSING, &tp(0), 9_999);
     let evidence = [corrupted.id.clone(), unknown].map(|finding| Evidence {
         finding,
+        cause: None,
         about: Some(column.clone()),
         body: b"{\"detail\":\"a digit\"}".to_vec(),
     });
@@ -261,7 +262,7 @@ async fn grouped(place: &Place) {
     book.checkpoint(&Posting::of(&first(), NOW)).await.expect("written");
     let column = About::Column("price".into());
     let priced = (600..610).map(|offset| of_message(CORRUPTED, PRECISION, 0, offset, Some(2)).id);
-    let evidence = priced.map(|finding| Evidence { finding, about: Some(column.clone()), body: vec![1] });
+    let evidence = priced.map(|finding| Evidence { finding, cause: None, about: Some(column.clone()), body: vec![1] });
     next(&mut book, Vec::new(), &evidence.collect::<Vec<_>>()).await;
     let resolved = FindingChange { change: Change::Resolved, at_ms: NOW + 5, ..of_message(MISSING, LOST, 0, 0, None) };
     next(&mut book, vec![resolved], &[]).await;

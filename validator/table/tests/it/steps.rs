@@ -72,8 +72,11 @@ fn by_hash(facts: Vec<FileFacts>) -> BTreeMap<PathHash, FileFacts> {
 }
 
 /// What says which rows are live; commit times go with the snapshots that they are of.
-fn rows(live: &BTreeMap<PathHash, FileFacts>) -> Vec<(String, [u8; 16])> {
-    live.values().map(|facts| (facts.path.clone(), facts.fingerprint())).collect()
+fn rows(live: &BTreeMap<PathHash, FileFacts>) -> Vec<String> {
+    let of = |facts: &FileFacts| {
+        format!("{} {} {} {:?} {:?}", facts.path, facts.size, facts.entries, facts.sequence, facts.deletes)
+    };
+    live.values().map(of).collect()
 }
 
 /// A table whose history is drawn.

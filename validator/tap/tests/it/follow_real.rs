@@ -210,7 +210,7 @@ fn a_broker_that_is_killed_and_comes_back_costs_no_message_and_repeats_none() {
                     recovered = back.map(|back| back.elapsed());
                 }
             }
-            Followed::End { position, .. } if position == 2_000 => return ControlFlow::Break(()),
+            Followed::End { position: 2_000, .. } => return ControlFlow::Break(()),
             Followed::Stopped { why, .. } => panic!("{why}"),
             _ => {}
         }

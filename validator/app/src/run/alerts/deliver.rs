@@ -81,6 +81,7 @@ impl Undelivered {
 
 /// The way to one channel.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one for each channel of the process")]
 pub enum Delivery {
     /// Lines of the log.
     Log,

@@ -18,6 +18,7 @@ pub struct Key {
 /// One alert that is not at rest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "few at a time, and those that fire are the ones that stay")]
 pub enum Instance {
     /// True, not yet for long enough.
     Pending {

@@ -39,7 +39,7 @@ impl Machine<'_> {
             });
             each.await.unwrap_or_else(|error| panic!("{error}"));
             assert_eq!(open, self.ledger.findings.keys().cloned().collect(), "findings that are open");
-            let runs = self.shadow.runs().into_values().map(|(_, _, messages)| messages).sum::<u64>();
+            let runs = self.shadow.runs().values().map(|(_, _, messages)| messages).sum::<u64>();
             assert_eq!(of_runs, runs, "messages in runs that are open");
             let counted = report.findings.iter().filter(|count| count.state == FindingState::Open);
             let counted = counted.map(|count| count.findings).sum::<u64>();
