@@ -70,6 +70,7 @@ pub fn main_of(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Findings(args) => ledger::findings(args, &terminal),
         Command::Ledger(args) => match &args.what {
             cli::LedgerCommand::Verify(args) => ledger::verify(args, &terminal),
+            cli::LedgerCommand::StartOver(args) => ledger::start_over(args, &terminal),
         },
         Command::Sql(args) => sql::sql(args, &terminal),
         Command::Demo(args) => demo::demo(args, &terminal),

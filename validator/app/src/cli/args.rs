@@ -135,7 +135,9 @@ pub enum Command {
     /// Write a pipeline file from what a topic and a table show, and prove it on a sample
     #[command(after_help = INIT_EXAMPLES)]
     Init(InitArgs),
-    /// Shadow every pipeline: read along with the topics, look at the tables, and keep the books in a ledger
+    /// Shadow every pipeline for as long as it lives
+    ///
+    /// Reads along with the topics, looks at the tables, and keeps the books in a ledger.
     #[command(after_help = RUN_HELP)]
     Run(RunArgs),
     /// Say how a pipeline stands, from the ledger of `run`

@@ -81,6 +81,8 @@ pub enum LedgerCommand {
     /// Check every row, the chain of checkpoints and the laws of the books
     #[command(after_help = VERIFY_HELP)]
     Verify(VerifyArgs),
+    /// Begin new books for a pipeline; the old ones are kept under another name
+    StartOver(StartOverArgs),
 }
 
 /// `validator ledger verify`
@@ -89,6 +91,18 @@ pub struct VerifyArgs {
     /// Which ledger and pipelines.
     #[command(flatten)]
     pub of: LedgerOf,
+}
+
+/// `validator ledger start-over`
+#[derive(Debug, Args)]
+pub struct StartOverArgs {
+    /// The service's file [default: ./validator.toml where there is one]
+    #[arg(short = 'c', value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// The pipeline's name
+    #[arg(long, value_name = "NAME")]
+    pub pipeline: String,
 }
 
 /// Which ledger, and what of it.

@@ -22,7 +22,8 @@ pub use exit::Exit;
 pub use files::{FindingsFile, FindingsFormat, ReportTarget};
 pub use init::InitArgs;
 pub use ledger::{
-    FindingsAnswer, LedgerArgs, LedgerCommand, LedgerFindingsArgs, LedgerOf, ReportArgs, ReportFormat, VerifyArgs,
+    FindingsAnswer, LedgerArgs, LedgerCommand, LedgerFindingsArgs, LedgerOf, ReportArgs, ReportFormat, StartOverArgs,
+    VerifyArgs,
 };
 pub use man::ManArgs;
 pub use run::RunArgs;

@@ -261,8 +261,7 @@ fn help_names_every_flag_with_examples_and_exit_codes() {
       reconcile    Judge a range of a topic against a snapshot of a table
       check        Lint the configuration and pipelines against the live topic and table
       init         Write a pipeline file from what a topic and a table show, and prove it on a sample
-      run          Shadow every pipeline: read along with the topics, look at the tables, and keep the
-                   books in a ledger
+      run          Shadow every pipeline for as long as it lives
       report       Say how a pipeline stands, from the ledger of `run`
       findings     List what is not as it should be, from the ledger of `run`
       ledger       Look after the ledger of `run`

@@ -6,10 +6,12 @@
 mod findings;
 mod parsed;
 mod report;
+mod start_over;
 mod verify;
 
 pub use findings::{findings, told};
 pub use report::{Reported, reported};
+pub use start_over::start_over;
 pub use verify::verify;
 
 use validator_ledger::ReadLedger;

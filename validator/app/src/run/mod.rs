@@ -32,7 +32,7 @@ use std::time::Duration;
 
 pub use notes::Notes;
 pub use outside::Outside;
-pub use state::address;
+pub use state::{address, open as opened};
 
 use crate::cli::{Exit, RunArgs};
 use crate::config::{Loader, Pipeline, Problem, Service};

@@ -104,6 +104,9 @@ fn every_example_of_the_reference_is_one_that_is_read() {
                 of_catalog if of_catalog.starts_with("[catalogs.") => {
                     format!("[catalogs.lake]\ntype = \"rest\"\nuri = \"http://c\"\n{of_catalog}")
                 }
+                alerts if is_service && alerts.starts_with("[[alerts]]") => {
+                    format!("[channels.ops]\ntype = \"log\"\n{alerts}")
+                }
                 properties if properties.starts_with("[kafka.properties]") => {
                     format!("[kafka]\nbrokers = \"b:1\"\n{properties}")
                 }

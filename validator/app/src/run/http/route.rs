@@ -18,7 +18,7 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::answers::AnswerError;
+use super::answers::{AnswerError, FindingsPage};
 use super::limits::{ANSWER_SECONDS, QUESTIONS_MAX};
 use super::query::{Format, findings_query, named, percent_decoded};
 use super::{Site, health, shown};
@@ -91,7 +91,8 @@ fn guarded(mut answer: Answer) -> Answer {
     answer
 }
 
-async fn asked(door: &Door, request: &Request<Incoming>) -> Result<Answer, Refusal> {
+/// Refuses what is no question to this server.
+fn admitted(door: &Door, request: &Request<Incoming>) -> Result<(), Refusal> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD: nothing can be changed here"));
     }
@@ -105,6 +106,11 @@ async fn asked(door: &Door, request: &Request<Incoming>) -> Result<Answer, Refus
             "ask for localhost or an address: nothing else is served here",
         ));
     }
+    Ok(())
+}
+
+async fn asked(door: &Door, request: &Request<Incoming>) -> Result<Answer, Refusal> {
+    admitted(door, request)?;
     let query = request.uri().query().unwrap_or_default();
     let path = request.uri().path();
     let names: Vec<&str> = path.split('/').skip(1).collect();
@@ -150,20 +156,21 @@ async fn asked(door: &Door, request: &Request<Incoming>) -> Result<Answer, Refus
             let (query, format) = findings_query(query, accepts)?;
             let answers = site.answers.as_ref().ok_or_else(no_ledger)?;
             let page = in_time(door, answers.findings(&status.pipeline, &query, now_ms)).await?;
-            Ok(match format {
-                Format::Json => plain(&shown::page(&page), "application/json"),
-                Format::Lines => {
-                    let mut answer = plain(&shown::lines(&page), "application/x-ndjson");
-                    let next = page.next.and_then(|next| HeaderValue::from_str(&next).ok());
-                    answer
-                        .headers_mut()
-                        .extend(next.map(|next| (hyper::header::HeaderName::from_static("validator-next"), next)));
-                    answer
-                }
-            })
+            Ok(page_of(page, format))
         }
         _ => Err(Refusal::new(StatusCode::NOT_FOUND, "there is nothing here: / lists what there is")),
     }
+}
+
+/// A page of findings as it was asked for; in lines, where the next one begins stands in a header.
+fn page_of(page: FindingsPage, format: Format) -> Answer {
+    if let Format::Json = format {
+        return plain(&shown::page(&page), "application/json");
+    }
+    let mut answer = plain(&shown::lines(&page), "application/x-ndjson");
+    let next = page.next.and_then(|next| HeaderValue::from_str(&next).ok());
+    answer.headers_mut().extend(next.map(|next| (hyper::header::HeaderName::from_static("validator-next"), next)));
+    answer
 }
 
 fn pipeline(site: &Site, name: &str) -> Result<Arc<Status>, Refusal> {
