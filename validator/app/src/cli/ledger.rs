@@ -1,5 +1,8 @@
 //! Commands that answer from the ledger: `report`, `findings`, `ledger verify`.
 
+// The help texts name sections of files as people write them: [service].
+#![allow(rustdoc::broken_intra_doc_links)]
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};

@@ -50,7 +50,7 @@ pub struct Firing {
 pub struct Kept {
     /// The rule's name, or [`HISTORY_ROW`].
     pub name: String,
-    /// [`Key::group`].
+    /// `Key::group`.
     pub group: String,
     /// `pending`, `firing`, `history`.
     pub state: String,
@@ -69,7 +69,7 @@ pub enum Change {
     Cleared {
         /// The rule's name.
         name: String,
-        /// [`Key::group`].
+        /// `Key::group`.
         group: String,
     },
 }
