@@ -4,6 +4,7 @@
 mod answers;
 mod books;
 mod crashes;
+mod followed;
 mod lifecycle;
 mod played;
 mod service;

@@ -1,0 +1,110 @@
+//! Random worlds of the kit, followed in this process until nothing is left to do: what a run then says is what `reconcile` says over
+//! the same messages and the same snapshot.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fixtures_kit::{Options, Truth, World};
+use fixtures_warehouse::Warehouse;
+use serde_json::Value as Json;
+use validator_app::config::Loader;
+use validator_app::{Failure, Outside, Progress, Request, follow, judge};
+use validator_core::contract::Envelope;
+
+/// Seeds of a run where `SEEDS` says nothing else; about a third of them are worlds of mode `offset` without a cut.
+const SEEDS: Range<u64> = 0..120;
+/// What a world may take before it hangs.
+const WITHIN: Duration = Duration::from_secs(60);
+
+fn seeds() -> Range<u64> {
+    let Ok(text) = std::env::var("SEEDS") else { return SEEDS };
+    let (from, to) = text.split_once("..").unwrap_or((&text, ""));
+    let from: u64 = from.parse().expect("SEEDS is a..b or one number");
+    from..to.parse().unwrap_or(from + 1)
+}
+
+fn is_followed(world: &World) -> bool {
+    let is_cut = world.from_argument().is_some() || world.to_argument().is_some();
+    world.options.mode.is_offset() && !world.options.upsert && !is_cut && !Truth::of(world).refused
+}
+
+#[test]
+fn a_world_that_is_followed_is_one_that_is_reconciled() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("the system gives threads");
+    let (mut followed, mut wrong) = (0, Vec::new());
+    for seed in seeds() {
+        let world = World::generate(seed, &Options::any(seed));
+        if !is_followed(&world) {
+            continue;
+        }
+        followed += 1;
+        let folder = crate::worlds::scratch().expect("the system gives a folder");
+        let differences = runtime.block_on(async { tokio::time::timeout(WITHIN, both(&world, folder.path())).await });
+        match differences {
+            Ok(Ok(differences)) if differences.is_empty() => {}
+            Ok(Ok(differences)) => wrong.push(format!("seed {seed}: {}", differences.join("; "))),
+            Ok(Err(failure)) => wrong.push(format!("seed {seed}: {}", text_of(&failure))),
+            Err(_) => wrong.push(format!("seed {seed}: it is not idle after {WITHIN:?}")),
+        }
+    }
+    assert!(followed > 0, "no world of mode offset among these seeds");
+    let replay = "replay one: SEEDS=n cargo test -p validator-app --test it run::followed";
+    assert!(wrong.is_empty(), "{} of {followed} worlds differ\n{}\n{replay}", wrong.len(), wrong.join("\n"));
+}
+
+fn text_of(failure: &Failure) -> String {
+    validator_app::render::failure(failure, validator_app::render::Palette::PLAIN, 120)
+}
+
+/// Follows and reconciles; where the two reports differ.
+async fn both(world: &World, folder: &Path) -> Result<Vec<String>, Failure> {
+    let topic = world.write_kcat(folder).expect("a temporary folder takes files");
+    let warehouse = Warehouse::create(&folder.join("warehouse")).await.expect("a warehouse");
+    warehouse.write(&world.table).await.expect("a table");
+    let service = World::service_toml(&warehouse.catalog_uri(), &warehouse.url(), None);
+    std::fs::write(folder.join("validator.toml"), service).expect("a temporary folder takes files");
+    world.write_pipeline(folder).expect("a temporary folder takes files");
+    let loader = Loader::of_process(world.judged_at_ms);
+    let service = loader.service(Some(&folder.join("validator.toml")))?;
+    let mut pipeline = loader.pipeline_file(&folder.join("pipeline.toml"))?;
+    pipeline.read_from_files(vec![topic.display().to_string()], Some(Envelope::Kcat));
+    // As `reconcile` has it where the file says nothing; and a clock that stands still must leave nothing pending.
+    (pipeline.has_settle, pipeline.poll_ms) = (true, Some(50));
+    let at_ms = world.judged_at_ms + pipeline.contract.fidelity.settle_ms;
+    let request = Request { as_of_ms: Some(at_ms), threads: 2, ..Request::new(at_ms) };
+    let judged = judge(&pipeline, &service, &request, &Progress::none()).await?;
+    let outside = Outside { now_ms: Arc::new(move || at_ms), tap: None };
+    let followed = follow(&pipeline, &service, Duration::from_millis(60), &outside).await?;
+    let [judged, followed] =
+        [&judged.report, &followed.report].map(|report| serde_json::to_value(report).expect("a report is JSON"));
+    let mut differences = Vec::new();
+    for key in ["messages", "rows", "findings", "partitions"] {
+        compare(key, &judged[key], &followed[key], &mut differences);
+    }
+    Ok(differences)
+}
+
+/// `late` is not said by a run yet; `misrouted` and `stale` are counted by one of the two alone.
+fn compare(path: &str, judged: &Json, followed: &Json, differences: &mut Vec<String>) {
+    if ["late", "misrouted", "stale"].iter().any(|name| path.ends_with(name)) {
+        return;
+    }
+    match (judged, followed) {
+        (Json::Object(one), Json::Object(other)) => {
+            for key in one.keys().chain(other.keys()).collect::<BTreeSet<_>>() {
+                let of = |object: &serde_json::Map<String, Json>| object.get(key).cloned().unwrap_or_default();
+                compare(&format!("{path}.{key}"), &of(one), &of(other), differences);
+            }
+        }
+        (Json::Array(one), Json::Array(other)) if one.len() == other.len() => {
+            for (place, (one, other)) in one.iter().zip(other).enumerate() {
+                compare(&format!("{path}[{place}]"), one, other, differences);
+            }
+        }
+        _ if judged != followed => differences.push(format!("{path}: reconcile {judged}, run {followed}")),
+        _ => {}
+    }
+}
