@@ -41,8 +41,8 @@ fn a_key_in_another_section_names_its_own() {
       |
     7 | widht = 2
       | ^^^^^
-      = hint: known here: `name`, `topic`, `topics`, `table`, `format`, `schema`, `start`, `filter` and
-              `null_payload`
+      = hint: known here: `name`, `topic`, `topics`, `table`, `format`, `schema`, `start`, `filter`,
+              `null_payload` and `poll`
 
     2 problems in pipeline.toml
     "#);

@@ -19,13 +19,6 @@ fn what_is_not_built_yet_is_refused_by_name() {
       |          ^^^^^^^^^^
       = hint: write `format = "json"`
 
-    error: `poll` in [pipeline] is not built yet
-     --> pipeline.toml:6:1
-      |
-    6 | poll = "2s"
-      | ^^^^
-      = hint: take it out for now
-
     error: [[rules]] is not built yet
       --> pipeline.toml:12:3
        |
@@ -33,7 +26,7 @@ fn what_is_not_built_yet_is_refused_by_name() {
        |   ^^^^^
        = hint: take it out for now
 
-    3 problems in pipeline.toml
+    2 problems in pipeline.toml
     "#);
 }
 
