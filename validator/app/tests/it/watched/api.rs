@@ -50,7 +50,94 @@ fn a_pipeline_is_shown_with_all_that_is_known_of_it() {
     assert_eq!(names, ["new one", "trades"]);
     assert_eq!(served.get("/api/v1/pipelines/new%20one").json()["judged_at"], serde_json::Value::Null);
     let shown = served.get("/api/v1/pipelines/trades").json();
-    insta::assert_snapshot!(serde_json::to_string_pretty(&shown).expect("JSON"), @"");
+    insta::assert_snapshot!(serde_json::to_string_pretty(&shown).expect("JSON"), @r#"
+    {
+      "alerts": [
+        {
+          "alert": "lost",
+          "firing": 1,
+          "pending": 0
+        }
+      ],
+      "checkpoint": {
+        "at": "2023-11-14T22:13:19.500Z",
+        "number": 42,
+        "took_ms": 9
+      },
+      "fidelity": {
+        "completeness": 0.9999,
+        "coverage": 1.0,
+        "precision": 1.0,
+        "target": 0.9999,
+        "value": 0.9999
+      },
+      "findings": [
+        {
+          "cause": "lost",
+          "count": 1,
+          "verdict": "missing"
+        },
+        {
+          "cause": null,
+          "count": 2,
+          "verdict": "misrouted"
+        }
+      ],
+      "judged_age_s": 2.0,
+      "judged_at": "2023-11-14T22:13:18.000Z",
+      "lag": 6,
+      "messages": {
+        "consumed": 10000,
+        "corrupted": 0,
+        "diverted": 0,
+        "duplicated": 0,
+        "duplicated_differing": 0,
+        "excluded": 0,
+        "intact": 9999,
+        "late": 0,
+        "missing": 1,
+        "overdue": 0,
+        "pending": 0,
+        "undecodable": 0,
+        "unobservable": 0,
+        "withdrawn": 0
+      },
+      "partitions": [
+        {
+          "consumed": 10000,
+          "head_room_s": 86400.0,
+          "lag": 6,
+          "last_stable": 10010,
+          "partition": 3,
+          "position": 10004,
+          "topic": "market.trades"
+        }
+      ],
+      "pipeline": "trades",
+      "restarts": 0,
+      "rows": {
+        "copies": 0,
+        "corrupted": 0,
+        "intact": 9999,
+        "misrouted": null,
+        "out_of_scope": 0,
+        "phantom": 0,
+        "stale": null,
+        "total": 9999,
+        "unjudged": 0,
+        "unobservable": 0
+      },
+      "segments": {
+        "balanced": 2,
+        "disputed": 1,
+        "open": 1
+      },
+      "since": "2023-11-14T22:12:20.000Z",
+      "snapshot_id": 9223372036854775807,
+      "state": "healthy",
+      "why": ""
+    }
+    "#);
 }
 
 #[test]
