@@ -129,19 +129,33 @@ pub async fn sides_at(
 ) -> Result<Sides, Failure> {
     let mut contract = pipeline.contract.clone();
     contract.identity = identity(pipeline, &pinned.schema)?;
-    let (service_tap, contract_tap, request_tap) = (service.clone(), contract.clone(), request.clone());
-    let opened = tokio::task::spawn_blocking(move || {
-        let tap = match &request_tap.tap {
-            Some(tap) => Arc::clone(tap),
-            None => open_tap(&contract_tap, &service_tap, &request_tap)?,
-        };
-        let decoders = Decoders::new(&contract_tap, &service_tap, tap.as_ref())?;
-        Ok::<_, Failure>((tap, decoders))
-    });
-    let (tap, decoders) = opened.await.map_err(|error| Failure::Runtime(std::io::Error::other(error)))??;
-    if matches!(contract.identity, Identity::Key { upsert: Some(_), .. }) {
-        check_whole(tap.as_ref())?;
+    let is_upsert = matches!(contract.identity, Identity::Key { upsert: Some(_), .. });
+    let request = request.clone();
+    let opened = over(contract, service, pinned, move |contract, service| open_tap(contract, service, &request));
+    let sides = opened.await?;
+    if is_upsert {
+        check_whole(sides.tap.as_ref())?;
     }
+    Ok(sides)
+}
+
+/// Opens the messages in the caller's own way, and decoders for them.
+///
+/// # Errors
+/// [`Failure`].
+pub async fn over(
+    contract: Contract,
+    service: &Service,
+    pinned: Arc<Pinned>,
+    open: impl FnOnce(&Contract, &Service) -> Result<Arc<dyn Tap>, Failure> + Send + 'static,
+) -> Result<Sides, Failure> {
+    let service = service.clone();
+    let opened = tokio::task::spawn_blocking(move || {
+        let tap = open(&contract, &service)?;
+        let decoders = Decoders::new(&contract, &service, tap.as_ref())?;
+        Ok::<_, Failure>((contract, tap, decoders))
+    });
+    let (contract, tap, decoders) = opened.await.map_err(|error| Failure::Runtime(std::io::Error::other(error)))??;
     let known = decoders.known_fields().map(<[_]>::to_vec);
     Ok(Sides { contract: Arc::new(contract), tap, pinned, decoders: Arc::new(decoders), known })
 }
@@ -183,40 +197,6 @@ impl TableSource {
     }
 }
 
-/// A run over another snapshot of its table.
-#[derive(Debug)]
-pub struct Repinned {
-    /// The sides with that snapshot.
-    pub sides: Sides,
-    /// The run over them.
-    pub run: Run,
-    /// Whether the contract was bound anew, as the table's schema is another one.
-    pub is_bound_anew: bool,
-}
-
-/// The run over another snapshot: the contract stays bound as long as the schema is the same.
-///
-/// # Errors
-/// As [`run`].
-pub fn repin(
-    pipeline: &Pipeline,
-    service: &Service,
-    request: &Request,
-    (sides, run): (&Sides, &Run),
-    pinned: Arc<Pinned>,
-) -> Result<Repinned, Failure> {
-    let mut sides = Sides { pinned: Arc::clone(&pinned), ..sides.clone() };
-    if let Some(run) = run.repinned(pinned) {
-        refuse_masked(pipeline, &run.messages.binding, &sides.pinned)?;
-        return Ok(Repinned { sides, run, is_bound_anew: false });
-    }
-    let mut contract = Contract::clone(&sides.contract);
-    contract.identity = identity(pipeline, &sides.pinned.schema)?;
-    sides.contract = Arc::new(contract);
-    let run = self::run(pipeline, service, &sides, run.clock, request, run.progress.clone())?;
-    Ok(Repinned { sides, run, is_bound_anew: true })
-}
-
 /// Refuses a range that does not hold the last messages of every partition: what the last version of a key is, only they
 /// tell.
 fn check_whole(tap: &dyn Tap) -> Result<(), Vec<Problem>> {
@@ -243,7 +223,7 @@ pub fn run(
     request: &Request,
     progress: Progress,
 ) -> Result<Run, Failure> {
-    let key = service.digest_key.as_ref().map_or_else(DigestKey::public, |key| DigestKey::from_bytes(key.0));
+    let key = DigestKey::from_bytes(service.digest_key_bytes());
     let binding = bound(pipeline, sides)?;
     let digests = Arc::new(IdentityDigests::new(&binding.columns, &binding.identity, &key)?);
     let segments = segments(pipeline, &sides.contract, &binding, Arc::clone(&digests))?;
@@ -299,7 +279,10 @@ pub fn bound(pipeline: &Pipeline, sides: &Sides) -> Result<Binding, Vec<Problem>
 }
 
 /// Refuses a mask of columns whose values are in the paths of files.
-fn refuse_masked(pipeline: &Pipeline, binding: &Binding, pinned: &Pinned) -> Result<(), Vec<Problem>> {
+///
+/// # Errors
+/// The columns, each at its place in the pipeline file.
+pub(crate) fn refuse_masked(pipeline: &Pipeline, binding: &Binding, pinned: &Pinned) -> Result<(), Vec<Problem>> {
     let told: BTreeSet<String> = partitioning(pinned).into_iter().filter(|name| binding.mask.hides(name)).collect();
     let refuse = |name: &String| {
         let what =

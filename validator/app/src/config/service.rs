@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use toml::de::DeTable;
+use validator_core::digest::PUBLIC_KEY_CONTEXT;
 
 use super::alerts::read_alerts;
 use super::catalog::{Catalog, read_catalog};
@@ -69,6 +70,11 @@ impl fmt::Debug for DigestKeyBytes {
 }
 
 impl Service {
+    /// The key of row digests: its own, else the public constant of canonical/1.
+    pub fn digest_key_bytes(&self) -> [u8; 32] {
+        self.digest_key.as_ref().map_or_else(|| blake3::derive_key(PUBLIC_KEY_CONTEXT, &[]), |key| key.0)
+    }
+
     /// Reads `validator.toml`.
     ///
     /// # Errors

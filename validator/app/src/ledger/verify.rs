@@ -1,6 +1,5 @@
 //! `validator ledger verify`: every row, the chain, and the laws of the books.
 
-use validator_core::digest::PUBLIC_KEY_CONTEXT;
 use validator_ledger::ReadLedger;
 
 use crate::cli::{Exit, VerifyArgs};
@@ -17,7 +16,6 @@ use crate::terminal::Terminal;
 pub fn verify(args: &VerifyArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     let loader = Loader::of_process(chrono::Utc::now().timestamp_millis());
     let service = loader.service(args.of.config.as_deref())?;
-    let key = service.digest_key.as_ref().map_or_else(|| blake3::derive_key(PUBLIC_KEY_CONTEXT, &[]), |key| key.0);
     let said = open::runtime()?.block_on(async {
         let mut ledger = ReadLedger::open(&run::address(&service)).await?;
         let names = match &args.of.pipeline {
@@ -26,7 +24,7 @@ pub fn verify(args: &VerifyArgs, terminal: &Terminal) -> Result<Exit, Failure> {
         };
         let mut said = String::new();
         for name in names {
-            let verified = ledger.verify(&name, key).await?;
+            let verified = ledger.verify(&name, service.digest_key_bytes()).await?;
             let (rows, links) = (verified.rows, verified.links);
             said += &format!(
                 "{name}: sound at checkpoint {}, {rows} rows and {links} links of the chain\n",

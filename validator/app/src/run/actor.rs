@@ -20,11 +20,10 @@ use validator_core::shadow::event::{CannotLook, Event, Refused};
 use validator_core::shadow::file::{FileBags, FileId};
 use validator_engine::follow::Following;
 use validator_ledger::Book;
-use validator_tap::TapError;
 
 use super::asking::Asking;
 use super::idle::Idle;
-use super::jobs::{Done, Jobs};
+use super::jobs::{Done, Jobs, blocking};
 use super::limits::{CHECKPOINT_EVERY_MAX, CHECKPOINT_EVERY_MIN, GROWN_EVERY};
 use super::looking::Looking;
 use super::notes::Notes;
@@ -37,6 +36,8 @@ use crate::failure::Failure;
 
 /// See the module.
 pub struct Actor {
+    pub(super) pipeline: Pipeline,
+    /// The pipeline's.
     pub(super) name: String,
     pub(super) poll: Duration,
     pub(super) live: Live,
@@ -95,6 +96,7 @@ impl Actor {
         let now = Instant::now();
         Self {
             name: pipeline.contract.name.clone(),
+            pipeline: pipeline.clone(),
             poll,
             live,
             book,
@@ -259,10 +261,7 @@ impl Actor {
         }
         self.next_grown = Instant::now() + GROWN_EVERY;
         let tap = Arc::clone(&self.live.run.messages.tap);
-        self.jobs.begin(async move {
-            let broke = |error: tokio::task::JoinError| TapError::Client { what: error.to_string() };
-            Done::Grown(tokio::task::spawn_blocking(move || tap.grown()).await.map_err(broke).and_then(|grown| grown))
-        });
+        self.jobs.begin(async move { Done::Grown(blocking(move || tap.grown()).await) });
     }
 
     fn wants_checkpoint(&self) -> bool {

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
+use validator_core::error_chain::error_chain;
 use validator_core::hole::Hole;
 use validator_core::position::{FileIndex, PartitionIndex};
 use validator_core::shadow::action::{Action, DrillAsk};
@@ -20,10 +21,9 @@ use validator_ledger::Evidence;
 use validator_tap::TapError;
 
 use super::actor::Actor;
-use super::jobs::Done;
+use super::jobs::{Done, blocking};
 use super::keeping::damaged;
 use super::limits::{DRILL_MESSAGES, DRILL_SEGMENTS};
-use super::looking::chain;
 use super::telling::Told;
 use crate::failure::Failure;
 
@@ -115,11 +115,7 @@ impl Actor {
         let tap = Arc::clone(&self.live.run.messages.tap);
         let gaps: Vec<_> = runs.into_iter().map(|(lane, from, to)| (lane, from..to)).collect();
         self.asking.is_busy = true;
-        self.jobs.begin(async move {
-            let explained = tokio::task::spawn_blocking(move || tap.explain(&gaps)).await;
-            let broke = |error: tokio::task::JoinError| TapError::Client { what: error.to_string() };
-            Done::Asked(Answer::Explained(explained.map_err(broke).and_then(|explained| explained)))
-        });
+        self.jobs.begin(async move { Done::Asked(Answer::Explained(blocking(move || tap.explain(&gaps)).await)) });
         Ok(())
     }
 
@@ -189,7 +185,7 @@ impl Actor {
                 self.cannot_read("what is asked for", error).await
             }
             Answer::Explained(Err(error)) => {
-                tracing::warn!(pipeline = self.name, "holes cannot be explained: {}", chain(&error));
+                tracing::warn!(pipeline = self.name, "holes cannot be explained: {}", error_chain(&error));
                 self.cannot_look(CannotLook::Broker).await
             }
         }
@@ -197,8 +193,8 @@ impl Actor {
 
     /// Messages or rows could not be read: either they cannot be asked for now, or it is a fault of our own.
     pub(super) async fn cannot_read(&mut self, what: &str, error: LookError) -> Result<(), Failure> {
-        let Some(missing) = error.cannot_look() else { return Err(Failure::Following(chain(&error))) };
-        tracing::warn!(pipeline = self.name, "{what} cannot be read: {}", chain(&error));
+        let Some(missing) = error.cannot_look() else { return Err(Failure::Following(error_chain(&error))) };
+        tracing::warn!(pipeline = self.name, "{what} cannot be read: {}", error_chain(&error));
         self.cannot_look(missing).await
     }
 

@@ -41,3 +41,11 @@ impl Jobs {
         }
     }
 }
+
+/// Asks the source of messages, which blocks, beside the threads of the runtime.
+pub async fn blocking<T: Send + 'static>(
+    ask: impl FnOnce() -> Result<T, TapError> + Send + 'static,
+) -> Result<T, TapError> {
+    let asked = tokio::task::spawn_blocking(ask).await;
+    asked.map_err(|error| TapError::Client { what: error.to_string() })?
+}

@@ -8,8 +8,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
+use validator_core::error_chain::error_chain;
 use validator_core::position::{FileIndex, PartitionIndex};
-use validator_core::shadow::event::{CannotLook, Event, Look, Refused, Step};
+use validator_core::shadow::event::{CannotLook, Event, Look, Step};
 use validator_core::shadow::file::FileFacts;
 use validator_core::shadow::nets::Sign;
 use validator_engine::live::error::LookError;
@@ -19,9 +20,10 @@ use validator_engine::reconcile::Run;
 use validator_table::{Pinned, Reloaded, SnapshotSelector, StepPlan, TableError};
 use validator_tap::TapError;
 
-use super::actor::{Actor, contradiction};
-use super::jobs::Done;
+use super::actor::Actor;
+use super::jobs::{Done, blocking};
 use crate::failure::Failure;
+use crate::open;
 
 /// Where the current look is.
 #[derive(Default)]
@@ -112,16 +114,14 @@ impl Actor {
     }
 
     fn begin_asking(&mut self) {
-        let (table, catalog, storage) = (self.live.table.clone(), self.live.catalog.clone(), self.live.storage.clone());
+        let (table, source) = (self.live.table.clone(), self.live.source.clone());
         let tap = Arc::clone(&self.live.run.messages.tap);
         let outside = self.outside.clone();
         self.jobs.begin(async move {
             let at_ms = outside.now_ms();
             let found = async {
-                let reloaded = table.reload(&catalog, &storage).await.map_err(Unseen::Table)?;
-                let ends = tokio::task::spawn_blocking(move || tap.ends()).await;
-                let ends = ends.map_err(|error| Unseen::Brokers(TapError::Client { what: error.to_string() }))?;
-                Ok((reloaded, ends.map_err(Unseen::Brokers)?))
+                let reloaded = source.reload(&table).await.map_err(Unseen::Table)?;
+                Ok((reloaded, blocking(move || tap.ends()).await.map_err(Unseen::Brokers)?))
             };
             Done::Look(Sight::Asked { at_ms, found: found.await })
         });
@@ -165,11 +165,11 @@ impl Actor {
         self.idle.moved();
         match unseen {
             Unseen::Table(error) => {
-                tracing::warn!(pipeline = self.name, "the table cannot be looked at: {}", chain(error));
+                tracing::warn!(pipeline = self.name, "the table cannot be looked at: {}", error_chain(error));
                 self.cannot_look(error.cannot_look()).await
             }
             Unseen::Brokers(error) => {
-                tracing::warn!(pipeline = self.name, "the brokers cannot be asked: {}", chain(error));
+                tracing::warn!(pipeline = self.name, "the brokers cannot be asked: {}", error_chain(error));
                 self.cannot_look(CannotLook::Broker).await
             }
         }
@@ -186,6 +186,7 @@ impl Actor {
             Err(error) => return self.unseen(&Unseen::Table(error)).await,
             Ok(None) => {}
             Ok(Some((step, pinned))) => {
+                open::refuse_masked(&self.pipeline, &self.live.run.messages.binding, &pinned)?;
                 let live = pinned.facts();
                 let Some(run) = self.live.run.repinned(Arc::new(pinned)) else {
                     self.reopen = Some("the schema of the table has changed");
@@ -296,24 +297,9 @@ impl Actor {
                 }
             }
         }
-        match self.apply(Event::Looked(look, nets)).await? {
-            Ok(()) => Ok(()),
-            Err(refused @ Refused::Barrier { .. }) => Err(contradiction(&refused)),
-            Err(refused) => Err(contradiction(&refused)),
-        }
+        self.must(Event::Looked(look, nets)).await
     }
 }
 
 /// Bags of files that are held at once.
 const BODIES_AT_ONCE: usize = 64;
-
-/// An error with its causes, in one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
-}

@@ -17,17 +17,16 @@ use validator_core::shadow::lane::Lane;
 use validator_core::shadow::terms::Terms;
 use validator_engine::reconcile::{Progress, Run};
 use validator_ledger::{Book, Ledger};
-use validator_table::{CatalogConfig, ManifestCache, Pinned, SnapshotSelector, Storage, Table, TableName};
+use validator_table::{ManifestCache, Pinned, SnapshotSelector, Table};
 use validator_tap::{Begin, Bounds, KafkaTap, LaneToOpen, Tap};
 
 use super::notes::Notes;
 use super::outside::Outside;
 use super::state::pipeline_is;
-use crate::config::{Pipeline, Service, join};
-use crate::decoders::Decoders;
+use crate::config::{Pipeline, Service};
 use crate::failure::Failure;
 use crate::messages::{kafka_config, open_tap};
-use crate::open::{self, Sides};
+use crate::open::{self, TableSource};
 use crate::reconcile::Request;
 
 /// How long after its timestamp a message may be on its way, where the pipeline file does not say.
@@ -36,9 +35,7 @@ pub const SETTLE_MS_DEFAULT: i64 = 120_000;
 /// Both sides of a pipeline, as they are now.
 pub struct Live {
     /// Where the table is looked up.
-    pub catalog: CatalogConfig,
-    /// Its stores.
-    pub storage: Storage,
+    pub source: TableSource,
     /// Its metadata, as last loaded.
     pub table: Table,
     /// Manifests that were read.
@@ -71,29 +68,24 @@ pub async fn opened(
     ledger: &Ledger,
     outside: &Outside,
 ) -> Result<Opened, Failure> {
-    let catalog = join(pipeline, service)?;
-    let name = TableName::parse(&pipeline.contract.table).map_err(Failure::Name)?;
-    let storage = Storage::local().with_s3(catalog.store.clone());
-    let table = validator_table::load_with(&catalog.config, &name, storage.clone()).await?;
+    let source = TableSource::of(pipeline, service)?;
+    let table = source.load().await?;
     let head = Arc::new(table.pin(&SnapshotSelector::Current).await?);
     let mut contract = pipeline.contract.clone();
     contract.identity = open::identity(pipeline, &head.schema)?;
     super::refusals::check(pipeline, &contract)?;
     let (book, saved) = ledger.book(&pipeline_is(pipeline, service, &contract)).await?;
     let known = saved.opened_lanes().map_err(damaged)?;
-    let (tap, decoders) = messages(&contract, service, &known, outside).await?;
-    let fields = decoders.known_fields().map(<[_]>::to_vec);
-    let contract = Arc::new(contract);
-    let sides =
-        Sides { contract: Arc::clone(&contract), tap, pinned: head, decoders: Arc::new(decoders), known: fields };
-    let request = Request::new(outside.now_ms());
+    let request = Request { tap: outside.tap.clone(), ..Request::new(outside.now_ms()) };
+    let (lanes, asked) = (known.iter().map(known_lane).collect::<Vec<_>>(), request.clone());
+    let opened = open::over(contract, service, head, move |contract, service| tap(contract, service, lanes, &asked));
+    let sides = opened.await?;
     // Verdicts are the shadow's, and nothing here is judged by it.
     let clock = Clock { judged_at_ms: request.started_ms, settle_ms: 0, give_up_ms: 0 };
     let run = open::run(pipeline, service, &sides, clock, &request, Progress::none())?;
-    let shadow = restored(pipeline, &contract, saved, &known, sides.tap.as_ref())?;
+    let shadow = restored(pipeline, &sides.contract, saved, &known, sides.tap.as_ref())?;
     let cache = Arc::new(ManifestCache::new());
-    let catalog = catalog.config.clone();
-    let mut live = Live { catalog, storage, table, cache, run, is_at_line: false };
+    let mut live = Live { source, table, cache, run, is_at_line: false };
     live.go_to_line(&shadow).await;
     let notes = Notes::from_text(shadow.notes()).map_err(damaged)?;
     Ok(Opened { live, book, shadow, notes })
@@ -115,33 +107,19 @@ impl Live {
     }
 }
 
-/// The source, its partitions in the book's order with new ones behind, and decoders of its messages.
-async fn messages(
+/// The source, its partitions in the book's order with new ones behind. Blocking.
+fn tap(
     contract: &Contract,
     service: &Service,
-    known: &[Lane],
-    outside: &Outside,
-) -> Result<(Arc<dyn Tap>, Decoders), Failure> {
-    let (contract, service) = (contract.clone(), service.clone());
-    let known: Vec<LaneToOpen> = known.iter().map(known_lane).collect();
-    let request = Request { tap: outside.tap.clone(), ..Request::new(outside.now_ms()) };
-    let opened = tokio::task::spawn_blocking(move || {
-        let tap: Arc<dyn Tap> = match (&service.kafka, &contract.source, &request.tap) {
-            (Some(kafka), None, None) => {
-                let bounds = Bounds { from: None, to: None, start: contract.start.clone() };
-                let config = kafka_config(kafka, contract.topics.clone(), bounds);
-                match known.is_empty() {
-                    true => Arc::new(KafkaTap::open(&config)?),
-                    false => Arc::new(KafkaTap::open_lanes(&config, &with_new(&config, known)?)?),
-                }
-            }
-            (_, _, Some(tap)) => Arc::clone(tap),
-            _ => open_tap(&contract, &service, &request)?,
-        };
-        let decoders = Decoders::new(&contract, &service, tap.as_ref())?;
-        Ok::<_, Failure>((tap, decoders))
-    });
-    opened.await.map_err(|error| Failure::Runtime(std::io::Error::other(error)))?
+    known: Vec<LaneToOpen>,
+    request: &Request,
+) -> Result<Arc<dyn Tap>, Failure> {
+    let (Some(kafka), None, None, false) = (&service.kafka, &contract.source, &request.tap, known.is_empty()) else {
+        return open_tap(contract, service, request);
+    };
+    let bounds = Bounds { from: None, to: None, start: contract.start.clone() };
+    let config = kafka_config(kafka, contract.topics.clone(), bounds);
+    Ok(Arc::new(KafkaTap::open_lanes(&config, &with_new(&config, known)?)?))
 }
 
 fn known_lane(lane: &Lane) -> LaneToOpen {

@@ -6,7 +6,6 @@
 use std::path::{Path, PathBuf};
 
 use validator_core::contract::{Contract, Identity};
-use validator_core::digest::PUBLIC_KEY_CONTEXT;
 use validator_ledger::{Address, Ledger, PipelineIs};
 
 use crate::config::{Pipeline, STATE_DEFAULT, Service};
@@ -50,10 +49,7 @@ pub fn pipeline_is(pipeline: &Pipeline, service: &Service, contract: &Contract) 
     PipelineIs {
         name: contract.name.clone(),
         contract: pipeline.books_hash,
-        digest_key: service
-            .digest_key
-            .as_ref()
-            .map_or_else(|| blake3::derive_key(PUBLIC_KEY_CONTEXT, &[]), |key| key.0),
+        digest_key: service.digest_key_bytes(),
         topics,
         table: contract.table.clone(),
         mode: mode.to_owned(),

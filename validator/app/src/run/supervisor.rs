@@ -12,6 +12,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
+use validator_core::error_chain::error_chain;
 use validator_ledger::{Ledger, LedgerError};
 
 use super::actor::{Actor, End};
@@ -19,7 +20,6 @@ use super::answering::{LedgerAnswers, Pipelines};
 use super::http::{self, Board, Site};
 use super::idle::Idle;
 use super::limits::{FILES_EVERY, PANICS_MAX, POLL_DEFAULT, RETRY_FIRST, RETRY_MOST, STOP_MOST};
-use super::looking::chain;
 use super::publishing::Publisher;
 use super::{Configured, Outside, configured, opening, state};
 use crate::cli::Exit;
@@ -173,10 +173,10 @@ impl<'a> Supervisor<'a> {
             return;
         };
         if let Some(publisher) = self.publishers.get(name) {
-            publisher.failed(&chain(&failure));
+            publisher.failed(&error_chain(&failure));
         }
         self.given_up.extend(text.map(|(_, text)| (name.to_owned(), text)));
-        tracing::error!(pipeline = name, "the pipeline has ended: {}", chain(&failure));
+        tracing::error!(pipeline = name, "the pipeline has ended: {}", error_chain(&failure));
         let (palette, width) = (self.terminal.palette_of_talk(), self.terminal.width());
         self.terminal.talk(&render::failure(&failure, palette, width));
         let is_worse = |other: &Failure| failure.exit().code() > other.exit().code();
@@ -191,7 +191,7 @@ impl<'a> Supervisor<'a> {
         let configured = match configured(config.as_deref(), named) {
             Ok(configured) => configured,
             Err(failure) => {
-                tracing::warn!("the files are wrong, and nothing changes: {}", chain(&failure));
+                tracing::warn!("the files are wrong, and nothing changes: {}", error_chain(&failure));
                 return;
             }
         };
@@ -262,8 +262,8 @@ async fn followed(
         if is_final || stop.is_cancelled() {
             return Err(failure);
         }
-        publisher.again(&chain(&failure));
-        tracing::error!(pipeline = name, "opened again in {pause:?} after a failure: {}", chain(&failure));
+        publisher.again(&error_chain(&failure));
+        tracing::error!(pipeline = name, "opened again in {pause:?} after a failure: {}", error_chain(&failure));
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
             () = tokio::time::sleep(pause) => pause = (pause * 2).min(RETRY_MOST),

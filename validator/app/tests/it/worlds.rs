@@ -14,7 +14,7 @@ use fixtures_kit::compare::{finding_differences, report_differences};
 use fixtures_kit::{Options, Truth, World};
 use fixtures_warehouse::Warehouse;
 use serde_json::Value as Json;
-use validator_app::config::Loader;
+use validator_app::config::{Loader, Pipeline, Service};
 use validator_app::{Answer, Failure, Progress, Request, judge};
 use validator_core::contract::Envelope;
 use validator_core::judge::{Case, Judgement, MessageState};
@@ -197,8 +197,11 @@ fn chain(failure: &Failure) -> String {
     validator_app::render::failure(failure, validator_app::render::Palette::PLAIN, 120)
 }
 
-/// Writes both sides and runs the validator over them, through the files that a user would write.
-async fn answer(world: &World, directory: &Path, judge_with: Judge) -> Result<Answer, Failure> {
+/// Writes both sides and the files that a user would write, and reads these.
+///
+/// # Errors
+/// They are not taken.
+pub async fn written(world: &World, directory: &Path) -> Result<(Pipeline, Service), Failure> {
     let topic = world.write_kcat(directory).expect("a temporary folder takes files");
     let warehouse = Warehouse::create(&directory.join("warehouse")).await.expect("a warehouse");
     warehouse.write(&world.table).await.expect("a table");
@@ -209,6 +212,12 @@ async fn answer(world: &World, directory: &Path, judge_with: Judge) -> Result<An
     let service = loader.service(Some(&directory.join("validator.toml")))?;
     let mut pipeline = loader.pipeline_file(&directory.join("pipeline.toml"))?;
     pipeline.read_from_files(vec![topic.display().to_string()], Some(Envelope::Kcat));
+    Ok((pipeline, service))
+}
+
+/// Writes both sides and runs the validator over them, through the files that a user would write.
+async fn answer(world: &World, directory: &Path, judge_with: Judge) -> Result<Answer, Failure> {
+    let (pipeline, service) = written(world, directory).await?;
     let edge = |text: Option<String>, parse: fn(&str) -> Result<validator_app::config::Edge, _>| {
         text.map(|text| parse(&text).expect("worlds write edges as users do").resolve(world.judged_at_ms))
     };

@@ -278,7 +278,7 @@ impl Shadow {
         let sums = [
             (&mut lane.balanced_segments, 1),
             (&mut lane.balanced_messages, segment.debit.count),
-            (&mut lane.balanced_late, u64::from(segment.late).min(segment.debit.count)),
+            (&mut lane.balanced_late, u64::from(segment.late)),
         ];
         for (sum, part) in sums {
             *sum = if enters { *sum + part } else { *sum - part };

@@ -26,8 +26,6 @@ pub struct Net {
     pub added: Vec<FileId>,
     /// Files that go, one for each entry.
     pub removed: Vec<FileId>,
-    /// Late rows of the files that come.
-    pub late_added: u32,
     /// Late rows of the files that go.
     pub late_removed: u32,
 }
@@ -55,7 +53,6 @@ impl Nets {
                     Sign::Added => {
                         net.bag.merge(bag);
                         net.added.push(file);
-                        net.late_added += late;
                     }
                     Sign::Removed => {
                         net.bag.subtract(bag);

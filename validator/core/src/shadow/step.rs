@@ -165,8 +165,6 @@ impl Shadow {
                 return;
             }
             segment.credit.merge(&net.bag);
-            // A rewrite that keeps all rows keeps those that came late.
-            segment.late = (segment.late + net.late_added).saturating_sub(net.late_removed);
             if was_balanced {
                 segment.unproven_min_ms = segment.times.min_ms;
             }

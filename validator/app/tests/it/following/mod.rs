@@ -13,10 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use fixtures_kit::{Options, World};
-use fixtures_warehouse::Warehouse;
-use validator_app::config::Loader;
 use validator_app::{Failure, Request, prepare};
-use validator_core::contract::Envelope;
 use validator_core::position::PartitionIndex;
 use validator_engine::follow::{BATCH_MESSAGES, Following, follow};
 use validator_engine::reconcile::Run;
@@ -142,16 +139,7 @@ fn followed(run: &Run, tap: &Arc<CutTap>, seed: u64) -> (Seen, Looked) {
 
 /// Writes both sides and opens the run over them, whole.
 async fn prepared(world: &World, directory: &Path) -> Result<Run, Failure> {
-    let topic = world.write_kcat(directory).expect("a temporary folder takes files");
-    let warehouse = Warehouse::create(&directory.join("warehouse")).await.expect("a warehouse");
-    warehouse.write(&world.table).await.expect("a table");
-    let service = World::service_toml(&warehouse.catalog_uri(), &warehouse.url(), None);
-    std::fs::write(directory.join("validator.toml"), service).expect("a temporary folder takes files");
-    world.write_pipeline(directory).expect("a temporary folder takes files");
-    let loader = Loader::of_process(world.judged_at_ms);
-    let service = loader.service(Some(&directory.join("validator.toml")))?;
-    let mut pipeline = loader.pipeline_file(&directory.join("pipeline.toml"))?;
-    pipeline.read_from_files(vec![topic.display().to_string()], Some(Envelope::Kcat));
+    let (pipeline, service) = crate::worlds::written(world, directory).await?;
     let request = Request { threads: 2, ..Request::new(world.judged_at_ms) };
     prepare(&pipeline, &service, &request).await
 }

@@ -8,11 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fixtures_kit::{Options, Truth, World};
-use fixtures_warehouse::Warehouse;
 use serde_json::Value as Json;
-use validator_app::config::Loader;
 use validator_app::{Failure, Outside, Progress, Request, follow, judge};
-use validator_core::contract::Envelope;
 
 /// Seeds of a run where `SEEDS` says nothing else; about a third of them are worlds of mode `offset` without a cut.
 const SEEDS: Range<u64> = 0..120;
@@ -61,16 +58,7 @@ fn text_of(failure: &Failure) -> String {
 
 /// Follows and reconciles; where the two reports differ.
 async fn both(world: &World, folder: &Path) -> Result<Vec<String>, Failure> {
-    let topic = world.write_kcat(folder).expect("a temporary folder takes files");
-    let warehouse = Warehouse::create(&folder.join("warehouse")).await.expect("a warehouse");
-    warehouse.write(&world.table).await.expect("a table");
-    let service = World::service_toml(&warehouse.catalog_uri(), &warehouse.url(), None);
-    std::fs::write(folder.join("validator.toml"), service).expect("a temporary folder takes files");
-    world.write_pipeline(folder).expect("a temporary folder takes files");
-    let loader = Loader::of_process(world.judged_at_ms);
-    let service = loader.service(Some(&folder.join("validator.toml")))?;
-    let mut pipeline = loader.pipeline_file(&folder.join("pipeline.toml"))?;
-    pipeline.read_from_files(vec![topic.display().to_string()], Some(Envelope::Kcat));
+    let (mut pipeline, service) = crate::worlds::written(world, folder).await?;
     // As `reconcile` has it where the file says nothing; and a clock that stands still must leave nothing pending.
     (pipeline.has_settle, pipeline.poll_ms) = (true, Some(50));
     let at_ms = world.judged_at_ms + pipeline.contract.fidelity.settle_ms;
