@@ -54,6 +54,9 @@ pub fn explain(evidence: &Evidence, ties: &Ties) -> Vec<Explanation> {
         Explanation::Ignored { .. } if !evidence.rows.leaves[leaf].is_child => {
             derived::find(evidence, ties, &read, leaf).map_or_else(|| explained.clone(), Explanation::Derived)
         }
+        Explanation::Field { reading: Reading::Cases(_), .. } if !evidence.rows.leaves[leaf].is_child => {
+            derived::find_piece(evidence, ties, &read, leaf).map_or_else(|| explained.clone(), Explanation::Derived)
+        }
         other => other.clone(),
     };
     read.iter().enumerate().map(derive).collect()
@@ -134,10 +137,14 @@ fn spread(ties: &[Tie], most: usize) -> Vec<Tie> {
 
 /// Whether equal values mean anything: a constant on both sides is equal by chance.
 fn tells(evidence: &Evidence, ties: &Ties, found: &Correspondence) -> bool {
-    let values: HashSet<String> =
-        ties.ties.iter().map(|tie| evidence.rows.values[tie.row][found.leaf].to_string()).collect();
-    let is_word = |text: &String| text.chars().filter(|c| c.is_alphabetic()).count() > 2;
-    values.len() > 1 || values.iter().any(is_word)
+    let values = || ties.ties.iter().map(|tie| &evidence.rows.values[tie.row][found.leaf]);
+    let distinct: HashSet<String> = values().map(ToString::to_string).collect();
+    // Of two truths one is met by chance.
+    let is_word = |value: &Value| match value {
+        Value::String(text) => text.chars().filter(|c| c.is_alphabetic()).count() > 2,
+        _ => false,
+    };
+    distinct.len() > 1 || values().any(is_word)
 }
 
 /// A reading with what the ties teach it; none where they teach nothing.

@@ -79,6 +79,10 @@ impl<'a> Keys<'a> {
         let (partition, offset) = (meta("_partition")?, meta("_offset")?);
         let order = |values: &[Value]| (values[partition].as_integer(), values[offset].as_integer());
         let messages = &self.evidence.messages.values;
+        // One without a key is no version of another without one.
+        if messages.iter().any(|values| values[*field].is_null()) {
+            return None;
+        }
         let mut last: HashMap<String, usize> = HashMap::new();
         for (at, values) in messages.iter().enumerate() {
             let known = last.entry(values[*field].to_string()).or_insert(at);

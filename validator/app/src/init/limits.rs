@@ -85,6 +85,12 @@ pub const AFFIX_CHARS_MAX: usize = 32;
 /// Characters of a piece of a text.
 pub const PIECE_CHARS_MAX: usize = 16;
 
+/// Different texts of a field that pieces are learned of: what is done to one in ten of them is met.
+pub const PIECE_LESSONS_MAX: usize = 30;
+
+/// Members of one JSON object that a column is made of: an expression of more is read by nobody.
+pub const JSON_MEMBERS_MAX: usize = 24;
+
 /// Fewest rows in which a constant of the sink must stand, all that were sampled.
 pub const CONSTANT_ROWS_LEAST: usize = 100;
 

@@ -13,6 +13,7 @@ mod evidence;
 mod identity;
 mod keys;
 mod limits;
+mod lost;
 mod offsets;
 mod operands;
 mod origin;

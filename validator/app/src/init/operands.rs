@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use validator_core::contract::{EpochUnit, Format};
 use validator_core::schema::Type;
+use validator_core::value::Value;
 
 use super::columns::short;
 use super::evidence::Evidence;
@@ -60,9 +61,40 @@ impl Operands<'_> {
         let (name, ty) = self.read_as(field, declared, if is_named { "string" } else { "" }, is_named);
         match ty.as_str() {
             "" | "string" => Ok(name),
-            "long" | "int" => Ok(format!("CAST({name} AS VARCHAR)")),
+            "long" | "int" | "boolean" => Ok(format!("CAST({name} AS VARCHAR)")),
             _ => Err(another_type(self.name(field))),
         }
+    }
+
+    /// The field, a list or a map of texts.
+    ///
+    /// # Errors
+    /// Another column reads it as something else, or it holds more than texts.
+    pub fn nested(&self, field: usize, declared: &mut Types) -> Result<String, String> {
+        let is_text = |value: &Value| matches!(value, Value::String(_) | Value::Null);
+        let of_texts = |value: &Value| match value {
+            Value::List(items) => items.iter().all(is_text),
+            Value::Struct(fields) => fields.iter().all(|(_, value)| is_text(value)),
+            Value::Map(entries) => entries.iter().all(|(_, value)| is_text(value)),
+            other => other.is_null(),
+        };
+        let values = || self.evidence.messages.values.iter().map(|values| &values[field]);
+        let wanted = match values().find(|value| !value.is_null()) {
+            Some(Value::List(_)) => "list<string>",
+            _ => "map<string, string>",
+        };
+        let (name, ty) = self.read_as(field, declared, wanted, true);
+        let is_nested = ty == wanted || ty.starts_with("struct");
+        if is_nested && values().all(of_texts) { Ok(name) } else { Err(another_type(self.name(field))) }
+    }
+
+    /// The field as the instant that its format says it is.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn time(&self, field: usize, declared: &mut Types) -> Result<String, String> {
+        let (name, ty) = self.read_as(field, declared, "timestamptz", true);
+        if ty.starts_with("timestamp") { Ok(name) } else { Err(another_type(self.name(field))) }
     }
 
     /// The field as an instant: as it is where it is read as one, else out of its number.

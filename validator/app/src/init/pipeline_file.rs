@@ -57,6 +57,10 @@ pub fn pipeline_file(head: &Head<'_>, proposal: &Proposal) -> String {
         &proposal.fields,
     );
     section(&mut file, "map", "columns that are not here map by their names", &proposal.map);
+    if !proposal.lost.is_empty() {
+        file.push('\n');
+        proposal.lost.iter().for_each(|lost| comment(&mut file, lost));
+    }
     identity(&mut file, &proposal.choice);
     reasons(&mut file, proposal);
     fidelity(&mut file, proposal.rhythm);
@@ -143,6 +147,7 @@ fn reasons(file: &mut String, proposal: &Proposal) {
     let sections = [
         ("compare.ignore", "columns that no message explains", &proposal.ignore),
         ("compare.drop", "fields that no column keeps", &proposal.drop),
+        ("compare.tolerate", "columns that may say the same in other words", &proposal.tolerate),
     ];
     for (name, what, reasons) in sections {
         if reasons.is_empty() {

@@ -61,7 +61,7 @@ pub fn prove(
 ) -> Result<Proof, Failure> {
     let Checked { problems, sample, .. } = match problems_of(pipeline, service, Depth::Sample, now_ms, runtime) {
         Ok(checked) => checked,
-        Err(Failure::Problems(problems)) => Checked { problems, sample: None, explained: None },
+        Err(Failure::Problems(problems)) => Checked { problems, sample: None, explained: None, letters: Vec::new() },
         Err(other) => return Err(other),
     };
     let checked = sample.map_or(0, |sample| sample.messages);

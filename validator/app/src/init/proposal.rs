@@ -15,6 +15,7 @@ use super::derived::{Derived, Part};
 use super::evidence::Evidence;
 use super::identity::{Choice, Mode, choose};
 use super::limits::NAMES_MAX;
+use super::lost::{lost, words};
 use super::operands::{Declared, Operands, Types, another_type};
 use super::reading::Reading;
 use super::rhythm::Rhythm;
@@ -47,6 +48,10 @@ pub struct Proposal {
     pub ignore: Vec<(String, String)>,
     /// `drop`, with reasons.
     pub drop: Vec<(String, String)>,
+    /// `tolerate`: column and word.
+    pub tolerate: Vec<(String, String)>,
+    /// What values the columns of `map` cannot keep, sentence by sentence.
+    pub lost: Vec<String>,
     /// What `settle` rests on.
     pub rhythm: Option<Rhythm>,
     /// Pairs of a message and a row that it rests on.
@@ -109,7 +114,8 @@ pub fn propose(evidence: &Evidence) -> Result<Proposal, Unpaired> {
     let (fields, map, ignore) = build.lines(&choice);
     let ignored: BTreeSet<String> = ignore.iter().map(|(name, _)| name.clone()).collect();
     let drop = dropped(evidence, &build.used(&ignored), &ignored);
-    let undecided = build.undecided(&choice);
+    let (lost, words) = (lost(evidence, &explained, &ignored), words(evidence, &explained, &ignored));
+    let undecided = lost.iter().cloned().chain(words).chain(build.undecided(&choice)).collect();
     Ok(Proposal {
         format: evidence.format,
         fields,
@@ -117,6 +123,8 @@ pub fn propose(evidence: &Evidence) -> Result<Proposal, Unpaired> {
         choice,
         ignore,
         drop,
+        tolerate: build.tolerated(&ignored),
+        lost,
         rhythm: Rhythm::of(&evidence.commits_ms),
         ties: ties.ties.len(),
         tied_by: ties.by.iter().map(|by| evidence.rows.leaves[by.leaf].path.clone()).collect(),
@@ -230,6 +238,8 @@ impl Build<'_> {
             Part::Number(field) => operands.number(*field, declared),
             Part::Text(field) => operands.text(*field, declared),
             Part::Instant(field, unit) => operands.instant(*field, *unit, declared),
+            Part::Time(field) => operands.time(*field, declared),
+            Part::Nested(field) => operands.nested(*field, declared),
         });
         let value = parts.collect::<Result<String, String>>()?;
         Ok(Line { key: self.evidence.rows.leaves[leaf].path.clone(), value, seen: derived.seen.clone() })
@@ -279,13 +289,28 @@ impl Build<'_> {
     fn fields_of(&self, derived: &Derived) -> Vec<usize> {
         let field = |part: &Part| match part {
             Part::Sql(_) => None,
-            Part::Number(field) | Part::Text(field) | Part::Instant(field, _) => Some(*field),
+            Part::Number(field)
+            | Part::Text(field)
+            | Part::Instant(field, _)
+            | Part::Time(field)
+            | Part::Nested(field) => Some(*field),
             Part::Column(leaf) => match &self.explained[*leaf] {
                 Explanation::Field { field, .. } => Some(*field),
                 _ => None,
             },
         };
         derived.parts.iter().filter_map(field).collect()
+    }
+
+    /// The columns that say the same in other words.
+    fn tolerated(&self, ignored: &BTreeSet<String>) -> Vec<(String, String)> {
+        let leaves = self.evidence.rows.leaves.iter().zip(self.explained);
+        let kept = leaves.filter(|(leaf, _)| !leaf.is_child && !ignored.contains(&leaf.path));
+        kept.filter_map(|(leaf, explained)| match explained {
+            Explanation::Derived(derived) => Some((leaf.path.clone(), derived.tolerance?.word().to_owned())),
+            _ => None,
+        })
+        .collect()
     }
 
     fn undecided(&self, choice: &Choice) -> Vec<String> {

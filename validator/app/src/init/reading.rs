@@ -23,7 +23,7 @@ pub enum Reading {
     Same,
     /// A number of these units since the epoch into an instant.
     Epoch(EpochUnit),
-    /// The same, in text, with a fraction.
+    /// Seconds since the epoch, in text, with a fraction; into a whole number they are microseconds.
     EpochText,
     /// An instant into the number of its microseconds (true) or milliseconds.
     EpochNumber(bool),
@@ -71,8 +71,11 @@ impl Reading {
         match self {
             Self::Same => same(value, ty),
             Self::Epoch(unit) => epoch(&value.as_integer()?.to_string(), *unit, ty),
-            Self::EpochText => match value {
-                Value::String(text) if text.contains('.') => epoch(text, EpochUnit::Second, ty),
+            Self::EpochText => match (value, ty) {
+                (Value::String(text), Type::Long) if text.contains('.') => {
+                    same(&Value::decimal(exact(parse_decimal(text, 38, 6))?, 0), ty)
+                }
+                (Value::String(text), _) if text.contains('.') => epoch(text, EpochUnit::Second, ty),
                 _ => None,
             },
             Self::EpochNumber(micros) => {

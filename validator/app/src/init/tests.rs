@@ -10,6 +10,8 @@ use super::evidence::{Evidence, Leaf, MessageField, Messages, Rows};
 use super::identity::Mode;
 use super::proposal::{Proposal, Unpaired, propose};
 
+mod texts;
+
 const COUNT: i64 = 60;
 const START_MS: i64 = 1_723_118_400_000;
 

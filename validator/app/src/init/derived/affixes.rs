@@ -35,5 +35,5 @@ fn of_field(sought: &Sought<'_>, field: usize) -> Option<Derived> {
     if !before.is_empty() {
         parts.insert(0, Part::Sql(format!("{} || ", literal(before))));
     }
-    Some(Derived { parts, seen })
+    Some(Derived { parts, seen, tolerance: None })
 }

@@ -1,8 +1,8 @@
 //! A constant of the sink: `'BINANCE'`.
 //!
 //! Contract: the value stands in every row sampled, the rows are of several commits, and nothing in the messages is named
-//! like the column. What changes by its nature is no constant, however often it was met: times, days, ids of a batch, and
-//! columns that are named like a message's position, where a constant is a placeholder.
+//! like the column. What changes by its nature is no constant, however often it was met: times, days, ids of a batch or a
+//! schema, and columns that are named like a message's position, where a constant is a placeholder.
 
 use validator_core::convert::Parsed;
 use validator_core::convert::instant::{InstantUnit, parse_date, parse_timestamp};
@@ -15,9 +15,9 @@ use crate::init::limits::{CONSTANT_COMMITS_LEAST, CONSTANT_NUMBER_MAX, CONSTANT_
 use crate::init::offsets::is_named_like_a_position;
 use crate::init::reading::literal;
 
-/// Words of names whose values change with every batch, job or release.
-const CHANGING: [&str; 11] =
-    ["batch", "run", "job", "load", "file", "commit", "snapshot", "time", "date", "timestamp", "day"];
+/// Words of names whose values change with every batch, job, release or schema.
+const CHANGING: [&str; 12] =
+    ["batch", "run", "job", "load", "file", "commit", "snapshot", "schema", "time", "date", "timestamp", "day"];
 
 /// See the module.
 pub fn find(sought: &Sought<'_>) -> Option<Derived> {
@@ -39,6 +39,7 @@ pub fn find(sought: &Sought<'_>) -> Option<Derived> {
     values.all(|value| value == first).then(|| Derived {
         parts: vec![Part::Sql(sql)],
         seen: format!("a constant of the sink: in all {rows} rows sampled, of {commits} commits"),
+        tolerance: None,
     })
 }
 

@@ -37,5 +37,5 @@ fn of_fields(sought: &Sought<'_>, first: usize, second: usize) -> Option<Derived
     let says = format!("{} joined with {}", name(first), name(second));
     let seen = sought.borne_out(&says, |tie| joined(sought.message(tie, first), sought.message(tie, second)))?;
     let between = if between.is_empty() { " || ".to_owned() } else { format!(" || {} || ", literal(between)) };
-    Some(Derived { parts: vec![Part::Text(first), Part::Sql(between), Part::Text(second)], seen })
+    Some(Derived { parts: vec![Part::Text(first), Part::Sql(between), Part::Text(second)], seen, tolerance: None })
 }

@@ -49,8 +49,12 @@ impl Reading {
         Some(match self {
             Self::Same | Self::Epoch(_) => return None,
             Self::EpochText => {
-                let instant = format!("to_timestamp_micros(CAST(CAST({name} AS DECIMAL(38, 6)) * 1000000 AS BIGINT))");
-                if is_zoned(ty) { format!("CAST({instant} AS TIMESTAMPTZ)") } else { instant }
+                let micros = format!("CAST(CAST({name} AS DECIMAL(38, 6)) * 1000000 AS BIGINT)");
+                match ty {
+                    Type::Long => micros,
+                    _ if is_zoned(ty) => format!("CAST(to_timestamp_micros({micros}) AS TIMESTAMPTZ)"),
+                    _ => format!("to_timestamp_micros({micros})"),
+                }
             }
             Self::EpochNumber(true) => format!("arrow_cast({name}, 'Int64')"),
             Self::EpochNumber(false) => {

@@ -1,16 +1,16 @@
-//! Bronze tables of the K2 platform beside the first: the medallion's with its key and Flink's.
+//! Bronze tables of K2's first generation: payloads as they are beside their position, and exchange-native columns.
 
-use fixtures_kit::schema::ColumnType;
+use fixtures_kit::schema::{Column, ColumnType};
 use fixtures_kit::value::Value;
 
-use super::k2::{binance, bytes, columns, ms, price, quantity, symbol, text8};
+use super::k2::{bytes, columns, ingested, pair, price, quantity, symbol, text8, trade_number, wall};
+use super::k2_messages::{
+    binance_v1, channel, fed_us, is_best_match, is_buyer_maker, kraken_order, kraken_side, kraken_time_v1, kraken_v1,
+    traded_ms,
+};
+use super::k2_topics::{BINANCE_RAW_V1, KRAKEN_RAW_V1};
 use super::shapes::Shape;
-use super::stage::{At, EPOCH_MS, Sent};
-
-/// Binance's own message under its symbol.
-fn keyed(nth: i64) -> Sent {
-    Sent { key: Some(symbol(nth).as_bytes().to_vec()), ..binance(nth) }
-}
+use super::stage::{At, EPOCH_MS, Sent, Topic};
 
 /// Topic, partition, offset.
 fn position(at: At<'_>) -> Vec<Value> {
@@ -21,29 +21,64 @@ fn day() -> Value {
     Value::Date(i32::try_from(EPOCH_MS / 86_400_000).expect("2024"))
 }
 
-fn ingested(at: At<'_>) -> i64 {
-    (EPOCH_MS + 3_600_000 + at.nth) * 1_000
+/// Payload, position and times as Spark writes them.
+fn row(at: At<'_>, message: fn(i64) -> Sent) -> Vec<Value> {
+    let times = [Value::instant(at.timestamp_ms * 1_000), Value::instant(ingested(at.nth)), day()];
+    std::iter::once(bytes(at, message)).chain(position(at)).chain(times).collect()
+}
+
+fn with_position(before: &[(&str, ColumnType)], times: ColumnType) -> Vec<Column> {
+    let place =
+        [("topic", ColumnType::String), ("partition", ColumnType::Int), ("offset", ColumnType::Long)].into_iter();
+    let times = [("kafka_timestamp", times.clone()), ("ingestion_timestamp", times)].into_iter();
+    let all = before.iter().cloned().chain(place).chain(times).chain([("ingestion_date", ColumnType::Date)]);
+    columns(&all.collect::<Vec<_>>())
 }
 
 pub fn shapes() -> Vec<Shape> {
-    let (text, instant, wall) = (ColumnType::String, ColumnType::Timestamptz, ColumnType::Timestamp);
-    let place = [("topic", text.clone()), ("partition", ColumnType::Int), ("offset", ColumnType::Long)];
-    let with = |before: &[(&'static str, ColumnType)], after: &[(&'static str, ColumnType)]| {
-        columns(&before.iter().chain(&place).chain(after).cloned().collect::<Vec<_>>())
-    };
-    let times = |kind: &ColumnType| {
-        [("kafka_timestamp", kind.clone()), ("ingestion_timestamp", kind.clone()), ("ingestion_date", ColumnType::Date)]
-    };
+    let mut shapes = medallion_and_flink();
+    let payload = [("raw_bytes", ColumnType::Binary)];
+    shapes.push(raw_bytes("v1 bronze binance, raw bytes", BINANCE_RAW_V1, &payload, binance_v1, |at| {
+        row(at, binance_v1)
+    }));
+    shapes.push(raw_bytes("v1 bronze kraken, raw bytes", KRAKEN_RAW_V1, &payload, kraken_v1, |at| row(at, kraken_v1)));
+    shapes.extend([binance_columns(), kraken_columns()]);
+    shapes
+}
+
+/// What the migration script made: Avro with its frame, byte for byte.
+fn raw_bytes(
+    name: &'static str,
+    topic: Topic,
+    payload: &[(&str, ColumnType)],
+    message: fn(i64) -> Sent,
+    row: fn(At<'_>) -> Vec<Value>,
+) -> Shape {
+    Shape {
+        name,
+        topic,
+        columns: with_position(payload, ColumnType::Timestamptz),
+        message,
+        row,
+        expected: &[
+            "format = \"bytes\"",
+            "mode = \"offset\"",
+            "profile = \"k2-bronze\"",
+            "raw_bytes = \"_value\"",
+            "ingestion_date = ",
+        ],
+    }
+}
+
+fn medallion_and_flink() -> Vec<Shape> {
+    let payload = [("message_key", ColumnType::String), ("avro_payload", ColumnType::Binary)];
     vec![
         Shape {
             name: "v1 bronze, medallion with its key",
-            columns: with(&[("message_key", text), ("avro_payload", ColumnType::Binary)], &times(&instant)),
-            message: keyed,
-            row: |at| {
-                let times = [Value::instant(at.timestamp_ms * 1_000), Value::instant(ingested(at)), day()];
-                let own = vec![Value::text(symbol(at.nth)), bytes(at, keyed)];
-                own.into_iter().chain(position(at)).chain(times).collect()
-            },
+            topic: BINANCE_RAW_V1,
+            columns: with_position(&payload, ColumnType::Timestamptz),
+            message: binance_v1,
+            row: |at| std::iter::once(Value::text(symbol(at.nth))).chain(row(at, binance_v1)).collect(),
             expected: &[
                 "format = \"bytes\"",
                 "mode = \"offset\"",
@@ -55,44 +90,105 @@ pub fn shapes() -> Vec<Shape> {
         },
         Shape {
             name: "v1 bronze, Flink",
-            columns: with(&[("raw_bytes", ColumnType::Binary)], &times(&wall)),
-            message: binance,
+            topic: KRAKEN_RAW_V1,
+            columns: with_position(&[("raw_bytes", ColumnType::Binary)], ColumnType::Timestamp),
+            message: kraken_v1,
             row: |at| {
-                let wall = |micros: i64| Value::Timestamp { micros, zoned: false };
-                let times = [wall(at.timestamp_ms * 1_000), wall(ingested(at)), day()];
-                std::iter::once(bytes(at, binance)).chain(position(at)).chain(times).collect()
+                let times = [wall(at.timestamp_ms * 1_000), wall(ingested(at.nth)), day()];
+                std::iter::once(bytes(at, kraken_v1)).chain(position(at)).chain(times).collect()
             },
             expected: &["format = \"bytes\"", "mode = \"offset\"", "profile = \"k2-bronze\"", "raw_bytes = \"_value\""],
         },
-        Shape {
-            name: "v1 trades, doubles",
-            columns: columns(&[
-                ("symbol", ColumnType::String),
-                ("trade_id", ColumnType::Long),
-                ("timestamp", ColumnType::Timestamp),
-                ("price", ColumnType::Double),
-                ("quantity", ColumnType::Double),
-                ("data_version", ColumnType::String),
-            ]),
-            message: binance,
-            row: |at| {
-                let nth = at.nth;
-                let double = |unscaled| Value::double(text8(unscaled).parse().expect("a number"));
-                vec![
-                    Value::text(symbol(nth)),
-                    Value::long(5_000 + nth / 3),
-                    Value::Timestamp { micros: ms(nth) * 1_000, zoned: false },
-                    double(price(nth)),
-                    double(quantity(nth)),
-                    Value::text("v2"),
-                ]
-            },
-            expected: &[
-                "mode = \"key\"",
-                "columns = [\"symbol\", \"trade_id\"]",
-                "window = \"timestamp\"",
-                "data_version = \"'v2'\"",
-            ],
-        },
     ]
+}
+
+/// The day of the time at which the feed handler had the message.
+fn fed_day(nth: i64) -> Value {
+    Value::Date(i32::try_from(fed_us(nth) / 86_400_000_000).expect("2024"))
+}
+
+fn binance_columns() -> Shape {
+    let text = ColumnType::String;
+    Shape {
+        name: "v1 bronze binance, raw columns",
+        topic: BINANCE_RAW_V1,
+        columns: columns(&[
+            ("event_type", text.clone()),
+            ("event_time_ms", ColumnType::Long),
+            ("symbol", text.clone()),
+            ("trade_id", ColumnType::Long),
+            ("price", text.clone()),
+            ("quantity", text),
+            ("trade_time_ms", ColumnType::Long),
+            ("is_buyer_maker", ColumnType::Boolean),
+            ("is_best_match", ColumnType::Boolean),
+            ("ingestion_timestamp", ColumnType::Long),
+            ("ingestion_date", ColumnType::Date),
+        ]),
+        message: binance_v1,
+        row: |at| {
+            let nth = at.nth;
+            vec![
+                Value::text("trade"),
+                Value::long(traded_ms(nth) + 3),
+                Value::text(symbol(nth)),
+                Value::long(trade_number(nth)),
+                Value::text(text8(price(nth))),
+                Value::text(text8(quantity(nth))),
+                Value::long(traded_ms(nth)),
+                Value::Boolean(is_buyer_maker(nth)),
+                is_best_match(nth).map_or(Value::Null, Value::Boolean),
+                Value::long(fed_us(nth)),
+                fed_day(nth),
+            ]
+        },
+        expected: &[
+            "format = \"avro\"",
+            "mode = \"key\"",
+            "columns = [\"symbol\", \"trade_id\"]",
+            "ingestion_date = \"CAST(date_trunc('day', to_timestamp_micros(ingestion_timestamp)) AS DATE)\"",
+        ],
+    }
+}
+
+fn kraken_columns() -> Shape {
+    let text = ColumnType::String;
+    Shape {
+        name: "v1 bronze kraken, raw columns",
+        topic: KRAKEN_RAW_V1,
+        columns: columns(&[
+            ("channel_id", ColumnType::Long),
+            ("price", text.clone()),
+            ("volume", text.clone()),
+            ("timestamp", text.clone()),
+            ("side", text.clone()),
+            ("order_type", text.clone()),
+            ("misc", text.clone()),
+            ("pair", text),
+            ("ingestion_timestamp", ColumnType::Long),
+            ("ingestion_date", ColumnType::Date),
+        ]),
+        message: kraken_v1,
+        row: |at| {
+            let nth = at.nth;
+            vec![
+                Value::long(channel(nth)),
+                Value::text(text8(price(nth % 17))),
+                Value::text(text8(quantity(nth % 13))),
+                Value::text(kraken_time_v1(nth)),
+                Value::text(kraken_side(nth)),
+                Value::text(kraken_order(nth)),
+                Value::text(""),
+                Value::text(pair(nth)),
+                Value::long(fed_us(nth)),
+                fed_day(nth),
+            ]
+        },
+        expected: &[
+            "format = \"avro\"",
+            "mode = \"content\"",
+            "# nothing is unique to a message",
+            "ingestion_date = \"CAST(date_trunc('day', to_timestamp_micros(ingestion_timestamp)) AS DATE)\"",
+        ],
+    }
 }

@@ -1,9 +1,10 @@
-//! Equities of the K2 platform, whose rows have nothing unique, and messages whose tables name all of their fields.
+//! Equities of the K2 platform, whose rows have nothing unique, in tables that name all fields of their messages.
 
 use fixtures_kit::schema::ColumnType;
 use fixtures_kit::value::Value;
 
-use super::k2::{columns, decimal, kraken, ms, pair, price, quantity, sent, symbol, text8, uuid};
+use super::k2::{columns, decimal, sent};
+use super::k2_topics::{EQUITIES, EQUITY_QUOTES};
 use super::shapes::Shape;
 use super::stage::{EPOCH_MS, Sent};
 
@@ -64,41 +65,19 @@ fn equity_quote(nth: i64) -> Sent {
     )
 }
 
-/// Of v2, under the name that all exchanges share.
-fn normalised(nth: i64) -> Sent {
-    let volume = text8(price(nth) * quantity(nth) / 100_000_000);
-    sent(
-        nth,
-        format!(
-            r#"{{"schema_version":"1.0.0","exchange":"binance","symbol":"{}","canonical_symbol":"{}","trade_id":"BINANCE-{}","price":"{}","quantity":"{}","quote_volume":"{volume}","side":"{}","timestamp":{},"exchange_timestamp":{},"metadata":null}}"#,
-            symbol(nth),
-            canonical(nth),
-            40_000 + nth,
-            text8(price(nth)),
-            text8(quantity(nth)),
-            if nth % 2 == 0 { "BUY" } else { "SELL" },
-            ms(nth) + 4,
-            ms(nth),
-        ),
-    )
-}
-
-fn canonical(nth: i64) -> String {
-    symbol(nth).replace("USDT", "/USDT")
-}
-
 fn wall(ms: i64) -> Value {
     Value::Timestamp { micros: ms * 1_000, zoned: false }
 }
 
 pub fn shapes() -> Vec<Shape> {
-    vec![trades(), quotes(), raw_columns(), silver()]
+    vec![trades(), quotes()]
 }
 
 fn trades() -> Shape {
     let text = ColumnType::String;
     Shape {
         name: "v1 trades, equities",
+        topic: EQUITIES,
         columns: columns(&[
             ("symbol", text.clone()),
             ("company_id", ColumnType::Int),
@@ -141,6 +120,7 @@ fn trades() -> Shape {
 fn quotes() -> Shape {
     Shape {
         name: "v1 quotes, equities",
+        topic: EQUITY_QUOTES,
         columns: columns(&[
             ("symbol", ColumnType::String),
             ("company_id", ColumnType::Int),
@@ -170,95 +150,5 @@ fn quotes() -> Shape {
             ]
         },
         expected: &["mode = \"content\"", "window = \"exchange_timestamp\"", "# nothing is unique to a message"],
-    }
-}
-
-fn raw_columns() -> Shape {
-    let text = ColumnType::String;
-    Shape {
-        name: "v1 bronze, raw columns of kraken",
-        columns: columns(&[
-            ("channel_id", ColumnType::Long),
-            ("price", text.clone()),
-            ("volume", text.clone()),
-            ("timestamp", text.clone()),
-            ("side", text.clone()),
-            ("order_type", text.clone()),
-            ("misc", text.clone()),
-            ("pair", text),
-            ("ingestion_timestamp", ColumnType::Timestamptz),
-        ]),
-        message: kraken,
-        row: |at| {
-            let nth = at.nth;
-            vec![
-                Value::long(119_930_881 + nth % 3),
-                Value::text(text8(price(nth % 17))),
-                Value::text(text8(quantity(nth % 11))),
-                Value::text(format!("{}.{:06}", ms(nth / 2) / 1_000, ms(nth / 2) % 1_000 * 1_000 + nth % 2)),
-                Value::text(if nth % 2 == 0 { "b" } else { "s" }),
-                Value::text("l"),
-                Value::text(""),
-                Value::text(pair(nth)),
-                Value::instant((EPOCH_MS + 3_600_000) * 1_000),
-            ]
-        },
-        expected: &["mode = \"content\"", "# nothing is unique to a message", "ingestion_timestamp = "],
-    }
-}
-
-fn silver() -> Shape {
-    let (text, instant) = (ColumnType::String, ColumnType::Timestamptz);
-    Shape {
-        name: "v2 cold silver, of the normalised topic",
-        columns: columns(&[
-            ("message_id", text.clone()),
-            ("trade_id", text.clone()),
-            ("exchange", text.clone()),
-            ("symbol", text.clone()),
-            ("canonical_symbol", text.clone()),
-            ("asset_class", text.clone()),
-            ("currency", text.clone()),
-            ("price", decimal(38, 8)),
-            ("quantity", decimal(38, 8)),
-            ("quote_volume", decimal(38, 8)),
-            ("side", text),
-            ("timestamp", instant.clone()),
-            ("ingestion_timestamp", instant.clone()),
-            ("processed_at", instant),
-            ("sequence_number", ColumnType::Long),
-            ("kafka_offset", ColumnType::Long),
-            ("kafka_partition", ColumnType::Int),
-        ]),
-        message: normalised,
-        row: |at| {
-            let nth = at.nth;
-            vec![
-                Value::text(uuid(nth, 8)),
-                Value::text(format!("BINANCE-{}", 40_000 + nth)),
-                Value::text("binance"),
-                Value::text(symbol(nth)),
-                Value::text(canonical(nth)),
-                Value::text("crypto"),
-                Value::text("USDT"),
-                Value::decimal(price(nth), 8),
-                Value::decimal(quantity(nth), 8),
-                Value::decimal(price(nth) * quantity(nth) / 100_000_000, 8),
-                Value::text(if nth % 2 == 0 { "BUY" } else { "SELL" }),
-                Value::instant(ms(nth) * 1_000),
-                Value::instant((EPOCH_MS + 3_600_000 + nth) * 1_000),
-                Value::instant((EPOCH_MS + 3_700_000 + nth) * 1_000),
-                Value::Null,
-                Value::long(0),
-                Value::long(0),
-            ]
-        },
-        expected: &[
-            "mode = \"key\"",
-            "columns = [\"trade_id\"]",
-            "window = \"timestamp\"",
-            "message_id = ",
-            "kafka_offset = \"0 in all 240 rows",
-        ],
     }
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use fixtures_kit::avro::{put_blocks, put_bytes, put_decimal, put_long, put_text};
 use fixtures_kit::schema::{Column, ColumnType};
 use fixtures_kit::value::Value;
 use insta::assert_snapshot;
@@ -46,23 +47,12 @@ fn json(nth: i64) -> String {
     format!(r#"{{"id":"{}","price":"{}.{:02}","at":{}}}"#, id(nth), price(nth) / 100, price(nth) % 100, at(nth))
 }
 
-fn long(out: &mut Vec<u8>, value: i64) {
-    let mut rest = ((value << 1) ^ (value >> 63)) as u64;
-    while rest >= 0x80 {
-        out.push((rest as u8) | 0x80);
-        rest >>= 7;
-    }
-    out.push(rest as u8);
-}
-
 /// A bare record of the schema.
 fn avro(nth: i64) -> Vec<u8> {
     let mut out = Vec::new();
-    for bytes in [id(nth).as_bytes(), &price(nth).to_be_bytes()] {
-        long(&mut out, bytes.len() as i64);
-        out.extend_from_slice(bytes);
-    }
-    long(&mut out, at(nth));
+    put_text(&mut out, &id(nth));
+    put_decimal(&mut out, price(nth).into());
+    put_long(&mut out, at(nth));
     out
 }
 
@@ -70,17 +60,14 @@ fn avro(nth: i64) -> Vec<u8> {
 fn container(path: &Path) {
     let sync = [7_u8; 16];
     let mut out = b"Obj\x01".to_vec();
-    long(&mut out, 1);
-    for bytes in [b"avro.schema".as_slice(), SCHEMA.as_bytes()] {
-        long(&mut out, bytes.len() as i64);
-        out.extend_from_slice(bytes);
-    }
-    long(&mut out, 0);
+    put_blocks(&mut out, &["avro.schema"], |out, key| {
+        put_text(out, key);
+        put_text(out, SCHEMA);
+    });
     out.extend_from_slice(&sync);
     let records: Vec<u8> = (0..MESSAGES).flat_map(avro).collect();
-    long(&mut out, MESSAGES);
-    long(&mut out, records.len() as i64);
-    out.extend_from_slice(&records);
+    put_long(&mut out, MESSAGES);
+    put_bytes(&mut out, &records);
     out.extend_from_slice(&sync);
     std::fs::write(path, out).expect("the folder takes files");
 }

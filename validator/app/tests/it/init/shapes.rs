@@ -4,12 +4,13 @@
 use fixtures_kit::schema::Column;
 use fixtures_kit::value::Value;
 
-use super::stage::{At, Sent, Stage, partitions, table};
-use super::{k2, sinks};
+use super::stage::{At, Sent, Stage, Topic, partitions, table};
+use super::{k2, k2_messages, k2_topics, k2_trades, sinks};
 
 /// One row of the table.
 pub struct Shape {
     pub name: &'static str,
+    pub topic: Topic,
     pub columns: Vec<Column>,
     /// The message of that number.
     pub message: fn(i64) -> Sent,
@@ -23,16 +24,16 @@ const MESSAGES: i64 = 240;
 
 pub fn stage(shape: &Shape) -> Stage {
     let sent: Vec<Sent> = (0..MESSAGES).map(shape.message).collect();
-    let (_, places) = partitions("trades", &sent);
+    let (_, places) = partitions(&shape.topic, &sent);
     let at = |(nth, (partition, offset, timestamp_ms)): (i64, &(i32, i64, i64))| At {
-        topic: "trades",
+        topic: shape.topic.name,
         nth,
         partition: *partition,
         offset: *offset,
         timestamp_ms: *timestamp_ms,
     };
     let rows: Vec<Vec<Value>> = (0..).zip(&places).map(at).map(shape.row).collect();
-    Stage::new(&sent, &table(shape.columns.clone(), rows, 40))
+    Stage::of(shape.topic, &sent, &table(shape.columns.clone(), rows, 40))
 }
 
 fn check(shape: &Shape) -> Result<(), String> {
@@ -59,15 +60,21 @@ fn check(shape: &Shape) -> Result<(), String> {
 
 #[test]
 fn a_table_of_last_versions_is_an_upsert_table() {
-    let (columns, message, row) = k2::reference();
-    let sent: Vec<Sent> = (0..MESSAGES).map(message).collect();
-    let rows = (MESSAGES - 60..MESSAGES).map(row).collect();
-    let stage = Stage::new(&sent, &table(columns, rows, 20));
-    let (text, _) = stage.written();
-    for line in ["mode = \"key\"", "columns = [\"company_id\"]", "upsert = true"] {
-        assert!(text.lines().any(|written| written == line), "{line}\n{text}");
+    for topic in [k2_topics::BINANCE_REFERENCE, k2_topics::KRAKEN_REFERENCE] {
+        let (columns, message, row) = k2_trades::reference_data();
+        let sent: Vec<Sent> = (0..MESSAGES).map(message).collect();
+        let rows = (MESSAGES - k2_messages::INSTRUMENTS..MESSAGES).map(row).collect();
+        let stage = Stage::of(topic, &sent, &table(columns, rows, 20));
+        let (text, _) = stage.written();
+        for line in ["mode = \"key\"", "columns = [\"company_id\"]", "upsert = true", "vendor_data = \"json_equal\""] {
+            assert!(text.lines().any(|written| written == line), "{line}\n{text}");
+        }
+        assert!(!text.contains("[compare.ignore]") && !text.contains("[compare.drop]"), "{text}");
+        for words in ["check pipeline.toml", "reconcile pipeline.toml --quiet"] {
+            let again = stage.run(words);
+            assert_eq!(again.exit, 0, "{words}: {}\n{text}", again.all());
+        }
     }
-    assert_eq!(stage.run("reconcile pipeline.toml --quiet").exit, 0);
 }
 
 #[test]
@@ -96,9 +103,23 @@ fn what_a_sink_keeps_beside_the_position_may_be_ignored_and_the_position_may_not
 }
 
 #[test]
-fn each_sink_and_each_k2_table_gets_its_identity_and_holds() {
+fn each_sink_gets_its_identity_and_holds() {
+    each(sinks::shapes());
+}
+
+#[test]
+fn each_table_of_k2s_first_generation_gets_its_identity_and_holds() {
+    each(k2::shapes().into_iter().filter(|shape| shape.name.starts_with("v1 ")));
+}
+
+#[test]
+fn each_table_of_k2s_second_generation_gets_its_identity_and_holds() {
+    each(k2::shapes().into_iter().filter(|shape| shape.name.starts_with("v2 ")));
+}
+
+fn each(shapes: impl IntoIterator<Item = Shape>) {
     let wanted = std::env::var("SHAPE").ok();
-    let shapes = sinks::shapes().into_iter().chain(k2::shapes());
+    let shapes = shapes.into_iter();
     let failed: Vec<String> = shapes
         .filter(|shape| wanted.as_ref().is_none_or(|name| shape.name.contains(name.as_str())))
         .filter_map(|shape| check(&shape).err())

@@ -4,7 +4,7 @@ use fixtures_kit::schema::{Column, ColumnType};
 use fixtures_kit::value::Value;
 
 use super::shapes::Shape;
-use super::stage::{At, EPOCH_MS, Sent};
+use super::stage::{At, EPOCH_MS, Sent, TRADES};
 
 /// A trade in JSON.
 pub fn trade(nth: i64) -> Sent {
@@ -77,6 +77,7 @@ pub fn shapes() -> Vec<Shape> {
     vec![
         Shape {
             name: "kafka connect, flat",
+            topic: TRADES,
             columns: trade_columns(named("_kafka_metadata_", &position(true, instant()))),
             message: trade,
             row: flat,
@@ -84,6 +85,7 @@ pub fn shapes() -> Vec<Shape> {
         },
         Shape {
             name: "kafka connect, nested",
+            topic: TRADES,
             columns: trade_columns(struct_of("_kafka_metadata", &position(true, instant()))),
             message: trade,
             row: |at| trade_row(in_struct(at, true), at.nth),
@@ -91,6 +93,7 @@ pub fn shapes() -> Vec<Shape> {
         },
         Shape {
             name: "redpanda",
+            topic: TRADES,
             columns: trade_columns(struct_of("redpanda", &position(false, instant()))),
             message: trade,
             row: |at| trade_row(in_struct(at, false), at.nth),
@@ -98,6 +101,7 @@ pub fn shapes() -> Vec<Shape> {
         },
         Shape {
             name: "automq",
+            topic: TRADES,
             columns: trade_columns(struct_of("_kafka_metadata", &position(false, instant()))),
             message: trade,
             row: |at| trade_row(in_struct(at, false), at.nth),
@@ -105,6 +109,7 @@ pub fn shapes() -> Vec<Shape> {
         },
         Shape {
             name: "spark",
+            topic: TRADES,
             columns: trade_columns(named("", &position(true, instant()))),
             message: trade,
             row: flat,
@@ -112,6 +117,7 @@ pub fn shapes() -> Vec<Shape> {
         },
         Shape {
             name: "flink without a timestamp",
+            topic: TRADES,
             columns: trade_columns(named("", &position(true, None))),
             message: trade,
             row: |at| {
@@ -122,6 +128,7 @@ pub fn shapes() -> Vec<Shape> {
         },
         Shape {
             name: "redpanda with headers, which no position explains",
+            topic: TRADES,
             columns: trade_columns(struct_of(
                 "redpanda",
                 &[position(false, instant()), vec![("headers", ColumnType::StringList { element_id: 0 })]].concat(),
@@ -142,6 +149,7 @@ pub fn shapes() -> Vec<Shape> {
         },
         Shape {
             name: "every conversion",
+            topic: TRADES,
             columns: named(
                 "",
                 &[
@@ -215,6 +223,7 @@ pub fn shapes() -> Vec<Shape> {
         },
         Shape {
             name: "columns of other names",
+            topic: TRADES,
             columns: trade_columns(named("kafka_", &position(false, None))),
             message: trade,
             row: |at| {

@@ -10,6 +10,7 @@ use fixtures_kit::table::{DataFile, Operation, PartitionField, Row, Snapshot, Ta
 use fixtures_kit::value::Value;
 use fixtures_warehouse::{MockKafka, Warehouse};
 
+use crate::registry_stub::RegistryStub;
 use crate::transcript::{self, Ran};
 
 /// 2024-08-08T12:00:00Z, the time of the first message, in milliseconds.
@@ -36,12 +37,32 @@ pub struct At<'a> {
     pub timestamp_ms: i64,
 }
 
-/// A topic of that name with these messages, each a step after the last.
-pub fn partitions(topic: &str, sent: &[Sent]) -> (Vec<Partition>, Vec<(i32, i64, i64)>) {
-    let count = sent.iter().map(|sent| sent.partition).max().unwrap_or(0) + 1;
+/// A topic, and the schema that its payloads are framed with.
+#[derive(Debug, Clone, Copy)]
+pub struct Topic {
+    pub name: &'static str,
+    /// At least these; as many as messages name if those are more.
+    pub partitions: i32,
+    pub schema: Option<Registered>,
+}
+
+/// A schema of the registry.
+#[derive(Debug, Clone, Copy)]
+pub struct Registered {
+    pub id: u32,
+    pub subject: &'static str,
+    pub text: &'static str,
+}
+
+/// Where a test has no topic of its own.
+pub const TRADES: Topic = Topic { name: "trades", partitions: 1, schema: None };
+
+/// The topic with these messages, each a step after the last.
+pub fn partitions(topic: &Topic, sent: &[Sent]) -> (Vec<Partition>, Vec<(i32, i64, i64)>) {
+    let count = sent.iter().map(|sent| sent.partition + 1).max().unwrap_or(0).max(topic.partitions);
     let mut partitions: Vec<Partition> = (0..count)
         .map(|partition| Partition {
-            topic: topic.to_owned(),
+            topic: topic.name.to_owned(),
             partition,
             log_start: 0,
             high_watermark: 0,
@@ -109,28 +130,39 @@ pub fn table(mut columns: Vec<Column>, rows: Vec<Vec<Value>>, of_file: usize) ->
 
 /// Both sides and a service file.
 pub struct Stage {
+    topic: Topic,
     folder: tempfile::TempDir,
     _kafka: MockKafka,
+    _registry: Option<RegistryStub>,
 }
 
 impl Stage {
     /// A topic `trades` with these messages, and the table.
     pub fn new(sent: &[Sent], table: &Table) -> Self {
+        Self::of(TRADES, sent, table)
+    }
+
+    /// The topic with these messages, the table, and the registry if the topic has a schema.
+    pub fn of(topic: Topic, sent: &[Sent], table: &Table) -> Self {
         let kafka = MockKafka::start().expect("a mock cluster");
         let mut world = World::generate(1, &Options::clean());
-        world.contract.topics = vec!["trades".to_owned()];
-        world.partitions = partitions("trades", sent).0;
+        world.contract.topics = vec![topic.name.to_owned()];
+        world.partitions = partitions(&topic, sent).0;
         match sent.is_empty() {
-            true => kafka.cluster().create_topic("trades", 1, 1).expect("a topic"),
+            true => kafka.cluster().create_topic(topic.name, topic.partitions, 1).expect("a topic"),
             false => kafka.load(&world).expect("the messages fit"),
         }
         let folder = tempfile::Builder::new().prefix("v-").tempdir_in("/tmp").expect("/tmp takes folders");
         let runtime = tokio::runtime::Runtime::new().expect("the system gives threads");
         let warehouse = runtime.block_on(Warehouse::create(&folder.path().join("warehouse"))).expect("a warehouse");
         runtime.block_on(warehouse.write(table)).expect("a table");
-        let service = World::service_toml(&warehouse.catalog_uri(), &warehouse.url(), Some(&kafka.bootstrap()));
+        let mut service = World::service_toml(&warehouse.catalog_uri(), &warehouse.url(), Some(&kafka.bootstrap()));
+        let registry = topic.schema.map(|schema| RegistryStub::of_subject(schema.subject, schema.id, schema.text));
+        if let Some(registry) = &registry {
+            service += &format!("\n[schema_registry]\nurl = \"http://{}\"\n", registry.address());
+        }
         std::fs::write(folder.path().join("validator.toml"), service).expect("the folder takes files");
-        Self { folder, _kafka: kafka }
+        Self { topic, folder, _kafka: kafka, _registry: registry }
     }
 
     pub fn join(&self, name: &str) -> PathBuf {
@@ -139,7 +171,7 @@ impl Stage {
 
     /// `init` of topic and table, with more flags.
     pub fn init(&self, flags: &str) -> Ran {
-        self.run(&format!("init --topic trades --table lake.market.trades {flags}"))
+        self.run(&format!("init --topic {} --table lake.market.trades {flags}", self.topic.name))
     }
 
     pub fn run(&self, words: &str) -> Ran {
