@@ -2,6 +2,8 @@
 //!
 //! Contract: entries may come in any order; the judge sorts them by (topic, partition, offset) and (file, position).
 
+use std::collections::BTreeSet;
+
 use crate::clock::{Clock, Past};
 use crate::digest::{Digest, IdentityHash};
 use crate::hole::HoleReason;
@@ -30,6 +32,8 @@ pub struct Case {
     pub past: Past,
     /// Whether every partition is read from its first message to its last.
     pub whole_topic: bool,
+    /// Those of `messages` that dead letters name; others may be there, and say nothing.
+    pub diverted: BTreeSet<MessageAt>,
 }
 
 /// The identity modes that the judge knows.

@@ -30,6 +30,8 @@ pub struct Judgement {
     pub stale: u64,
     /// Of the excluded messages in `messages`, by partition: those of which a later version takes the place.
     pub superseded: BTreeMap<PartitionIndex, u64>,
+    /// Of the diverted messages in `messages`, by partition: those that cannot be told either.
+    pub diverted_undecodable: BTreeMap<PartitionIndex, u64>,
     /// Of the excluded messages in `messages`.
     pub excluded: BTreeMap<ExcludedCause, u64>,
     /// How many messages each loss explains: missing with cause `storage_corrupt`, or unobservable. Where they outnumber
@@ -80,6 +82,7 @@ impl Judgement {
         }
         self.stale += other.stale;
         add(&mut self.superseded, other.superseded);
+        add(&mut self.diverted_undecodable, other.diverted_undecodable);
         add(&mut self.excluded, other.excluded);
         add(&mut self.losses, other.losses);
         self.drafts.extend(other.drafts);
@@ -133,7 +136,7 @@ pub struct Draft {
     pub message: Option<MessageAt>,
     /// Its Kafka timestamp.
     pub timestamp_ms: Option<i64>,
-    /// Its rows in order (file, position); of an undecodable message those set aside; of a phantom the row itself.
+    /// Its rows in order (file, position); of one that cannot be told those set aside; of a phantom the row itself.
     pub rows: Vec<RowAt>,
     /// Pairs that differ and whose columns are to be named.
     pub compare: Vec<(MessageAt, RowAt)>,

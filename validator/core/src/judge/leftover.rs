@@ -15,7 +15,8 @@ pub(super) fn of_message(
     clock: &Clock,
     moved_past: &MovedPast,
 ) -> (MessageVerdict, Option<Cause>) {
-    if message.stood {
+    // A row may be where nobody can look; of what is lost nothing says that somebody took it away.
+    if message.stood && message.loss.is_none() {
         return (MessageVerdict::Withdrawn, None);
     }
     if !clock.is_due(message.timestamp_ms) {

@@ -103,7 +103,9 @@ impl Pairing {
         });
     }
 
-    /// (1) and (2): the first message of a key with its first row, the second with the second.
+    /// (1) and (2): the first message of a key with its first row, the second with the second. Where rows are
+    /// fewer, messages that dead letters name are left before others: a row that is there is never missed by one that was
+    /// not put aside.
     fn pair_in_order<K: Ord>(
         &mut self,
         case: &Case,
@@ -115,8 +117,13 @@ impl Pairing {
         let pairs = |row: &RowEntry| case.mode != ModeKind::Offset || row.standing != RowStanding::OutOfScope;
         let rows = self.left_rows(case, pairs, of_row);
         join(messages, rows, |messages, rows| {
-            for ((_, message), (_, row)) in messages.iter().zip(rows) {
-                self.pair(*message, *row, step);
+            let is_diverted = |(_, message): &&(K, usize)| case.diverted.contains(&case.messages[*message].at);
+            let first = messages.iter().filter(|message| !is_diverted(message));
+            let last = messages.iter().filter(is_diverted);
+            let mut with_row: Vec<usize> = first.chain(last).map(|(_, message)| *message).take(rows.len()).collect();
+            with_row.sort_unstable();
+            for (message, (_, row)) in with_row.into_iter().zip(rows) {
+                self.pair(message, *row, step);
             }
         });
     }

@@ -35,12 +35,22 @@ pub(super) fn of(mut case: Case, pairing: &Pairing, copies: &Copies, versions: &
             (MessageState::Undecodable(cause), _) => {
                 let first = set_aside.partition_point(|(of, _)| *of < index);
                 let rows = set_aside[first..].iter().take_while(|(of, _)| *of == index).map(|(_, row)| *row);
-                bench.undecodable(message, Cause::Undecodable(cause), rows.collect());
+                let rows: Vec<usize> = rows.collect();
+                // What is in the dead letters is known to be there, whether or not it can be read.
+                if case.diverted.contains(&message.at) {
+                    *bench.judgement.diverted_undecodable.entry(message.at.partition).or_default() += 1;
+                    bench.rowless(message, MessageVerdict::Diverted, None, rows);
+                } else {
+                    bench.rowless(message, MessageVerdict::Undecodable, Some(Cause::Undecodable(cause)), rows);
+                }
             }
             (MessageState::Judged, Some(pair)) => match copies.of_message.get(&index) {
                 Some(surplus) => bench.duplicated(message, pair, surplus),
                 None => bench.paired(message, pair),
             },
+            (MessageState::Judged, None) if case.diverted.contains(&message.at) => {
+                bench.rowless(message, MessageVerdict::Diverted, None, Vec::new());
+            }
             (MessageState::Judged, None) => {
                 let (verdict, cause) = leftover::of_message(message, &case.clock, &moved_past);
                 bench.unpaired(message, verdict, cause);
@@ -177,12 +187,13 @@ impl Bench<'_> {
         self.judgement.drafts.push(draft);
     }
 
-    fn undecodable(&mut self, message: &MessageEntry, cause: Cause, rows: Vec<usize>) {
-        self.count(message.at, MessageVerdict::Undecodable);
+    /// A message that pairs with no row whatever the clock says, and the rows that were set aside for it.
+    fn rowless(&mut self, message: &MessageEntry, verdict: MessageVerdict, cause: Option<Cause>, rows: Vec<usize>) {
+        self.count(message.at, verdict);
         self.judgement.rows.add(RowVerdict::Unjudged, rows.len() as u64);
         self.judgement.drafts.push(Draft {
             rows: rows.iter().map(|row| self.case.rows[*row].at).collect(),
-            ..draft_of(message, MessageVerdict::Undecodable, Some(cause))
+            ..draft_of(message, verdict, cause)
         });
     }
 

@@ -67,7 +67,7 @@ pub fn case(dice: &mut Dice) -> (Case, Vec<BalancedPartner>) {
     let case = match mode {
         ModeKind::Offset => {
             for message in &mut messages {
-                message.stood = dice.percent(10);
+                message.stood = dice.percent(25);
             }
             let mut case = offset_case(messages, rows);
             let mut paired_max = BTreeMap::new();
@@ -89,6 +89,13 @@ pub fn case(dice: &mut Dice) -> (Case, Vec<BalancedPartner>) {
         }
     };
     let partners = if mode == ModeKind::Key { partners(dice, partitions) } else { Vec::new() };
+    let mut case = case;
+    // Some worlds have dead letters: of some of the messages, and of a few that are not in the case.
+    if dice.percent(40) {
+        let of: Vec<_> = case.messages.iter().map(|message| message.at).collect();
+        case.diverted.extend(of.into_iter().filter(|_| dice.percent(35)));
+        case.diverted.insert(message_at(0, 77));
+    }
     (case, partners)
 }
 

@@ -68,9 +68,25 @@ pub enum Wrong {
     UnknownDeletionsExplainLaterOnes,
     UnknownRowsAreDamage,
     WaitingIsLostWithItsFile,
+    DivertedIsForgotten,
+    DivertedHasNoRow,
+    DivertedHasItsRowInOrder,
+    DivertedMustBeDue,
+    DivertedIsUndecodable,
+    DivertedIsExcludedToo,
+    DivertedStood,
+    DivertedIsACandidate,
 }
 
-const WRONG: [Wrong; 32] = [
+const WRONG: [Wrong; 40] = [
+    Wrong::DivertedIsForgotten,
+    Wrong::DivertedHasNoRow,
+    Wrong::DivertedHasItsRowInOrder,
+    Wrong::DivertedMustBeDue,
+    Wrong::DivertedIsUndecodable,
+    Wrong::DivertedIsExcludedToo,
+    Wrong::DivertedStood,
+    Wrong::DivertedIsACandidate,
     Wrong::StoodIsForgotten,
     Wrong::IdentityBeforeDigests,
     Wrong::RestNeedNotBeUnique,
@@ -206,7 +222,8 @@ impl Second<'_> {
             MessageState::Excluded(_) => self.wrong == Wrong::ExcludedPairs,
             MessageState::Undecodable(_) => false,
         };
-        judged && self.row_of[message].is_none()
+        let elsewhere = self.wrong == Wrong::DivertedHasNoRow && self.is_in_dead_letters(message);
+        judged && !elsewhere && self.row_of[message].is_none()
     }
 
     fn may_be_paired_by_identity(&self, row: usize) -> bool {
@@ -214,16 +231,54 @@ impl Second<'_> {
         self.state[row] == RowState::Free && (key_mode || self.rows[row].standing != RowStanding::OutOfScope)
     }
 
+    fn is_in_dead_letters(&self, message: usize) -> bool {
+        self.case.diverted.contains(&self.messages[message].at) && self.wrong != Wrong::DivertedIsForgotten
+    }
+
+    /// In order; but of messages that are alike those in the dead letters have their rows last.
+    fn turns(&self) -> Vec<usize> {
+        if self.wrong == Wrong::DivertedHasItsRowInOrder {
+            return (0..self.messages.len()).collect();
+        }
+        let (mut turns, mut last) = (Vec::new(), Vec::new());
+        for message in 0..self.messages.len() {
+            if self.is_in_dead_letters(message) { last.push(message) } else { turns.push(message) }
+        }
+        turns.extend(last);
+        turns
+    }
+
     fn pair(&mut self, message: usize, row: usize, step: u8) {
         self.row_of[message] = Some((row, step));
         self.state[row] = RowState::Paired;
     }
 
+    /// Of messages that are alike as many have rows as there are: each that has its turn among the first.
+    fn have_turns(
+        &self,
+        alike: impl Fn(usize, usize) -> bool,
+        may: impl Fn(usize) -> bool,
+        fits: impl Fn(usize, usize) -> bool,
+    ) -> Vec<bool> {
+        let turns = self.turns();
+        let has_turn = |message: usize| {
+            let rows = (0..self.rows.len()).filter(|row| fits(message, *row) && self.may_be_paired_by_identity(*row));
+            let before = turns.iter().take_while(|other| **other != message);
+            let before =
+                before.filter(|other| may(**other) && self.may_pair(**other) && alike(**other, message)).count();
+            before < rows.count()
+        };
+        (0..self.messages.len()).map(has_turn).collect()
+    }
+
     fn step_1(&mut self) {
-        for message in 0..self.messages.len() {
+        let digest = |message: usize| self.messages[message].digest;
+        let fits = |message: usize, row: usize| digest(message) == Some(self.rows[row].digest);
+        let has_turn = self.have_turns(|one, other| digest(one) == digest(other), |_| true, fits);
+        for (message, has_turn) in has_turn.into_iter().enumerate() {
             for row in 0..self.rows.len() {
                 let equal = self.messages[message].digest == Some(self.rows[row].digest);
-                if equal && self.may_pair(message) && self.may_be_paired_by_identity(row) {
+                if equal && has_turn && self.may_pair(message) && self.may_be_paired_by_identity(row) {
                     self.pair(message, row, 1);
                 }
             }
@@ -234,11 +289,18 @@ impl Second<'_> {
         if self.case.mode == ModeKind::Content && self.wrong != Wrong::ContentIsDamaged {
             return;
         }
-        for message in 0..self.messages.len() {
+        let waits = |second: &Self, message| {
+            second.versions.waiting.contains(&message) && second.wrong != Wrong::WaitingTakesAnyRow
+        };
+        let identity = |message: usize| self.messages[message].identity;
+        let fits = |message: usize, row: usize| identity(message) == Some(self.rows[row].identity);
+        let alike = |one: usize, other: usize| identity(one) == identity(other);
+        let has_turn = self.have_turns(alike, |message| !waits(self, message), fits);
+        for (message, has_turn) in has_turn.into_iter().enumerate() {
             for row in 0..self.rows.len() {
                 let same = self.messages[message].identity == Some(self.rows[row].identity);
-                let waits = self.versions.waiting.contains(&message) && self.wrong != Wrong::WaitingTakesAnyRow;
-                if same && !waits && self.may_pair(message) && self.may_be_paired_by_identity(row) {
+                let may = has_turn && !waits(self, message) && self.may_pair(message);
+                if same && may && self.may_be_paired_by_identity(row) {
                     self.pair(message, row, 2);
                 }
             }
@@ -345,10 +407,16 @@ impl Second<'_> {
         if self.case.mode != ModeKind::Content && self.wrong != Wrong::CandidatesOfEveryMode {
             return;
         }
+        let is_diverted = |draft: &&Draft| draft.verdict == MessageVerdict::Diverted.into();
+        let diverted: Vec<MessageAt> = drafts.iter().filter(is_diverted).filter_map(|draft| draft.message).collect();
         for draft in drafts {
             let Some(at) = draft.message else { continue };
             let Some(message) = self.messages.iter().find(|message| message.at == at) else { continue };
             if message.state != MessageState::Judged || message.identity.is_none() {
+                continue;
+            }
+            let known = |at: MessageAt| diverted.contains(&at) && self.wrong != Wrong::DivertedIsACandidate;
+            if known(at) {
                 continue;
             }
             let mut candidates = Vec::new();
@@ -359,7 +427,7 @@ impl Second<'_> {
                     MessageState::Undecodable(_) => false,
                 };
                 let itself = other.at == at && self.wrong == Wrong::CandidatesWithoutItself;
-                if judged && other.identity == message.identity && !itself {
+                if judged && other.identity == message.identity && !itself && !known(other.at) {
                     candidates.push(other.at);
                 }
             }
@@ -379,7 +447,10 @@ impl Second<'_> {
         let tally = judgement.messages.entry(message.at.partition).or_default();
         let mut draft = draft(message.at, MessageVerdict::Missing);
         draft.timestamp_ms = message.timestamp_ms;
-        if let MessageState::Excluded(cause) = message.state {
+        let elsewhere = self.is_in_dead_letters(index);
+        if let MessageState::Excluded(cause) = message.state
+            && !(elsewhere && self.wrong == Wrong::DivertedIsExcludedToo)
+        {
             tally.excluded += 1;
             *judgement.excluded.entry(cause).or_default() += 1;
             if cause == ExcludedCause::Superseded {
@@ -388,16 +459,33 @@ impl Second<'_> {
             return;
         }
         if let MessageState::Undecodable(cause) = message.state {
-            tally.undecodable += 1;
             let rows = self.rows_in(RowState::SetAside(index));
             judgement.rows.unjudged += rows.len() as u64;
-            draft.verdict = MessageVerdict::Undecodable.into();
-            draft.cause = Some(Cause::Undecodable(cause));
+            if elsewhere && self.wrong != Wrong::DivertedIsUndecodable {
+                tally.diverted += 1;
+                *judgement.diverted_undecodable.entry(message.at.partition).or_default() += 1;
+                draft.verdict = MessageVerdict::Diverted.into();
+            } else {
+                tally.undecodable += 1;
+                draft.verdict = MessageVerdict::Undecodable.into();
+                draft.cause = Some(Cause::Undecodable(cause));
+            }
             draft.rows = rows.iter().map(|row| self.rows[*row].at).collect();
             drafts.insert(message.at, draft);
             return;
         }
         let Some((row, step)) = self.row_of[index] else {
+            let due = message
+                .timestamp_ms
+                .is_none_or(|sent| sent + self.case.clock.settle_ms <= self.case.clock.judged_at_ms);
+            let waits = !due && self.wrong == Wrong::DivertedMustBeDue;
+            let stood = message.stood && self.wrong == Wrong::DivertedStood;
+            if elsewhere && !waits && !stood {
+                tally.diverted += 1;
+                draft.verdict = MessageVerdict::Diverted.into();
+                drafts.insert(message.at, draft);
+                return;
+            }
             let (verdict, cause) = self.unpaired(message);
             draft.verdict = verdict.into();
             draft.cause = cause;
@@ -516,7 +604,7 @@ impl Second<'_> {
     }
 
     fn unpaired(&self, message: &MessageEntry) -> (MessageVerdict, Option<Cause>) {
-        if message.stood && self.wrong != Wrong::StoodIsForgotten {
+        if message.stood && message.loss.is_none() && self.wrong != Wrong::StoodIsForgotten {
             return (MessageVerdict::Withdrawn, None);
         }
         let clock = self.case.clock;
@@ -726,6 +814,7 @@ fn random_cases_reach_every_verdict() {
         "undecodable schema_unknown",
         "unobservable ",
         "withdrawn ",
+        "diverted ",
     ];
     for what in wanted {
         assert!(seen.get(what).is_some_and(|times| *times >= 40), "{what:?} came up too rarely: {seen:#?}");

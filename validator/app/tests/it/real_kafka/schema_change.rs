@@ -20,7 +20,7 @@ pub const FIRST: &str = r#"{"type":"record","name":"Trade","namespace":"market",
     {"name":"price","type":{"type":"bytes","logicalType":"decimal","precision":18,"scale":8}},
     {"name":"venue","type":["null","string"],"default":null}]}"#;
 /// One more field, before others; readers of the first version do not know it.
-const SECOND: &str = r#"{"type":"record","name":"Trade","namespace":"market","fields":[
+pub const SECOND: &str = r#"{"type":"record","name":"Trade","namespace":"market","fields":[
     {"name":"id","type":"long"},
     {"name":"note","type":["null","string"],"default":null},
     {"name":"price","type":{"type":"bytes","logicalType":"decimal","precision":18,"scale":8}},
@@ -34,7 +34,7 @@ const REFUSED_WITHIN: Duration = Duration::from_secs(60);
 /// The column of [`columns`] that only the second schema has.
 const NOTE: usize = 6;
 
-fn columns() -> Vec<Column> {
+pub fn columns() -> Vec<Column> {
     let mut columns = trades::columns();
     columns.push(Column::optional("note", ColumnType::String));
     number(&mut columns);
@@ -84,7 +84,7 @@ pub fn frame(schema: u32, id: i64, with_note: bool) -> Vec<u8> {
     out
 }
 
-fn row(topic: &str, offset: i64, id: i64) -> Vec<Value> {
+pub fn row(topic: &str, offset: i64, id: i64) -> Vec<Value> {
     let mut row = trades::row(topic, 0, offset, id);
     row.push(note(id).map_or(Value::Null, Value::Text));
     row

@@ -4,6 +4,8 @@
 mod clock;
 mod compressed;
 mod content;
+mod dead_letter_tables;
+mod dead_letters;
 mod deletes;
 mod holes;
 mod late_removed;

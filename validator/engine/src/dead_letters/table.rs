@@ -1,0 +1,186 @@
+//! Dead letters of a table: a row for each, with the position of its message in columns.
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{Array, ArrayRef, StructArray};
+use arrow_schema::DataType;
+use futures::StreamExt;
+use validator_core::contract::PositionNames;
+use validator_core::position::TopicPartition;
+use validator_core::schema::{Field, Schema, Type};
+use validator_table::{Pinned, RowGroups, ScanItem};
+use validator_tap::PartitionRange;
+
+use super::{DeadLetterError, DeadLetters};
+
+/// Where a table keeps the position of a message: paths into its columns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LetterColumns {
+    /// The columns that are read.
+    fields: Vec<Field>,
+    topic: Option<Path>,
+    partition: Option<Path>,
+    offset: Path,
+}
+
+/// The index of a column among those that are read, and names of struct fields from there on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Path {
+    column: usize,
+    inner: Vec<String>,
+}
+
+impl LetterColumns {
+    /// The columns of these names in the table.
+    ///
+    /// # Errors
+    /// What is wrong with one, for a person, and its name.
+    pub fn of(schema: &Schema, names: &PositionNames) -> Result<Self, (String, String)> {
+        let mut fields = Vec::new();
+        let mut find = |name: &str, is_text: bool| {
+            let (path, ty) = path_in(schema, name, &mut fields)
+                .ok_or_else(|| (format!("the table of dead letters has no column {name}"), name.to_owned()))?;
+            let (is_right, wanted) = match is_text {
+                true => (ty == Type::String, "text"),
+                false => (matches!(ty, Type::Int | Type::Long), "a whole number"),
+            };
+            match is_right {
+                true => Ok(path),
+                false => Err((format!("column {name} of the dead letters is {ty}, not {wanted}"), name.to_owned())),
+            }
+        };
+        let topic = names.topic.as_deref().map(|name| find(name, true)).transpose()?;
+        let partition = names.partition.as_deref().map(|name| find(name, false)).transpose()?;
+        let offset = find(&names.offset, false)?;
+        Ok(Self { fields, topic, partition, offset })
+    }
+}
+
+/// The path of a column or of a field in a struct, and its type; its column is added to those that are read.
+fn path_in(schema: &Schema, name: &str, read: &mut Vec<Field>) -> Option<(Path, Type)> {
+    let is_above = |field: &&Field| {
+        let rest = name.strip_prefix(field.name.as_str());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    // A column whose name holds the dots wins.
+    let mut above: Vec<&Field> = schema.fields.iter().filter(is_above).collect();
+    above.sort_by_key(|field| std::cmp::Reverse(field.name.len()));
+    above.into_iter().find_map(|field| {
+        let rest = name[field.name.len()..].strip_prefix('.');
+        let inner: Vec<String> = rest.map_or_else(Vec::new, |rest| rest.split('.').map(str::to_owned).collect());
+        let ty = inner.iter().try_fold(&field.ty, |ty, name| match ty {
+            Type::Struct(children) => children.iter().find(|child| child.name == *name).map(|child| &child.ty),
+            _ => None,
+        })?;
+        let known = read.iter().position(|read| read.name == field.name);
+        let column = known.unwrap_or_else(|| {
+            read.push(field.clone());
+            read.len() - 1
+        });
+        Some((Path { column, inner }, ty.clone()))
+    })
+}
+
+impl Path {
+    /// The values, as null where a struct around them is.
+    fn of(&self, columns: &[ArrayRef]) -> Option<(ArrayRef, Vec<StructArray>)> {
+        let (mut at, mut around) = (columns.get(self.column)?.clone(), Vec::new());
+        for name in &self.inner {
+            let holder = at.as_struct_opt()?.clone();
+            at = holder.column_by_name(name)?.clone();
+            around.push(holder);
+        }
+        Some((at, around))
+    }
+}
+
+/// Reads the dead letters of a pinned table, of the first `most` rows; `topic` is that of messages where no column names
+/// one, `source` the table's name.
+///
+/// # Errors
+/// [`DeadLetterError`].
+pub async fn of_table(
+    pinned: &Pinned,
+    columns: &LetterColumns,
+    (source, topic, most): (&str, &str, Option<u64>),
+    partitions: &[PartitionRange],
+) -> Result<DeadLetters, DeadLetterError> {
+    let mut found = DeadLetters::new(source, partitions);
+    let unread = |path: &str, detail: String| DeadLetterError::File { path: path.to_owned(), detail };
+    if let Some(fault) = pinned.findings.first() {
+        return Err(DeadLetterError::Table { source_of: source.to_owned(), detail: fault.detail.clone() });
+    }
+    for file in &pinned.files {
+        let reader = pinned.open(file, &columns.fields).await;
+        let reader = reader.map_err(|fault| unread(&fault.path, fault.detail))?;
+        let mut items = reader.scan(&RowGroups::All);
+        while let Some(item) = items.next().await {
+            match item {
+                ScanItem::Rows(rows) => {
+                    let noted = note(columns, rows.batch.columns(), topic, partitions, &mut found);
+                    noted.ok_or_else(|| unread(&file.path, "its columns are not those of the table".to_owned()))?;
+                }
+                ScanItem::End(end) => {
+                    if let Some(fault) = end.fault {
+                        return Err(unread(&fault.path, fault.detail));
+                    }
+                }
+            }
+            if most.is_some_and(|most| found.read.letters >= most) {
+                return found.read_whole();
+            }
+        }
+    }
+    found.read_whole()
+}
+
+/// Takes note of the rows of a batch; none where they are not of the columns.
+fn note(
+    columns: &LetterColumns,
+    arrays: &[ArrayRef],
+    only_topic: &str,
+    partitions: &[PartitionRange],
+    found: &mut DeadLetters,
+) -> Option<()> {
+    let is_null = |(array, around): &(ArrayRef, Vec<StructArray>), row: usize| {
+        array.is_null(row) || around.iter().any(|holder| holder.is_null(row))
+    };
+    let whole = |path: &Path| {
+        let (array, around) = path.of(arrays)?;
+        Some((arrow_cast::cast(&array, &DataType::Int64).ok()?, around))
+    };
+    let offsets = whole(&columns.offset)?;
+    let of_partitions = columns.partition.as_ref().map(whole);
+    let of_topics = columns.topic.as_ref().map(|path| path.of(arrays));
+    let (of_partitions, of_topics) = (optional(of_partitions)?, optional(of_topics)?);
+    for row in 0..offsets.0.len() {
+        let number = |of: &(ArrayRef, Vec<StructArray>)| {
+            (!is_null(of, row)).then(|| of.0.as_primitive::<Int64Type>().value(row))
+        };
+        let offset = number(&offsets);
+        let partition = match &of_partitions {
+            Some(of) => number(of).and_then(|number| i32::try_from(number).ok()),
+            None => Some(0),
+        };
+        let topic = match &of_topics {
+            Some(of) if is_null(of, row) => None,
+            Some(of) => Some(of.0.as_string_opt::<i32>()?.value(row)),
+            None => Some(only_topic),
+        };
+        match (topic, partition, offset) {
+            (Some(topic), Some(partition), Some(offset)) => {
+                found.note(partitions, &TopicPartition { topic: topic.to_owned(), partition }, offset, None);
+            }
+            _ => found.note_other(false),
+        }
+    }
+    Some(())
+}
+
+/// The outer option: whether what is named was found.
+fn optional<T>(found: Option<Option<T>>) -> Option<Option<T>> {
+    match found {
+        Some(found) => found.map(Some),
+        None => Some(None),
+    }
+}

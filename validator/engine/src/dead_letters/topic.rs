@@ -1,0 +1,71 @@
+//! Dead letters of a topic.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+
+use validator_core::contract::PositionNames;
+use validator_core::position::PartitionIndex;
+use validator_tap::dead_letter::{Origin, cause, connector, origin};
+use validator_tap::{PartitionRange, Tap, Wanted};
+
+use super::{DeadLetterError, DeadLetters};
+
+/// Connectors that an error names.
+const CONNECTORS_NAMED: usize = 3;
+
+/// A topic of dead letters.
+#[derive(Debug, Clone, Copy)]
+pub struct LetterTopic<'a> {
+    /// Its messages, opened after the end of the run's range was known.
+    pub tap: &'a dyn Tap,
+    /// Its name.
+    pub topic: &'a str,
+    /// The headers that name a message.
+    pub position: &'a PositionNames,
+    /// The topics whose messages are asked for.
+    pub topics: &'a [String],
+    /// Whether messages of errors may be told: they may hold values that nobody is to see.
+    pub tell_messages: bool,
+    /// Offsets that are read of the end of each partition; none: all.
+    pub last: Option<i64>,
+}
+
+/// Reads the dead letters of a topic. Blocking.
+///
+/// # Errors
+/// [`DeadLetterError`].
+pub fn of_topic(letters: LetterTopic<'_>, partitions: &[PartitionRange]) -> Result<DeadLetters, DeadLetterError> {
+    let mut found = DeadLetters::new(letters.topic, partitions);
+    let wanted = |(index, range): (u32, &PartitionRange)| {
+        let from = letters.last.map_or(range.from, |last| range.from.max(range.to - last));
+        (from < range.to).then(|| (PartitionIndex(index), std::iter::once(from..range.to).collect()))
+    };
+    // A sink that put a message aside says nothing of the table of another one.
+    let mut connectors: BTreeSet<String> = BTreeSet::new();
+    let wanted: Vec<Wanted> = (0..).zip(letters.tap.partitions()).filter_map(wanted).collect();
+    let end = letters.tap.read(&wanted, &mut |message| {
+        let headers = message.headers();
+        match origin(&headers, letters.position, letters.topics) {
+            Origin::At(tp, offset) => {
+                let mut cause = cause(&headers);
+                cause.message = cause.message.filter(|_| letters.tell_messages);
+                connectors.extend(connector(&headers));
+                found.note(partitions, &tp, offset, Some(cause));
+            }
+            Origin::Elsewhere => found.note_other(true),
+            Origin::Unknown => found.note_other(false),
+        }
+        ControlFlow::Continue(())
+    });
+    let end = end.map_err(|source| DeadLetterError::Topic { topic: letters.topic.to_owned(), source })?;
+    let failed = end.partitions.into_iter().find_map(|end| Some((end.partition, end.position, end.failure?)));
+    if let Some((partition, position, source)) = failed {
+        let tp = letters.tap.partitions()[partition.0 as usize].tp.clone();
+        return Err(DeadLetterError::Partition { tp, position, source });
+    }
+    if connectors.len() > 1 {
+        let connectors = connectors.into_iter().take(CONNECTORS_NAMED).collect();
+        return Err(DeadLetterError::SeveralConnectors { topic: letters.topic.to_owned(), connectors });
+    }
+    found.read_whole()
+}
