@@ -53,7 +53,9 @@ const LAYERS: [(&str, &[&str]); 12] = [
         &[
             "validator-core",
             "validator-tap",
+            "validator-table",
             "validator-engine",
+            "validator-ledger",
             "validator-app",
             "fixtures-kit",
             "fixtures-warehouse",

@@ -9,6 +9,7 @@ mod shape;
 mod source;
 mod tree;
 mod words;
+mod writers;
 
 use crate::command::{Done, Failure, root};
 use tree::Tree;
@@ -27,8 +28,8 @@ impl Fault {
     }
 }
 
-const RULES: [fn(&Tree) -> Vec<Fault>; 5] =
-    [shape::faults, words::faults, fences::faults, places::faults, links::faults];
+const RULES: [fn(&Tree) -> Vec<Fault>; 6] =
+    [shape::faults, words::faults, fences::faults, writers::faults, places::faults, links::faults];
 
 /// Checks the whole repository.
 pub fn run() -> Done {

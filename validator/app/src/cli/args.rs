@@ -14,8 +14,11 @@ use super::color::ColorChoice;
 use super::completions::CompletionsArgs;
 use super::files::{self, FindingsFile, ReportTarget};
 use super::init::{INIT_EXAMPLES, InitArgs};
-use super::ledger::{FINDINGS_HELP, LEDGER_HELP, LedgerArgs, LedgerFindingsArgs, REPORT_HELP, ReportArgs};
+use super::ledger::{
+    EXPLAIN_HELP, ExplainArgs, FINDINGS_HELP, LEDGER_HELP, LedgerArgs, LedgerFindingsArgs, REPORT_HELP, ReportArgs,
+};
 use super::man::ManArgs;
+use super::replay::{PLAN_HELP, REPLAY_HELP, ReplayArgs, ReplayPlanArgs};
 use super::run::{RUN_HELP, RunArgs};
 use super::schema::SchemaArgs;
 use super::sql::{SQL_HELP, SqlArgs};
@@ -143,9 +146,18 @@ pub enum Command {
     /// Say how a pipeline stands, from the ledger of `run`
     #[command(after_help = REPORT_HELP)]
     Report(ReportArgs),
-    /// List what is not as it should be, from the ledger of `run`
+    /// List what is not as it should be, or decide about it
     #[command(after_help = FINDINGS_HELP)]
     Findings(LedgerFindingsArgs),
+    /// Say all of one finding, from the ledger of `run`
+    #[command(after_help = EXPLAIN_HELP)]
+    Explain(ExplainArgs),
+    /// Say which messages to read in again, and which rows are to go
+    #[command(after_help = PLAN_HELP)]
+    ReplayPlan(ReplayPlanArgs),
+    /// Write the messages of a plan to a repair topic, with --yes
+    #[command(after_help = REPLAY_HELP)]
+    Replay(ReplayArgs),
     /// Look after the ledger of `run`
     #[command(after_help = LEDGER_HELP)]
     Ledger(LedgerArgs),

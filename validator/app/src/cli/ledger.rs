@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use crate::config::parse_duration_ms;
+
 pub(super) const REPORT_HELP: &str = "\
 Examples:
   validator report
@@ -24,16 +26,45 @@ pub(super) const FINDINGS_HELP: &str = "\
 Examples:
   validator findings --pipeline trades
   validator findings --pipeline trades --format jsonl
+  validator findings --by-cause
+  validator findings acknowledge 1f0c2ab9 --reason 'replayed, waits for the sink'
+  validator findings ignore 1f0c2ab9 --reason 'test orders' --until 30d
+  validator findings reopen 1f0c2ab9
+
+A finding is resolved by the table alone: when what it says is true no longer. Decisions change no verdict and no figure.
+
+Exit codes:
+  0  answered, or decided
+  2  the command line or the configuration is wrong
+  3  the ledger could not be read or written";
+
+pub(super) const EXPLAIN_HELP: &str = "\
+Examples:
+  validator explain 1f0c2ab9
+  validator explain 1f0c2ab9 --format json
 
 Exit codes:
   0  answered
-  2  the command line or the configuration is wrong
+  2  there is no such finding, or the command line or the configuration is wrong
   3  the ledger could not be read";
 
 pub(super) const LEDGER_HELP: &str = "\
 Examples:
   validator ledger verify
+  validator ledger export --to export
   validator ledger start-over --pipeline trades";
+
+pub(super) const EXPORT_HELP: &str = "\
+Examples:
+  validator ledger export --to export
+
+Of each pipeline: DIR/NAME/findings.parquet (as `reconcile --findings` writes it), states.parquet (how each stands, by id) and \
+segments.parquet.
+
+Exit codes:
+  0  written
+  2  the command line or the configuration is wrong
+  3  the ledger could not be read, or a file not be written";
 
 pub(super) const VERIFY_HELP: &str = "\
 Exit codes:
@@ -55,7 +86,12 @@ pub struct ReportArgs {
 
 /// `validator findings`
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct LedgerFindingsArgs {
+    /// What is decided; nothing: they are listed.
+    #[command(subcommand)]
+    pub decide: Option<DecideCommand>,
+
     /// Which ledger and pipelines.
     #[command(flatten)]
     pub of: LedgerOf,
@@ -64,9 +100,111 @@ pub struct LedgerFindingsArgs {
     #[arg(long)]
     pub all: bool,
 
+    /// Count them by verdict, cause and what they are about, with the id of each group
+    #[arg(long)]
+    pub by_cause: bool,
+
     /// How the answer is written
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     pub format: FindingsAnswer,
+}
+
+/// The decisions of `validator findings`.
+#[derive(Debug, Subcommand)]
+pub enum DecideCommand {
+    /// Somebody has seen them: they are listed as acknowledged until they open again
+    Acknowledge(DecideArgs),
+    /// Nobody is to be told of them, for a time and a reason
+    Ignore(IgnoreArgs),
+    /// What was decided about them holds no longer
+    Reopen(DecideArgs),
+    /// Refused: only the table resolves a finding
+    #[command(hide = true)]
+    Resolve(DecideArgs),
+}
+
+/// Which findings, and why.
+#[derive(Debug, Args)]
+pub struct DecideArgs {
+    /// Which ledger and pipelines.
+    #[command(flatten)]
+    pub of: LedgerOf,
+
+    /// Ids of findings, or their first 8 digits or more; or ids of groups, which take in findings to come
+    #[arg(value_name = "ID", required = true)]
+    pub ids: Vec<String>,
+
+    /// Why
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    pub reason: String,
+
+    /// Who decides [default: the user of this process]
+    #[arg(long, value_name = "NAME")]
+    pub by: Option<String>,
+}
+
+/// `validator findings ignore`
+#[derive(Debug, Args)]
+pub struct IgnoreArgs {
+    /// Which ledger and pipelines.
+    #[command(flatten)]
+    pub of: LedgerOf,
+
+    /// Ids of findings, or their first 8 digits or more; or ids of groups, which take in findings to come
+    #[arg(value_name = "ID", required = true)]
+    pub ids: Vec<String>,
+
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+
+    /// For how long: a duration from now (30d), a time (RFC 3339), or forever
+    #[arg(long, value_name = "TIME|DURATION|forever", value_parser = until)]
+    pub until: Until,
+
+    /// Who decides [default: the user of this process]
+    #[arg(long, value_name = "NAME")]
+    pub by: Option<String>,
+}
+
+/// The end of a decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// None.
+    Forever,
+    /// Milliseconds from now.
+    After(i64),
+    /// Milliseconds since the epoch.
+    At(i64),
+}
+
+fn until(text: &str) -> Result<Until, String> {
+    if text == "forever" {
+        return Ok(Until::Forever);
+    }
+    if let Some(ms) = parse_duration_ms(text) {
+        return Ok(Until::After(ms));
+    }
+    let at = chrono::DateTime::parse_from_rfc3339(text).map(|at| Until::At(at.timestamp_millis()));
+    at.map_err(|_| {
+        "expected a duration with its unit like 30d, a time like 2030-01-01T00:00:00Z, or forever".to_owned()
+    })
+}
+
+/// `validator explain`
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// Which ledger and pipelines.
+    #[command(flatten)]
+    pub of: LedgerOf,
+
+    /// The finding's id, or its first 8 digits or more
+    #[arg(value_name = "ID")]
+    pub id: String,
+
+    /// How the answer is written
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    pub format: ReportFormat,
 }
 
 /// `validator ledger`
@@ -84,6 +222,9 @@ pub enum LedgerCommand {
     /// Check every row, the chain of checkpoints and the laws of the books
     #[command(after_help = VERIFY_HELP)]
     Verify(VerifyArgs),
+    /// Write findings, their states and segments as files of Parquet
+    #[command(after_help = EXPORT_HELP)]
+    Export(ExportArgs),
     /// Begin new books for a pipeline; the old ones are kept under another name
     StartOver(StartOverArgs),
 }
@@ -94,6 +235,18 @@ pub struct VerifyArgs {
     /// Which ledger and pipelines.
     #[command(flatten)]
     pub of: LedgerOf,
+}
+
+/// `validator ledger export`
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// Which ledger and pipelines.
+    #[command(flatten)]
+    pub of: LedgerOf,
+
+    /// The folder to write to; each pipeline has one of its own in it
+    #[arg(long, value_name = "DIR")]
+    pub to: PathBuf,
 }
 
 /// `validator ledger start-over`

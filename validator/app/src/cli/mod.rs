@@ -11,6 +11,7 @@ mod files;
 mod init;
 mod ledger;
 mod man;
+mod replay;
 mod run;
 mod schema;
 mod sql;
@@ -22,10 +23,11 @@ pub use exit::Exit;
 pub use files::{FindingsFile, FindingsFormat, ReportTarget};
 pub use init::InitArgs;
 pub use ledger::{
-    FindingsAnswer, LedgerArgs, LedgerCommand, LedgerFindingsArgs, LedgerOf, ReportArgs, ReportFormat, StartOverArgs,
-    VerifyArgs,
+    DecideArgs, DecideCommand, ExplainArgs, ExportArgs, FindingsAnswer, IgnoreArgs, LedgerArgs, LedgerCommand,
+    LedgerFindingsArgs, LedgerOf, ReportArgs, ReportFormat, StartOverArgs, Until, VerifyArgs,
 };
 pub use man::ManArgs;
+pub use replay::{PlanFormat, ReplayArgs, ReplayOf, ReplayPlanArgs};
 pub use run::RunArgs;
 pub use schema::{SchemaArgs, SchemaOf};
 pub use sql::{AnswerFormat, NamedTable, SqlArgs};

@@ -21,6 +21,8 @@ pub enum SchemaOf {
     Report,
     /// One line of findings.jsonl
     Finding,
+    /// What `replay-plan --format json` writes
+    ReplayPlan,
     /// validator.toml
     Config,
     /// A pipeline file

@@ -242,7 +242,7 @@ fn every_flag_of_sql_is_read() {
 
 #[test]
 fn what_later_releases_bring_is_not_there() {
-    for line in ["validator audit a.b.c", "validator demo --serve", "validator replay-plan"] {
+    for line in ["validator audit a.b.c", "validator demo --serve", "validator rules check"] {
         refused(line);
     }
 }
@@ -263,7 +263,10 @@ fn help_names_every_flag_with_examples_and_exit_codes() {
       init         Write a pipeline file from what a topic and a table show, and prove it on a sample
       run          Shadow every pipeline for as long as it lives
       report       Say how a pipeline stands, from the ledger of `run`
-      findings     List what is not as it should be, from the ledger of `run`
+      findings     List what is not as it should be, or decide about it
+      explain      Say all of one finding, from the ledger of `run`
+      replay-plan  Say which messages to read in again, and which rows are to go
+      replay       Write the messages of a plan to a repair topic, with --yes
       ledger       Look after the ledger of `run`
       sql          Query tables, topics and recorded messages in SQL; reads and does nothing else
       demo         Watch the validator at work on market data with injected faults; needs nothing
