@@ -12,6 +12,7 @@ mod licences;
 mod package;
 mod packages;
 mod prerequisites;
+mod soak;
 mod stories;
 mod tidy;
 mod worlds;
@@ -43,6 +44,8 @@ enum Task {
     Docs(docs::Docs),
     /// Measures release builds over real parts and prints each figure beside its bound
     Bench(bench::Bench),
+    /// Runs the real binary beside a pipeline at work: memory must not grow, descriptors, threads and connections stay flat
+    Soak(soak::Soak),
     /// Records `validator` with these arguments under perf and draws a flame graph of it
     Flame(flame::Flame),
     /// Looks for bytes that break a promise, by libFuzzer; new ones are kept and replayed by an ordinary test
@@ -70,6 +73,7 @@ fn main() -> ExitCode {
         Task::Packages => packages::check(),
         Task::Docs(docs) => docs::run_docs(&docs),
         Task::Bench(bench) => bench::run(&bench),
+        Task::Soak(soak) => soak::run(&soak),
         Task::Flame(flame) => flame::run(&flame),
         Task::Fuzz(fuzz) => fuzz::run(&fuzz),
         Task::Worlds(worlds) => worlds::run(&worlds),
