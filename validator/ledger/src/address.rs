@@ -13,6 +13,7 @@ use sqlx::{ConnectOptions, Executor};
 use validator_core::secret::Secret;
 
 use crate::error::LedgerError;
+use crate::ledger::is_sqlite;
 use crate::limits::{BUSY_MILLIS, CONNECT_SECONDS, FILE_PAGE_BYTES, STATEMENT_SECONDS, WAL_PAGES};
 use crate::lock::take_advisory;
 use crate::store::Connected;
@@ -73,6 +74,17 @@ impl Address {
                 }
                 Ok(Connected::Postgres(connection))
             }
+        }
+    }
+
+    /// A connection that writes beside the process that holds the lock: nothing that is part of the books.
+    pub(crate) async fn connect_beside(&self) -> Result<Connected, LedgerError> {
+        match self {
+            Self::Sqlite(path) => {
+                is_sqlite(path)?;
+                Ok(Connected::Sqlite(sqlite(path).connect().await?))
+            }
+            Self::Postgres(_) => self.connect(false).await,
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::checkpoint::Pending;
 use crate::error::LedgerError;
 use crate::ledger::{self, Ledger};
 use crate::lock::FileLock;
+use crate::open_findings::{self, OpenFindings};
 use crate::pipeline::{self, PipelineIs, PipelineRow};
 use crate::prepared::{Standing, fetched};
 use crate::restore::restored;
@@ -30,6 +31,7 @@ pub struct Book {
     pub(crate) key: Key,
     pub(crate) row: PipelineRow,
     pub(crate) index: Index,
+    pub(crate) open: OpenFindings,
     /// A checkpoint whose commit nobody has confirmed.
     pub(crate) pending: Option<Pending>,
     /// The last checkpoint that was found committed after its caller was told of an error.
@@ -47,7 +49,7 @@ impl Ledger {
         let mut store = self.store.lock().await;
         store.begin().await?;
         match taken(&mut store, is).await {
-            Ok((row, index, saved)) => {
+            Ok((row, index, saved, open)) => {
                 store.commit().await?;
                 let store = Arc::clone(&self.store);
                 let book = Book {
@@ -56,6 +58,7 @@ impl Ledger {
                     key: is.key(),
                     row,
                     index,
+                    open,
                     pending: None,
                     confirmed: None,
                     _lock: self.lock.clone(),
@@ -70,7 +73,36 @@ impl Ledger {
     }
 }
 
-async fn taken(store: &mut Store, is: &PipelineIs) -> Result<(PipelineRow, Index, Saved), LedgerError> {
+impl Ledger {
+    /// Takes over a pipeline that has a checkpoint, whatever it is made of; none: there is no such one. For who has something to
+    /// tell of it while it cannot be followed.
+    ///
+    /// # Errors
+    /// As [`Ledger::book`].
+    pub async fn book_again(&self, name: &str, digest_key: [u8; 32]) -> Result<Option<Book>, LedgerError> {
+        let mut store = self.store.lock().await;
+        store.begin().await?;
+        let all = ledger::pipelines(&mut store).await;
+        store.rollback().await;
+        drop(store);
+        let known = all?.1.into_iter().find(|(row, _)| row.shown == name && row.checkpoint > 0);
+        let Some((row, _)) = known else { return Ok(None) };
+        Ok(Some(self.book(&row.made_as(digest_key)?).await?.0))
+    }
+}
+
+impl Ledger {
+    /// Takes over a pipeline that is in the ledger, as the ledger has it: for who decides about findings and runs nothing.
+    ///
+    /// # Errors
+    /// When there is no such pipeline; as [`Ledger::book_again`].
+    pub async fn known_book(&self, name: &str, digest_key: [u8; 32]) -> Result<Book, LedgerError> {
+        let book = self.book_again(name, digest_key).await?;
+        book.ok_or_else(|| LedgerError::Unknown { name: name.to_owned() })
+    }
+}
+
+async fn taken(store: &mut Store, is: &PipelineIs) -> Result<(PipelineRow, Index, Saved, OpenFindings), LedgerError> {
     let key = is.key();
     let (head, all) = ledger::pipelines(store).await?;
     let known = all.iter().find(|(row, _)| row.shown == is.name);
@@ -98,12 +130,13 @@ async fn taken(store: &mut Store, is: &PipelineIs) -> Result<(PipelineRow, Index
         }
     };
     let (index, saved) = restored(store, &key, &row).await?;
+    let open = open_findings::counted(store, row.pipeline).await?;
     let before = row.fence;
     row.fence += 1;
     let values: [Value; 4] = [row.pipeline.into(), before.into(), row.fence.into(), (&row.seal(&key)).into()];
     let sql = "UPDATE pipelines SET fence = $3, seal = $4 WHERE pipeline = $1 AND fence = $2";
     match store.write(sql, &values.iter().collect::<Vec<_>>()).await? {
-        1 => Ok((row, index, saved)),
+        1 => Ok((row, index, saved, open)),
         _ => Err(LedgerError::Fenced { name: is.name.clone() }),
     }
 }
@@ -112,6 +145,21 @@ impl Book {
     /// The number of the last checkpoint.
     pub fn checkpoint_number(&self) -> u64 {
         self.row.checkpoint.unsigned_abs()
+    }
+
+    /// Findings that are open, as of the last checkpoint.
+    pub fn open_findings(&self) -> &OpenFindings {
+        &self.open
+    }
+
+    /// Rows whose hashes are held.
+    pub fn rows_held(&self) -> usize {
+        self.index.len()
+    }
+
+    /// How all stood at the last checkpoint: a `Standing`, packed; empty before the first.
+    pub fn totals(&self) -> &[u8] {
+        &self.row.totals
     }
 
     /// Pages by key; none: never written.

@@ -10,6 +10,7 @@ use crate::book::{Book, standing};
 use crate::books::{Held, Link, Slot, changes};
 use crate::error::LedgerError;
 use crate::limits::{FILE_PAGE_BYTES, ROWS_PER_STATEMENT, TOTALS_EVERY_MS, WAL_PAGES};
+use crate::open_findings::{OpenFindings, Tell, Told};
 use crate::pipeline::PipelineRow;
 use crate::posting::Posting;
 use crate::prepared::{Prepared, Preparing};
@@ -17,7 +18,7 @@ use crate::prune;
 use crate::schema::TABLES;
 use crate::store::Store;
 use crate::value::{Kind, Value};
-use crate::{alerts, marks, outbox};
+use crate::{alerts, inbox, marks, outbox};
 
 /// A checkpoint that is committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +33,7 @@ pub struct Written {
 pub(crate) struct Pending {
     row: PipelineRow,
     index: Vec<(Slot, Option<Held>)>,
+    open: OpenFindings,
     bytes: usize,
 }
 
@@ -41,6 +43,19 @@ impl Book {
     /// # Errors
     /// When the book is fenced, the posting does not fit what is there, or the database cannot.
     pub async fn checkpoint(&mut self, posting: &Posting<'_>) -> Result<Written, LedgerError> {
+        self.checkpoint_telling(posting, &mut |_| Told::default()).await
+    }
+
+    /// The same, with what is to be told of it in the same transaction. `tell` is not asked where an earlier try turns out to
+    /// be committed: what it said then is what stands.
+    ///
+    /// # Errors
+    /// As [`Book::checkpoint`].
+    pub async fn checkpoint_telling(
+        &mut self,
+        posting: &Posting<'_>,
+        tell: &mut Tell<'_>,
+    ) -> Result<Written, LedgerError> {
         let store = std::sync::Arc::clone(&self.store);
         let mut store = store.lock().await;
         self.settled(&mut store).await?;
@@ -53,7 +68,7 @@ impl Book {
             return Err(LedgerError::Contradiction { what });
         }
         store.begin().await?;
-        let bytes = match self.write(&mut store, posting).await {
+        let bytes = match self.write(&mut store, posting, tell).await {
             Ok(pending) => self.pending.insert(pending).bytes,
             Err(error) => {
                 store.rollback().await;
@@ -103,6 +118,7 @@ impl Book {
 
     fn accept(&mut self, pending: Pending) {
         self.row = pending.row;
+        self.open = pending.open;
         for (slot, held) in pending.index {
             match held {
                 Some(held) => self.index.insert(slot, held),
@@ -134,7 +150,12 @@ impl Book {
     }
 
     /// All statements but the first and the last.
-    async fn write(&self, store: &mut Store, posting: &Posting<'_>) -> Result<Pending, LedgerError> {
+    async fn write(
+        &self,
+        store: &mut Store,
+        posting: &Posting<'_>,
+        tell: &mut Tell<'_>,
+    ) -> Result<Pending, LedgerError> {
         if standing(store, &self.row, &self.name).await? != (self.row.checkpoint, self.row.head) {
             return Err(LedgerError::Fenced { name: self.name.clone() });
         }
@@ -142,8 +163,11 @@ impl Book {
         let pipeline = self.row.pipeline;
         let mut preparing = Preparing::new(self.key, &self.index, self.row.books, self.row.width()?);
         preparing.delta(store, pipeline, delta, posting.evidence).await?;
-        alerts::put(posting.alerts, &mut preparing)?;
+        let open = preparing.made.shift.over(&self.open);
+        let Told { alerts: told, mail } = tell(&open);
+        alerts::put(&[posting.alerts, told.as_slice()].concat(), &mut preparing)?;
         marks::put(store, pipeline, posting.marks, &mut preparing).await?;
+        inbox::take(store, pipeline, posting.taken).await?;
         let mut row = self.row.clone();
         if let Some(keep) = &posting.keep {
             prune::findings(store, pipeline, keep, posting.at_ms, &mut preparing).await?;
@@ -154,6 +178,7 @@ impl Book {
         let made = preparing.done();
         let bytes = put(store, pipeline, &made).await?;
         outbox::put(store, pipeline, posting.mail, posting.at_ms).await?;
+        outbox::put(store, pipeline, &mail, posting.at_ms).await?;
         let link = Link {
             checkpoint: self.row.checkpoint + 1,
             at_ms: posting.at_ms,
@@ -171,7 +196,7 @@ impl Book {
         row.state.clone_from(&delta.state);
         row.totals.clone_from(&delta.totals);
         self.link(store, &link, &row).await?;
-        Ok(Pending { row, index: made.index, bytes })
+        Ok(Pending { row, index: made.index, open, bytes })
     }
 
     async fn link(&self, store: &mut Store, link: &Link, row: &PipelineRow) -> Result<(), LedgerError> {

@@ -9,6 +9,7 @@ use validator_core::finding::FindingId;
 use validator_core::segment::SegmentKey;
 use validator_core::shadow::delta::{Change, Delta, FindingChange, FindingPlace, RunChange};
 use validator_core::shadow::file::FileId;
+use validator_core::shadow::told::is_told_once;
 
 use crate::books::{Held, slot};
 use crate::error::LedgerError;
@@ -139,6 +140,10 @@ impl Preparing<'_> {
                 }
             }
             let open = values[STATE].text()? == OPEN;
+            if let Some(before) = before {
+                self.made.shift.finding(&before.values, -1)?;
+            }
+            self.made.shift.finding(&values, 1)?;
             let before = before.map(held_finding).transpose()?;
             self.put_over(Put { table: &FINDINGS, values, open }, before)?;
         }
@@ -203,6 +208,10 @@ fn finding_values(word: &Word<'_>, before: Option<&[Value]>, around: &Around<'_>
     // What was resolved keeps what it was; what is true in another way needs other evidence.
     let (facts, evidence) = match before {
         Some(row) if resolved => (row[FACTS].clone(), row[EVIDENCE].clone()),
+        // What an event told stays as it was said: its rows are others.
+        Some(row) if is_told_once(finding.verdict) && finding.facts.is_empty() => {
+            (row[FACTS].clone(), Value::Blob(None))
+        }
         _ => (finding.facts.as_slice().into(), Value::Blob(None)),
     };
     let resolved_by = around.resolved_by(finding).filter(|_| resolved).map(|by| by.to_text());

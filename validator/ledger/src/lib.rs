@@ -11,11 +11,13 @@ mod checkpoint;
 mod error;
 mod finding;
 mod group;
+mod inbox;
 mod ledger;
 mod limits;
 mod lock;
 mod marks;
 mod migrations;
+mod open_findings;
 mod outbox;
 mod pipeline;
 mod posting;
@@ -40,16 +42,18 @@ pub use checkpoint::Written;
 pub use error::LedgerError;
 pub use finding::ResolvedBy;
 pub use group::{About, GroupId};
+pub use inbox::leave;
 pub use ledger::Ledger;
 pub use marks::{Decision, Mark, Target};
+pub use open_findings::{OpenFindings, Tell, Told};
 pub use outbox::{Fate, Mail, Retry, Waiting};
 pub use pipeline::PipelineIs;
 pub use posting::{Evidence, Posting};
 pub use prune::Keep;
 pub use read::{
     Broken, Continuity, DeepVerified, FindingCount, FindingFilter, FindingPage, FindingRow, FindingState, Group,
-    LaneContinuity, Listed, MailCount, Place, ReadLedger, ReportFacts, RunRow, SegmentRow, SegmentState, StillEqual,
-    Summary,
+    LaneContinuity, Listed, MailCount, Place, ReadLedger, ReportFacts, RunRow, Seen, SegmentRow, SegmentState,
+    StillEqual, Summary, is_nameless,
 };
 pub use rows::Untold;
 pub use verify::Verified;

@@ -3,6 +3,9 @@
 /// Rows of one statement that writes. A statement each would cost 1,563 pages 60 ms in hops to the database's thread.
 pub const ROWS_PER_STATEMENT: usize = 50;
 
+/// Decisions of people that one checkpoint takes up.
+pub const INBOX_ROWS_MAX: usize = 1_000;
+
 /// Keys of one statement that reads; with four parameters a key it stays below the 32,766 of SQLite.
 pub const KEYS_PER_STATEMENT: usize = 500;
 

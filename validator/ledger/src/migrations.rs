@@ -5,6 +5,7 @@
 
 use crate::address::Address;
 use crate::error::LedgerError;
+use crate::inbox;
 use crate::ledger;
 use crate::lock::beside;
 use crate::pipeline;
@@ -12,7 +13,7 @@ use crate::store::Store;
 use crate::value::{Kind, Value};
 
 /// The format that this validator writes.
-pub(crate) const FORMAT: i64 = 1;
+pub(crate) const FORMAT: i64 = 2;
 
 /// The statements that lead from one format to the next.
 pub(crate) struct Step {
@@ -21,7 +22,7 @@ pub(crate) struct Step {
 }
 
 /// All steps, oldest first. Format 1 is the first.
-pub(crate) const STEPS: &[Step] = &[];
+pub(crate) const STEPS: &[Step] = &[Step { from: 1, statements: &[inbox::CREATE] }];
 
 /// The format of an open database.
 pub(crate) async fn format(store: &mut Store) -> Result<i64, LedgerError> {

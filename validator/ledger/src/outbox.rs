@@ -3,6 +3,8 @@
 //! Contract: a message that was handed out and not told of is handed out again: it is sent at least once. Channels do not
 //! wait for each other.
 
+use std::collections::BTreeMap;
+
 use crate::book::{Book, standing};
 use crate::error::LedgerError;
 use crate::limits::OUTBOX_ROWS_MAX;
@@ -95,14 +97,14 @@ impl Book {
         self.asked(&sql, &values, &kinds).await?.iter().map(|row| waiting(row)).collect()
     }
 
-    /// Channels for which messages wait, due or not.
+    /// Channels for which messages wait, due or not, and how many.
     ///
     /// # Errors
     /// When the book is fenced or the database cannot.
-    pub async fn channels(&mut self) -> Result<Vec<String>, LedgerError> {
-        let sql = "SELECT DISTINCT channel FROM outbox WHERE pipeline = $1 AND state = 'waiting' ORDER BY channel";
-        let rows = self.asked(sql, &[self.row.pipeline.into()], &[Kind::Text]).await?;
-        rows.iter().map(|row| row[0].text().map(str::to_owned)).collect()
+    pub async fn channels(&mut self) -> Result<BTreeMap<String, u64>, LedgerError> {
+        let sql = "SELECT channel, COUNT(*) FROM outbox WHERE pipeline = $1 AND state = 'waiting' GROUP BY channel";
+        let rows = self.asked(sql, &[self.row.pipeline.into()], &[Kind::Text, Kind::Int]).await?;
+        rows.iter().map(|row| Ok((row[0].text()?.to_owned(), crate::rows::small_count(&row[1])?))).collect()
     }
 
     async fn asked(&mut self, sql: &str, values: &[Value], kinds: &[Kind]) -> Result<Vec<Vec<Value>>, LedgerError> {
@@ -151,7 +153,7 @@ impl Book {
         message: i64,
         over: &str,
         why: Option<&str>,
-        fate: &dyn Fn(i64) -> (Fate, i64),
+        fate: &(dyn Fn(i64) -> (Fate, i64) + Sync),
     ) -> Result<Fate, LedgerError> {
         let mut store = self.store.lock().await;
         store.begin().await?;

@@ -166,6 +166,25 @@ impl PipelineRow {
         key.of("pipeline", &self.names)
     }
 
+    /// What it was made as, under this key.
+    ///
+    /// # Errors
+    /// Nobody wrote that.
+    pub(crate) fn made_as(&self, digest_key: [u8; 32]) -> Result<PipelineIs, LedgerError> {
+        let [name, contract, _, topics, table, mode, width] = &self.names[..] else {
+            return Err(LedgerError::damaged("a pipeline has another number of columns"));
+        };
+        Ok(PipelineIs {
+            name: name.text()?.to_owned(),
+            contract: contract.array()?,
+            digest_key,
+            topics: topics.text()?.split('\n').map(str::to_owned).collect(),
+            table: table.text()?.to_owned(),
+            mode: mode.text()?.to_owned(),
+            width: width.int()?.unsigned_abs(),
+        })
+    }
+
     /// Refuses another pipeline of the same name.
     pub(crate) fn same_as(&self, is: &PipelineIs) -> Result<(), LedgerError> {
         let differs = self.names.iter().zip(is.names()).position(|(ours, theirs)| *ours != theirs);

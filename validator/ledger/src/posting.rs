@@ -24,6 +24,8 @@ pub struct Posting<'a> {
     pub mail: &'a [Mail],
     /// What people decided since.
     pub marks: &'a [Mark],
+    /// Numbers of decisions that waited and are among `marks`: they wait no longer.
+    pub taken: &'a [i64],
     /// What of its own history the ledger keeps; none: all.
     pub keep: Option<Keep>,
     /// The wall clock, milliseconds since the epoch.
@@ -33,7 +35,7 @@ pub struct Posting<'a> {
 impl<'a> Posting<'a> {
     /// A delta and nothing else.
     pub fn of(delta: &'a Delta, at_ms: i64) -> Self {
-        Self { delta, evidence: &[], alerts: &[], mail: &[], marks: &[], keep: None, at_ms }
+        Self { delta, evidence: &[], alerts: &[], mail: &[], marks: &[], taken: &[], keep: None, at_ms }
     }
 }
 

@@ -11,6 +11,7 @@ use crate::books::{Books, Held, Index, Key, RowChange, Slot, slot};
 use crate::error::LedgerError;
 use crate::finding;
 use crate::limits::KEYS_PER_STATEMENT;
+use crate::open_findings::Shift;
 use crate::posting::Evidence;
 use crate::rows::{self, OPEN, Put};
 use crate::schema::{self, Table};
@@ -29,6 +30,8 @@ pub(crate) struct Prepared {
     pub(crate) changes: Vec<RowChange>,
     /// What becomes of the index.
     pub(crate) index: Vec<(Slot, Option<Held>)>,
+    /// What becomes of the counts of open findings.
+    pub(crate) shift: Shift,
 }
 
 /// Gathers a checkpoint.
@@ -37,14 +40,15 @@ pub(crate) struct Preparing<'a> {
     index: &'a Index,
     /// Offsets of a segment.
     pub(crate) width: i64,
-    made: Prepared,
+    pub(crate) made: Prepared,
     /// Rows already touched: a second change of one row would be hashed against what is no longer there.
     touched: BTreeSet<Slot>,
 }
 
 impl<'a> Preparing<'a> {
     pub(crate) fn new(key: Key, index: &'a Index, books: Books, width: i64) -> Self {
-        let made = Prepared { puts: Vec::new(), deletes: Vec::new(), books, changes: Vec::new(), index: Vec::new() };
+        let (puts, deletes, changes, index_changes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let made = Prepared { puts, deletes, books, changes, index: index_changes, shift: Shift::default() };
         Self { key, index, width, made, touched: BTreeSet::new() }
     }
 
@@ -168,7 +172,12 @@ impl<'a> Preparing<'a> {
                 Some(row) if open => row.values[RUN_OPENED_MS].int()?,
                 _ => run.at_ms,
             };
-            self.put(rows::run(run, opened_ms, finding::run_resolved_by(delta, run, self.width))?)?;
+            let put = rows::run(run, opened_ms, finding::run_resolved_by(delta, run, self.width))?;
+            if let Some(before) = before {
+                self.made.shift.run(&before.values, -1)?;
+            }
+            self.made.shift.run(&put.values, 1)?;
+            self.put(put)?;
         }
         Ok(())
     }

@@ -5,6 +5,7 @@
 
 use std::fmt::Write as _;
 
+use crate::inbox;
 use crate::value::Kind;
 
 /// A column.
@@ -270,7 +271,7 @@ pub(crate) const POSTGRES: Dialect = Dialect {
     external: true,
 };
 
-/// The statements that make a ledger of format 1.
+/// The statements that make a ledger.
 pub(crate) fn statements(dialect: Dialect) -> Vec<String> {
     let Dialect { int, blob, plain, numbered, .. } = dialect;
     let mut all = vec![
@@ -300,6 +301,7 @@ pub(crate) fn statements(dialect: Dialect) -> Vec<String> {
         "CREATE INDEX outbox_waiting ON outbox (pipeline, channel, next_ms) WHERE state = 'waiting'".to_owned(),
         "CREATE UNIQUE INDEX outbox_once ON outbox (pipeline, channel, dedupe) WHERE dedupe IS NOT NULL".to_owned(),
     ];
+    all.push(inbox::CREATE.to_owned());
     for table in TABLES {
         all.push(create(table, dialect));
         if dialect.external {

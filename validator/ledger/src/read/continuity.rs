@@ -80,6 +80,35 @@ impl ReadLedger {
     }
 }
 
+impl ReadLedger {
+    /// The offsets of each partition that hold no message and whose reason is known, half-open, ascending.
+    ///
+    /// # Errors
+    /// When there is no such pipeline, or it is damaged.
+    pub async fn named_holes(&mut self, name: &str) -> Result<BTreeMap<TopicPartition, Vec<(i64, i64)>>, LedgerError> {
+        self.store.begin().await?;
+        let found = named_holes(&mut self.store, name).await;
+        self.store.rollback().await;
+        found
+    }
+}
+
+async fn named_holes(store: &mut Store, name: &str) -> Result<BTreeMap<TopicPartition, Vec<(i64, i64)>>, LedgerError> {
+    let (row, _) = row_of(store, name).await?;
+    let lanes = lanes(store, row.pipeline).await?;
+    let mut holes: BTreeMap<TopicPartition, Vec<(i64, i64)>> = BTreeMap::new();
+    each_page(store, row.pipeline, |key, page| {
+        let lane = usize::try_from(key.a).ok().and_then(|lane| lanes.get(lane));
+        if let (KIND_OFFSETS, Some(lane)) = (key.kind, lane) {
+            let of_page = page.holes.runs().iter().map(|hole| (hole.from, hole.to));
+            holes.entry(lane.tp.clone()).or_default().extend(of_page);
+        }
+        Ok(())
+    })
+    .await?;
+    Ok(holes)
+}
+
 pub(super) async fn continuity(store: &mut Store, name: &str) -> Result<Continuity, LedgerError> {
     let (row, _) = row_of(store, name).await?;
     let lanes = lanes(store, row.pipeline).await?;

@@ -199,6 +199,11 @@ fn nameless(file: FileId) -> String {
     format!("file {}", file.0)
 }
 
+/// Whether that stands for a file whose name is not known any more.
+pub fn is_nameless(path: &str) -> bool {
+    path.strip_prefix("file ").is_some_and(|number| number.parse::<u32>().is_ok())
+}
+
 /// Gives files their names.
 pub(super) async fn named(store: &mut Store, pipeline: i64, raw: Vec<Raw>) -> Result<Vec<FindingRow>, LedgerError> {
     let files: BTreeSet<FileId> = raw.iter().flat_map(Raw::files).collect();

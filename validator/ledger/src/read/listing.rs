@@ -15,7 +15,7 @@ use crate::limits::LISTED_ROWS;
 use crate::marks::{MARK_COLUMNS, MARK_KINDS, Mark, mark_back};
 use crate::pipeline::PipelineRow;
 use crate::store::Store;
-use crate::value::Value;
+use crate::value::{Kind, Value};
 
 /// One of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,7 +92,8 @@ impl ReadLedger {
         Ok(FindingPage { listed, next: next.map(|next| next.to_text()) })
     }
 
-    /// Hands over all findings and runs of one checkpoint, one at a time, holding few.
+    /// Hands over all findings and runs of one checkpoint, one at a time, holding few; says which checkpoint, none before
+    /// the first.
     ///
     /// # Errors
     /// When there is no such pipeline, it is damaged, or what takes them refuses.
@@ -101,7 +102,7 @@ impl ReadLedger {
         name: &str,
         filter: &FindingFilter,
         mut take: impl FnMut(Listed) -> Result<(), LedgerError>,
-    ) -> Result<(), LedgerError> {
+    ) -> Result<Option<Seen>, LedgerError> {
         self.store.begin().await?;
         let done = async {
             let mut list = List::new(&mut self.store, name, filter).await?;
@@ -111,7 +112,7 @@ impl ReadLedger {
                 listed.into_iter().try_for_each(&mut take)?;
                 cursor = next;
             }
-            Ok(())
+            seen(&mut self.store, &list.row).await
         };
         let done = done.await;
         self.store.rollback().await;
@@ -133,6 +134,46 @@ impl ReadLedger {
         let found = finding(&mut self.store, name, id, now_ms).await;
         self.store.rollback().await;
         found
+    }
+}
+
+/// What a list was made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    /// The last checkpoint.
+    pub checkpoint: u64,
+    /// The instant that it judges by, milliseconds since the epoch.
+    pub judged_at_ms: i64,
+    /// The snapshot whose live set it has.
+    pub snapshot: Option<i64>,
+}
+
+async fn seen(store: &mut Store, row: &PipelineRow) -> Result<Option<Seen>, LedgerError> {
+    let sql = "SELECT judged_at_ms, snapshot FROM checkpoints WHERE pipeline = $1 AND checkpoint = $2";
+    let found = store.rows(sql, &[&row.pipeline.into(), &row.checkpoint.into()], &[Kind::Int; 2]).await?;
+    let one = |link: &Vec<Value>| {
+        let (judged_at_ms, snapshot) = (link[0].int()?, link[1].int_or_none());
+        Ok(Seen { checkpoint: row.checkpoint.unsigned_abs(), judged_at_ms, snapshot })
+    };
+    found.first().map(one).transpose()
+}
+
+impl ReadLedger {
+    /// Ids of findings that begin with these digits, a few; the whole id of a finding is its own beginning.
+    ///
+    /// # Errors
+    /// When there is no such pipeline, or it is damaged.
+    pub async fn ids_from(&mut self, name: &str, digits: &str) -> Result<Vec<FindingId>, LedgerError> {
+        self.store.begin().await?;
+        let found = async {
+            let (row, _) = row_of(&mut self.store, name).await?;
+            let sql = "SELECT id FROM findings WHERE pipeline = $1 AND id >= $2 AND id < $3 ORDER BY id LIMIT 3";
+            let values: [Value; 3] = [row.pipeline.into(), digits.into(), format!("{digits}g").as_str().into()];
+            self.store.rows(sql, &values.iter().collect::<Vec<_>>(), &[Kind::Text]).await
+        };
+        let found = found.await;
+        self.store.rollback().await;
+        found?.iter().map(|row| crate::rows::id_back(&row[0])).collect()
     }
 }
 

@@ -1,9 +1,12 @@
 //! Runs: whole segments without rows, whose messages have one verdict. They are listed as runs, however many messages.
 
+use std::ops::Range;
+
 use validator_core::position::TopicPartition;
 use validator_core::segment::SegmentKey;
+use validator_core::shadow::blame::Blame;
 use validator_core::shadow::page::{Page, PageKey};
-use validator_core::verdict::{Cause, Verdict};
+use validator_core::verdict::{Cause, MessageVerdict, Verdict};
 
 use super::filter::Asked;
 use super::state::{FindingState, Marked};
@@ -25,8 +28,8 @@ pub struct RunRow {
     pub from: i64,
     /// See `from`.
     pub upto: i64,
-    /// Whether each offset of the range is a judged message.
-    pub whole: bool,
+    /// Its messages as runs without a hole; none: messages lie between that are none of it, and nobody knows where.
+    pub offsets: Vec<Range<i64>>,
     /// The verdict of each.
     pub verdict: Verdict,
     /// Its cause.
@@ -43,6 +46,8 @@ pub struct RunRow {
     pub resolved_by: Option<ResolvedBy>,
     /// Its group.
     pub group: GroupId,
+    /// Of withdrawn messages: who took their rows away, as far as that is known now.
+    pub blame: Option<Blame>,
 }
 
 const COLUMNS: &str = "f.kind, f.a, f.b, f.slot, f.verdict, f.cause, f.messages, f.opened_ms, f.changed_ms, \
@@ -115,9 +120,8 @@ pub(super) async fn page(
         if held.as_ref().is_none_or(|(own, _)| *own != key) {
             held = page_of(store, asked.pipeline, key).await?.map(|page| (key, page));
         }
-        if let Some(segment) = held.as_ref().and_then(|(_, page)| page.slots[slot].as_deref()) {
-            (run.from, run.upto) = (segment.from, segment.upto);
-            run.whole = u64::try_from(segment.upto - segment.from) == Ok(run.messages);
+        if let Some((_, page)) = &held {
+            place(store, asked.pipeline, &mut run, (page, slot)).await?;
         }
         last = Some(run.key());
         // The range may go on beyond what was consumed.
@@ -127,6 +131,62 @@ pub(super) async fn page(
         }
     }
     Ok((runs, last.filter(|_| is_full)))
+}
+
+/// Says what the page of a run knows of it: its offsets, and who took its rows away.
+async fn place(
+    store: &mut Store,
+    pipeline: i64,
+    run: &mut RunRow,
+    (page, slot): (&Page, usize),
+) -> Result<(), LedgerError> {
+    let Some(segment) = page.slots[slot].as_deref() else { return Ok(()) };
+    (run.from, run.upto) = (segment.from, segment.upto);
+    run.blame = segment.blame().filter(|_| run.verdict == MessageVerdict::Withdrawn.into());
+    let mut between = holes(page);
+    if segment.undecodable > 0 && segment.excluded == 0 {
+        between.extend(undecodable(store, pipeline, run).await?);
+    }
+    run.offsets = without(run.from..run.upto, between);
+    let count: i64 = run.offsets.iter().map(|run| run.end - run.start).sum();
+    if u64::try_from(count) != Ok(run.messages) {
+        run.offsets.clear();
+    }
+    Ok(())
+}
+
+/// Offsets of a page that hold no message.
+fn holes(page: &Page) -> Vec<Range<i64>> {
+    let explained = page.holes.runs().iter().map(|hole| hole.from..hole.to);
+    explained.chain(page.unexplained.iter().map(|(from, to)| *from..*to)).collect()
+}
+
+/// Offsets in the range of a run whose messages cannot be told, each of which is a finding of its own.
+async fn undecodable(store: &mut Store, pipeline: i64, run: &RunRow) -> Result<Vec<Range<i64>>, LedgerError> {
+    let SegmentKey::Offsets { partition, .. } = run.segment else { return Ok(Vec::new()) };
+    let sql =
+        "SELECT place FROM findings WHERE pipeline = $1 AND verdict = $2 AND lane = $3 AND place >= $4 AND place < $5";
+    let verdict = Verdict::Message(MessageVerdict::Undecodable);
+    let values =
+        [pipeline.into(), verdict.as_str().into(), i64::from(partition.0).into(), run.from.into(), run.upto.into()];
+    let rows = store.rows(sql, &values.each_ref(), &[Kind::Int]).await?;
+    rows.iter().map(|row| row[0].int().map(|offset| offset..offset + 1)).collect()
+}
+
+/// What is left of a range without these.
+fn without(range: Range<i64>, mut between: Vec<Range<i64>>) -> Vec<Range<i64>> {
+    between.sort_unstable_by_key(|one| one.start);
+    let (mut left, mut from) = (Vec::new(), range.start);
+    for one in between {
+        if from < one.start.min(range.end) {
+            left.push(from..one.start.min(range.end));
+        }
+        from = from.max(one.end);
+    }
+    if from < range.end {
+        left.push(from..range.end);
+    }
+    left
 }
 
 async fn page_of(store: &mut Store, pipeline: i64, key: PageKey) -> Result<Option<Page>, LedgerError> {
@@ -147,7 +207,7 @@ fn back(row: &[Value], lanes: &[TopicPartition]) -> Result<RunRow, LedgerError> 
         tp: tp.ok_or_else(|| LedgerError::damaged("a run is of no partition"))?,
         from: 0,
         upto: 0,
-        whole: false,
+        offsets: Vec::new(),
         verdict,
         cause: rows::cause_back(verdict, &row[5])?,
         messages: rows::small_count(&row[6])?,
@@ -156,5 +216,19 @@ fn back(row: &[Value], lanes: &[TopicPartition]) -> Result<RunRow, LedgerError> 
         changed_ms: row[8].int()?,
         resolved_by: ResolvedBy::from_value(&row[9])?,
         group: GroupId::from_digits(row[10].text()?).ok_or_else(|| LedgerError::damaged("a run has no group"))?,
+        blame: None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without;
+
+    #[test]
+    fn what_lies_between_is_taken_out_of_a_range() {
+        assert_eq!(without(10..20, Vec::new()), std::iter::once(10..20).collect::<Vec<_>>());
+        assert_eq!(without(10..20, vec![15..16, 0..12, 18..30]), [12..15, 16..18]);
+        assert_eq!(without(10..20, vec![12..14, 13..15, 30..31]), [10..12, 15..20]);
+        assert!(without(10..20, vec![0..15, 15..40]).is_empty());
+    }
 }

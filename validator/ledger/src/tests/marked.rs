@@ -1,13 +1,15 @@
 //! What people decide holds as long as it should, is counted, and cannot be written or changed unseen; alerts and their mail.
 
+use std::collections::BTreeMap;
+
 use validator_core::position::{PartitionIndex, TopicPartition};
 use validator_core::shadow::delta::{Change, Delta, LaneRow};
 
 use super::random::finding;
 use super::{NOW, Place, trades, within};
 use crate::{
-    Alert, AlertChange, Book, Decision, Fate, FindingState, GroupId, LedgerError, Mail, Mark, Posting, ReadLedger,
-    Retry, Target,
+    Alert, AlertChange, Book, Decision, Fate, FindingState, GroupId, LedgerError, Mail, Mark, OpenFindings, Posting,
+    ReadLedger, Retry, Target, Told,
 };
 
 fn mark(target: Target, what: Decision, until_ms: Option<i64>, at_ms: i64) -> Mark {
@@ -85,6 +87,68 @@ fn decisions_hold_as_long_as_they_should_and_are_part_of_the_books() {
     within(decided(Place::postgres()));
 }
 
+async fn left(place: Place) {
+    let (_ledger, mut book, _) = place.book().await;
+    post(&mut book, &[(1, Change::Opened)], &[], NOW).await;
+    let target = Target::Finding(finding(1, Change::Opened, NOW).id);
+    // Beside the process that holds the lock, by who may not write.
+    let marks = [
+        mark(target.clone(), Decision::Acknowledged, None, NOW + 1),
+        mark(target.clone(), Decision::Ignored, Some(NOW + 50), NOW + 2),
+    ];
+    assert_eq!(crate::leave(&place.address, "trades", &marks).await.expect("left"), [1, 2]);
+    let unknown = crate::leave(&place.address, "quotes", &marks).await;
+    assert!(matches!(unknown, Err(LedgerError::Unknown { .. })), "{unknown:?}");
+    let mut reader = ReadLedger::open(&place.address).await.expect("readable");
+    assert_eq!(reader.waiting_marks("trades").await.expect("an inbox"), 2);
+    assert_eq!(state(&place, 1, NOW + 3).await, FindingState::Open, "it waits");
+
+    let (taken, waiting) = book.inbox().await.expect("an inbox");
+    assert_eq!((taken.as_slice(), waiting.as_slice()), ([1, 2].as_slice(), marks.as_slice()));
+    let checkpoint = book.checkpoint_number() + 1;
+    let delta = Delta { checkpoint, judged_at_ms: NOW + 3, ..Delta::default() };
+    let posting = Posting { marks: &waiting, taken: &taken, ..Posting::of(&delta, NOW + 3) };
+    book.checkpoint(&posting).await.expect("written");
+    assert_eq!(reader.waiting_marks("trades").await.expect("an inbox"), 0);
+    assert_eq!(state(&place, 1, NOW + 3).await, FindingState::Ignored);
+    let next = Delta { checkpoint: checkpoint + 1, judged_at_ms: NOW + 3, ..Delta::default() };
+    let twice = book.checkpoint(&Posting { delta: &next, ..posting }).await;
+    assert!(matches!(twice, Err(LedgerError::Contradiction { .. })), "{twice:?}");
+    reader.verify("trades", trades().digest_key).await.expect("sound");
+    let (_, marks) =
+        reader.finding("trades", &finding(1, Change::Opened, NOW).id, NOW).await.expect("read").expect("one");
+    assert_eq!(marks.len(), 2, "each became a mark once");
+}
+
+#[test]
+fn a_decision_that_is_left_becomes_a_mark_once_by_a_checkpoint_of_the_writer() {
+    within(left(Place::sqlite()));
+    within(left(Place::postgres()));
+}
+
+async fn known(place: Place) {
+    let (ledger, mut book, _) = place.book().await;
+    post(&mut book, &[(1, Change::Opened)], &[], NOW).await;
+    drop(book);
+    let key = trades().digest_key;
+    let other = ledger.known_book("trades", [1; 32]).await.map(|_| ());
+    assert!(matches!(other, Err(LedgerError::OtherPipeline { what: "digest key", .. })), "{other:?}");
+    let unknown = ledger.known_book("quotes", key).await.map(|_| ());
+    assert!(matches!(unknown, Err(LedgerError::Unknown { .. })), "{unknown:?}");
+    let mut known = ledger.known_book("trades", key).await.expect("a book");
+    let target = Target::Finding(finding(1, Change::Opened, NOW).id);
+    known.mark(&[mark(target, Decision::Acknowledged, None, NOW + 1)], NOW + 1).await.expect("marked");
+    assert_eq!(state(&place, 1, NOW + 1).await, FindingState::Acknowledged);
+    let (book, _) = ledger.book(&trades()).await.expect("who runs it goes on");
+    assert_eq!(book.checkpoint_number(), 2);
+}
+
+#[test]
+fn who_runs_nothing_can_decide_where_nobody_writes() {
+    within(known(Place::sqlite()));
+    within(known(Place::postgres()));
+}
+
 fn alert(group: &str, state: &str, since_ms: i64) -> Alert {
     Alert { name: "missing".into(), group: group.into(), state: state.into(), since_ms, body: vec![7] }
 }
@@ -113,7 +177,9 @@ async fn watched(place: Place) {
     assert_eq!(book.alerts().await.expect("alerts"), [alert("b", "firing", NOW + 1)]);
     let mut reader = ReadLedger::open(&place.address).await.expect("readable");
     assert_eq!(reader.alerts("trades").await.expect("alerts"), [alert("b", "firing", NOW + 1)]);
-    assert_eq!(book.channels().await.expect("channels"), ["log", "web"]);
+    let counts =
+        |all: &[(&str, u64)]| all.iter().map(|(name, many)| ((*name).to_owned(), *many)).collect::<BTreeMap<_, _>>();
+    assert_eq!(book.channels().await.expect("channels"), counts(&[("log", 3), ("web", 2)]));
     let waiting = book.outbox("log", NOW).await.expect("an outbox");
     assert_eq!(waiting.iter().map(|one| one.mail.body[0]).collect::<Vec<_>>(), [1, 3, 3], "one of each key");
 
@@ -131,7 +197,7 @@ async fn watched(place: Place) {
     for one in &waiting {
         book.sent(one.message, NOW).await.expect("sent");
     }
-    assert_eq!(book.channels().await.expect("channels"), ["web"]);
+    assert_eq!(book.channels().await.expect("channels"), counts(&[("web", 1)]), "of two one is dead");
     let mail = reader.mail("trades").await.expect("mail");
     let shown = mail.iter().map(|count| (count.channel.as_str(), count.waiting, count.dead, count.why.as_deref()));
     assert_eq!(shown.collect::<Vec<_>>(), [("web", 1, 1, Some("no answer"))]);
@@ -142,4 +208,54 @@ async fn watched(place: Place) {
 fn alerts_and_their_mail_survive_and_no_channel_waits_for_another() {
     within(watched(Place::sqlite()));
     within(watched(Place::postgres()));
+}
+
+async fn told(place: Place) {
+    let (ledger, mut book, _) = place.book().await;
+    let again = ledger.book_again("trades", trades().digest_key).await.expect("asked");
+    assert!(again.is_none(), "without a checkpoint there is nothing to tell of");
+    let delta = |book: &Book, findings: &[(u64, Change)]| Delta {
+        checkpoint: book.checkpoint_number() + 1,
+        findings: findings.iter().map(|(number, change)| finding(*number, *change, NOW)).collect(),
+        ..Delta::default()
+    };
+    let mut seen: Vec<u64> = Vec::new();
+    let mut tell = |open: &OpenFindings| {
+        seen.push(open.values().sum());
+        let key = format!("a firing {}", seen.len());
+        let mail = vec![Mail { channel: "log".into(), dedupe: Some(key), body: vec![1] }];
+        Told { alerts: vec![AlertChange::Set(alert("a", "firing", NOW))], mail }
+    };
+    let two = delta(&book, &[(1, Change::Opened), (2, Change::Opened)]);
+    // Cut off after it was asked: nothing of it is there, and it is asked again.
+    book.store.lock().await.fuse = Some(6);
+    book.checkpoint_telling(&Posting::of(&two, NOW), &mut tell).await.expect_err("it was cut off");
+    book.store.lock().await.fuse = None;
+    book.checkpoint_telling(&Posting::of(&two, NOW), &mut tell).await.expect("written");
+    let one = delta(&book, &[(1, Change::Resolved)]);
+    book.checkpoint_telling(&Posting::of(&one, NOW), &mut tell).await.expect("written");
+    let asked = seen.len();
+    assert!(asked >= 2 && seen[..asked - 1].iter().all(|open| *open == 2) && seen[asked - 1] == 1, "{seen:?}");
+    assert_eq!(book.outbox("log", NOW).await.expect("an outbox").len(), 2, "one of each checkpoint");
+
+    // Who stands by for a pipeline that is not followed goes on where it was, and fences who was there.
+    let mut other = ledger.book_again("trades", trades().digest_key).await.expect("asked").expect("it is known");
+    assert_eq!(other.open_findings().values().sum::<u64>(), 1);
+    let cleared = AlertChange::Cleared { name: "missing".into(), group: "a".into() };
+    let mut over = |_: &OpenFindings| Told { alerts: vec![cleared.clone()], mail: Vec::new() };
+    other.tell(&mut over, NOW + 1).await.expect("told");
+    assert!(other.alerts().await.expect("alerts").is_empty());
+    let late = book.tell(&mut over, NOW + 2).await;
+    assert!(matches!(late, Err(LedgerError::Fenced { .. })), "{late:?}");
+    drop(other);
+    let (book, saved) = ledger.book(&trades()).await.expect("a book");
+    assert_eq!((book.checkpoint_number(), saved.findings.len()), (3, 1), "nothing else changed");
+    let mut reader = ReadLedger::open(&place.address).await.expect("readable");
+    reader.verify("trades", trades().digest_key).await.expect("sound");
+}
+
+#[test]
+fn what_is_told_is_asked_with_the_counts_of_its_checkpoint_and_is_of_it() {
+    within(told(Place::sqlite()));
+    within(told(Place::postgres()));
 }

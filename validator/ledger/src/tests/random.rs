@@ -16,6 +16,8 @@ use validator_core::shadow::page::PageKey;
 use validator_core::shadow::told::{Facts, OpenFinding};
 use validator_core::verdict::{Cause, MessageVerdict, Verdict};
 
+use crate::OpenFindings;
+
 /// Each finding as it last changed, and when it opened.
 pub(super) type Findings = BTreeMap<u64, (i64, FindingChange)>;
 
@@ -74,6 +76,19 @@ impl Model {
                 .collect(),
             totals: self.totals.clone(),
         }
+    }
+
+    /// How many findings are open, of a run each of its messages.
+    pub(super) fn open_counts(&self) -> OpenFindings {
+        let mut counts = OpenFindings::new();
+        let findings = self.findings.values().map(|(_, one)| (one.verdict, one.cause, one.change, 1));
+        let runs = self.runs.values().map(|(_, one)| (one.verdict, one.cause, one.change, one.messages));
+        for (verdict, cause, change, many) in findings.chain(runs) {
+            if change != Change::Resolved && many > 0 {
+                *counts.entry((verdict, cause)).or_default() += many;
+            }
+        }
+        counts
     }
 
     /// By id, as the ledger has them.

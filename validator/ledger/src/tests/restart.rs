@@ -50,6 +50,7 @@ async fn life(place: &Place, seed: u64, steps: usize) -> u32 {
             });
             model = next;
         }
+        assert_eq!(*book.open_findings(), model.open_counts(), "seed {seed}, step {step}");
         if rng.random_bool(0.3) {
             drop(book);
             ledger.close().await.expect("closed");
@@ -58,6 +59,7 @@ async fn life(place: &Place, seed: u64, steps: usize) -> u32 {
             (book, saved) = ledger.book(&trades()).await.unwrap_or_else(|error| panic!("seed {seed}: {error}"));
             assert_eq!(saved, model.saved(), "seed {seed}, step {step}");
             same(&mut book, &model, seed).await;
+            assert_eq!(*book.open_findings(), model.open_counts(), "seed {seed}, step {step}: opened");
         }
     }
     let verified =
