@@ -24,6 +24,7 @@ use validator_table::{FaultKind, Pinned};
 use validator_tap::Tap;
 
 use crate::config::Pipeline;
+use crate::dead_letters;
 use crate::failure::Failure;
 use crate::open::Sides;
 use crate::render::{count, counted};
@@ -68,6 +69,8 @@ pub struct Frame<'a> {
     pub finished_ms: i64,
     /// What it judged by.
     pub judged_at_ms: i64,
+    /// Warnings of what was opened beside both sides.
+    pub said: Vec<String>,
 }
 
 impl<'a> Frame<'a> {
@@ -83,6 +86,7 @@ impl<'a> Frame<'a> {
             started_ms,
             finished_ms: chrono::Utc::now().timestamp_millis(),
             judged_at_ms: clock.judged_at_ms,
+            said: Vec::new(),
         }
     }
 
@@ -209,6 +213,8 @@ impl<'a> Frame<'a> {
     fn warnings(&self, run: &Reconciled) -> Vec<String> {
         let mut warnings: Vec<String> = run.suspect.iter().map(ToString::to_string).collect();
         warnings.extend(self.tap.warnings());
+        warnings.extend(self.said.iter().cloned());
+        warnings.extend(run.dead_letters.iter().flat_map(|(read, judged)| dead_letters::warnings(read, judged)));
         for (index, range) in self.tap.partitions().iter().enumerate() {
             if let Some(failure) = &run.seen.partitions[index].failure {
                 let position = run.seen.partitions[index].position.unwrap_or(range.from);

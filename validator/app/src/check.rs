@@ -12,7 +12,8 @@ use validator_engine::reconcile::Progress;
 use validator_engine::sample::{Sample, sample};
 
 use crate::cli::{CheckArgs, Exit};
-use crate::config::{Loader, Pipeline, Problem, Service, in_order, join, nearest};
+use crate::config::{Loader, Pipeline, Problem, Service, alert_problems, in_order, join, nearest};
+use crate::dead_letters;
 use crate::explain::explained;
 use crate::failure::Failure;
 use crate::open;
@@ -132,6 +133,8 @@ pub(crate) struct Checked {
     pub(crate) problems: Vec<Problem>,
     pub(crate) sample: Option<Sample>,
     pub(crate) explained: Option<String>,
+    /// Lines about the dead letters that were looked at.
+    pub(crate) letters: Vec<String>,
 }
 
 /// How far a check goes.
@@ -160,9 +163,11 @@ pub(crate) fn problems_of(
     now_ms: i64,
     runtime: &tokio::runtime::Runtime,
 ) -> Result<Checked, Failure> {
-    let problems = expressions(pipeline);
+    let of_alerts = alert_problems(pipeline, service);
+    let mut problems = expressions(pipeline);
+    problems.extend(of_alerts.clone());
     if depth == Depth::Files {
-        return Ok(Checked { problems, sample: None, explained: None });
+        return Ok(Checked { problems, sample: None, explained: None, letters: Vec::new() });
     }
     // What parses is looked at once more beside the fields, with all else that does not fit them.
     if pipeline.contract.expressions().any(|(_, sql)| expr::referenced_names(sql).is_err()) {
@@ -172,12 +177,14 @@ pub(crate) fn problems_of(
     let request = Request::talking(now_ms);
     let sides = runtime.block_on(open::sides(pipeline, service, &request))?;
     let clock = Clock { judged_at_ms: now_ms, settle_ms: 0, give_up_ms: 0 };
+    let letters = runtime.block_on(dead_letters::looked_at(pipeline, service, &sides, &request))?;
     let _entered = runtime.enter();
     let run = open::run(pipeline, service, &sides, clock, &request, Progress::none())?;
     let found = sample(&run.messages).map_err(Failure::Sample)?;
-    let problems = of_sample(pipeline, &run.messages.binding, &found);
+    let mut problems = of_sample(pipeline, &run.messages.binding, &found);
+    problems.extend(of_alerts);
     let explained = if depth == Depth::Explained { Some(explained(&run, &sides.estimate())?) } else { None };
-    Ok(Checked { problems, sample: Some(found), explained })
+    Ok(Checked { problems, sample: Some(found), explained, letters })
 }
 
 /// Expressions that no contract can hold, without asking anybody.
@@ -241,5 +248,7 @@ fn sentence(name: &str, checked: &Checked) -> String {
     let undecodable = undecodable.map(|(why, messages)| {
         format!("  {} cannot be decoded: {}\n", counted(*messages, "message", "messages"), render::escape(why))
     });
-    format!("{}: {said}\n{}", render::escape(name), undecodable.collect::<String>())
+    let letters = checked.letters.iter().map(|line| format!("  {}\n", render::escape(line)));
+    let lines = undecodable.chain(letters).collect::<String>();
+    format!("{}: {said}\n{lines}", render::escape(name))
 }

@@ -3,10 +3,12 @@
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use thiserror::Error;
 use validator_core::encode::EncodeError;
 use validator_core::segment::SegmentError;
+use validator_engine::dead_letters::DeadLetterError;
 use validator_engine::message_reader::ReadError;
 use validator_engine::query::QueryError;
 use validator_engine::reconcile::RunError;
@@ -37,6 +39,12 @@ pub enum Failure {
     /// The source of messages.
     #[error("open the topic")]
     Tap(#[from] TapError),
+    /// What a continuous run follows is not there, or not what it was: its verdicts stand still until it is.
+    #[error("follow the topic on")]
+    Away(#[source] Arc<TapError>),
+    /// The dead letters.
+    #[error(transparent)]
+    DeadLetters(#[from] DeadLetterError),
     /// The columns cannot be encoded.
     #[error("prepare the columns")]
     Encode(#[from] EncodeError),
@@ -61,6 +69,14 @@ pub enum Failure {
     /// A continuous run met what it cannot go on from as it is: it is opened anew.
     #[error("{0}")]
     Following(String),
+    /// A replay that is not whole.
+    #[error("replay into {topic}: {what}")]
+    Replay {
+        /// The repair topic.
+        topic: String,
+        /// What is not as it should be.
+        what: String,
+    },
     /// The address to serve on.
     #[error("serve on {address}")]
     Listen {
@@ -122,8 +138,10 @@ pub fn is_failing_source(error: &TapError) -> bool {
             | TapError::Client { .. }
             | TapError::Unreadable { .. }
             | TapError::Unexplained { .. }
+            | TapError::LogCut { .. }
             | TapError::Stalled { .. }
             | TapError::BatchFull { .. }
+            | TapError::NotWritten { .. }
             | TapError::RegistryUnreachable { .. }
             | TapError::RegistryRefused { .. }
             | TapError::RegistryAnswer { .. }
@@ -139,6 +157,8 @@ impl Failure {
             Self::Sample(ReadError::Map { .. }) => Exit::Usage,
             Self::Tap(error) if !is_failing_source(error) => Exit::Usage,
             Self::Table(error) if error.is_usage() => Exit::Usage,
+            Self::DeadLetters(DeadLetterError::Topic { source, .. }) if !is_failing_source(source) => Exit::Usage,
+            Self::DeadLetters(error) if error.is_usage() => Exit::Usage,
             Self::Init(error) => error.exit(),
             Self::Query(error) if error.is_usage() => Exit::Usage,
             Self::Ledger(

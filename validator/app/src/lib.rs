@@ -8,6 +8,7 @@ mod check;
 pub mod cli;
 mod completions;
 pub mod config;
+mod dead_letters;
 mod decoders;
 mod demo;
 mod explain;
@@ -22,6 +23,7 @@ mod outputs;
 mod reconcile;
 pub mod reference;
 pub mod render;
+mod replay;
 pub mod report;
 pub mod run;
 pub mod schema;
@@ -57,7 +59,7 @@ pub fn main_of(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let words = arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>();
     let cli = cli::parse(arguments);
     // Who runs for months says what happens; the other commands answer.
-    let told = if matches!(cli.command, Command::Run(_)) { "validator_app=info" } else { "off" };
+    let told = if matches!(cli.command, Command::Run(_)) { "validator_app=info,validator::alerts=info" } else { "off" };
     let filter = EnvFilter::try_from_env("VALIDATOR_LOG").unwrap_or_else(|_| EnvFilter::new(told));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).log_internal_errors(false).init();
     let terminal = Terminal::new(cli.color);
@@ -68,8 +70,12 @@ pub fn main_of(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Run(args) => run::run(args, &terminal),
         Command::Report(args) => ledger::report(args, &words, &terminal),
         Command::Findings(args) => ledger::findings(args, &terminal),
+        Command::Explain(args) => ledger::explain(args, &terminal),
+        Command::ReplayPlan(args) => replay::plan(args, &terminal),
+        Command::Replay(args) => replay::replay(args, &terminal),
         Command::Ledger(args) => match &args.what {
             cli::LedgerCommand::Verify(args) => ledger::verify(args, &terminal),
+            cli::LedgerCommand::Export(args) => ledger::export(args, &terminal),
             cli::LedgerCommand::StartOver(args) => ledger::start_over(args, &terminal),
         },
         Command::Sql(args) => sql::sql(args, &terminal),

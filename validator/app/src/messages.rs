@@ -3,9 +3,11 @@
 use std::io::{self, Write as _};
 use std::sync::Arc;
 
-use validator_core::contract::{Contract, FieldType, Format};
+use validator_core::contract::{Bound, Contract, FieldType, Format};
 use validator_core::schema::Type;
-use validator_tap::{Bounds, KafkaConfig, KafkaTap, RecordedConfig, RecordedTap, RowsTap, Tap, Told, Waiting};
+use validator_tap::{
+    Bounds, KafkaConfig, KafkaTap, RecordedConfig, RecordedTap, RowsTap, Tap, TapError, Told, Waiting,
+};
 
 use crate::config::{Kafka, Service};
 use crate::failure::Failure;
@@ -37,6 +39,28 @@ pub fn open_tap(contract: &Contract, service: &Service, request: &Request) -> Re
     let kafka = service.kafka.as_ref().expect("joined: without a recorded source there are brokers");
     let config =
         KafkaConfig { waiting: request.waiting.clone(), ..kafka_config(kafka, contract.topics.clone(), bounds) };
+    Ok(Arc::new(KafkaTap::open(&config)?))
+}
+
+/// Opens all of a topic of dead letters, of the pipeline's brokers or recording. Blocking.
+///
+/// # Errors
+/// As [`open_tap`].
+pub fn open_letters(
+    contract: &Contract,
+    topic: &str,
+    service: &Service,
+    request: &Request,
+) -> Result<Arc<dyn Tap>, TapError> {
+    let (topics, bounds) = (vec![topic.to_owned()], Bounds { from: Some(Bound::Earliest), ..Bounds::default() });
+    if let Some(source) = &contract.source {
+        // Whatever its payloads are: they are not decoded.
+        let (format, timestamp_type) = (Format::Bytes, FieldType::Plain(Type::Timestamptz));
+        let config = RecordedConfig { source: source.clone(), topics, bounds, format, timestamp_type };
+        return Ok(Arc::new(RecordedTap::open(&config)?));
+    }
+    let kafka = service.kafka.as_ref().expect("joined: dead letters of a topic have brokers or a recording");
+    let config = KafkaConfig { waiting: request.waiting.clone(), ..kafka_config(kafka, topics, bounds) };
     Ok(Arc::new(KafkaTap::open(&config)?))
 }
 

@@ -23,7 +23,7 @@ use validator_table::{
 };
 use validator_tap::Tap;
 
-use crate::config::{Pipeline, Problem, Service, SnapshotSelector, join};
+use crate::config::{Catalog, Pipeline, Problem, Service, SnapshotSelector, join};
 use crate::decoders::Decoders;
 use crate::failure::Failure;
 use crate::messages::open_tap;
@@ -174,8 +174,15 @@ impl TableSource {
     /// # Errors
     /// They do not fit each other, or the table's name is none.
     pub fn of(pipeline: &Pipeline, service: &Service) -> Result<Self, Failure> {
-        let catalog = join(pipeline, service)?;
-        let name = TableName::parse(&pipeline.contract.table).map_err(Failure::Name)?;
+        Self::at(join(pipeline, service)?, &pipeline.contract.table)
+    }
+
+    /// A table of that name in its catalog.
+    ///
+    /// # Errors
+    /// The name is none.
+    pub fn at(catalog: &Catalog, table: &str) -> Result<Self, Failure> {
+        let name = TableName::parse(table).map_err(Failure::Name)?;
         let storage = Storage::local().with_s3(catalog.store.clone());
         Ok(Self { catalog: catalog.config.clone(), name, storage })
     }
@@ -245,6 +252,7 @@ pub fn run(
         },
         pinned: Arc::clone(&sides.pinned),
         within: BTreeMap::new(),
+        dead_letters: None,
         digests,
         key,
         clock,

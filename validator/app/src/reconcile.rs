@@ -13,6 +13,7 @@ use validator_tap::{Tap, Told};
 use crate::answer::{Answer, Frame};
 use crate::cli::{Exit, ReconcileArgs, ReportTarget};
 use crate::config::{Loader, Pipeline, Problem, Service, SnapshotSelector};
+use crate::dead_letters;
 use crate::failure::Failure;
 use crate::messages::waiting;
 use crate::open::{self, Sides};
@@ -167,11 +168,15 @@ pub async fn judge(
         },
     };
     let run = open::run(pipeline, service, &sides, clock, request, watched)?;
+    // A dead letter may be written long after its message: the later they are read, the more of them there are.
+    let letters = dead_letters::open(pipeline, service, &sides, request).await?;
+    let (dead_letters, said) = dead_letters::read(pipeline, letters, &sides, None).await?;
+    let run = Run { dead_letters, ..run };
     let result = run.reconcile().await?;
     if let Some(suspect) = result.suspect.as_ref().filter(|_| request.stop_if_contract) {
         return Err(refusal(pipeline, suspect));
     }
-    let frame = Frame::ended(pipeline, &sides, request.started_ms, clock);
+    let frame = Frame { said, ..Frame::ended(pipeline, &sides, request.started_ms, clock) };
     frame.answer(result)
 }
 

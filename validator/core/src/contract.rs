@@ -199,6 +199,46 @@ pub struct Fidelity {
     pub give_up_ms: i64,
     /// Greatest share of consumed messages that may be diverted; 0.001.
     pub diverted_max: f64,
+    /// Where the messages are that the sink put aside; none: nobody looks for any.
+    pub dead_letter: Option<DeadLetter>,
+}
+
+/// Where dead letters are, and what in them names the message that each is of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeadLetter {
+    /// A topic of the same brokers, or of the same recording.
+    Topic {
+        /// Its name.
+        topic: String,
+        /// Names of headers.
+        position: PositionNames,
+    },
+    /// A table.
+    Table {
+        /// `catalog.namespace.table`.
+        table: String,
+        /// Paths of columns; none: those of the known sink whose columns the table has.
+        position: Option<PositionNames>,
+    },
+}
+
+/// What holds topic, partition and offset of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PositionNames {
+    /// The topic; absent: the pipeline's only one.
+    pub topic: Option<String>,
+    /// The partition; absent: the topic has but one.
+    pub partition: Option<String>,
+    /// The offset.
+    pub offset: String,
+}
+
+impl PositionNames {
+    /// The headers of Kafka Connect's dead letters (KIP-298), where `errors.deadletterqueue.context.headers.enable` is true.
+    pub fn of_kafka_connect() -> Self {
+        let name = |what: &str| format!("__connect.errors.{what}");
+        Self { topic: Some(name("topic")), partition: Some(name("partition")), offset: name("offset") }
+    }
 }
 
 /// Recorded messages in files.

@@ -76,7 +76,9 @@ pub fn accounts(
         late = (late + tally.late).saturating_sub(moved.late);
         tally.late = 0;
         tally.excluded = seen.excluded.values().sum();
-        tally.undecodable = seen.undecodable.values().sum();
+        // Those of them that dead letters name are diverted.
+        let diverted = judgement.diverted_undecodable.get(&partition).copied().unwrap_or(0);
+        tally.undecodable = seen.undecodable.values().sum::<u64>() - diverted;
         tally.intact += match by_offset {
             true => balanced.by_partition.get(&partition).copied().unwrap_or(0) - moved.messages,
             false => seen.consumed.saturating_sub(tally.total()),

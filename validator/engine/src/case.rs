@@ -100,6 +100,7 @@ impl Run {
         let past = self.past(books, segments, &messages.bags, paired_max(&reduced));
         let case = Case {
             mode: self.mode(),
+            diverted: self.diverted(&reduced.messages),
             messages: reduced.messages,
             rows: reduced.rows,
             clock: self.clock,

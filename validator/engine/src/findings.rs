@@ -17,6 +17,7 @@ use validator_table::Pinned;
 
 use crate::binding::{Binding, LeafPath, leaf_field};
 use crate::captured::{CapturedValues, Cells};
+use crate::dead_letters::DeadLetters;
 use crate::limits::{FINDINGS_OF_A_CAUSE_SHOWN, PAIRS_AT_ONCE_MAX};
 use crate::message_reader::{MessageSide, ReadError};
 use crate::reconcile::RunError;
@@ -39,6 +40,8 @@ pub struct Evidence {
     pub fields: Arc<[Field]>,
     /// Why messages are undecodable.
     pub details: BTreeMap<MessageAt, String>,
+    /// The dead letters, where any are declared.
+    pub dead_letters: Option<Arc<DeadLetters>>,
     /// Values that the drill has read.
     pub captured: CapturedValues,
     /// One past the first offsets of each partition, of which every finding is asked for.
@@ -138,6 +141,11 @@ impl Evidence {
         drafts.iter().enumerate().map(tell).collect()
     }
 
+    /// Whether the message has no values, whatever its verdict: one in the dead letters may be undecodable too.
+    fn is_undecodable(&self, at: MessageAt, verdict: Verdict) -> bool {
+        verdict == Verdict::Message(MessageVerdict::Undecodable) || self.details.contains_key(&at)
+    }
+
     fn binding(&self) -> &Binding {
         &self.messages.binding
     }
@@ -159,10 +167,7 @@ impl Evidence {
                 rows.insert(*row);
             }
             match draft.message {
-                Some(at)
-                    if (by_columns && draft.verdict != Verdict::Message(MessageVerdict::Undecodable))
-                        || related.wants(draft) =>
-                {
+                Some(at) if (by_columns && !self.is_undecodable(at, draft.verdict)) || related.wants(draft) => {
                     messages.insert(at);
                 }
                 Some(_) => {}

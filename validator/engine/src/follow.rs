@@ -74,6 +74,8 @@ pub struct FollowedBatch {
     pub notes: MessageNotes,
     /// Messages of it, each state.
     pub messages: u64,
+    /// Bytes of their keys and payloads; 0 where they came as columns.
+    pub bytes: u64,
     /// Partitions that were at the end of what is committed when the batch ended, and their positions.
     pub ends: Vec<(PartitionIndex, i64)>,
 }
@@ -176,6 +178,7 @@ struct Gathering<'a> {
     last: Option<PartitionIndex>,
     sums: Sums,
     messages: u64,
+    bytes: u64,
     ends: BTreeMap<PartitionIndex, i64>,
 }
 
@@ -202,6 +205,7 @@ impl<'a> Gathering<'a> {
             last: None,
             sums: Sums::default(),
             messages: 0,
+            bytes: 0,
             ends: BTreeMap::new(),
         })
     }
@@ -217,6 +221,8 @@ impl<'a> Gathering<'a> {
             self.moved.insert(message.partition);
             self.ends.remove(&message.partition);
         }
+        let sizes = [message.key, message.payload].map(|bytes| bytes.map_or(0, <[u8]>::len) as u64);
+        self.bytes += sizes.iter().sum::<u64>();
         let mut full = None;
         let _ = self.reader.take(decoder, message, &mut |batch| {
             full = Some(batch);
@@ -315,8 +321,8 @@ impl<'a> Gathering<'a> {
             return ControlFlow::Continue(());
         }
         let notes = self.notes();
-        let messages = std::mem::take(&mut self.messages);
-        each(Following::Batch(FollowedBatch { consumed: Consumed { lanes }, notes, messages, ends }))
+        let (messages, bytes) = (std::mem::take(&mut self.messages), std::mem::take(&mut self.bytes));
+        each(Following::Batch(FollowedBatch { consumed: Consumed { lanes }, notes, messages, bytes, ends }))
     }
 
     fn notes(&mut self) -> MessageNotes {

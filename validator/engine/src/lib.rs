@@ -14,6 +14,7 @@ pub mod binding;
 mod captured;
 pub mod case;
 mod context;
+pub mod dead_letters;
 mod digester;
 pub mod disputed;
 pub mod drill;

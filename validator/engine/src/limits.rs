@@ -140,3 +140,10 @@ pub const SCAN_FILES_MAX: usize = 32;
 
 /// Bytes of such files; a larger one has a pass of its own.
 pub const SCAN_BYTES_MAX: u64 = 512 * 1024 * 1024;
+
+/// Bytes of what dead letters say of their causes: those of fifty thousand that all say something else. Of the others it is
+/// told that there is a dead letter.
+pub const DEAD_LETTER_CAUSE_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Dead letters from which on most of them being impossible says that they hold no positions: fewer may be strays.
+pub const DEAD_LETTERS_LEAST: u64 = 10;

@@ -19,7 +19,7 @@ use validator_core::digest::{DigestKey, IdentityHash};
 use validator_core::encode::EncodeError;
 use validator_core::finding::Finding;
 use validator_core::hole::Holes;
-use validator_core::judge::{Case, Judgement};
+use validator_core::judge::{Case, Judgement, MessageEntry};
 use validator_core::position::{FileIndex, MessageAt};
 use validator_core::segment::SegmentKey;
 use validator_core::spread::Spread;
@@ -30,6 +30,7 @@ use crate::accounts::{Balanced, accounts};
 use crate::bag_plan;
 use crate::captured::CapturedValues;
 use crate::case::Drilling;
+use crate::dead_letters::{DeadLetters, LettersJudged, LettersRead};
 use crate::drill::{Drill, DrillError};
 use crate::findings::Evidence;
 use crate::found::{Findings, Keep};
@@ -63,6 +64,8 @@ pub struct Run {
     pub digests: Arc<IdentityDigests>,
     /// The key of the digests.
     pub key: DigestKey,
+    /// The dead letters, where any are declared; read after the end of the range was known.
+    pub dead_letters: Option<Arc<DeadLetters>>,
     /// What it judges by.
     pub clock: Clock,
     /// Threads on either side.
@@ -169,6 +172,8 @@ pub struct Reconciled {
     pub explained: Vec<u64>,
     /// Missing messages and phantom rows of mode `content` that were too many to be held against each other.
     pub unlinked: u64,
+    /// What the dead letters name, and what became of it; none where none are declared.
+    pub dead_letters: Option<(LettersRead, LettersJudged)>,
     /// How the disputed segments were read again.
     pub drilling: Drilling,
     /// Files that contradict their manifest entries.
@@ -239,6 +244,7 @@ impl Run {
         let beside = agreement.rows_beside;
         let (accounts, late) = accounts(&self.messages, &messages.seen, &rows.census, &balanced, &judgement, beside);
         accounts.assert_balanced();
+        let dead_letters = self.letters_judged(accounts.messages.diverted, &messages.seen);
         let explained = (0..rows.faults.len()).map(|fault| explained(&judgement, fault)).collect();
         Ok(Reconciled {
             late: is_late_known(&rows, accounts.rows.intact).then_some(late),
@@ -256,6 +262,7 @@ impl Run {
             faults: rows.faults,
             explained,
             unlinked: telling.unlinked,
+            dead_letters,
             drilling: agreement.drilling,
             table_findings: rows.findings.into_iter().map(|(_, finding)| finding).collect(),
             census: rows.census,
@@ -284,6 +291,7 @@ impl Run {
             pinned: Arc::clone(&self.pinned),
             fields: self.messages.binding.columns.iter().map(|column| column.field.clone()).collect(),
             details,
+            dead_letters: self.dead_letters.clone(),
             captured,
             heads: heads(self.messages.tap.partitions()),
         }
@@ -300,6 +308,18 @@ impl Run {
             suspects: Suspects::new(self.messages.tap.partitions()),
             unlinked: 0,
         }
+    }
+
+    /// Those of the messages that dead letters name.
+    pub(crate) fn diverted(&self, messages: &[MessageEntry]) -> BTreeSet<MessageAt> {
+        self.dead_letters.as_ref().map_or_else(BTreeSet::new, |letters| letters.among(messages))
+    }
+
+    fn letters_judged(&self, diverted: u64, seen: &Observations) -> Option<(LettersRead, LettersJudged)> {
+        let letters = self.dead_letters.as_ref()?;
+        let read = self.messages.tap.partitions().iter().zip(&seen.partitions);
+        let read = read.map(|(range, seen)| (range.from..seen.position.unwrap_or(range.from), seen.gaps.as_slice()));
+        Some((letters.read, letters.judged(diverted, read)))
     }
 
     /// Findings of rows in the wrong partition.

@@ -44,6 +44,7 @@ impl Evidence {
             (Verdict::Message(MessageVerdict::Overdue), _) => {
                 "no row yet, and the table has not moved past it: lag, not loss".to_owned()
             }
+            (Verdict::Message(MessageVerdict::Diverted), _) => self.diverted(draft),
             (Verdict::Message(MessageVerdict::Undecodable), cause) => self.undecodable(draft, cause),
             (Verdict::Message(MessageVerdict::Unobservable), _) if draft.loss.is_none() => {
                 "no row, and a later message deletes a key that it does not name".to_owned()
@@ -65,6 +66,20 @@ impl Evidence {
             }
             _ => "no message explains this row".to_owned(),
         }
+    }
+
+    fn diverted(&self, draft: &Draft) -> String {
+        let letters = self.dead_letters.as_deref();
+        let source = letters.map_or("", |letters| letters.source.as_str());
+        let cause = draft.message.zip(letters).and_then(|(at, letters)| letters.cause(at));
+        let mut said = format!("no row: it is among the dead letters of {source}");
+        if let Some(cause) = cause {
+            said += &format!(", put aside for {cause}");
+        }
+        if let Some(why) = draft.message.and_then(|at| self.details.get(&at)) {
+            said += &format!("; here it cannot be decoded either: {why}");
+        }
+        said
     }
 
     fn undecodable(&self, draft: &Draft, cause: Option<Cause>) -> String {

@@ -7,12 +7,13 @@
 //! Contract: one part is told while the next one is judged, and no more are held, so that memory does not grow with what
 //! differs.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use validator_core::judge::{Case, Draft, Judgement, with_pairs};
 use validator_core::position::MessageAt;
 
+use crate::dead_letters::DeadLetters;
 use crate::findings::{Evidence, Told};
 use crate::found::Findings;
 use crate::groups::{Group, Groups, Sorted};
@@ -58,17 +59,19 @@ impl Parts {
     fn new(groups: Groups, case: &mut Case) -> Result<Self, RunError> {
         let past = with_pairs(case);
         let (mode, clock, whole_topic) = (case.mode, case.clock, case.whole_topic);
-        let like = Case { mode, messages: Vec::new(), rows: Vec::new(), clock, past, whole_topic };
+        let (messages, rows, diverted) = (Vec::new(), Vec::new(), BTreeSet::new());
+        let like = Case { mode, messages, rows, clock, past, whole_topic, diverted };
         Ok(Self { groups: groups.sorted()?, like })
     }
 
     /// The next part, and what is left of them; none at the end. Blocking.
-    fn next(mut self) -> Result<Option<(Self, Case)>, RunError> {
+    fn next(mut self, letters: Option<&DeadLetters>) -> Result<Option<(Self, Case)>, RunError> {
         let mut part = Group::default();
         if !self.groups.next_part(&mut part, PART_ENTRIES_MAX)? {
             return Ok(None);
         }
-        let case = Case { messages: part.messages, rows: part.rows, ..self.like.clone() };
+        let diverted = letters.map_or_else(BTreeSet::new, |letters| letters.among(&part.messages));
+        let case = Case { messages: part.messages, rows: part.rows, diverted, ..self.like.clone() };
         Ok(Some((self, case)))
     }
 }
@@ -152,7 +155,9 @@ impl Run {
 
     /// Judges the next of the parts; none at the end.
     async fn next_part(&self, parts: Parts, lookup: Lookup) -> Result<Option<Judged>, RunError> {
-        let Some((left, part)) = tokio::task::spawn_blocking(move || parts.next()).await?? else { return Ok(None) };
+        let letters = self.dead_letters.clone();
+        let next = tokio::task::spawn_blocking(move || parts.next(letters.as_deref()));
+        let Some((left, part)) = next.await?? else { return Ok(None) };
         let (judged, removed) = self.judged(part, lookup).await?;
         Ok(Some((left, judged, removed)))
     }

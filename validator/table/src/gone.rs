@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use iceberg::spec::SnapshotRef;
+use validator_core::error_chain::error_chain;
 use validator_core::shadow::file::FileFacts;
 
 use crate::deletes::Plan;
@@ -17,7 +18,14 @@ use crate::{DataFile, ManifestCache, Pinned, RemovedRows};
 impl Pinned {
     /// For each of these files the rows that it showed, if a retained snapshot still names it with the same deletes. Opened
     /// by [`Pinned::open_removed`].
-    pub async fn gone_files(&self, cache: &ManifestCache, wanted: &[FileFacts]) -> Vec<Option<RemovedRows>> {
+    ///
+    /// # Errors
+    /// The path of what cannot be read now and may be later, and what the store says: nothing is known then.
+    pub async fn gone_files(
+        &self,
+        cache: &ManifestCache,
+        wanted: &[FileFacts],
+    ) -> Result<Vec<Option<RemovedRows>>, (String, String)> {
         let mut found: Vec<Option<RemovedRows>> = vec![None; wanted.len()];
         for snapshot in self.snapshots_to_search(wanted) {
             let open: Vec<usize> = (0..wanted.len()).filter(|place| found[*place].is_none()).collect();
@@ -25,7 +33,13 @@ impl Pinned {
                 break;
             }
             let (storage, version) = (&self.context.storage, self.metadata.format_version());
-            let Ok(parts) = cache.parts(storage, &snapshot, version).await else { continue };
+            let parts = match cache.parts(storage, &snapshot, version).await {
+                Ok(parts) => parts,
+                Err(error) if error.may_pass() => {
+                    return Err((snapshot.manifest_list().to_owned(), error_chain(&error)));
+                }
+                Err(_) => continue,
+            };
             let paths: BTreeSet<&str> = open.iter().map(|place| wanted[*place].path.as_str()).collect();
             let entries = entries_of(&parts, &paths);
             if entries.is_empty() {
@@ -34,10 +48,10 @@ impl Pinned {
             let (plan, _) = Plan::new(parts.iter().flat_map(|part| &part.deletes).cloned().collect());
             for place in open {
                 let Some(entries) = entries.get(wanted[place].path.as_str()) else { continue };
-                found[place] = self.stood(&plan, entries, &wanted[place], &snapshot).await;
+                found[place] = self.stood(&plan, entries, &wanted[place], &snapshot).await?;
             }
         }
-        found
+        Ok(found)
     }
 
     /// First those that added the files, where they stood for certain; then the newest ones.
@@ -57,17 +71,22 @@ impl Pinned {
         entries: &[LiveEntry],
         wanted: &FileFacts,
         snapshot: &SnapshotRef,
-    ) -> Option<RemovedRows> {
-        let first = entries.first()?.clone();
+    ) -> Result<Option<RemovedRows>, (String, String)> {
+        let Some(first) = entries.first().cloned() else { return Ok(None) };
         let added_by = commit(&self.metadata, first.snapshot_id);
-        let mut file = DataFile::new(first, u32::try_from(entries.len()).ok()?, added_by);
+        let Ok(count) = u32::try_from(entries.len()) else { return Ok(None) };
+        let mut file = DataFile::new(first, count, added_by);
         file.other_sequences = entries[1..].iter().map(|other| other.sequence).collect();
         if !facts(plan, &file).has_rows_of(wanted) {
-            return None;
+            return Ok(None);
         }
-        let (deletes, _) = self.deletes.loader.of(plan, &file).await.ok()?;
+        let shown = match self.deletes.loader.of(plan, &file).await {
+            Ok((deletes, _)) => deletes.shown,
+            Err(unknown) if unknown.may_pass => return Err((unknown.path, unknown.detail)),
+            Err(_) => return Ok(None),
+        };
         let stood_in = SnapshotInfo::new(snapshot, &BTreeSet::new());
-        Some(RemovedRows { file, stood_in, removed_by: None, shown: deletes.shown })
+        Ok(Some(RemovedRows { file, stood_in, removed_by: None, shown }))
     }
 }
 

@@ -36,6 +36,10 @@ pub const STEPS_MAX: usize = 10_000;
 /// costs what that one no longer has; 100,000 live files with ten bounds each take 250 MiB.
 pub const MANIFEST_CACHE_BYTES_MAX: u64 = 256 << 20;
 
+/// Snapshots after which a manifest that none of them names is forgotten. A look steps over a few, and who goes back to an
+/// older one reads it again.
+pub const MANIFEST_CACHE_SNAPSHOTS: u64 = 64;
+
 /// Older snapshots that are searched for a file that is no longer live, newest first: it mostly stood in the last one. Each
 /// costs at least one small read.
 pub const GONE_SNAPSHOTS_MAX: usize = 100;

@@ -1,7 +1,8 @@
 //! Manifests that were read before: they never change, so a look at the next snapshot reads only new ones.
 //!
 //! Contract: a manifest is taken from the cache only for a list that says the same of it, for its entries inherit from the
-//! list. What the newest snapshot names stays before what it does not.
+//! list. What no snapshot has named for a while goes, else a table that is committed to for months would fill the memory: each
+//! manifest has a schema of its own. What the newest snapshot names stays before what it does not.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures::{StreamExt, TryStreamExt};
 use iceberg::spec::{FormatVersion, ManifestContentType, ManifestFile, Snapshot};
 
-use crate::limits::{MANIFEST_CACHE_BYTES_MAX, MANIFESTS_AT_ONCE};
+use crate::limits::{MANIFEST_CACHE_BYTES_MAX, MANIFEST_CACHE_SNAPSHOTS, MANIFESTS_AT_ONCE};
 use crate::manifest::{Graph, LiveEntry, Part, read_list, read_manifest};
 use crate::snapshot::Chosen;
 use crate::table::{Table, TableError};
@@ -110,7 +111,9 @@ impl ManifestCache {
             .buffered(MANIFESTS_AT_ONCE)
             .try_collect()
             .await;
-        self.lock().shrink(self.bytes_max);
+        let mut state = self.lock();
+        state.forget(MANIFEST_CACHE_SNAPSHOTS);
+        state.shrink(self.bytes_max);
         parts
     }
 
@@ -141,6 +144,17 @@ impl ManifestCache {
 }
 
 impl State {
+    /// Drops what none of the last `snapshots` that were asked for has named.
+    fn forget(&mut self, snapshots: u64) {
+        let (asked, mut bytes) = (self.asked, 0);
+        self.parts.retain(|_, held| {
+            let stays = held.used.saturating_add(snapshots) > asked;
+            bytes += if stays { held.bytes } else { 0 };
+            stays
+        });
+        self.counts.bytes = bytes;
+    }
+
     /// Drops what no snapshot has had for longest. Where the newest one alone is too large, its last manifests go, so that
     /// the others are there the next time.
     fn shrink(&mut self, bytes_max: u64) {
@@ -198,5 +212,42 @@ impl Table {
         let parts = cache.parts(&self.storage, &snapshot, self.metadata.format_version()).await?;
         let graph = Graph::of(&snapshot, parts.iter().map(Arc::as_ref));
         pin::pin_graph(self, Chosen { snapshot: Some(snapshot), head: true }, graph)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A cache that was asked for so many snapshots, each of which named one manifest of its own and one that all have.
+    fn asked(snapshots: u64, keep: u64) -> ManifestCache {
+        let cache = ManifestCache::new();
+        let claims = ListClaims {
+            content: ManifestContentType::Data,
+            length: 1,
+            sequence: 1,
+            added_by: 1,
+            files: [Some(1), None, None],
+        };
+        for number in 1..=snapshots {
+            cache.lock().asked += 1;
+            for path in ["all".to_owned(), format!("own of {number}")] {
+                if cache.find(&path, &claims).is_none() {
+                    cache.put(path, claims.clone(), &Arc::default());
+                }
+            }
+            cache.lock().forget(keep);
+        }
+        cache
+    }
+
+    #[test]
+    fn what_no_snapshot_names_any_more_goes_and_what_all_name_stays() {
+        let cache = asked(1_000, 16);
+        assert_eq!(cache.lock().parts.len(), 17, "the common one, and those of the last sixteen");
+        assert_eq!((cache.counts().read, cache.counts().found), (1_001, 999));
+        let held: u64 = cache.lock().parts.values().map(|held| held.bytes).sum();
+        assert_eq!(cache.counts().bytes, held);
+        assert!(cache.lock().parts.contains_key("all") && cache.lock().parts.contains_key("own of 985"));
     }
 }

@@ -32,6 +32,16 @@ pub enum TapError {
         /// The topic.
         topic: String,
     },
+    /// The log ends before what was read of it: it was cut, or is another one.
+    #[error("{tp} ends at offset {end}, and was read up to {position}: its log was cut, or is another one")]
+    LogCut {
+        /// The partition.
+        tp: TopicPartition,
+        /// The offset that was to come.
+        position: i64,
+        /// One past its last one now.
+        end: i64,
+    },
     /// The brokers do not let us read the topic.
     #[error("topic {topic} may not be read by this user, who has no right to {right} it")]
     TopicForbidden {
@@ -39,6 +49,22 @@ pub enum TapError {
         topic: String,
         /// The operation that was refused, in Kafka's word.
         right: &'static str,
+    },
+    /// A replay into a topic that messages come from.
+    #[error("topic {topic} is a source of messages: nothing is written to it")]
+    WritesToSource {
+        /// The topic.
+        topic: String,
+    },
+    /// A message of a replay.
+    #[error("{tp}@{offset} is not written: {what}")]
+    NotWritten {
+        /// The partition that it is of.
+        tp: TopicPartition,
+        /// Its offset there.
+        offset: i64,
+        /// Why not.
+        what: String,
     },
     /// A property that the tap must set itself.
     #[error("the Kafka property {name} is set by the validator, which must not commit, write or skip: leave it out")]

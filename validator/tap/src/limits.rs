@@ -137,3 +137,9 @@ pub const FOLLOW_GONE: Duration = Duration::from_secs(6);
 
 /// Looks that wait for a followed read: one, since a later one says more.
 pub const FOLLOW_LOOKS: usize = 1;
+
+/// Characters of the class of an error that a dead letter names: the longest of Java's are shorter.
+pub const DEAD_LETTER_CLASS_CHARS: usize = 120;
+
+/// Characters of its message: enough to tell what is wrong, for a line of a report.
+pub const DEAD_LETTER_MESSAGE_CHARS: usize = 300;

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::nearest::nearest;
+use super::pipeline::Pipeline;
 use super::problem::Problem;
 use super::section::Section;
+use super::service::Service;
 use crate::run::alerts::limits::RULES_MAX;
 use crate::run::alerts::{Channel, Condition, Rule};
 
@@ -41,6 +43,27 @@ pub fn no_channel<'c>(name: &str, channels: impl Iterator<Item = &'c String>) ->
         None => format!("write a section [channels.{name}] in validator.toml"),
     };
     Problem::new(format!("there is no channel \"{name}\"")).hint(hint)
+}
+
+/// What stands against the alerts of a pipeline file beside those of the service: nobody shall wait for one that is never sent.
+pub fn alert_problems(pipeline: &Pipeline, service: &Service) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let place = |problem: Problem| {
+        let placed = pipeline.problem_at("alerts", problem.message);
+        placed.hint(problem.hint.unwrap_or_default())
+    };
+    for rule in &pipeline.alerts {
+        for name in rule.notify.iter().filter(|name| !service.channels.contains_key(*name)) {
+            let Problem { message, hint, .. } = no_channel(name, service.channels.keys());
+            let message = format!("{message}, which alert \"{}\" names", rule.name);
+            problems.push(place(Problem::new(message).hint(hint.unwrap_or_default())));
+        }
+        if service.alerts.iter().any(|other| other.name == rule.name) {
+            let message = format!("alert \"{}\" is in validator.toml too, where it is of every pipeline", rule.name);
+            problems.push(place(Problem::new(message).hint("give each its own name")));
+        }
+    }
+    problems
 }
 
 fn read_alert(section: &Section<'_>) -> Option<Rule> {

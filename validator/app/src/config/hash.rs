@@ -6,7 +6,7 @@
 
 use std::fmt::Write as _;
 
-use validator_core::contract::{Contract, Format, Identity, KeyFormat, NullPayload};
+use validator_core::contract::{Contract, DeadLetter, Format, Identity, KeyFormat, NullPayload};
 
 use super::bound::{Edge, Instant};
 use super::profile::Profile;
@@ -62,6 +62,26 @@ fn push_promise(bytes: &mut Canonical, contract: &Contract) {
     bytes.push("fidelity.settle_ms", &contract.fidelity.settle_ms.to_string());
     bytes.push("fidelity.give_up_ms", &contract.fidelity.give_up_ms.to_string());
     bytes.push("fidelity.diverted_max", &contract.fidelity.diverted_max.to_string());
+    push_dead_letter(bytes, contract.fidelity.dead_letter.as_ref());
+}
+
+fn push_dead_letter(bytes: &mut Canonical, dead_letter: Option<&DeadLetter>) {
+    let position = match dead_letter {
+        None => return,
+        Some(DeadLetter::Topic { topic, position }) => {
+            bytes.push("fidelity.dead_letter.topic", topic);
+            Some(position)
+        }
+        Some(DeadLetter::Table { table, position }) => {
+            bytes.push("fidelity.dead_letter.table", table);
+            position.as_ref()
+        }
+    };
+    if let Some(position) = position {
+        bytes.push_option("fidelity.dead_letter.position.topic", position.topic.as_deref());
+        bytes.push_option("fidelity.dead_letter.position.partition", position.partition.as_deref());
+        bytes.push("fidelity.dead_letter.position.offset", &position.offset);
+    }
 }
 
 fn push_source(bytes: &mut Canonical, contract: &Contract) {

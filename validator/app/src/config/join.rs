@@ -1,6 +1,6 @@
 //! What a pipeline needs of the service: its catalog, the brokers, the registry.
 
-use validator_core::contract::{Envelope, Format, Identity, KeyFormat, Upsert};
+use validator_core::contract::{DeadLetter, Envelope, Format, Identity, KeyFormat, Upsert};
 
 use super::catalog::Catalog;
 use super::nearest::{list, nearest};
@@ -21,7 +21,7 @@ pub fn join<'a>(pipeline: &Pipeline, service: &'a Service) -> Result<&'a Catalog
     let mut problems = Vec::new();
     let catalog = service.catalogs.get(pipeline.catalog_name());
     if catalog.is_none() {
-        problems.push(no_catalog(pipeline, service, &file));
+        problems.push(no_catalog(pipeline, service, ("pipeline.table", pipeline.catalog_name()), &file));
     }
     if contract.source.is_none() && service.kafka.is_none() {
         let message = format!("the messages have no source: {file} has no [kafka]");
@@ -55,15 +55,69 @@ pub fn join<'a>(pipeline: &Pipeline, service: &'a Service) -> Result<&'a Catalog
         let problem = pipeline.problem_at("identity.columns", message);
         problems.push(problem.hint("name the topic column: `columns = [\"topic\", \"partition\", \"offset\"]`"));
     }
+    problems.extend(dead_letters(pipeline, service, &file));
     match catalog {
         Some(catalog) if problems.is_empty() => Ok(catalog),
         _ => Err(problems),
     }
 }
 
-fn no_catalog(pipeline: &Pipeline, service: &Service, file: &str) -> Problem {
-    let name = pipeline.catalog_name();
-    let problem = pipeline.problem_at("pipeline.table", format!("there is no catalog `{name}` in {file}"));
+/// What the dead letters need.
+fn dead_letters(pipeline: &Pipeline, service: &Service, file: &str) -> Vec<Problem> {
+    let contract = &pipeline.contract;
+    let Some(dead_letter) = &contract.fidelity.dead_letter else { return Vec::new() };
+    let mut problems = Vec::new();
+    let mut refuse = |place: &str, what: String, hint: &str| {
+        problems.push(pipeline.problem_at(&format!("fidelity.dead_letter{place}"), what).hint(hint));
+    };
+    let position = match dead_letter {
+        DeadLetter::Topic { topic, position } => {
+            match contract.source.as_ref().map(|source| source.envelope) {
+                None if service.kafka.is_none() => {
+                    let hint = "write [kafka] with `brokers = \"localhost:9092\"`";
+                    refuse(".topic", format!("the dead letters have no source: {file} has no [kafka]"), hint);
+                }
+                Some(Envelope::None) => {
+                    let what = "a recording of plain messages has no headers, so its dead letters name no message";
+                    let hint = "record with `kcat -J` and `envelope = \"kcat\"`, or take `dead_letter` out";
+                    refuse(".topic", what.to_owned(), hint);
+                }
+                _ => {}
+            }
+            if contract.topics.contains(topic) {
+                let what = format!("{topic} is the topic of the pipeline, and not one of dead letters");
+                refuse(".topic", what, "name the topic that the sink puts aside to");
+            }
+            Some(position)
+        }
+        DeadLetter::Table { table, position } => {
+            let name = table.split('.').next().unwrap_or_default();
+            if !service.catalogs.contains_key(name) {
+                problems.push(no_catalog(pipeline, service, ("fidelity.dead_letter.table", name), file));
+            } else if *table == contract.table {
+                let what = format!("{table} is the table of the pipeline, and not one of dead letters");
+                refuse(".table", what, "name the table that the sink puts aside to");
+            }
+            position.as_ref()
+        }
+    };
+    let mut refuse = |what: String, hint: &str| {
+        problems.push(pipeline.problem_at("fidelity.dead_letter", what).hint(hint));
+    };
+    if position.is_some_and(|position| position.topic.is_none()) && contract.topics.len() > 1 {
+        let what = format!("dead letters of {} topics do not say which of them each is of", contract.topics.len());
+        refuse(what, "name three: topic, partition and offset");
+    }
+    if matches!(contract.identity, Identity::Key { upsert: Some(_), .. }) {
+        // Which version of a key a table has to show depends on those that were put aside.
+        let what = "`dead_letter` beside `upsert = true` is not built yet".to_owned();
+        refuse(what, "take `dead_letter` out: what was put aside is then judged as any other version");
+    }
+    problems
+}
+
+fn no_catalog(pipeline: &Pipeline, service: &Service, (place, name): (&str, &str), file: &str) -> Problem {
+    let problem = pipeline.problem_at(place, format!("there is no catalog `{name}` in {file}"));
     let names: Vec<&str> = service.catalogs.keys().map(String::as_str).collect();
     match nearest(name, names.iter().copied()) {
         Some(meant) => problem.hint(format!("did you mean `{meant}`?")),

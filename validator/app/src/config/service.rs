@@ -41,6 +41,8 @@ pub struct Service {
     pub state: Option<Secret>,
     /// How often a continuous run looks at a table, in milliseconds.
     pub poll_ms: Option<i64>,
+    /// For how long the ledger keeps what is over, in milliseconds; for ever unless given.
+    pub keep_ms: Option<i64>,
     /// Globs of pipeline files, resolved against the file's folder.
     pub pipelines: Vec<String>,
     /// The brokers.
@@ -126,6 +128,7 @@ impl Service {
         self.pipelines = globs.iter().map(|glob| file.resolve_glob(&glob.value)).collect();
         self.state = read_state(section, walk, &mut self.warnings);
         self.poll_ms = read_poll(section);
+        self.keep_ms = read_keep(section);
         self.listen = read_listen(section, &mut self.warnings);
         section.finish();
     }
@@ -155,6 +158,20 @@ pub fn read_poll(section: &Section<'_>) -> Option<i64> {
     }
     Some(poll.value)
 }
+
+/// Reads `keep`: from [`KEEP_MS_MIN`] on.
+fn read_keep(section: &Section<'_>) -> Option<i64> {
+    let keep = section.duration_ms("keep")?;
+    if keep.value < KEEP_MS_MIN {
+        let problem = Problem::new("what is over could not be looked at any more");
+        section.note_at(problem.hint("write `keep = \"1h\"` or more; `keep = \"90d\"` is a quarter"), &keep.span);
+        return None;
+    }
+    Some(keep.value)
+}
+
+/// The ledger's history is gone through once in this time.
+const KEEP_MS_MIN: i64 = 3_600_000;
 
 /// A look asks brokers and catalog; more often than this is a burden on both.
 const POLL_MS_MIN: i64 = 50;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use validator_core::contract::{Compare, Envelope, Fidelity, RecordedSource};
 use validator_core::tolerance::Tolerance;
 
+use super::dead_letter::read_dead_letter;
 use super::nearest::{list, nearest};
 use super::problem::Problem;
 use super::section::Section;
@@ -80,7 +81,7 @@ fn read_mask(section: &Section<'_>) -> Vec<String> {
 
 /// Reads `[fidelity]`; every key has its default. And whether `settle` is there: its default is that of the command.
 pub fn read_fidelity(section: &Section<'_>) -> (Fidelity, bool) {
-    section.not_built("dead_letter");
+    let dead_letter = read_dead_letter(&section.section("dead_letter"));
     let target = section.share("target").map_or(TARGET_DEFAULT, |share| share.value);
     let settle = section.duration_ms("settle");
     let give_up = section.duration_ms("give_up");
@@ -90,6 +91,7 @@ pub fn read_fidelity(section: &Section<'_>) -> (Fidelity, bool) {
         settle_ms: settle.as_ref().map_or(0, |settle| settle.value),
         give_up_ms: give_up.as_ref().map_or(GIVE_UP_MS_DEFAULT, |give_up| give_up.value),
         diverted_max: section.share("diverted_max").map_or(DIVERTED_MAX_DEFAULT, |share| share.value),
+        dead_letter,
     };
     if let Some(late) = give_up.as_ref().or(settle.as_ref())
         && fidelity.give_up_ms < fidelity.settle_ms

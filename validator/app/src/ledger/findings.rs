@@ -1,7 +1,7 @@
 //! `validator findings`: what is not as it should be, as the ledger keeps it.
 //!
 //! Contract: findings come by id and are written as they come, however many there are; then whole segments of one verdict, one
-//! object for each of their messages where every offset is one.
+//! object for each of their messages where their offsets are known: only messages that ask for no row hide them.
 
 use std::io::Write as _;
 
@@ -24,6 +24,12 @@ use crate::terminal::Terminal;
 /// # Errors
 /// [`Failure`], with its exit code.
 pub fn findings(args: &LedgerFindingsArgs, terminal: &Terminal) -> Result<Exit, Failure> {
+    if let Some(decision) = &args.decide {
+        return super::decide::decide(decision, terminal);
+    }
+    if args.by_cause {
+        return super::grouped::grouped(args, terminal);
+    }
     let now_ms = chrono::Utc::now().timestamp_millis();
     let service = Loader::of_process(now_ms).service(args.of.config.as_deref())?;
     let unresolved = [FindingState::Open, FindingState::Acknowledged, FindingState::Ignored];
@@ -47,7 +53,10 @@ pub fn findings(args: &LedgerFindingsArgs, terminal: &Terminal) -> Result<Exit, 
                                 out.write_all(finding.as_bytes()).and_then(|()| out.write_all(b"\n"))
                             }
                             FindingsAnswer::Text => match parsed::finding(&finding) {
-                                Some(finding) => out.write_all(finding_text(&finding, palette, width).as_bytes()),
+                                Some(finding) => {
+                                    let text = finding_text(&finding, palette, width);
+                                    out.write_all(format!("{text}    {}\n", standing(&finding, &listed)).as_bytes())
+                                }
                                 None => {
                                     return Err(LedgerError::Damaged { what: "the values of a finding".to_owned() });
                                 }
@@ -67,6 +76,15 @@ pub fn findings(args: &LedgerFindingsArgs, terminal: &Terminal) -> Result<Exit, 
     }
 }
 
+/// How a finding stands, and what it is named by.
+fn standing(finding: &Finding, listed: &Listed) -> String {
+    let state = match listed {
+        Listed::Finding(row) => row.state,
+        Listed::Run(run) => run.state,
+    };
+    format!("{}, id {}", state.as_str(), finding.id)
+}
+
 /// The objects of interface.md, section 6, each one line.
 pub fn told(pipeline: &str, listed: &Listed) -> Vec<String> {
     let line = |finding: &Finding| serde_json::to_string(finding).unwrap_or_default();
@@ -75,7 +93,7 @@ pub fn told(pipeline: &str, listed: &Listed) -> Vec<String> {
             Some(body) => vec![String::from_utf8_lossy(body).into_owned()],
             None => vec![line(&untold(pipeline, row))],
         },
-        Listed::Run(run) if run.whole => (run.from..run.upto)
+        Listed::Run(run) if !run.offsets.is_empty() => (run.offsets.iter().cloned().flatten())
             .filter_map(|offset| of_run(pipeline, run, Some(offset)))
             .map(|one| line(&one))
             .collect(),
@@ -84,7 +102,7 @@ pub fn told(pipeline: &str, listed: &Listed) -> Vec<String> {
 }
 
 /// What is known of a finding whose values are not read yet.
-fn untold(pipeline: &str, row: &FindingRow) -> Finding {
+pub(super) fn untold(pipeline: &str, row: &FindingRow) -> Finding {
     let mut finding = match (&row.place, row.verdict) {
         (Place::Message { tp, offset }, Verdict::Message(verdict)) => {
             Finding::of_message(pipeline, verdict, row.cause, tp, *offset)
@@ -110,6 +128,11 @@ fn of_run(pipeline: &str, run: &RunRow, offset: Option<i64>) -> Option<Finding> 
         Some(_) => format!("no message of offsets {from} to {upto} has a row"),
         None => format!("none of the {} messages of offsets {from} to {upto} has a row", run.messages),
     };
+    if let Some(blame) = &run.blame {
+        let rows = std::mem::take(&mut finding.detail);
+        blame.tell(&mut finding);
+        finding.detail = format!("{rows}: {}", finding.detail);
+    }
     if offset.is_none() {
         // It is about no message of its own.
         let range = format!("{}@{from}..{upto}", run.tp);

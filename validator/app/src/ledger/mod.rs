@@ -1,15 +1,25 @@
-//! Commands that answer from the ledger of `validator run`: `report`, `findings`, `ledger verify`.
+//! Commands that answer from the ledger of `validator run`: `report`, `findings`, `explain`, `ledger verify`.
 //!
-//! Contract: they read one committed checkpoint, take no lock and ask neither brokers nor catalog; what they say is what the
+//! Contract: they read one committed checkpoint and ask neither brokers nor catalog; but for decisions they take no lock; what they say is what the
 //! run says, since both make it of the same standing.
 
+mod continuity;
+mod decide;
+mod explain;
+mod export;
+mod export_columns;
 mod findings;
+mod grouped;
+mod named;
 mod parsed;
 mod report;
 mod start_over;
 mod verify;
 
+pub use explain::explain;
+pub use export::export;
 pub use findings::{findings, told};
+pub use parsed::finding as finding_of_line;
 pub use report::{Reported, reported};
 pub use start_over::start_over;
 pub use verify::verify;
@@ -36,17 +46,31 @@ pub fn report(args: &ReportArgs, words: &[String], terminal: &Terminal) -> Resul
     for one in &all {
         terminal.answer(&match args.format {
             ReportFormat::Json => render::report_json(&one.report),
-            ReportFormat::Text => render::TextReport {
-                report: &one.report,
-                reasons: &one.decision.reasons,
-                findings: &[],
-                findings_file: None,
-                command: &render::command_line(words.iter().cloned()),
-            }
-            .render(terminal.palette(), terminal.width()),
+            ReportFormat::Text => told_whole(
+                one,
+                terminal.width(),
+                render::TextReport {
+                    report: &one.report,
+                    reasons: &one.decision.reasons,
+                    findings: &[],
+                    findings_file: None,
+                    command: &render::command_line(words.iter().cloned()),
+                }
+                .render(terminal.palette(), terminal.width()),
+            ),
         })?;
     }
     Ok(worst(&all))
+}
+
+/// The report, and below it where each offset is.
+fn told_whole(one: &Reported, width: usize, report: String) -> String {
+    let mut page = render::Page::new(render::Palette::PLAIN, width);
+    page.blank();
+    for line in continuity::lines(&one.continuity) {
+        page.line(0, None, &line);
+    }
+    report + &page.finish()
 }
 
 /// The pipelines whose books are asked for.

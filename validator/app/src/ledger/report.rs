@@ -30,6 +30,8 @@ pub struct Reported {
     pub report: Report,
     /// The outcome and its reasons.
     pub decision: Decision,
+    /// Where each offset is.
+    pub continuity: Continuity,
 }
 
 /// The report of a pipeline.
@@ -70,7 +72,7 @@ fn of(pipeline: &Pipeline, facts: &ReportFacts, holes: &Continuity, notes: &Note
         strict_fields: pipeline.contract.compare.strict_fields,
         unknown_field_messages: notes.unknown_fields.values().copied().max().unwrap_or(0),
         findings: findings.by_verdict(),
-        failed_to_look: standing.has_failed_to_look(),
+        failed_to_look: standing.has_failed_to_look() || holes.broken.is_some(),
     };
     let decision = decide(&asked);
     let judged_at = UtcMillis(standing.judged_at_ms.unwrap_or(0));
@@ -79,7 +81,7 @@ fn of(pipeline: &Pipeline, facts: &ReportFacts, holes: &Continuity, notes: &Note
         validator: env!("CARGO_PKG_VERSION").to_owned(),
         pipeline: pipeline.contract.name.clone(),
         outcome: decision.outcome,
-        complete: !standing.has_failed_to_look() && !has_retention(standing),
+        complete: !asked.failed_to_look && !has_retention(standing),
         started_at: judged_at,
         finished_at: UtcMillis(facts.at_ms),
         judged_at,
@@ -101,10 +103,10 @@ fn of(pipeline: &Pipeline, facts: &ReportFacts, holes: &Continuity, notes: &Note
         policy: policy(notes),
         rules: Vec::new(),
         findings,
-        warnings: warnings(standing, notes, &decision),
+        warnings: warnings(standing, notes, &decision, holes),
     };
     report.assert_balanced(&standing.accounts());
-    Reported { report, decision }
+    Reported { report, decision, continuity: holes.clone() }
 }
 
 fn has_retention(standing: &Standing) -> bool {
@@ -172,8 +174,20 @@ fn policy(notes: &Notes) -> Vec<PolicyCount> {
     counts.collect()
 }
 
-fn warnings(standing: &Standing, notes: &Notes, decision: &Decision) -> Vec<String> {
+fn warnings(standing: &Standing, notes: &Notes, decision: &Decision, continuity: &Continuity) -> Vec<String> {
     let mut warnings = Vec::new();
+    for lane in &continuity.lanes {
+        let deleted = lane.first_holes.iter().filter(|(_, _, reason)| *reason == Some(HoleReason::Retention));
+        warnings.extend(deleted.map(|(from, to, _)| {
+            format!("{}: offsets {from} to {to} were deleted by retention before they were read", lane.tp)
+        }));
+    }
+    if let Some(broken) = &continuity.broken {
+        warnings.push(format!(
+            "{}: what the ledger knows is not continuous at offset {}: {}",
+            broken.tp, broken.offset, broken.what
+        ));
+    }
     for (name, messages) in &notes.unknown_fields {
         let messages = counted(*messages, "message", "messages");
         warnings

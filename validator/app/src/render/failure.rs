@@ -10,6 +10,7 @@ use super::paint::{Palette, Role};
 use super::problem::problems;
 use crate::config::ConfigError;
 use crate::failure::Failure;
+use validator_engine::dead_letters::DeadLetterError;
 use validator_engine::message_reader::ReadError;
 use validator_engine::query::QueryError;
 use validator_engine::reconcile::RunError;
@@ -33,6 +34,8 @@ fn hint(failure: &Failure) -> String {
             return tap_hint(error);
         }
         Failure::Sample(ReadError::Unsampled { source, .. }) => return tap_hint(source),
+        Failure::Away(error) => return tap_hint(error),
+        Failure::DeadLetters(error) => return letters_hint(error),
         Failure::Sample(_) => "`validator check --offline` looks at the files alone",
         Failure::Table(error) => table_hint(error),
         Failure::Name(_) => "a table is `catalog.namespace.table`, its catalog one of validator.toml",
@@ -55,6 +58,9 @@ fn hint(failure: &Failure) -> String {
         Failure::Cut(cut) => return cut.hint(),
         Failure::Listen { .. } => {
             "`listen` in [service] of validator.toml is an address of this machine with a port that is free"
+        }
+        Failure::Replay { .. } => {
+            "what is in the topic is not what was meant: delete it, make it anew, and replay once more"
         }
         Failure::Following(_) => "`validator run` goes on from the last checkpoint",
         Failure::Ledger(error) => return ledger_hint(error),
@@ -96,6 +102,30 @@ fn pasted(path: &Path) -> String {
     command_line([path.display().to_string()])
 }
 
+fn letters_hint(error: &DeadLetterError) -> String {
+    let hint = match error {
+        DeadLetterError::Topic {
+            source: TapError::TopicMissing { .. } | TapError::TopicNotRecorded { .. }, ..
+        } => "`dead_letter` in [fidelity] names the topic that the sink puts aside to; take it out where there is none",
+        DeadLetterError::Topic { source, .. } => return tap_hint(source),
+        DeadLetterError::Partition { source, .. } => return tap_hint(source),
+        DeadLetterError::SeveralConnectors { .. } => {
+            "what one sink puts aside another may have lost: give each connector an `errors.deadletterqueue.topic.name` of its own"
+        }
+        DeadLetterError::File { .. } | DeadLetterError::Table { .. } => {
+            "a dead letter that cannot be read may be that of a message which would be called missing"
+        }
+        DeadLetterError::Nameless { .. } => {
+            "let Kafka Connect write `errors.deadletterqueue.context.headers.enable=true`, or name your own: `headers = \
+             [\"topic\", \"partition\", \"offset\"]`"
+        }
+        DeadLetterError::NotPositions { .. } => {
+            "name what holds the position of the message itself, or take `dead_letter` out of [fidelity]"
+        }
+    };
+    hint.to_owned()
+}
+
 fn tap_hint(error: &TapError) -> String {
     let hint = match error {
         TapError::BrokersUnreachable { .. } | TapError::TopicMissing { .. } | TapError::Stalled { .. } => {
@@ -106,9 +136,14 @@ fn tap_hint(error: &TapError) -> String {
                 "`kafka-acls --list --topic {topic}` shows who may DESCRIBE and READ it; no group is needed"
             );
         }
+        TapError::TopicRecreated { .. } | TapError::LogCut { .. } => {
+            "what the books know is of the old log: `validator ledger start-over` begins new ones at the contract's `start`"
+        }
         TapError::ReservedProperty { .. } | TapError::Property { .. } | TapError::Client { .. } => {
             "`properties` in [kafka] of validator.toml go to librdkafka as they are"
         }
+        TapError::WritesToSource { .. } => "name a topic of its own, that no pipeline reads",
+        TapError::NotWritten { .. } => "`kafka-acls --list --topic TOPIC` shows who may WRITE to the repair topic",
         TapError::RangeReversed { .. } => "a range begins at --from and ends before --to, in every partition",
         TapError::PartitionMissing { topic, .. } => {
             return format!("`kcat -L -b BROKERS -t {topic}` shows the partitions that there are");

@@ -1,7 +1,7 @@
 //! One finding as a person reads it: which message, which columns with both values, which row, which commit.
 
 use validator_core::finding::{Candidate, ColumnDifference, Finding, RowPlace};
-use validator_core::verdict::{Cause, Damage};
+use validator_core::verdict::{Cause, Damage, MessageVerdict};
 
 use super::number::{count, counted};
 use super::page::Page;
@@ -90,7 +90,8 @@ fn write_rows(page: &mut Page, finding: &Finding) {
 /// Which commit wrote the row or took it away, as far as it is known.
 pub(crate) fn commit(finding: &Finding) -> Option<String> {
     let operation = finding.operation.as_deref().map(name);
-    let done = if finding.cause == Some(Cause::Removed) { "taken away" } else { "written" };
+    let is_gone = finding.verdict == MessageVerdict::Withdrawn.into() || finding.cause == Some(Cause::Removed);
+    let done = if is_gone { "taken away" } else { "written" };
     Some(match (finding.snapshot_id, operation) {
         (Some(id), Some(operation)) => format!("{done} by snapshot {id} ({operation})"),
         // The line of snapshots was rolled back: the last one that had the row is known, no commit removed it.

@@ -30,7 +30,7 @@ pub use html::html;
 pub use junit::junit;
 pub use line::FindingLine;
 pub use markdown::markdown;
-pub use parquet::{ParquetError, findings_schema, write_findings};
+pub use parquet::{FindingsWriter, ParquetError, RowsWriter, findings_schema, write_findings};
 pub use written::{BegunFile, WrittenFile, begin, named_twice, try_place, write_whole};
 
 use crate::answer::Answer;

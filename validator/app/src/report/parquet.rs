@@ -102,25 +102,68 @@ pub fn write_findings(findings: &mut Findings, out: &mut (impl Write + Send)) ->
     writer.finish().map_err(io::Error::other)
 }
 
-/// See the module.
-struct FindingsWriter<W: Write + Send> {
+/// Rows of columns into a file of Parquet.
+pub struct RowsWriter<W: Write + Send> {
     writer: ArrowWriter<W>,
-    batch: Batch,
-    bytes: usize,
 }
 
-impl<W: Write + Send> FindingsWriter<W> {
-    fn new(out: W) -> Result<Self, ParquetError> {
+impl<W: Write + Send> RowsWriter<W> {
+    /// Of these columns.
+    ///
+    /// # Errors
+    /// Those of the file.
+    pub fn new(out: W, schema: SchemaRef) -> Result<Self, ParquetError> {
         let properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(ZstdLevel::default()))
             .set_max_row_group_row_count(Some(GROUP_ROWS_MAX))
             .set_created_by(format!("validator {}", env!("CARGO_PKG_VERSION")))
             .build();
-        let writer = ArrowWriter::try_new(out, findings_schema(), Some(properties))?;
-        Ok(Self { writer, batch: Batch::new(), bytes: 0 })
+        Ok(Self { writer: ArrowWriter::try_new(out, schema, Some(properties))? })
     }
 
-    fn push(&mut self, line: &[u8]) -> Result<(), ParquetError> {
+    /// Writes a batch.
+    ///
+    /// # Errors
+    /// Those of the file.
+    pub fn write(&mut self, batch: &RecordBatch) -> Result<(), ParquetError> {
+        self.writer.write(batch)?;
+        if self.writer.memory_size() >= GROUP_BYTES_MAX {
+            self.writer.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Writes what is left, and the footer.
+    ///
+    /// # Errors
+    /// Those of the file.
+    pub fn finish(self) -> Result<(), ParquetError> {
+        self.writer.close()?;
+        Ok(())
+    }
+}
+
+/// Findings into a file of Parquet.
+pub struct FindingsWriter<W: Write + Send> {
+    writer: RowsWriter<W>,
+    batch: Batch,
+    bytes: usize,
+}
+
+impl<W: Write + Send> FindingsWriter<W> {
+    /// Into a file.
+    ///
+    /// # Errors
+    /// Those of the file.
+    pub fn new(out: W) -> Result<Self, ParquetError> {
+        Ok(Self { writer: RowsWriter::new(out, findings_schema())?, batch: Batch::new(), bytes: 0 })
+    }
+
+    /// Adds a finding, by its line.
+    ///
+    /// # Errors
+    /// The line is no finding, or the file cannot be written.
+    pub fn push(&mut self, line: &[u8]) -> Result<(), ParquetError> {
         self.batch.push(serde_json::from_slice(line)?)?;
         self.bytes += line.len();
         if self.batch.rows >= BATCH_ROWS_MAX || self.bytes >= BATCH_BYTES_MAX {
@@ -132,18 +175,18 @@ impl<W: Write + Send> FindingsWriter<W> {
     fn flush(&mut self) -> Result<(), ParquetError> {
         self.writer.write(&self.batch.finish()?)?;
         self.bytes = 0;
-        if self.writer.memory_size() >= GROUP_BYTES_MAX {
-            self.writer.flush()?;
-        }
         Ok(())
     }
 
-    fn finish(mut self) -> Result<(), ParquetError> {
+    /// Writes what is left, and the footer.
+    ///
+    /// # Errors
+    /// Those of the file.
+    pub fn finish(mut self) -> Result<(), ParquetError> {
         if self.batch.rows > 0 {
             self.flush()?;
         }
-        self.writer.close()?;
-        Ok(())
+        self.writer.finish()
     }
 }
 

@@ -15,21 +15,25 @@ use std::time::{Duration, Instant};
 
 use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
+use validator_core::error_chain::error_chain;
 use validator_core::shadow::Shadow;
 use validator_core::shadow::event::{CannotLook, Event, Refused};
 use validator_core::shadow::file::{FileBags, FileId};
 use validator_engine::follow::Following;
-use validator_ledger::Book;
+use validator_ledger::{Book, Keep, LedgerError};
+use validator_tap::TapError;
 
+use super::alerting::Alerting;
+use super::alerts::Outcome;
 use super::asking::Asking;
 use super::idle::Idle;
-use super::jobs::{Done, Jobs, blocking};
-use super::limits::{CHECKPOINT_EVERY_MAX, CHECKPOINT_EVERY_MIN, GROWN_EVERY};
+use super::jobs::{Done, Jobs};
+use super::limits::{CHECKPOINT_EVERY_MAX, CHECKPOINT_EVERY_MIN, FLUSH_MOST, KEPT};
 use super::looking::Looking;
 use super::notes::Notes;
 use super::opening::{Live, Opened};
 use super::outside::Outside;
-use super::publishing::Publisher;
+use super::publishing::{Publisher, Watching, word};
 use super::reading::{Read, Reader};
 use crate::config::Pipeline;
 use crate::failure::Failure;
@@ -58,10 +62,16 @@ pub struct Actor {
     pub(super) idle: Idle,
     pub(super) outside: Outside,
     pub(super) publisher: Publisher,
+    pub(super) alerting: Alerting,
+    pub(super) watching: Watching,
     pub(super) stop: CancellationToken,
     /// Why it is to be opened anew.
     pub(super) reopen: Option<&'static str>,
-    next_grown: Instant,
+    pub(super) next_decisions: Instant,
+    /// What of its history the ledger keeps.
+    pub(super) keep: Keep,
+    /// When what is over is to leave the ledger next, milliseconds since the epoch.
+    pub(super) next_prune_ms: i64,
 }
 
 /// Why an actor ended.
@@ -79,6 +89,7 @@ enum Heard {
     Stop,
     Done(Box<Done>),
     Read(Option<Read>),
+    Posted(Outcome),
     Time,
 }
 
@@ -92,7 +103,7 @@ impl Actor {
         (outside, stop): (Outside, CancellationToken),
         publisher: Publisher,
     ) -> Self {
-        let Opened { live, book, shadow, notes } = opened;
+        let Opened { live, book, shadow, notes, alerting } = opened;
         let now = Instant::now();
         Self {
             name: pipeline.contract.name.clone(),
@@ -113,9 +124,13 @@ impl Actor {
             idle,
             outside,
             publisher,
+            alerting,
+            watching: Watching::default(),
             stop,
             reopen: None,
-            next_grown: now + GROWN_EVERY,
+            next_decisions: now,
+            keep: KEPT,
+            next_prune_ms: i64::MIN,
         }
     }
 
@@ -124,6 +139,7 @@ impl Actor {
     /// # Errors
     /// The ledger does not take a checkpoint, or is not what it was.
     pub async fn run(mut self) -> Result<End, Failure> {
+        self.publish()?;
         let from = (0..).map(validator_core::position::PartitionIndex).zip(self.shadow.lanes());
         let from = from.map(|(lane, state)| (lane, state.position)).collect();
         let mut reader = Reader::start(&self.name, &self.live.run, from).map_err(Failure::Runtime)?;
@@ -134,33 +150,34 @@ impl Actor {
                 biased;
                 () = stop.cancelled() => Heard::Stop,
                 done = self.jobs.next() => Heard::Done(Box::new(done?)),
+                outcome = self.alerting.outcome() => Heard::Posted(outcome),
                 read = reader.read.recv() => Heard::Read(read),
                 () = sleep_until(at.into()) => Heard::Time,
             };
+            self.watching.batches_queued = reader.read.len();
             match heard {
                 Heard::Stop => {
                     drop(reader);
-                    self.checkpoint().await?;
-                    return Ok(End::Stopped);
+                    return self.end(End::Stopped).await;
                 }
                 Heard::Done(done) => self.done(*done).await?,
                 Heard::Read(Some(read)) => self.read(read).await?,
                 Heard::Read(None) => return Err(ended(None)),
+                Heard::Posted(outcome) => self.posted(outcome).await?,
                 Heard::Time => {}
             }
+            self.alert().await?;
             self.look().await?;
+            self.look_for_decisions().await;
             if self.wants_checkpoint() {
                 self.checkpoint().await?;
             }
             self.ask().await?;
-            self.look_for_partitions();
             if let Some(why) = self.reopen {
-                self.checkpoint().await?;
-                return Ok(End::Reopen(why));
+                return self.end(End::Reopen(why)).await;
             }
             if self.is_idle() {
-                self.checkpoint().await?;
-                return Ok(End::Idle);
+                return self.end(End::Idle).await;
             }
         }
     }
@@ -172,29 +189,72 @@ impl Actor {
         });
         let look = self.looking.is_resting().then_some(self.next_look);
         let idle = self.idle.ends_at();
-        [checkpoint, look, idle].into_iter().flatten().min().unwrap_or_else(|| Instant::now() + CHECKPOINT_EVERY_MAX)
+        let alerts = self.alerting.wakes_at();
+        [checkpoint, look, idle, alerts]
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or_else(|| Instant::now() + CHECKPOINT_EVERY_MAX)
+    }
+
+    /// With a checkpoint, and with what is to be told of it on its way.
+    async fn end(mut self, end: End) -> Result<End, Failure> {
+        self.checkpoint().await?;
+        let outside = self.outside.clone();
+        let flushed = self.alerting.flush(&mut self.book, FLUSH_MOST, || outside.now_ms()).await;
+        self.unless_it_may_pass(flushed)?;
+        Ok(end)
+    }
+
+    /// Evaluates alerts where the clock wants it, and sends what is due.
+    async fn alert(&mut self) -> Result<(), Failure> {
+        if !self.alerting.is_due() {
+            return Ok(());
+        }
+        let status = self.publisher.status();
+        if self.alerting.tick(&status, self.outside.now_ms()) {
+            self.unsaved_since.get_or_insert_with(Instant::now);
+            self.is_urgent = true;
+        }
+        self.post().await
+    }
+
+    /// Hands messages of the outbox to their channels.
+    pub(super) async fn post(&mut self) -> Result<(), Failure> {
+        let posted = self.alerting.post(&mut self.book, self.outside.now_ms()).await;
+        self.unless_it_may_pass(posted)
+    }
+
+    async fn posted(&mut self, outcome: Outcome) -> Result<(), Failure> {
+        let kept = self.alerting.keep(outcome, &mut self.book, self.outside.now_ms()).await;
+        self.unless_it_may_pass(kept)
+    }
+
+    /// What the ledger cannot for a while is tried again by the next tick; a message may be sent twice then.
+    fn unless_it_may_pass(&self, done: Result<(), LedgerError>) -> Result<(), Failure> {
+        match done {
+            Err(error) if error.may_pass() => {
+                tracing::warn!(pipeline = self.name, "the outbox cannot be asked: {}", error_chain(&error));
+                Ok(())
+            }
+            done => Ok(done?),
+        }
     }
 
     async fn done(&mut self, done: Done) -> Result<(), Failure> {
         match done {
             Done::Look(answer) => self.looked_up(answer).await,
             Done::Asked(answer) => self.answered(answer).await,
-            Done::Grown(Ok(new)) => {
-                if !new.is_empty() {
-                    self.reopen = Some("there are new partitions");
-                }
-                Ok(())
-            }
-            Done::Grown(Err(error)) => {
-                tracing::debug!(pipeline = self.name, "partitions cannot be asked for: {error}");
-                Ok(())
-            }
         }
     }
 
     async fn read(&mut self, read: Read) -> Result<(), Failure> {
         match read {
-            Read::Ended(why) => Err(ended(why)),
+            Read::Ended(why) => {
+                self.cannot_look(CannotLook::Broker).await?;
+                self.checkpoint().await?;
+                Err(ended(why))
+            }
             Read::Following(following) => self.followed(following).await,
         }
     }
@@ -206,21 +266,42 @@ impl Actor {
                 if !batch.consumed.lanes.is_empty() {
                     self.idle.moved();
                 }
+                self.watching.consumed(&self.publisher, &batch.consumed.lanes, batch.bytes);
                 let applied = self.apply(Event::Consumed(batch.consumed)).await?;
                 applied.map_err(|refused| contradiction(&refused))
             }
             Following::Quiet => Ok(()),
-            Following::Trimmed { partition, log_start } => self.must(Event::Trimmed { partition, log_start }).await,
+            Following::Trimmed { partition, log_start } => {
+                self.watching.log_start(self.outside.now_ms(), partition, log_start);
+                self.must(Event::Trimmed { partition, log_start }).await
+            }
             Following::OutOfRange { partition, asked, log_start, high_watermark } => {
-                tracing::warn!(
-                    pipeline = self.name,
-                    lane = partition.0,
-                    asked,
-                    log_start,
-                    high_watermark,
-                    "offsets are not in the log"
-                );
-                if asked > high_watermark { self.cannot_look(CannotLook::Broker).await } else { Ok(()) }
+                self.watching.log_start(self.outside.now_ms(), partition, log_start);
+                let tp = self.shadow.lanes().get(partition.0 as usize).map(|lane| lane.tp.to_string());
+                if asked < log_start {
+                    tracing::error!(
+                        pipeline = self.name,
+                        partition = tp,
+                        from = asked,
+                        to = log_start,
+                        "the brokers deleted messages before they were read: they are a hole, and nobody can say whether \
+                         they are in the table; raise retention.ms of the topic"
+                    );
+                } else {
+                    tracing::warn!(
+                        pipeline = self.name,
+                        partition = tp,
+                        asked,
+                        log_start,
+                        high_watermark,
+                        "offsets are not in the log"
+                    );
+                }
+                if asked <= high_watermark {
+                    return Ok(());
+                }
+                let tp = self.shadow.lanes()[partition.0 as usize].tp.clone();
+                self.end_away(Arc::new(TapError::LogCut { tp, position: asked, end: high_watermark })).await
             }
             Following::Lost { text, since } => {
                 tracing::warn!(pipeline = self.name, seconds = since.as_secs(), "no broker answers: {text}");
@@ -228,9 +309,16 @@ impl Actor {
             }
             Following::Stopped { partition, why } => {
                 tracing::error!(pipeline = self.name, lane = partition.0, "a partition is followed no further: {why}");
-                self.cannot_look(CannotLook::Broker).await
+                self.end_away(why).await
             }
         }
+    }
+
+    /// Nothing more can be judged until what it follows is there again: it is opened anew, in a while.
+    async fn end_away(&mut self, why: Arc<TapError>) -> Result<(), Failure> {
+        self.cannot_look(CannotLook::Broker).await?;
+        self.checkpoint().await?;
+        Err(Failure::Away(why))
     }
 
     /// Applies an event with the pages that it needs.
@@ -251,17 +339,8 @@ impl Actor {
     /// The catalog, the store or a broker could not be asked.
     pub(super) async fn cannot_look(&mut self, what: CannotLook) -> Result<(), Failure> {
         self.must(Event::NotLooked { at_ms: self.outside.now_ms(), what }).await?;
-        self.publish(None);
-        Ok(())
-    }
-
-    fn look_for_partitions(&mut self) {
-        if Instant::now() < self.next_grown {
-            return;
-        }
-        self.next_grown = Instant::now() + GROWN_EVERY;
-        let tap = Arc::clone(&self.live.run.messages.tap);
-        self.jobs.begin(async move { Done::Grown(blocking(move || tap.grown()).await) });
+        self.publisher.change(|status| *status.looks_failed.entry(word(what)).or_default() += 1);
+        self.publish()
     }
 
     fn wants_checkpoint(&self) -> bool {
@@ -274,7 +353,12 @@ impl Actor {
 
 /// What the shadow refuses of what it cannot refuse: a fault of our own, after which the book is opened anew.
 pub(super) fn contradiction(refused: &Refused) -> Failure {
-    Failure::Following(refused.to_string())
+    contradiction_of(refused)
+}
+
+/// A law of the state that does not hold.
+pub(super) fn contradiction_of(law: &impl std::fmt::Display) -> Failure {
+    Failure::Following(law.to_string())
 }
 
 fn ended(why: Option<validator_engine::message_reader::ReadError>) -> Failure {

@@ -18,9 +18,11 @@ use validator_engine::live::lanes::Lanes;
 use validator_engine::live::redrill::Redrilled;
 use validator_engine::live::scan::FileScan;
 use validator_ledger::Evidence;
+use validator_table::{FaultKind, FileFault};
 use validator_tap::TapError;
 
 use super::actor::Actor;
+use super::doubts::Doubts;
 use super::jobs::{Done, blocking};
 use super::keeping::damaged;
 use super::limits::{DRILL_MESSAGES, DRILL_SEGMENTS};
@@ -36,6 +38,8 @@ pub struct Asking {
     is_due: bool,
     /// Values of findings that no checkpoint has yet.
     evidence: Vec<Evidence>,
+    /// Files that are not what they were.
+    pub(super) doubts: Doubts,
 }
 
 /// What a round answers.
@@ -84,18 +88,23 @@ impl Actor {
             return Ok(());
         }
         self.asking.is_due = false;
+        self.asking.doubts.settle(&self.shadow);
+        let pinned = &self.live.run.pinned;
+        let mut again: Vec<FileIndex> = self.asking.doubts.due().filter_map(|path| pinned.index_of(path)).collect();
         let mut drills: Vec<DrillAsk> = Vec::new();
         for action in self.shadow.actions() {
             match action {
-                Action::Explain(runs) => return self.explain(runs),
-                Action::Rescan { path, .. } => {
-                    if let Some(file) = self.live.run.pinned.index_of(&path) {
-                        return self.rescan(file);
-                    }
+                Action::Explain(runs) if again.is_empty() => return self.explain(runs),
+                Action::Rescan { path, .. } if !self.asking.doubts.awaits_look(&path) => {
+                    again.extend(self.live.run.pinned.index_of(&path));
                 }
-                Action::Drill(ask) => drills.push(ask),
-                Action::Time { .. } => {}
+                Action::Drill(ask) if !self.asking.doubts.holds(&ask.files) => drills.push(ask),
+                Action::Explain(_) | Action::Rescan { .. } | Action::Drill(_) | Action::Time { .. } => {}
             }
+        }
+        if !again.is_empty() {
+            self.rescan(&again);
+            return Ok(());
         }
         let asks = first_round(drills);
         if !asks.is_empty() {
@@ -119,11 +128,12 @@ impl Actor {
         Ok(())
     }
 
-    fn rescan(&mut self, file: FileIndex) -> Result<(), Failure> {
+    /// As many of these files as one pass reads.
+    fn rescan(&mut self, files: &[FileIndex]) {
         let (run, lanes) = (self.live.run.clone(), Lanes::of(&self.shadow));
+        let portion = run.scan_portions(files).into_iter().next().unwrap_or_default();
         self.asking.is_busy = true;
-        self.jobs.begin(async move { Done::Asked(Answer::Scanned(run.scan_files(&lanes, &[file]).await)) });
-        Ok(())
+        self.jobs.begin(async move { Done::Asked(Answer::Scanned(run.scan_files(&lanes, &portion).await)) });
     }
 
     async fn drill(&mut self, asks: Vec<DrillAsk>) -> Result<(), Failure> {
@@ -163,13 +173,7 @@ impl Actor {
         self.asking.is_busy = false;
         match answer {
             Answer::Drilled(Ok(found)) => self.drilled(found).await,
-            Answer::Scanned(Ok(scans)) => {
-                for scan in scans {
-                    self.take_scan(scan).await?;
-                }
-                self.look_now();
-                Ok(())
-            }
+            Answer::Scanned(Ok(scans)) => self.scanned_again(scans).await,
             Answer::Explained(Ok(holes)) => {
                 self.asking.due();
                 self.must(Event::Explained(holes)).await
@@ -198,9 +202,49 @@ impl Actor {
         self.cannot_look(missing).await
     }
 
+    /// Live files were read again. That an object is missing is believed once a look has shown that its file is still live.
+    async fn scanned_again(&mut self, scans: Vec<FileScan>) -> Result<(), Failure> {
+        for scan in scans {
+            let path = scan.scanned.facts.path.clone();
+            if scan.is_gone && !self.asking.doubts.is_lost(&path) {
+                tracing::info!(pipeline = self.name, path, "a file is not there, and the table is looked at again");
+                self.asking.doubts.miss(&path);
+                continue;
+            }
+            self.asking.doubts.read_again(&path);
+            self.take_scan(scan).await?;
+        }
+        self.idle.moved();
+        self.look_now();
+        Ok(())
+    }
+
+    /// Live files have become worse since they were scanned: they are read again, where they are still live.
+    fn doubt(&mut self, faults: &[(FileId, FileFault)]) {
+        for (file, fault) in faults {
+            let Some(facts) = self.shadow.file(*file) else { continue };
+            if !self.asking.doubts.doubt(*file, &facts.path, fault) {
+                continue;
+            }
+            tracing::warn!(pipeline = self.name, path = facts.path, "a file is not what it was: {}", fault.detail);
+            if fault.kind == FaultKind::Missing && !self.asking.doubts.is_lost(&facts.path) {
+                self.asking.doubts.miss(&facts.path);
+                self.next_look = Instant::now();
+            }
+            self.idle.moved();
+            self.asking.due();
+        }
+    }
+
     async fn drilled(&mut self, found: Redrilled) -> Result<(), Failure> {
+        self.doubt(&found.faults);
         for drilled in found.answers {
             let segment = drilled.segment;
+            if self.asking.doubts.holds(drilled.files.keys()) {
+                // It lacks rows, and is asked again once the file was read again.
+                self.asking.due();
+                continue;
+            }
             match self.apply(Event::Drilled(drilled)).await? {
                 Ok(()) => self.asking.due(),
                 Err(refused) => {

@@ -3,7 +3,6 @@
 use std::future::Future;
 
 use tokio::task::JoinSet;
-use validator_core::position::TopicPartition;
 use validator_tap::TapError;
 
 use super::asking::Answer;
@@ -16,11 +15,9 @@ pub enum Done {
     Look(Sight),
     /// An answer to a question of the shadow.
     Asked(Answer),
-    /// Partitions that came since.
-    Grown(Result<Vec<TopicPartition>, TapError>),
 }
 
-/// All jobs of one actor: a look, a round of questions and a question for partitions at most; they end with it.
+/// All jobs of one actor: a look and a round of questions at most; they end with it.
 #[derive(Default)]
 pub struct Jobs(JoinSet<Done>);
 

@@ -2,14 +2,17 @@
 
 use std::time::Instant;
 
+use validator_core::shadow::delta::Delta;
 use validator_core::shadow::event::Event;
 use validator_core::shadow::file::{FileBags, FileId};
 use validator_core::shadow::page::Page;
-use validator_ledger::{LedgerError, Posting};
+use validator_core::shadow::standing::Standing;
+use validator_ledger::{Evidence, LedgerError, OpenFindings, Posting};
 
 use super::actor::Actor;
-use super::limits::{RETRY_FIRST, RETRY_MOST};
-use super::status::CheckpointStatus;
+use super::alerting::findings;
+use super::limits::{DECISIONS_EVERY, PRUNE_EVERY, RETRY_FIRST, RETRY_MOST};
+use super::status::{CheckpointStatus, Status};
 use crate::failure::Failure;
 
 impl Actor {
@@ -61,29 +64,33 @@ impl Actor {
         delta.findings.extend(table.changes);
         let mut evidence = self.asking.evidence().to_vec();
         evidence.extend(table.evidence);
+        let standing = self.shadow.standing();
+        let mut status = self.status(&standing)?;
         let mut pause = RETRY_FIRST;
-        loop {
-            let posting = Posting { evidence: &evidence, ..Posting::of(&delta, self.outside.now_ms()) };
-            match self.book.checkpoint(&posting).await {
-                Ok(_) => break,
+        let at_ms = loop {
+            match self.write((&delta, &evidence), &standing, &mut status).await {
+                Ok(at_ms) => break at_ms,
                 Err(error) if error.may_pass() && !self.stop.is_cancelled() => {
                     tracing::error!(
                         pipeline = self.name,
                         "the ledger takes no checkpoint, and nothing is judged: {error}"
                     );
+                    self.publisher.cannot_keep(&error.to_string());
                     let stop = self.stop.clone();
                     let _ = tokio::time::timeout(pause, stop.cancelled()).await;
                     pause = (pause * 2).min(RETRY_MOST);
                 }
                 Err(error) => return Err(error.into()),
             }
-        }
+        };
         self.shadow.saved(delta.checkpoint);
         self.asking.saved();
+        self.alerting.saved(at_ms);
         self.fresh.clear();
         (self.saved_at, self.unsaved_since, self.is_urgent) = (Instant::now(), None, false);
         let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.publish(Some(CheckpointStatus { number: delta.checkpoint, at_ms: self.outside.now_ms(), took_ms }));
+        status.checkpoint = Some(CheckpointStatus { number: delta.checkpoint, at_ms: self.outside.now_ms(), took_ms });
+        self.say(status);
         tracing::info!(
             pipeline = self.name,
             checkpoint = delta.checkpoint,
@@ -93,7 +100,46 @@ impl Actor {
             ms = took_ms,
             "checkpoint"
         );
-        Ok(())
+        self.post().await
+    }
+}
+
+impl Actor {
+    /// One try of a checkpoint, with what people decided since; when it was.
+    async fn write(
+        &mut self,
+        (delta, evidence): (&Delta, &[Evidence]),
+        standing: &Standing,
+        status: &mut Status,
+    ) -> Result<i64, LedgerError> {
+        let (taken, marks) = self.book.inbox().await?;
+        let at_ms = self.outside.now_ms();
+        // All of the unsettled is gone through for it.
+        let keep = (at_ms >= self.next_prune_ms).then_some(self.keep);
+        let posting = Posting { evidence, marks: &marks, taken: &taken, keep, ..Posting::of(delta, at_ms) };
+        let alerting = &mut self.alerting;
+        let mut tell = |open: &OpenFindings| {
+            status.findings = findings(open, &standing.phantoms_again);
+            alerting.told(status, at_ms)
+        };
+        self.book.checkpoint_telling(&posting, &mut tell).await?;
+        if keep.is_some() {
+            self.next_prune_ms = at_ms.saturating_add(PRUNE_EVERY.as_millis() as i64);
+        }
+        Ok(at_ms)
+    }
+
+    /// Looks whether people have decided something: then there is something to write.
+    pub(super) async fn look_for_decisions(&mut self) {
+        if self.unsaved_since.is_some() || Instant::now() < self.next_decisions {
+            return;
+        }
+        self.next_decisions = Instant::now() + DECISIONS_EVERY;
+        // What cannot be asked now waits.
+        if self.book.inbox().await.is_ok_and(|(taken, _)| !taken.is_empty()) {
+            self.unsaved_since = Some(Instant::now());
+            self.is_urgent = true;
+        }
     }
 }
 

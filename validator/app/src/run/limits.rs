@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use validator_ledger::Keep;
+
 /// Batches of the tap that wait for their pipeline: with a batch of 8,192 messages a third of a second at 100,000 msg/s, which
 /// is what a checkpoint may take.
 pub const BATCHES_QUEUED: usize = 4;
@@ -30,9 +32,6 @@ pub const DRILL_MESSAGES: i64 = 65_536;
 /// Drafts whose values are read in one round.
 pub const EVIDENCE_DRAFTS: usize = 1_000;
 
-/// How often partitions are looked for that came since.
-pub const GROWN_EVERY: Duration = Duration::from_secs(30);
-
 /// How long a stop may take; what is not saved then is read again by the next run.
 pub const STOP_MOST: Duration = Duration::from_secs(8);
 
@@ -41,3 +40,40 @@ pub const PANICS_MAX: u32 = 3;
 
 /// How often the files are looked at for changes.
 pub const FILES_EVERY: Duration = Duration::from_secs(5);
+
+const DAY_MS: i64 = 86_400_000;
+
+/// For how long the ledger keeps what is over. A quarter of resolved findings; a week of the chain, which grows by 86,400 links a
+/// day, of letters, and of what stood in files that no segment asks for.
+pub const KEPT: Keep =
+    Keep { resolved_ms: 90 * DAY_MS, chain_ms: 7 * DAY_MS, mail_ms: 7 * DAY_MS, bodies_ms: 7 * DAY_MS };
+
+/// How often alerts are evaluated by the clock, beside each checkpoint.
+pub const ALERTS_EVERY: Duration = Duration::from_secs(1);
+
+/// How long the end of a pipeline waits for alerts that are on their way; what is not delivered then the next run delivers.
+pub const FLUSH_MOST: Duration = Duration::from_secs(3);
+
+/// Seconds until what is not consumed is deleted, below which a pipeline is degraded and says so: time to wake somebody.
+pub const HEAD_ROOM_WARNS_S: f64 = 900.0;
+
+/// Steps of deletion of a partition that are kept: their mean is the rate.
+pub const STEPS_KEPT: usize = 16;
+
+/// Parts of messages whose rows are waited for, to measure how long they take: an hour of 16 partitions, 24 bytes each.
+pub const LANDING_PARTS_MAX: usize = 65_536;
+
+/// Messages of a segment that are so near to each other in time, in milliseconds, are one part.
+pub const LANDING_PART_MS: i64 = 1_000;
+
+/// Bytes that one entry of a disputed segment takes: position, digests, and its place in two trees.
+pub const BYTES_OF_ENTRY: u64 = 160;
+
+/// Bytes that one row of the ledger takes in memory: its slot, its hash, and their place in a map.
+pub const BYTES_OF_ROW: u64 = 80;
+
+/// How often a run without anything to write looks for what people decided.
+pub const DECISIONS_EVERY: Duration = Duration::from_secs(1);
+
+/// How often a run removes from its ledger what is over for longer than it is kept: it reads all that is unsettled.
+pub const PRUNE_EVERY: Duration = Duration::from_secs(600);

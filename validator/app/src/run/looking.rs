@@ -22,6 +22,8 @@ use validator_tap::TapError;
 
 use super::actor::Actor;
 use super::jobs::{Done, blocking};
+use super::landing::rows_of;
+use super::logs;
 use crate::failure::Failure;
 use crate::open;
 
@@ -68,6 +70,8 @@ pub enum Sight {
         /// What was found.
         found: Result<(Reloaded, Vec<validator_tap::Ends>), Unseen>,
     },
+    /// There are partitions that are not followed yet: rows of them would be of no message.
+    Grown,
     /// A pinned snapshot, and the steps behind it.
     Pinned(Box<Result<Option<(StepPlan, Pinned)>, TableError>>, VecDeque<StepPlan>),
     /// Files, read.
@@ -95,6 +99,7 @@ impl Actor {
         if self.looking.is_resting() && Instant::now() >= self.next_look {
             self.next_look = Instant::now() + self.poll;
             self.looking = Looking::Asking;
+            self.asking.doubts.look_begins();
             self.begin_asking();
         }
         loop {
@@ -117,13 +122,24 @@ impl Actor {
         let (table, source) = (self.live.table.clone(), self.live.source.clone());
         let tap = Arc::clone(&self.live.run.messages.tap);
         let outside = self.outside.clone();
+        let (tps, positions) = (self.topic_partitions(), self.shadow.lanes().iter().map(|lane| lane.position));
+        let positions: Vec<i64> = positions.collect();
         self.jobs.begin(async move {
             let at_ms = outside.now_ms();
             let found = async {
                 let reloaded = source.reload(&table).await.map_err(Unseen::Table)?;
-                Ok((reloaded, blocking(move || tap.ends()).await.map_err(Unseen::Brokers)?))
+                let asked = blocking(move || Ok((tap.ends()?, tap.grown()?))).await;
+                let (ends, grown) = asked.map_err(Unseen::Brokers)?;
+                match logs::cut_behind(&tps, &positions, &ends) {
+                    Some(cut) => Err(Unseen::Brokers(cut)),
+                    None => Ok(grown.is_empty().then_some((reloaded, ends))),
+                }
             };
-            Done::Look(Sight::Asked { at_ms, found: found.await })
+            Done::Look(match found.await {
+                Ok(None) => Sight::Grown,
+                Ok(Some(found)) => Sight::Asked { at_ms, found: Ok(found) },
+                Err(unseen) => Sight::Asked { at_ms, found: Err(unseen) },
+            })
         });
     }
 
@@ -138,6 +154,10 @@ impl Actor {
         match (sight, looking) {
             (Sight::Asked { at_ms, found: Ok((reloaded, ends)) }, _) => self.asked(at_ms, reloaded, &ends).await,
             (Sight::Asked { found: Err(unseen), .. }, _) => self.unseen(&unseen).await,
+            (Sight::Grown, _) => {
+                self.reopen = Some("there are new partitions");
+                Ok(())
+            }
             (Sight::Pinned(pinned, steps), Looking::Working(plan)) => self.pinned(*pinned, steps, plan).await,
             (Sight::Scanned(Ok(scans)), Looking::Working(plan)) => self.scanned(scans, plan).await,
             (Sight::Scanned(Err(error)), _) => self.cannot_read("the table's files", error).await,
@@ -146,6 +166,10 @@ impl Actor {
     }
 
     async fn asked(&mut self, at_ms: i64, reloaded: Reloaded, ends: &[validator_tap::Ends]) -> Result<(), Failure> {
+        for (topic, id) in self.live.run.messages.tap.topic_ids() {
+            self.notes.topic_ids.entry(topic).or_insert(id);
+        }
+        self.watching.ends(at_ms, ends);
         if let Reloaded::Changed(table) = reloaded {
             self.live.table = *table;
         }
@@ -156,7 +180,9 @@ impl Actor {
         if !steps.is_empty() {
             self.idle.moved();
         }
-        let barrier = ends.iter().map(|end| (end.partition, end.last_stable, end.high_watermark)).collect();
+        // Those that the contract leaves out are behind those that are followed.
+        let followed = ends.iter().take(self.shadow.lanes().len());
+        let barrier = followed.map(|end| (end.partition, end.last_stable, end.high_watermark)).collect();
         self.looking = Looking::Going(Plan { at_ms, barrier, steps, target: None });
         Ok(())
     }
@@ -199,14 +225,32 @@ impl Actor {
         Ok(())
     }
 
-    async fn scanned(&mut self, scans: Vec<FileScan>, plan: Plan) -> Result<(), Failure> {
-        let is_head = plan.target.as_ref().is_none_or(|target| target.is_last);
-        for scan in scans {
-            if scan.is_gone && !is_head {
-                // Expired while it was looked at: the metadata of now says what there is.
-                self.look_now();
-                return Ok(());
-            }
+    async fn scanned(&mut self, scans: Vec<FileScan>, mut plan: Plan) -> Result<(), Failure> {
+        let (gone, there): (Vec<FileScan>, Vec<FileScan>) = scans.into_iter().partition(|scan| scan.is_gone);
+        for scan in there {
+            self.take_scan(scan).await?;
+        }
+        let mut is_news = false;
+        for scan in &gone {
+            is_news |= self.asking.doubts.miss(&scan.scanned.facts.path);
+        }
+        if is_news {
+            // Perhaps expired while it was looked at: the metadata of now says what there is.
+            tracing::info!(pipeline = self.name, "files are not there, and the table is looked at again");
+            self.idle.moved();
+            self.look_now();
+            return Ok(());
+        }
+        if !gone.is_empty()
+            && let Some(target) = plan.target.take_if(|target| !target.is_last)
+        {
+            // The metadata still has a snapshot whose files are gone; what the head lacks is told of the head.
+            tracing::warn!(pipeline = self.name, snapshot = target.step.snapshot.id, "a snapshot is passed over");
+            target.step.pass_over(&mut plan.steps);
+            self.looking = Looking::Going(plan);
+            return Ok(());
+        }
+        for scan in gone {
             self.take_scan(scan).await?;
         }
         self.looking = Looking::Going(plan);
@@ -216,10 +260,14 @@ impl Actor {
     /// A file was read.
     pub(super) async fn take_scan(&mut self, scan: FileScan) -> Result<(), Failure> {
         self.notes.table.scanned(&scan);
-        let bags = scan.scanned.bags.clone();
+        let (bags, path) = (scan.scanned.bags.clone(), scan.scanned.facts.path.clone());
         tracing::info!(pipeline = self.name, path = scan.scanned.facts.path, rows = bags.rows, "scanned a file");
+        let bytes = scan.scanned.facts.size;
+        self.publisher.change(|status| status.read_bytes.files += bytes);
         self.must(Event::Scanned(scan.scanned)).await?;
-        self.fresh.insert(self.shadow.last_file(), bags);
+        let file = self.shadow.last_file();
+        self.fresh.insert(file, bags);
+        self.asking.doubts.scanned(file, &path, scan.faults, scan.is_gone, &self.shadow);
         Ok(())
     }
 
@@ -244,6 +292,9 @@ impl Actor {
         // What the table was before the look began says nothing about the instant of the look.
         let at_ms = if is_last { plan.at_ms } else { self.shadow.judged_at_ms() };
         let look = Look { at_ms, barrier: plan.barrier.clone(), step };
+        if look.step.is_some() && self.asking.doubts.has_read() && self.swap().await? {
+            return Ok(Looking::Going(plan));
+        }
         let unscanned = self.shadow.difference(&look).unscanned;
         if !unscanned.is_empty() {
             return self.scan(unscanned, &look, plan).await;
@@ -259,17 +310,17 @@ impl Actor {
         self.is_urgent |= self.unsaved_since.is_some();
         self.asking.due();
         if is_last {
+            self.asking.doubts.looked(|path| self.shadow.is_live(path));
             self.idle.looked();
+            self.watching.looked(&self.publisher);
         }
         Ok(if is_last { Looking::Resting } else { Looking::Going(plan) })
     }
 
     /// Reads files that the look needs. One that is live and was read again already first takes its own place.
     async fn scan(&mut self, paths: Vec<String>, look: &Look, plan: Plan) -> Result<Looking, Failure> {
-        let swap = Look { at_ms: self.shadow.judged_at_ms(), barrier: Vec::new(), step: None };
         let is_live = paths.iter().any(|path| self.shadow.is_live(path));
-        if look.step.is_some() && is_live && !self.shadow.difference(&swap).added.is_empty() {
-            self.apply_look(swap).await?;
+        if look.step.is_some() && is_live && self.swap().await? {
             return Ok(Looking::Going(plan));
         }
         let run = plan.target.as_ref().map_or(&self.live.run, |target| &target.run);
@@ -286,18 +337,34 @@ impl Actor {
         Ok(Looking::Working(plan))
     }
 
+    /// What was read again takes its own place; false: nothing was.
+    async fn swap(&mut self) -> Result<bool, Failure> {
+        let swap = Look { at_ms: self.shadow.judged_at_ms(), barrier: Vec::new(), step: None };
+        if self.shadow.difference(&swap).added.is_empty() {
+            return Ok(false);
+        }
+        self.apply_look(swap).await?;
+        Ok(true)
+    }
+
     async fn apply_look(&mut self, look: Look) -> Result<(), Failure> {
         let difference = self.shadow.difference(&look);
-        let mut nets = self.shadow.nets();
+        let (mut nets, mut landed) = (self.shadow.nets(), Vec::new());
         for (files, sign) in [(&difference.added, Sign::Added), (&difference.removed, Sign::Removed)] {
             for some in files.chunks(BODIES_AT_ONCE) {
                 let ids: Vec<_> = some.iter().map(|(file, _)| *file).collect();
                 for ((file, entries), bags) in some.iter().zip(self.bodies(&ids).await?) {
+                    // One that takes its own place has landed before.
+                    if sign == Sign::Added && look.step.is_some() {
+                        landed.push((*file, rows_of(&bags)));
+                    }
                     nets.add(*file, &bags, *entries, sign);
                 }
             }
         }
-        self.must(Event::Looked(look, nets)).await
+        self.must(Event::Looked(look, nets)).await?;
+        self.landed(&landed);
+        Ok(())
     }
 }
 

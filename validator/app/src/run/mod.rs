@@ -4,14 +4,18 @@
 //! row: `looking.rs` (poll, barrier, pin, scan) ▶ the shadow; what it then asks for: `asking.rs`.
 
 mod actor;
+mod alerting;
 pub mod alerts;
 mod answering;
 mod asking;
+mod doubts;
 pub mod http;
 mod idle;
 mod jobs;
 mod keeping;
+mod landing;
 mod limits;
+mod logs;
 mod looking;
 pub mod metrics;
 mod notes;
@@ -20,6 +24,8 @@ mod outside;
 mod publishing;
 mod reading;
 mod refusals;
+mod retention;
+mod standing_by;
 mod state;
 pub mod status;
 mod supervisor;
@@ -32,10 +38,10 @@ use std::time::Duration;
 
 pub use notes::Notes;
 pub use outside::Outside;
-pub use state::{address, open as opened};
+pub use state::{address, open as opened, pipeline_is};
 
 use crate::cli::{Exit, RunArgs};
-use crate::config::{Loader, Pipeline, Problem, Service};
+use crate::config::{Loader, Pipeline, Problem, Service, alert_problems};
 use crate::failure::Failure;
 use crate::ledger::Reported;
 use crate::open;
@@ -95,7 +101,6 @@ fn configured(config: Option<&Path>, named: &[String]) -> Result<Configured, Fai
             pipelines.push(loader.pipeline_file(&file)?);
         }
     }
-    refusals::unwired(&service, &pipelines)?;
     if pipelines.is_empty() {
         let hint = "write `pipelines = [\"rules/suites/*.toml\"]` in [service] of validator.toml";
         return Err(vec![Problem::new("there is no pipeline to run").hint(hint)].into());
@@ -106,6 +111,10 @@ fn configured(config: Option<&Path>, named: &[String]) -> Result<Configured, Fai
             let what = format!("another file holds a pipeline `{name}` too");
             return Err(vec![pipeline.problem_at("pipeline.name", what)].into());
         }
+    }
+    let problems: Vec<_> = pipelines.iter().flat_map(|pipeline| alert_problems(pipeline, &service)).collect();
+    if !problems.is_empty() {
+        return Err(problems.into());
     }
     Ok(Configured { service: Arc::new(service), pipelines })
 }

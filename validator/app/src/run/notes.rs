@@ -22,6 +22,9 @@ pub struct Notes {
     pub table: TableNotes,
     /// Snapshots that were applied.
     pub steps: u64,
+    /// The topics that are followed, by their ids: one that is made again is another one.
+    #[serde(default)]
+    pub topic_ids: BTreeMap<String, String>,
     /// Where the metadata of the last applied snapshot was read.
     pub metadata_location: String,
 }

@@ -20,8 +20,10 @@ use validator_ledger::{Book, Ledger};
 use validator_table::{ManifestCache, Pinned, SnapshotSelector, Table};
 use validator_tap::{Begin, Bounds, KafkaTap, LaneToOpen, Tap};
 
+use super::alerting::Alerting;
+use super::logs;
 use super::notes::Notes;
-use super::outside::Outside;
+use super::outside::{Outside, wall_ms};
 use super::state::pipeline_is;
 use crate::config::{Pipeline, Service};
 use crate::failure::Failure;
@@ -56,6 +58,8 @@ pub struct Opened {
     pub shadow: Shadow,
     /// What a report says beside.
     pub notes: Notes,
+    /// Its alerts.
+    pub alerting: Alerting,
 }
 
 /// Opens a pipeline where its book left it.
@@ -74,12 +78,12 @@ pub async fn opened(
     let mut contract = pipeline.contract.clone();
     contract.identity = open::identity(pipeline, &head.schema)?;
     super::refusals::check(pipeline, &contract)?;
-    let (book, saved) = ledger.book(&pipeline_is(pipeline, service, &contract)).await?;
+    let (mut book, saved) = ledger.book(&pipeline_is(pipeline, service, &contract)).await?;
     let known = saved.opened_lanes().map_err(damaged)?;
     let request = Request { tap: outside.tap.clone(), ..Request::new(outside.now_ms()) };
     let (lanes, asked) = (known.iter().map(known_lane).collect::<Vec<_>>(), request.clone());
     let opened = open::over(contract, service, head, move |contract, service| tap(contract, service, lanes, &asked));
-    let sides = opened.await?;
+    let sides = opened.await.map_err(|failure| logs::away(failure, &known))?;
     // Verdicts are the shadow's, and nothing here is judged by it.
     let clock = Clock { judged_at_ms: request.started_ms, settle_ms: 0, give_up_ms: 0 };
     let run = open::run(pipeline, service, &sides, clock, &request, Progress::none())?;
@@ -87,14 +91,20 @@ pub async fn opened(
     let cache = Arc::new(ManifestCache::new());
     let mut live = Live { source, table, cache, run, is_at_line: false };
     live.go_to_line(&shadow).await;
-    let notes = Notes::from_text(shadow.notes()).map_err(damaged)?;
-    Ok(Opened { live, book, shadow, notes })
+    let mut notes = Notes::from_text(shadow.notes()).map_err(damaged)?;
+    logs::are_those_of(&mut notes.topic_ids, &known, sides.tap.as_ref())?;
+    let alerting = Alerting::open(pipeline, service, &mut book, wall_ms, outside.now_ms()).await?;
+    Ok(Opened { live, book, shadow, notes, alerting })
 }
 
 impl Live {
     /// Pins the snapshot whose live set the shadow has, if it is still there: what drills read.
     async fn go_to_line(&mut self, shadow: &Shadow) {
-        let Some(cursor) = &shadow.line().cursor else { return };
+        let Some(cursor) = &shadow.line().cursor else {
+            // Nothing is live in the shadow, and nothing that it asks for is of a file.
+            self.is_at_line = true;
+            return;
+        };
         let pinned = self.table.pin_with(&self.cache, cursor.id).await;
         self.is_at_line = pinned.is_ok_and(|pinned| self.go_to(Arc::new(pinned)));
     }
@@ -114,12 +124,24 @@ fn tap(
     known: Vec<LaneToOpen>,
     request: &Request,
 ) -> Result<Arc<dyn Tap>, Failure> {
-    let (Some(kafka), None, None, false) = (&service.kafka, &contract.source, &request.tap, known.is_empty()) else {
+    let (Some(kafka), None, None) = (&service.kafka, &contract.source, &request.tap) else {
         return open_tap(contract, service, request);
     };
     let bounds = Bounds { from: None, to: None, start: contract.start.clone() };
     let config = kafka_config(kafka, contract.topics.clone(), bounds);
-    Ok(Arc::new(KafkaTap::open_lanes(&config, &with_new(&config, known)?)?))
+    let tap = match known.is_empty() {
+        true => KafkaTap::open(&config)?,
+        false => KafkaTap::open_lanes(&config, &with_new(&config, known)?)?,
+    };
+    // Those that the contract leaves out come last: a partition has the number of its place among those that are followed.
+    let (followed, left_out): (Vec<_>, Vec<_>) = tap.partitions().iter().partition(|range| range.listed);
+    if tap.partitions().iter().take(followed.len()).all(|range| range.listed) {
+        return Ok(Arc::new(tap));
+    }
+    let followed = followed.into_iter().map(|range| (range, Begin::Known { start: range.start }));
+    let all = followed.chain(left_out.into_iter().map(|range| (range, Begin::Bounds)));
+    let lanes: Vec<LaneToOpen> = all.map(|(range, begin)| LaneToOpen { tp: range.tp.clone(), begin }).collect();
+    Ok(Arc::new(KafkaTap::open_lanes(&config, &lanes)?))
 }
 
 fn known_lane(lane: &Lane) -> LaneToOpen {
@@ -162,7 +184,8 @@ fn restored(
         tap.partitions().iter().filter(|range| range.starts_at_first).map(|range| &range.tp).collect();
     let is_whole =
         |tp: &TopicPartition, start: i64, log_start: i64| log_start == 0 && start <= 0 || recorded.contains(tp);
-    let known_whole = known.iter().all(|lane| is_whole(&lane.tp, lane.start, lane.log_start));
+    let is_left_out = tap.partitions().iter().any(|range| !range.listed);
+    let known_whole = !is_left_out && known.iter().all(|lane| is_whole(&lane.tp, lane.start, lane.log_start));
     let whole_topic = known_whole && new.iter().all(|lane| is_whole(&lane.tp, lane.start, lane.log_start));
     let mut shadow = Shadow::restore(terms(pipeline, contract, known_whole)?, saved).map_err(damaged)?;
     if !new.is_empty() {

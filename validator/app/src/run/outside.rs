@@ -14,9 +14,14 @@ pub struct Outside {
     pub tap: Option<Arc<dyn Tap>>,
 }
 
+/// The wall clock of the process, milliseconds since the epoch.
+pub fn wall_ms() -> i64 {
+    chrono::Utc::now().timestamp_millis()
+}
+
 impl Default for Outside {
     fn default() -> Self {
-        Self { now_ms: Arc::new(|| chrono::Utc::now().timestamp_millis()), tap: None }
+        Self { now_ms: Arc::new(wall_ms), tap: None }
     }
 }
 

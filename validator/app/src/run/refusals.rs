@@ -2,13 +2,18 @@
 
 use validator_core::contract::{Contract, Identity};
 
-use crate::config::{Pipeline, Problem, Service};
+use crate::config::{Pipeline, Problem};
 
 /// Refuses contracts that cannot be followed for ever.
 ///
 /// # Errors
 /// What stands against it, at its place in the pipeline file.
 pub fn check(pipeline: &Pipeline, contract: &Contract) -> Result<(), Vec<Problem>> {
+    if contract.fidelity.dead_letter.is_some() {
+        let what = "`run` does not look at dead letters yet: what is diverted would be told as missing";
+        let hint = "`validator reconcile` looks at them; take `dead_letter` out to follow the pipeline without";
+        return Err(vec![pipeline.problem_at("fidelity.dead_letter", what).hint(hint)]);
+    }
     let what = match &contract.identity {
         Identity::Offset { .. } => return Ok(()),
         Identity::Key { upsert: Some(_), .. } => "`run` does not follow upsert tables yet",
@@ -17,19 +22,4 @@ pub fn check(pipeline: &Pipeline, contract: &Contract) -> Result<(), Vec<Problem
     };
     let hint = "`validator reconcile` judges it, as often as it is called; `mode = \"offset\"` is followed";
     Err(vec![pipeline.problem_at("identity.mode", what).hint(hint)])
-}
-
-/// Refuses what a file asks for and `run` does not do yet: nobody shall wait for an alert that is never sent.
-///
-/// # Errors
-/// What it is.
-pub fn unwired(service: &Service, pipelines: &[Pipeline]) -> Result<(), Vec<Problem>> {
-    let of_service = !service.alerts.is_empty() || !service.channels.is_empty();
-    if of_service || pipelines.iter().any(|pipeline| !pipeline.alerts.is_empty()) {
-        let problem = Problem::new("`run` does not send alerts yet: [[alerts]] and [channels]");
-        return Err(vec![
-            problem.hint("take them out for now; Prometheus can alert on `/metrics` (`listen` in [service])"),
-        ]);
-    }
-    Ok(())
 }

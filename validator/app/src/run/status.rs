@@ -92,6 +92,9 @@ pub struct Status {
     pub outbox: Option<u64>,
 }
 
+/// What a look may fail by, in public words.
+pub const WHAT_CANNOT_BE_LOOKED_AT: [&str; 4] = ["broker", "catalog", "store", "table"];
+
 /// One partition.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PartitionStatus {
@@ -150,7 +153,7 @@ pub struct CheckpointStatus {
 /// Bytes read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ReadBytes {
-    /// Of messages: keys, payloads and headers.
+    /// Of messages: keys and payloads, where they did not come as columns.
     pub messages: u64,
     /// Of data files.
     pub files: u64,
@@ -228,7 +231,7 @@ impl Status {
             judged_at_ms: None,
             snapshot: None,
             looks: 0,
-            looks_failed: BTreeMap::new(),
+            looks_failed: WHAT_CANNOT_BE_LOOKED_AT.map(|what| (what, 0)).into(),
             findings: BTreeMap::new(),
             invariant_checks: BTreeMap::new(),
             read_bytes: ReadBytes::default(),

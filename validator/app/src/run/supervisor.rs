@@ -6,21 +6,23 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use validator_core::error_chain::error_chain;
-use validator_ledger::{Ledger, LedgerError};
+use validator_ledger::{Keep, Ledger, LedgerError};
 
 use super::actor::{Actor, End};
 use super::answering::{LedgerAnswers, Pipelines};
 use super::http::{self, Board, Site};
 use super::idle::Idle;
-use super::limits::{FILES_EVERY, PANICS_MAX, POLL_DEFAULT, RETRY_FIRST, RETRY_MOST, STOP_MOST};
+use super::limits::{FILES_EVERY, KEPT, PANICS_MAX, POLL_DEFAULT, RETRY_FIRST, RETRY_MOST, STOP_MOST};
+use super::outside::wall_ms as now_ms;
 use super::publishing::Publisher;
+use super::standing_by::stand_by;
 use super::{Configured, Outside, configured, opening, state};
 use crate::cli::Exit;
 use crate::config::{Pipeline, Service};
@@ -43,6 +45,8 @@ pub struct Supervisor<'a> {
     failed: Option<Failure>,
     /// By name: the text of the file with which a pipeline has ended in a failure.
     given_up: BTreeMap<String, String>,
+    /// What was last said of files that are wrong.
+    said_wrong: Option<String>,
     board: Arc<Board>,
     publishers: BTreeMap<String, Publisher>,
     /// As the files stand, for who is asked.
@@ -73,6 +77,7 @@ impl<'a> Supervisor<'a> {
             next: BTreeMap::new(),
             failed: None,
             given_up: BTreeMap::new(),
+            said_wrong: None,
             board: Arc::default(),
             publishers: BTreeMap::new(),
             known: Pipelines::default(),
@@ -191,10 +196,18 @@ impl<'a> Supervisor<'a> {
         let configured = match configured(config.as_deref(), named) {
             Ok(configured) => configured,
             Err(failure) => {
-                tracing::warn!("the files are wrong, and nothing changes: {}", error_chain(&failure));
+                // They are read every few seconds: what is wrong is said once.
+                let (palette, width) = (self.terminal.palette_of_talk(), self.terminal.width());
+                let said = render::failure(&failure, palette, width);
+                if self.said_wrong.as_ref() != Some(&said) {
+                    tracing::warn!("the files are wrong, and nothing changes: {}", error_chain(&failure));
+                    self.terminal.talk(&said);
+                }
+                self.said_wrong = Some(said);
                 return;
             }
         };
+        self.said_wrong = None;
         let text = |service: &Service| service.file.as_ref().map(|file| file.text().to_owned());
         let is_new_service = text(&configured.service) != text(&self.configured.service);
         if state::address(&configured.service) != state::address(&self.configured.service) {
@@ -227,10 +240,6 @@ impl<'a> Supervisor<'a> {
     }
 }
 
-fn now_ms() -> i64 {
-    chrono::Utc::now().timestamp_millis()
-}
-
 fn signals() -> Result<[Signal; 3], Failure> {
     let of = |kind| signal(kind).map_err(Failure::Runtime);
     Ok([of(SignalKind::terminate())?, of(SignalKind::interrupt())?, of(SignalKind::hangup())?])
@@ -246,8 +255,9 @@ async fn followed(
     publisher: Publisher,
 ) -> Result<(), Failure> {
     let name = pipeline.contract.name.as_str();
-    let (mut pause, mut panics) = (RETRY_FIRST, 0);
+    let (mut pause, mut panics, mut has_followed) = (RETRY_FIRST, 0, false);
     loop {
+        let began = Instant::now();
         let failure = match once(&pipeline, service, ledger, until, (&stop, &publisher), &Outside::default()).await {
             Ok(End::Stopped | End::Idle) => return Ok(()),
             Ok(End::Reopen(why)) => {
@@ -256,18 +266,29 @@ async fn followed(
             }
             Err(failure) => failure,
         };
+        // What went well for a long while has nothing to do with what failed before.
+        has_followed |= publisher.has_judged();
+        if began.elapsed() > RETRY_MOST {
+            (pause, panics) = (RETRY_FIRST, 0);
+        }
         panics += u32::from(matches!(failure, Failure::Following(_)));
-        // A job or test that waits for the end is told at once what stands against it.
-        let is_final = until.is_some() || failure.exit() == Exit::Usage || is_damage(&failure) || panics >= PANICS_MAX;
+        // A table that was there may come back. A job or test that waits for the end is told at once what stands against it.
+        let is_mistaken = failure.exit() == Exit::Usage && !(has_followed && matches!(failure, Failure::Table(_)));
+        let is_final = until.is_some() || is_mistaken || is_damage(&failure) || panics >= PANICS_MAX;
         if is_final || stop.is_cancelled() {
+            if !stop.is_cancelled() && !is_damage(&failure) {
+                publisher.failed(&error_chain(&failure));
+                stand_by(&pipeline, service, ledger, &publisher, (Duration::ZERO, &stop)).await;
+            }
             return Err(failure);
         }
         publisher.again(&error_chain(&failure));
         tracing::error!(pipeline = name, "opened again in {pause:?} after a failure: {}", error_chain(&failure));
-        tokio::select! {
-            () = stop.cancelled() => return Ok(()),
-            () = tokio::time::sleep(pause) => pause = (pause * 2).min(RETRY_MOST),
+        stand_by(&pipeline, service, ledger, &publisher, (pause, &stop)).await;
+        if stop.is_cancelled() {
+            return Ok(());
         }
+        pause = (pause * 2).min(RETRY_MOST);
     }
 }
 
@@ -313,7 +334,7 @@ async fn once(
     };
     let poll = pipeline.poll_ms.or(service.poll_ms).map(|ms| Duration::from_millis(ms.unsigned_abs()));
     tracing::info!(pipeline = pipeline.contract.name, checkpoint = opened.shadow.checkpoint(), "following");
-    let actor = Actor::new(
+    let mut actor = Actor::new(
         pipeline,
         poll.unwrap_or(POLL_DEFAULT),
         opened,
@@ -321,9 +342,15 @@ async fn once(
         (outside.clone(), stop.clone()),
         publisher.clone(),
     );
+    actor.keep = service.keep_ms.map_or(KEPT, kept);
     // A task of its own: what it panics with ends this pipeline alone.
     match tokio::spawn(actor.run()).await {
         Ok(ended) => ended,
         Err(error) => Err(Failure::Following(error.to_string())),
     }
+}
+
+/// One age for all that is over.
+fn kept(ms: i64) -> Keep {
+    Keep { resolved_ms: ms, chain_ms: ms, mail_ms: ms, bodies_ms: ms }
 }

@@ -9,8 +9,10 @@ use validator_core::clock::UtcMillis;
 use validator_core::finding::{Finding, FindingId, RowPlace};
 use validator_core::judge::Draft;
 use validator_core::position::{MessageAt, PartitionIndex, TopicPartition};
+use validator_core::shadow::blame::Blame;
 use validator_core::shadow::delta::FindingPlace;
 use validator_core::shadow::file::FileId;
+use validator_core::verdict::{MessageVerdict, Verdict};
 use validator_engine::live::error::LookError;
 use validator_engine::live::evidence::History;
 use validator_ledger::{About, Evidence, Untold};
@@ -53,6 +55,8 @@ impl Actor {
             }
         }
         let paths = self.paths(drafts.iter().map(|(_, draft)| draft));
+        let history_of = drafts.iter().filter_map(|(_, draft)| Some((draft.message?, self.history_of(draft)?)));
+        let known: BTreeMap<MessageAt, Known> = history_of.collect();
         let (run, lanes) = (self.live.run.clone(), self.topic_partitions());
         let pipeline = self.name.clone();
         // What stood before the first look only older snapshots tell.
@@ -62,8 +66,11 @@ impl Actor {
             let only: Vec<Draft> = drafts.iter().map(|(_, draft)| draft.clone()).collect();
             let found = run.evidence(&paths, &only, details, history).await.map(|found| {
                 let mut evidence = Vec::new();
-                for ((one, _), finding) in drafts.into_iter().zip(found) {
-                    let finding = finding.unwrap_or_else(|| of_place(&pipeline, &lanes, &paths, &one));
+                for ((one, draft), finding) in drafts.into_iter().zip(found) {
+                    let mut finding = finding.unwrap_or_else(|| of_place(&pipeline, &lanes, &paths, &one));
+                    if let Some(known) = draft.message.and_then(|at| known.get(&at)) {
+                        known.tell(&mut finding);
+                    }
                     evidence.extend(kept(&one.id, &finding));
                 }
                 let of_plain = |one: &Untold| kept(&one.id, &of_place(&pipeline, &lanes, &paths, one));
@@ -73,6 +80,18 @@ impl Actor {
             Done::Asked(Answer::Told(found))
         });
         Ok(true)
+    }
+
+    /// What the shadow knows of the row that a message without one had, or may have had.
+    fn history_of(&self, draft: &Draft) -> Option<Known> {
+        let at = draft.message?;
+        match draft.verdict {
+            Verdict::Message(MessageVerdict::Withdrawn) => self.shadow.blame(at).map(Known::Taken),
+            Verdict::Message(MessageVerdict::Missing | MessageVerdict::Overdue) => {
+                self.shadow.may_have_stood(at).then_some(Known::MayHaveStood)
+            }
+            _ => None,
+        }
     }
 
     fn paths<'a>(&self, drafts: impl Iterator<Item = &'a Draft>) -> BTreeMap<FileId, String> {
@@ -89,8 +108,27 @@ impl Actor {
         paths
     }
 
-    fn topic_partitions(&self) -> Vec<TopicPartition> {
+    pub(super) fn topic_partitions(&self) -> Vec<TopicPartition> {
         self.shadow.lanes().iter().map(|lane| lane.tp.clone()).collect()
+    }
+}
+
+/// What is known of a row that is not there.
+enum Known {
+    /// It stood, and this took it away.
+    Taken(Blame),
+    /// Files that may have had it are gone.
+    MayHaveStood,
+}
+
+impl Known {
+    fn tell(&self, finding: &mut Finding) {
+        match self {
+            Self::Taken(blame) => blame.tell(finding),
+            Self::MayHaveStood => {
+                finding.detail += "; whether it had one before cannot be known: files that were removed are gone";
+            }
+        }
     }
 }
 

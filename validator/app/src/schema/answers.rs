@@ -58,7 +58,7 @@ pub enum Shape {
     ByWord(Words, &'static Shape),
 }
 
-const fn field(name: &'static str, shape: Shape, says: &'static str) -> Field {
+pub(super) const fn field(name: &'static str, shape: Shape, says: &'static str) -> Field {
     Field { name, shape, says }
 }
 

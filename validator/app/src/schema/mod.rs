@@ -5,14 +5,17 @@
 
 mod answers;
 mod files;
+mod plan;
 
 use serde_json::{Value, json};
 
 pub use answers::{FINDING, Field, REPORT, Shape};
+pub use plan::REPLAY_PLAN;
 
 use crate::cli::{Exit, SchemaArgs, SchemaOf};
 use crate::config::keys::{PIPELINE_FILE, SERVICE_FILE};
 use crate::failure::Failure;
+use crate::replay::PLAN_SCHEMA;
 use crate::terminal::Terminal;
 
 /// Runs the command.
@@ -29,6 +32,9 @@ pub fn text(of: SchemaOf) -> String {
     let schema = match of {
         SchemaOf::Report => root("validator.report/1", "The report of one run.", answers::object(REPORT)),
         SchemaOf::Finding => root("validator.finding/1", "One line of findings.jsonl.", answers::object(FINDING)),
+        SchemaOf::ReplayPlan => {
+            root(PLAN_SCHEMA, "What `validator replay-plan --format json` writes.", answers::object(REPLAY_PLAN))
+        }
         SchemaOf::Config => root("validator.config/1", SERVICE_FILE.says, files::of_file(&SERVICE_FILE)),
         SchemaOf::Pipeline => root("validator.pipeline/1", PIPELINE_FILE.says, files::of_file(&PIPELINE_FILE)),
     };

@@ -14,6 +14,7 @@ mod newcomer;
 mod readme;
 mod real_kafka;
 mod registry_stub;
+mod replay;
 mod reports;
 mod repository;
 mod run;

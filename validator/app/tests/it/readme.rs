@@ -14,7 +14,7 @@ use fixtures_warehouse::{MockKafka, Warehouse};
 use validator_app::config::Loader;
 
 use crate::guide::blocks;
-use crate::init::stage::{Sent, partitions, table};
+use crate::init::stage::{Sent, TRADES, Topic, partitions, table};
 use crate::repository::root;
 use crate::transcript::validator;
 
@@ -73,7 +73,8 @@ impl Shop {
         (orders.namespace, orders.name) = ("shop".to_owned(), "orders".to_owned());
         let mut world = World::generate(1, &Options::clean());
         world.contract.topics = vec!["shop.orders".to_owned()];
-        world.partitions = partitions("shop.orders", &(0..MESSAGES).map(order).collect::<Vec<_>>()).0;
+        let topic = Topic { name: "shop.orders", ..TRADES };
+        world.partitions = partitions(&topic, &(0..MESSAGES).map(order).collect::<Vec<_>>()).0;
         for (partition, messages) in
             world.partitions.iter_mut().map(|one| (i64::from(one.partition), &mut one.messages))
         {

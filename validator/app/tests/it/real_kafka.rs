@@ -6,6 +6,7 @@
 
 mod broken_broker;
 mod compaction;
+mod dead_letters;
 pub mod facts;
 mod million;
 mod new_fields;

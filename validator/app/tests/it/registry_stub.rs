@@ -16,7 +16,9 @@ pub struct RegistryStub {
 
 impl RegistryStub {
     /// Starts with these answers: path, status and body.
-    pub fn start(answers: Vec<(&'static str, u16, String)>) -> Self {
+    pub fn start<P: Into<String>>(answers: Vec<(P, u16, String)>) -> Self {
+        let answers: Vec<(String, u16, String)> =
+            answers.into_iter().map(|(path, status, body)| (path.into(), status, body)).collect();
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("a bound socket has an address");
         let over = Arc::new(AtomicBool::new(false));
@@ -43,15 +45,20 @@ impl RegistryStub {
 
     /// With one schema, id 1, the only version of the subject of topic trades.
     pub fn of_schema(schema: &str) -> Self {
+        Self::of_subject("trades-value", 1, schema)
+    }
+
+    /// With one schema of this id, the only version of this subject.
+    pub fn of_subject(subject: &str, id: u32, schema: &str) -> Self {
         let body = |mut body: serde_json::Value| {
             body["schema"] = schema.into();
             body.to_string()
         };
-        let version = serde_json::json!({ "subject": "trades-value", "version": 1, "id": 1 });
+        let version = serde_json::json!({ "subject": subject, "version": 1, "id": id });
         Self::start(vec![
-            ("/subjects/trades-value/versions", 200, "[1]".to_owned()),
-            ("/subjects/trades-value/versions/1", 200, body(version)),
-            ("/schemas/ids/1", 200, body(serde_json::json!({}))),
+            (format!("/subjects/{subject}/versions"), 200, "[1]".to_owned()),
+            (format!("/subjects/{subject}/versions/1"), 200, body(version)),
+            (format!("/schemas/ids/{id}"), 200, body(serde_json::json!({}))),
         ])
     }
 
@@ -73,13 +80,13 @@ impl Drop for RegistryStub {
 }
 
 /// A connection that ends half way is the client's business.
-fn answer(mut stream: &TcpStream, answers: &[(&'static str, u16, String)]) {
+fn answer(mut stream: &TcpStream, answers: &[(String, u16, String)]) {
     let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
     let first = lines.next().unwrap_or_default();
     let path = first.split(' ').nth(1).unwrap_or_default();
     lines.take_while(|line| !line.is_empty()).for_each(drop);
     let not_found = r#"{"error_code":40403,"message":"Schema not found"}"#;
-    let known = answers.iter().find(|(known, _, _)| *known == path);
+    let known = answers.iter().find(|(known, _, _)| known == path);
     let (status, body) = known.map_or((404, not_found), |(_, status, body)| (*status, body));
     let head = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
     let _ = stream.write_all((head + body).as_bytes());

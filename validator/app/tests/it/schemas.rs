@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value as Json;
-use validator_app::schema::{FINDING, Field, REPORT, Shape};
+use validator_app::schema::{FINDING, Field, REPLAY_PLAN, REPORT, Shape};
 
 use crate::scene::Scene;
 use crate::transcript::validator;
@@ -16,6 +16,14 @@ pub fn assert_known(report: &Json, findings: &[Json]) {
     let mut wrong = Vec::new();
     object("report", REPORT, report, &mut wrong);
     findings.iter().for_each(|finding| object("finding", FINDING, finding, &mut wrong));
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// # Panics
+/// When a replay plan has a key that its schema does not know, lacks one, or has a value of another kind.
+pub fn assert_plan(plan: &Json) {
+    let mut wrong = Vec::new();
+    object("plan", REPLAY_PLAN, plan, &mut wrong);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 

@@ -97,9 +97,10 @@ impl Board {
         let counts = &mut self.segments;
         sums.push(match (lot.stage, lot.is_read) {
             (Stage::Balanced, _) => (&mut counts.balanced, 0),
+            // Messages that nobody has committed yet are no dispute.
+            (Stage::Bare(MessageVerdict::Pending) | Stage::Open, _) => (&mut counts.open, 1),
             (Stage::Bare(_), _) => (&mut counts.bare, 1),
             (Stage::ToDrill, _) => (&mut counts.to_drill, 1),
-            (Stage::Open, _) => (&mut counts.open, 1),
             (Stage::Disputed, true) => (&mut counts.judged, 1),
             (Stage::Disputed, false) => (&mut counts.drilling, 1),
         });
@@ -275,5 +276,51 @@ impl Shadow {
         (lot.intact, lot.late) = (residue.agreed.count, u64::from(residue.agreed_late));
         lot.unjudged = segment.credit.count - residue.read_credit().count;
         lot.oldest_ms = segment.times.max_ms.filter(|_| lot.messages > 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use crate::bag::Bag;
+    use crate::digest::Digest;
+    use crate::position::{PartitionIndex, TopicPartition};
+    use crate::segment::{OffsetWidth, SegmentKey};
+    use crate::shadow::Shadow;
+    use crate::shadow::event::{Consumed, Event, LanePart, Look, NewLane, SegmentPart};
+    use crate::shadow::segment::Times;
+    use crate::shadow::terms::Terms;
+
+    #[test]
+    fn messages_whose_rows_are_on_their_way_are_open_and_no_dispute_until_they_are_due() {
+        let width = OffsetWidth::new(16).expect("a power of two");
+        let terms = Terms { pipeline: "p".into(), settle_ms: 1_000, give_up_ms: 9_000, width, whole_topic: true };
+        let mut shadow = Shadow::new(terms);
+        let tp = TopicPartition { topic: "t".into(), partition: 0 };
+        let lane = NewLane { tp, start: 0, declared: false, log_start: 0, high_watermark: 0 };
+        shadow.apply(Event::Partitions(vec![lane])).expect("a new lane");
+        let partition = PartitionIndex(0);
+        let bag: Bag = [Digest([7; 32])].iter().collect();
+        let part = SegmentPart {
+            segment: SegmentKey::Offsets { partition, index: 0 },
+            bag,
+            times: Times { min_ms: Some(500), max_ms: Some(500), untimed: 0 },
+            offset_max: 0,
+            excluded: 0,
+            undecodable: 0,
+        };
+        let (gaps, undecodable, excluded) = (Vec::new(), Vec::new(), BTreeMap::new());
+        let lanes = vec![LanePart { partition, from: 0, to: 1, parts: vec![part], gaps, undecodable, excluded }];
+        let consumed = Event::Consumed(Consumed { lanes });
+        shadow.admit(shadow.pages_of(&consumed).into_iter().map(|key| (key, None)).collect());
+        shadow.apply(consumed).expect("it follows the position");
+        for (at_ms, open, disputed) in [(900, 1, 0), (5_000, 0, 1)] {
+            let look = Look { at_ms, barrier: vec![(partition, 1, 1)], step: None };
+            let nets = shadow.nets();
+            shadow.apply(Event::Looked(look, nets)).expect("the barrier is passed");
+            let segments = shadow.standing().segments;
+            assert_eq!((segments.open, segments.disputed()), (open, disputed), "{segments:?} at {at_ms}");
+        }
     }
 }

@@ -27,7 +27,7 @@ use crate::judge::Draft;
 use crate::limits::PAGES_HELD_MAX;
 use crate::position::PartitionIndex;
 use crate::segment::SegmentKey;
-use crate::verdict::{Cause, MessageVerdict, Verdict};
+use crate::verdict::{Cause, Verdict};
 
 /// What the ledger does not have yet, and what it was told of findings.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -155,12 +155,12 @@ impl Shadow {
         self.unsaved.went.insert(file.id, change);
     }
 
-    /// Findings of the state. Undecodable messages are told when they come. Of a file that is live no longer a row keeps the
+    /// Findings of the state. Undecodable messages are told when they come; the state says which rows are theirs. Of a file that is live no longer a row keeps the
     /// finding that it has, until its segment is read again.
     fn findings_now(&self) -> &Arc<BTreeMap<FindingKey, Told>> {
         self.judged().now.get_or_init(|| {
-            let undecodable = Verdict::Message(MessageVerdict::Undecodable);
-            let findings = self.findings().into_iter().filter(|(_, draft)| draft.verdict != undecodable);
+            let findings = self.findings().into_iter();
+            let findings = findings.filter(|(_, draft)| !is_told_once(draft.verdict) || !draft.rows.is_empty());
             let told = |(key, draft): (FindingKey, &Draft)| {
                 let before = || self.unsaved.told.get(&key).and_then(|told| told.id.clone());
                 let id = match &key.0 {
@@ -203,8 +203,15 @@ impl Shadow {
     fn findings_changed(&self) -> Vec<FindingChange> {
         let (before, now, at_ms) = (&self.unsaved.told, self.findings_now(), self.judged_at_ms);
         let drafts = self.findings();
+        let is_new = |key: &FindingKey| self.news.iter().any(|news| news.place == key.0 && news.verdict == key.1);
         let changed = |key: &FindingKey, told: &Told, change: Change| {
-            let draft = drafts.get(key).filter(|_| change != Change::Resolved);
+            // What an event told stays true: its rows come and go.
+            let is_of_event = is_told_once(key.1);
+            if is_of_event && is_new(key) {
+                return None;
+            }
+            let change = if is_of_event { Change::Changed } else { change };
+            let draft = drafts.get(key).filter(|_| change != Change::Resolved && !is_of_event);
             Some(FindingChange {
                 id: told.id.clone().or_else(|| self.id_of(key))?,
                 verdict: key.1,
@@ -289,6 +296,10 @@ impl Shadow {
             ((place, verdict), Told { id, cause, facts })
         });
         shadow.unsaved = Unsaved { told: Arc::new(told.collect()), ..Unsaved::default() };
+        // What the ledger was told of their rows is not read again: it is what the state said then, which is what it says now.
+        let now = Arc::clone(shadow.findings_now());
+        let of_events = now.iter().filter(|((_, verdict), _)| is_told_once(*verdict));
+        Arc::make_mut(&mut shadow.unsaved.told).extend(of_events.map(|(key, told)| (key.clone(), told.clone())));
         shadow.unsaved.is_told = shadow.unsaved.told == *shadow.findings_now();
         check(&shadow)?;
         if shadow.standing().to_bytes() != saved.totals {

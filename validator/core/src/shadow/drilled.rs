@@ -11,6 +11,7 @@ use super::file::FileId;
 use super::page::PageKey;
 use super::residue::{Residue, digest16};
 use super::segment::Segment;
+use super::tally::is_read;
 use crate::bag::Bag;
 use crate::hole::Holes;
 use crate::judge::{MessageEntry, RowStanding};
@@ -28,8 +29,8 @@ impl Shadow {
         let mut residue = match before {
             Some(residue) => residue.clone(),
             None => match self.residues.get(&key) {
-                Some(old) => old.again(segment.from),
-                None => Residue::new(segment.from, BTreeSet::new()),
+                Some(old) => old.clone().learned(segment.from).again(segment.from),
+                None => Residue::new(segment.from),
             },
         };
         if !fits(&drilled, segment, &residue) {
@@ -49,6 +50,9 @@ impl Shadow {
                 return Ok(());
             }
             residue = Residue { unreadable: true, ..residue.again(segment.from) };
+        }
+        if is_read(&residue, segment) {
+            residue.blame(segment);
         }
         let old = self.residues.get(&key).filter(|_| is_copy);
         let now = old.map(|old| Residue { whole: true, ..old.clone() }).unwrap_or(residue);
@@ -108,6 +112,7 @@ fn join(residue: &mut Residue, drilled: Drilled) {
     residue.rows.sort_by_key(|row| row.entry.at);
     for (file, rows) in drilled.gone {
         residue.read_gone.insert(file);
+        residue.unseen |= rows.is_none();
         residue.stood.extend(rows.into_iter().flatten().map(|row| digest16(&row.entry.digest)));
     }
 }

@@ -80,6 +80,25 @@ impl Files {
         reached.map(|(_, _, hash)| *hash).collect()
     }
 
+    /// Partitions came to which rows of strangers may belong: their files are to be read again before the next look is applied.
+    /// Says which live ones, and gives those that wait, which are of no use any more.
+    pub fn meet(&mut self, partitions: &[PartitionIndex]) -> (Vec<FileId>, Vec<KnownFile>) {
+        let hashes: Vec<PathHash> = self.strangers.iter().copied().collect();
+        let mut met = Vec::with_capacity(hashes.len());
+        for hash in hashes {
+            let Some(mut file) = self.live.get(&hash).map(|file| file.id).and_then(|id| self.leave(id)) else {
+                continue;
+            };
+            // Below every offset: as if messages of them had come to which its rows belong.
+            file.ahead.extend(partitions.iter().map(|partition| (*partition, -1)));
+            met.push(file.id);
+            self.enter(hash, file);
+        }
+        let useless: Vec<PathHash> =
+            self.waiting.iter().filter(|(_, file)| file.strangers).map(|(hash, _)| *hash).collect();
+        (met, useless.iter().filter_map(|hash| self.waiting.remove(hash)).collect())
+    }
+
     pub fn counts(&self) -> FileCounts {
         FileCounts { live: self.live.len() as u64, ..self.counts }
     }

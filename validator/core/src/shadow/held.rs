@@ -89,6 +89,11 @@ impl Pages {
         self.unbalanced.iter().filter_map(|key| Some((*key, self.segment(*key)?)))
     }
 
+    /// Of them, those from the first to the last.
+    pub fn unbalanced_between(&self, first: SegmentKey, last: SegmentKey) -> Vec<SegmentKey> {
+        self.unbalanced.range(first..=last).copied().collect()
+    }
+
     /// Pages with holes that nobody has explained.
     pub fn unexplained(&self) -> impl Iterator<Item = (&PageKey, &Page)> {
         self.unexplained.iter().filter_map(|key| Some((key, self.held.get(key)?)))

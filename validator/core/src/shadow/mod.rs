@@ -6,6 +6,7 @@
 
 pub mod action;
 mod asks;
+pub mod blame;
 mod board;
 pub mod checkpoint;
 mod consumed;
@@ -223,7 +224,12 @@ impl Shadow {
     }
 
     fn follow(&mut self, lanes: Vec<event::NewLane>) {
+        let first = self.lanes.len() as u32;
         self.lanes.extend(lanes.into_iter().map(Lane::new));
+        let new: Vec<PartitionIndex> = (first..self.lanes.len() as u32).map(PartitionIndex).collect();
+        let (met, useless) = self.files.meet(&new);
+        self.unsaved.came.extend(met);
+        useless.iter().for_each(|file| self.note_gone(file, self.judged_at_ms));
         self.forget_judged();
     }
 
@@ -243,8 +249,16 @@ impl Shadow {
         segment.revision = segment.revision.wrapping_add(1);
         if segment.is_balanced() {
             segment.gone.clear();
+            segment.fresh.clear();
+            segment.unseen = false;
+            segment.takers.clear();
+            segment.takes = 0;
             segment.unproven_min_ms = None;
             segment.proven_max = segment.offset_max;
+            // Each message that is consumed has its row now: it stood, whatever happens to its file.
+            if segment.offset_max > i64::MIN {
+                segment.stood_below = segment.upto;
+            }
         }
         self.count_balanced(key, &segment, true);
         let is_settled = segment.is_balanced();

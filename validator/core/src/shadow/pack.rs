@@ -6,7 +6,7 @@
 use super::delta::Damaged;
 use crate::bag::{BAG_BYTES, Bag};
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const SUM_BYTES: usize = 8;
 /// Bytes of the longest number: 64 bits in sevens.
 const NUMBER_BYTES_MAX: u32 = 10;

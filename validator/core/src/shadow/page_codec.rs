@@ -2,6 +2,7 @@
 //!
 //! Contract: see [`super::pack`]. Of a balanced segment one bag is written, since the other one is equal.
 
+use super::blame::Taker;
 use super::delta::Damaged;
 use super::file::{FileBags, FileId};
 use super::pack::{Reader, Writer, whole};
@@ -73,8 +74,8 @@ fn flags_of(segment: &Segment) -> u8 {
         (segment.times.untimed > 0, UNTIMED),
         (segment.unproven_min_ms.is_some(), UNPROVEN),
         (segment.proven_max != segment.offset_max, PROVEN_ELSEWHERE),
-        (segment.stood_below > i64::MIN, STOOD),
-        (!segment.gone.is_empty(), GONE),
+        (segment.stood_below != stood_by_balance(segment), STOOD),
+        (has_files_apart(segment), GONE),
     ];
     parts.iter().filter(|(is_there, _)| *is_there).fold(0, |flags, (_, flag)| flags | flag)
 }
@@ -109,13 +110,28 @@ fn write_segment(to: &mut Writer, segment: &Segment) {
         to.maybe(known(segment.proven_max));
     }
     if has(STOOD) {
-        to.signed(segment.stood_below);
+        to.maybe(known(segment.stood_below).map(|offset| offset.wrapping_sub(segment.from)));
     }
     write_files(to, &segment.files);
     if has(GONE) {
+        write_files(to, &segment.fresh);
         write_files(to, &segment.gone);
+        to.byte(u8::from(segment.unseen));
+        to.number(segment.takers.len() as u64);
+        segment.takers.iter().for_each(|taker| taker.write(to));
+        to.number(u64::from(segment.takes));
     }
     to.number(u64::from(segment.revision));
+}
+
+/// What a balance says of it; of a segment that is not balanced, that it never was.
+fn stood_by_balance(segment: &Segment) -> i64 {
+    let has_stood = segment.is_balanced() && segment.offset_max > i64::MIN;
+    if has_stood { segment.upto } else { i64::MIN }
+}
+
+fn has_files_apart(segment: &Segment) -> bool {
+    !segment.fresh.is_empty() || !segment.gone.is_empty() || segment.unseen || segment.takes > 0
 }
 
 fn known(number: i64) -> Option<i64> {
@@ -165,12 +181,17 @@ fn read_segment(from: &mut Reader<'_>) -> Option<Segment> {
         segment.unproven_min_ms = Some(from.signed()?);
     }
     segment.proven_max = if has(PROVEN_ELSEWHERE) { from.maybe()?.unwrap_or(i64::MIN) } else { offset_max };
+    segment.stood_below = stood_by_balance(&segment);
     if has(STOOD) {
-        segment.stood_below = from.signed()?;
+        segment.stood_below = from.maybe()?.map_or(i64::MIN, |offset| start.wrapping_add(offset));
     }
     segment.files = read_files(from)?;
     if has(GONE) {
+        segment.fresh = read_files(from)?;
         segment.gone = read_files(from)?;
+        segment.unseen = from.flag()?;
+        segment.takers = from.list(Taker::read)?;
+        segment.takes = from.small()?;
     }
     segment.revision = from.small()?;
     Some(segment)
@@ -255,6 +276,7 @@ mod tests {
                 upto: from + 4_096,
                 offset_max: from + 4_095,
                 proven_max: if is_balanced { from + 4_095 } else { i64::MIN },
+                stood_below: if is_balanced { from + 4_096 } else { i64::MIN },
                 times: Times { min_ms: Some(first), max_ms: Some(first + 4_899), untimed: 0 },
                 unproven_min_ms: (!is_balanced).then_some(first),
                 files: if is_balanced { vec![FileId(40_000), FileId(40_001)] } else { Vec::new() },

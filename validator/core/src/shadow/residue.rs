@@ -6,8 +6,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::blame::Blames;
 use super::event::SeenRow;
 use super::file::FileId;
+use super::segment::Segment;
 use crate::bag::Bag;
 use crate::digest::Digest;
 use crate::judge::{MessageEntry, MessageState};
@@ -49,17 +51,72 @@ pub struct Residue {
     pub agreed_max: i64,
     /// Rows that stood in removed files.
     pub stood: BTreeSet<Digest16>,
+    /// Offsets, half-open and ascending: each judged message there had an equal row in a step.
+    pub stood_at: Vec<(i64, i64)>,
+    /// Whether a removed file could not be asked for what stood in it.
+    pub unseen: bool,
+    /// Who took rows away of messages that had one and have none, as of the last reading of all.
+    pub taken: Blames,
+    /// Takers of the segment until then.
+    pub takes: u32,
 }
 
 impl Residue {
-    /// Nothing read; what stood is kept.
-    pub fn new(from: i64, stood: BTreeSet<Digest16>) -> Self {
-        Self { read_upto: from, agreed_max: i64::MIN, stood, ..Self::default() }
+    /// Nothing read.
+    pub fn new(from: i64) -> Self {
+        Self { read_upto: from, agreed_max: i64::MIN, ..Self::default() }
     }
 
     /// Nothing read again but the files that are live no longer: they do not change, and what stood in them is known.
     pub fn again(&self, from: i64) -> Self {
-        Self { read_gone: self.read_gone.clone(), ..Self::new(from, self.stood.clone()) }
+        let (stood, stood_at) = (self.stood.clone(), self.stood_at.clone());
+        let (read_gone, taken) = (self.read_gone.clone(), self.taken.clone());
+        let (unseen, takes) = (self.unseen, self.takes);
+        Self { read_gone, stood, stood_at, unseen, taken, takes, ..Self::new(from) }
+    }
+
+    /// All is read: messages that stood and have no equal row lost it now, unless they had lost it before.
+    pub(super) fn blame(&mut self, segment: &Segment) {
+        let digests: BTreeSet<&Digest> = self.rows.iter().map(|row| &row.entry.digest).collect();
+        let now = segment.blame_since(self.takes);
+        let gone = self.messages.iter().filter_map(|message| {
+            let (offset, digest) = (message.at.offset, message.digest.as_ref()?);
+            let stood =
+                offset < segment.stood_below || self.has_stood(offset) || self.stood.contains(&digest16(digest));
+            let is_gone = message.state == MessageState::Judged && stood && !digests.contains(digest);
+            Some((offset, self.taken.get(&offset).copied().or(now)?)).filter(|_| is_gone)
+        });
+        self.taken = gone.collect();
+        self.takes = segment.takes;
+    }
+
+    /// With what was read as known to have stood: messages that agree or have an equal row, and rows of messages that were not
+    /// read. `from`: the first offset that was.
+    #[must_use]
+    pub fn learned(mut self, from: i64) -> Self {
+        let digests: BTreeSet<&Digest> = self.rows.iter().map(|row| &row.entry.digest).collect();
+        let is_rowless = |message: &&MessageEntry| {
+            message.state == MessageState::Judged && message.digest.as_ref().is_none_or(|own| !digests.contains(own))
+        };
+        let rowless = self.messages.iter().filter(is_rowless).map(|message| message.at.offset);
+        let mut next = from;
+        let mut runs: Vec<(i64, i64)> = std::mem::take(&mut self.stood_at);
+        for offset in rowless.chain([self.read_upto]) {
+            if next < offset {
+                runs.push((next, offset));
+            }
+            next = offset.saturating_add(1);
+        }
+        self.stood_at = joined(runs);
+        let unread = self.rows.iter().filter(|row| row.offset.is_some_and(|offset| offset >= self.read_upto));
+        self.stood.extend(unread.map(|row| digest16(&row.entry.digest)));
+        self
+    }
+
+    /// Whether it is known that a judged message of this offset had an equal row.
+    pub fn has_stood(&self, offset: i64) -> bool {
+        let after = self.stood_at.partition_point(|(from, _)| *from <= offset);
+        after > 0 && offset < self.stood_at[after - 1].1
     }
 
     /// Rows read, agreed ones too.
@@ -69,7 +126,7 @@ impl Residue {
 
     /// How much memory it takes, in entries.
     pub fn entries(&self) -> usize {
-        self.messages.len() + self.rows.len() + self.stood.len() / 8
+        self.messages.len() + self.rows.len() + (self.stood.len() + self.stood_at.len() + self.taken.len()) / 8
     }
 
     /// Judged messages that do not agree.
@@ -137,5 +194,66 @@ impl Residue {
                 Some(MessageState::Excluded(_)) | None => true,
             }
         })
+    }
+}
+
+/// These runs in order, those that touch as one.
+fn joined(mut runs: Vec<(i64, i64)>) -> Vec<(i64, i64)> {
+    runs.sort_unstable();
+    runs.dedup_by(|next, last| {
+        let touches = next.0 <= last.1;
+        last.1 = if touches { last.1.max(next.1) } else { last.1 };
+        touches
+    });
+    runs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::IdentityHash;
+    use crate::judge::{RowEntry, RowStanding};
+    use crate::position::{FileIndex, MessageAt, PartitionIndex, RowAt};
+
+    fn message(offset: i64) -> MessageEntry {
+        MessageEntry {
+            at: MessageAt { partition: PartitionIndex(0), offset },
+            timestamp_ms: None,
+            identity: None,
+            digest: Some(Digest([offset as u8; 32])),
+            rest: None,
+            state: MessageState::Judged,
+            loss: None,
+            stood: false,
+        }
+    }
+
+    fn row(offset: i64) -> SeenRow {
+        let digest = Digest([offset as u8; 32]);
+        let at = RowAt { file: FileIndex(1), position: offset as u64 };
+        let (standing, identity) = (RowStanding::InScope, IdentityHash([0; 16]));
+        let entry = RowEntry { at, identity, digest, rest: digest, standing, hole: None, late: false };
+        SeenRow { entry, partition: Some(PartitionIndex(0)), offset: Some(offset) }
+    }
+
+    #[test]
+    fn what_was_read_is_known_to_have_stood_and_what_had_no_row_is_not() {
+        // 10 to 19 are read: 12 and 15 have no row, 17 has two; a row of 21 came, whose message is not read.
+        let mut residue = Residue { read_upto: 20, ..Residue::new(10) };
+        residue.messages = [12, 15, 17].map(message).to_vec();
+        residue.rows = [17, 17, 21].map(row).to_vec();
+        let learned = residue.learned(10);
+        assert_eq!(learned.stood_at, [(10, 12), (13, 15), (16, 20)]);
+        assert!(learned.has_stood(10) && !learned.has_stood(12) && learned.has_stood(17) && !learned.has_stood(20));
+        assert!(learned.stood.contains(&digest16(&Digest([21; 32]))));
+        // It is kept when all is read again, and grows.
+        let again = Residue { read_upto: 14, messages: vec![message(13)], ..learned.again(10) }.learned(10);
+        assert_eq!(again.stood_at, [(10, 15), (16, 20)]);
+    }
+
+    #[test]
+    fn runs_that_touch_are_one() {
+        assert_eq!(joined(vec![(5, 7), (1, 3), (3, 4), (6, 9)]), [(1, 4), (5, 9)]);
+        assert_eq!(joined(Vec::new()), []);
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Contract: see [`super::pack`]. How a row stands, and what stood or was lost, is taken anew at each judging and not kept.
 
+use super::blame::{Blame, Taker};
 use super::delta::Damaged;
 use super::event::SeenRow;
 use super::file::FileId;
@@ -36,6 +37,19 @@ impl Residue {
         to.maybe((self.agreed_max > i64::MIN).then_some(self.agreed_max));
         to.number(self.stood.len() as u64);
         self.stood.iter().for_each(|digest| to.raw(digest));
+        to.number(self.stood_at.len() as u64);
+        for (from, end) in &self.stood_at {
+            to.signed(*from);
+            to.signed(*end);
+        }
+        to.byte(u8::from(self.unseen));
+        to.number(self.taken.len() as u64);
+        for (offset, blame) in &self.taken {
+            to.signed(*offset);
+            blame.taker.write(&mut to);
+            to.byte(u8::from(blame.alone));
+        }
+        to.number(u64::from(self.takes));
         to.seal()
     }
 
@@ -58,9 +72,17 @@ impl Residue {
                 agreed_late: from.small()?,
                 agreed_max: from.maybe()?.unwrap_or(i64::MIN),
                 stood: from.list(Reader::raw)?.into_iter().collect(),
+                stood_at: from.list(|from| Some((from.signed()?, from.signed()?)))?,
+                unseen: from.flag()?,
+                taken: from.list(read_blame)?.into_iter().collect(),
+                takes: from.small()?,
             })
         })
     }
+}
+
+fn read_blame(from: &mut Reader<'_>) -> Option<(i64, Blame)> {
+    Some((from.signed()?, Blame { taker: Taker::read(from)?, alone: from.flag()? }))
 }
 
 fn write_message(to: &mut Writer, message: &MessageEntry) {

@@ -3,6 +3,7 @@
 //! Contract: no stage is stored. Whether a segment is balanced, bare, to be drilled or open follows from its bags, its
 //! times and the clock, so that it cannot contradict them.
 
+use super::blame::Taker;
 use super::file::FileId;
 use crate::bag::Bag;
 
@@ -67,12 +68,23 @@ pub struct Segment {
     pub unproven_min_ms: Option<i64>,
     /// Live files with rows here, ascending, one for each live entry.
     pub files: Vec<FileId>,
-    /// Files whose removal changed `credit` since it last balanced, at most `GONE_FILES_MAX`.
+    /// Of `files`, those with rows that came since it last balanced, ascending: rows of messages that had none then stand in
+    /// no other one.
+    pub fresh: Vec<FileId>,
+    /// Files that went since it last balanced and may have had rows of messages of which it is not known that they had one,
+    /// at most `GONE_FILES_MAX`.
     pub gone: Vec<FileId>,
+    /// Whether further files went that nobody can ask any more.
+    pub unseen: bool,
+    /// Steps that took rows away since it last balanced, at most the last `TAKERS_MAX`.
+    pub takers: Vec<Taker>,
+    /// How many there were.
+    pub takes: u32,
     /// The greatest offset of a judged message that is known to have an equal row: that of the last balance, as long as
     /// no row went since. `i64::MIN`: none.
     pub proven_max: i64,
-    /// Messages below it had an equal row in a step: the segment balanced then. `i64::MIN`: none.
+    /// Messages below it had an equal row in a step: the end of the consumed part when it last balanced with messages.
+    /// `i64::MIN`: never.
     pub stood_below: i64,
     /// Rows known to be late.
     pub late: u32,
@@ -96,7 +108,11 @@ impl Default for Segment {
             times: Times::default(),
             unproven_min_ms: None,
             files: Vec::new(),
+            fresh: Vec::new(),
             gone: Vec::new(),
+            unseen: false,
+            takers: Vec::new(),
+            takes: 0,
             proven_max: i64::MIN,
             stood_below: i64::MIN,
             late: 0,
@@ -110,6 +126,11 @@ impl Segment {
     /// Whether its two bags are equal.
     pub fn is_balanced(&self) -> bool {
         self.debit == self.credit
+    }
+
+    /// Whether a row went of a message that had one when it last balanced.
+    pub fn is_shaken(&self) -> bool {
+        self.stood_below > i64::MIN && self.proven_max == i64::MIN
     }
 
     /// Offsets that are accounted for: judged, excluded, undecodable, or holes (I6).

@@ -38,7 +38,8 @@ impl Shadow {
     }
 
     fn is_to_drill(&self, segment: &Segment) -> bool {
-        if segment.debit.is_empty() || !segment.gone.is_empty() || segment.times.untimed > 0 {
+        let has_lost = !segment.gone.is_empty() || segment.unseen || segment.is_shaken();
+        if segment.debit.is_empty() || has_lost || segment.times.untimed > 0 {
             return true;
         }
         self.terms.clock(self.judged_at_ms).is_due(segment.unproven_min_ms.or(segment.times.min_ms))
@@ -57,7 +58,7 @@ impl Shadow {
         if segment.stood_below >= segment.upto && !may_be_explained {
             return Some(MessageVerdict::Withdrawn);
         }
-        if !segment.gone.is_empty() || segment.stood_below > i64::MIN {
+        if !segment.gone.is_empty() || segment.unseen || segment.stood_below > i64::MIN {
             return None;
         }
         if !clock.is_due(first) {

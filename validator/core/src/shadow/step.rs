@@ -5,14 +5,16 @@
 
 use std::collections::BTreeSet;
 
+use super::blame::{Blame, Taker};
 use super::event::{Look, Refused, Scanned, Step, Why};
 use super::file::{FileId, PathHash};
 use super::files::KnownFile;
 use super::nets::{Difference, Net, Nets};
 use super::residue::Residue;
+use super::segment::Segment;
 use super::{FindingPlace, News, Shadow};
 use crate::bag::Bag;
-use crate::limits::GONE_FILES_MAX;
+use crate::limits::{GONE_FILES_MAX, TAKERS_MAX};
 use crate::segment::SegmentKey;
 use crate::verdict::TableVerdict;
 
@@ -112,7 +114,7 @@ impl Shadow {
         // Rows whose messages came since their file was read go into another segment, and are the same rows.
         let sum: Bag = nets.segments.values().map(|net| &net.bag).collect();
         let is_preserving = sum.is_empty();
-        self.swap(&nets, look.at_ms);
+        let went = self.swap(&nets, look.at_ms);
         self.cannot_look = None;
         for (partition, barrier, high_watermark) in &look.barrier {
             let lane = self.lane_mut(*partition).expect("checked above");
@@ -121,23 +123,29 @@ impl Shadow {
         }
         let before_ms = std::mem::replace(&mut self.judged_at_ms, look.at_ms);
         self.recount_due(before_ms);
+        let gone: BTreeSet<FileId> = went.iter().map(|file| file.id).collect();
+        let taker = look.step.as_ref().map(|step| Taker::of(step, self.line.cursor.as_ref()));
         for (segment, net) in nets.segments {
-            self.enter(segment, net);
+            self.enter(segment, net, &gone, taker);
         }
+        went.iter().for_each(|file| self.note_overtaken(file, taker));
         if let Some(step) = look.step {
             self.move_on(step, is_preserving);
         }
         Ok(())
     }
 
-    /// Files that come take their place, files that go leave it.
-    fn swap(&mut self, nets: &Nets, at_ms: i64) {
+    /// Files that come take their place, files that go leave it. Given back: those whose rows are live no longer, as what
+    /// was read again is.
+    fn swap(&mut self, nets: &Nets, at_ms: i64) -> Vec<KnownFile> {
+        let mut went = Vec::new();
         for id in &nets.removed {
             let Some(file) = self.files.leave(*id) else { continue };
             if !file.faults.is_empty() {
                 self.forget_judged();
             }
             self.note_gone(&file, at_ms);
+            went.push(file);
         }
         let comes: Vec<(PathHash, KnownFile)> =
             self.files.waiting.extract_if(.., |_, file| nets.added.contains(&file.id)).collect();
@@ -148,19 +156,36 @@ impl Shadow {
             self.unsaved.came.insert(file.id);
             self.files.enter(hash, file);
         }
+        let files = &self.files;
+        went.retain(|file| files.live(&file.hash()).is_none_or(|now| !now.facts.has_rows_of(&file.facts)));
+        went
     }
 
-    fn enter(&mut self, key: SegmentKey, net: Net) {
+    /// `gone`: of the removed files, those whose rows are live no longer.
+    fn enter(&mut self, key: SegmentKey, net: Net, gone: &BTreeSet<FileId>, taker: Option<Taker>) {
         let was_balanced = self.pages.segment(key).is_none_or(super::segment::Segment::is_balanced);
-        let goes = !net.removed.is_empty();
         let is_same = net.bag.is_empty();
-        if goes {
-            self.unsettle(key, is_same);
+        let read = self.residues.get(&key).map(|residue| residue.read_files.keys().copied().collect());
+        let read: BTreeSet<FileId> = read.unwrap_or_default();
+        let goes = net.removed.iter().any(|file| gone.contains(file));
+        if !net.removed.is_empty() {
+            let is_known = !goes || net.removed.iter().all(|file| read.contains(file));
+            self.unsettle(key, is_same, taker.filter(|_| !is_known));
         }
         self.change(key, |segment| {
+            let has_fresh = net.removed.iter().any(|file| segment.fresh.contains(file));
+            // Only of rows that came since it last balanced, and that nobody read, it is not known whose they were.
+            let unknown = |file: &&FileId| gone.contains(file) && segment.fresh.contains(file) && !read.contains(file);
+            let unknown: Vec<FileId> = net.removed.iter().filter(unknown).copied().collect();
             take_out(&mut segment.files, &net.removed);
+            segment.fresh.retain(|file| !net.removed.contains(file));
             segment.files.extend(&net.added);
             segment.files.sort_unstable();
+            if !is_same || has_fresh {
+                segment.fresh.extend(&net.added);
+                segment.fresh.sort_unstable();
+                segment.fresh.dedup();
+            }
             if is_same {
                 return;
             }
@@ -169,24 +194,39 @@ impl Shadow {
                 segment.unproven_min_ms = segment.times.min_ms;
             }
             if goes {
-                if was_balanced {
-                    segment.stood_below = segment.stood_below.max(segment.upto);
-                }
                 segment.proven_max = i64::MIN;
-                segment.gone.extend(&net.removed);
-                segment.gone.sort_unstable();
-                segment.gone.dedup();
-                let surplus = segment.gone.len().saturating_sub(GONE_FILES_MAX);
-                segment.gone.drain(..surplus);
+                note_unknown(segment, &unknown);
+                note_taker(segment, taker);
             }
         });
     }
 
+    /// A file went before it was read again for messages that came since it was read: nobody knows which of them had a row
+    /// in it.
+    fn note_overtaken(&mut self, file: &KnownFile, taker: Option<Taker>) {
+        for (partition, least) in &file.ahead {
+            let Some(lane) = self.lane(*partition).filter(|lane| *least < lane.position) else { continue };
+            let of = |offset: i64| self.terms.width.segment_of(*partition, offset);
+            let (first, last) = (of(*least), of(lane.position));
+            let unbalanced = self.pages.unbalanced_between(first, last);
+            for key in unbalanced {
+                self.change(key, |segment| {
+                    note_unknown(segment, &[file.id]);
+                    note_taker(segment, taker);
+                });
+            }
+        }
+    }
+
     /// Rows of a drilled segment moved or went. Where they only moved, what is said of it stands until it is read again.
-    fn unsettle(&mut self, key: SegmentKey, is_same: bool) {
+    /// `taker`: what took rows that were not read, among which may be those of messages whose row was known to be gone.
+    fn unsettle(&mut self, key: SegmentKey, is_same: bool, taker: Option<Taker>) {
         let from = self.pages.segment(key).map_or(0, |segment| segment.from);
         let Some(residue) = self.residues.get(&key).cloned() else { return };
-        let now = if is_same { Residue { whole: true, ..residue } } else { residue.again(from) };
+        let mut now = if is_same { Residue { whole: true, ..residue } } else { residue.learned(from).again(from) };
+        if let Some(taker) = taker.filter(|_| !is_same) {
+            now.taken.values_mut().for_each(|blame| *blame = Blame { taker, alone: false });
+        }
         self.put_residue(key, Some(now));
     }
 
@@ -231,6 +271,25 @@ impl Shadow {
             detail: detail.to_owned(),
         });
     }
+}
+
+/// Files that may have had rows of messages of which it is not known that they had one.
+fn note_unknown(segment: &mut Segment, files: &[FileId]) {
+    segment.gone.extend(files);
+    segment.gone.sort_unstable();
+    segment.gone.dedup();
+    let surplus = segment.gone.len().saturating_sub(GONE_FILES_MAX);
+    segment.unseen |= surplus > 0;
+    segment.gone.drain(..surplus);
+}
+
+/// A step took rows away; that of several files is one.
+fn note_taker(segment: &mut Segment, taker: Option<Taker>) {
+    let Some(taker) = taker.filter(|taker| segment.takers.last() != Some(taker)) else { return };
+    segment.takes += 1;
+    segment.takers.push(taker);
+    let surplus = segment.takers.len().saturating_sub(TAKERS_MAX);
+    segment.takers.drain(..surplus);
 }
 
 /// Takes each of these out once.

@@ -3,7 +3,7 @@
 //! Contract: the judge is that of a single run. How a row stands to the scope is taken at the moment of judging, so that it
 //! never ages; what stood is asked of messages without a row only.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
 use super::Shadow;
@@ -13,10 +13,11 @@ use super::delta::FindingPlace;
 use super::file::FileId;
 use super::page::PageKey;
 use super::residue::digest16;
+use super::segment::Segment;
 use crate::clock::Past;
 use crate::hole::{Hole, HoleReason, Holes};
 use crate::judge::{Case, Draft, Judgement, LossKind, MessageState, ModeKind, NoBalanced, judge};
-use crate::position::{FileIndex, PartitionIndex, RowAt};
+use crate::position::{FileIndex, MessageAt, PartitionIndex, RowAt};
 use crate::scope::{Known, ListedPartition, OffsetScope};
 use crate::segment::SegmentKey;
 use crate::verdict::{Cause, MessageVerdict, Verdict};
@@ -121,7 +122,8 @@ impl Shadow {
             messages.extend(residue.messages.iter().map(|message| {
                 let mut message = *message;
                 let stood = |digest| residue.stood.contains(&digest16(&digest));
-                message.stood = message.at.offset < stood_below || message.digest.is_some_and(stood);
+                let offset = message.at.offset;
+                message.stood = offset < stood_below || residue.has_stood(offset) || message.digest.is_some_and(stood);
                 message.loss = self.loss(*key, message.at.offset);
                 message
             }));
@@ -132,7 +134,8 @@ impl Shadow {
             }));
         }
         let (clock, past) = (self.terms.clock(self.judged_at_ms), Past::Offsets { paired_max });
-        Case { mode: ModeKind::Offset, messages, rows, clock, past, whole_topic: self.terms.whole_topic }
+        let whole_topic = self.terms.whole_topic;
+        Case { mode: ModeKind::Offset, messages, rows, clock, past, whole_topic, diverted: BTreeSet::new() }
     }
 
     fn scope(&self) -> OffsetScope {
@@ -182,6 +185,15 @@ impl Shadow {
     pub fn findings(&self) -> BTreeMap<FindingKey, &Draft> {
         let drafts = self.judged().judgement.drafts.iter();
         drafts.map(|draft| ((place_of(draft), draft.verdict), draft)).collect()
+    }
+
+    /// Whether a message may have had a row that nobody can know of any more: files of its segment went before they were
+    /// asked. That a message there without a row is `missing` or `overdue` does not say that it never had one.
+    pub fn may_have_stood(&self, at: MessageAt) -> bool {
+        let key = self.terms.width.segment_of(at.partition, at.offset);
+        let is_open = |segment: &&Segment| !segment.is_balanced();
+        let unseen = self.pages.segment(key).filter(is_open).is_some_and(|segment| segment.unseen);
+        unseen || self.residues.get(&key).is_some_and(|residue| residue.unseen)
     }
 
     /// Whole segments whose messages have one verdict that is a finding: segment, verdict, cause, messages.

@@ -2,7 +2,7 @@
 //!
 //! A digest is made of (identity, value), a rest digest of the value alone, so that equal numbers are equal columns.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use validator_core::clock::{Clock, Past};
 use validator_core::digest::{Digest, IdentityHash};
@@ -140,13 +140,13 @@ pub fn unreadable(message: &mut MessageEntry) {
 /// Offset mode of the whole topic; nothing in balanced segments.
 pub fn offset_case(messages: Vec<MessageEntry>, rows: Vec<RowEntry>) -> Case {
     let past = Past::Offsets { paired_max: BTreeMap::new() };
-    Case { mode: ModeKind::Offset, messages, rows, clock: CLOCK, past, whole_topic: true }
+    Case { mode: ModeKind::Offset, messages, rows, clock: CLOCK, past, whole_topic: true, diverted: BTreeSet::new() }
 }
 
 /// Key mode; a commit that moved past every due message.
 pub fn key_case(messages: Vec<MessageEntry>, rows: Vec<RowEntry>) -> Case {
     let past = Past::Commits { times_ms: vec![CLOCK.judged_at_ms] };
-    Case { mode: ModeKind::Key, messages, rows, clock: CLOCK, past, whole_topic: true }
+    Case { mode: ModeKind::Key, messages, rows, clock: CLOCK, past, whole_topic: true, diverted: BTreeSet::new() }
 }
 
 /// Content mode: what [`key_case`] has, and the identity of an entry is its content.
@@ -167,7 +167,7 @@ pub fn content_row(position: u64, content: u64) -> RowEntry {
 /// Upsert mode; a commit that moved past every message sent up to 500.
 pub fn upsert_case(messages: Vec<MessageEntry>, rows: Vec<RowEntry>) -> Case {
     let past = Past::Commits { times_ms: vec![600] };
-    Case { mode: ModeKind::Upsert, messages, rows, clock: CLOCK, past, whole_topic: true }
+    Case { mode: ModeKind::Upsert, messages, rows, clock: CLOCK, past, whole_topic: true, diverted: BTreeSet::new() }
 }
 
 pub fn judged(case: Case) -> Judgement {

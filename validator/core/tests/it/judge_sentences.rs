@@ -453,6 +453,49 @@ mod pairing {
     }
 
     #[test]
+    fn precedence_of_diverted_is_behind_paired_and_before_all_that_has_no_row() {
+        let case = |messages: Vec<_>, rows| {
+            let mut case = offset_case(messages, rows);
+            case.diverted = [message_at(0, 5)].into();
+            case
+        };
+        // Excluded and paired go before.
+        let filtered = message(5, 5, 5).with(|message| message.state = excluded(5, 5, ExcludedCause::Filter).state);
+        assert_eq!(counts(&judged(case(vec![filtered], vec![]))), "excluded 1; ");
+        assert_eq!(counts(&judged(case(vec![message(5, 5, 5)], vec![row(0, 5, 5)]))), "intact 1; intact 1");
+        assert_eq!(counts(&judged(case(vec![message(5, 5, 5)], vec![row(0, 5, 6)]))), "corrupted 1; corrupted 1");
+        // Undecodable, unobservable, storage_corrupt, pending, overdue, missing and withdrawn go behind.
+        let torn = judged(case(vec![undecodable(5, Some(5))], vec![row(0, 5, 5)]));
+        assert_eq!(counts(&torn), "diverted 1; unjudged 1");
+        assert_eq!(torn.diverted_undecodable, BTreeMap::from([(PartitionIndex(0), 1)]));
+        let early = message(5, 5, 5).with(|message| message.timestamp_ms = Some(PENDING_MS));
+        let stood = message(5, 5, 5).with(|message| message.stood = true);
+        let (lost, unseen) = (message(5, 5, 5).with(corrupt), message(5, 5, 5).with(unreadable));
+        for without_row in [message(5, 5, 5), early, stood, lost, unseen] {
+            let judgement = judged(case(vec![without_row], vec![]));
+            assert_eq!((counts(&judgement).as_str(), judgement.losses.len()), ("diverted 1; ", 0), "{without_row:?}");
+        }
+        // Another message is what it was.
+        assert_eq!(counts(&judged(case(vec![message(6, 6, 6)], vec![]))), "overdue 1; ");
+    }
+
+    #[test]
+    fn of_equal_messages_those_in_the_dead_letters_have_their_rows_last() {
+        let three = [4, 5, 6].map(|offset| message(offset, 7, 1)).to_vec();
+        let mut case = key_case(three.clone(), vec![row(0, 7, 1), row(1, 7, 1)]);
+        case.diverted = [message_at(0, 4)].into();
+        let judgement = judged(case);
+        assert_eq!(
+            (counts(&judgement).as_str(), findings(&judgement)),
+            ("intact 2, diverted 1; intact 2", vec!["diverted(0:4)".to_owned()])
+        );
+        // By identity too: the damaged row is that of the message that was not put aside.
+        let mut case = key_case(three[..2].to_vec(), vec![row(0, 7, 2)]);
+        case.diverted = [message_at(0, 4)].into();
+        assert_eq!(counts(&judged(case)), "corrupted 1, diverted 1; corrupted 1");
+    }
+
+    #[test]
     fn an_undecodable_message_never_pairs_rows_of_its_identity_are_set_aside_before_step_1() {
         let messages = vec![undecodable(5, Some(5)), message(6, 6, 6)];
         let rows = vec![row(0, 5, 6), row(1, 5, 5), row(2, 8, 6)];

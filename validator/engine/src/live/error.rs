@@ -38,6 +38,8 @@ impl LookError {
         match self {
             Self::Store { .. } => Some(CannotLook::Store),
             Self::Messages(_) => Some(CannotLook::Broker),
+            // Why offsets are not there is asked of the brokers.
+            Self::Run(RunError::Holes(_)) => Some(CannotLook::Broker),
             Self::Run(_) => None,
         }
     }

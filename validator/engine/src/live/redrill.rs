@@ -16,7 +16,7 @@ use validator_core::segment::SegmentKey;
 use validator_core::shadow::action::DrillAsk;
 use validator_core::shadow::event::{Drilled, SeenRow};
 use validator_core::shadow::file::{FileFacts, FileId};
-use validator_table::{FaultKind, FileFault, FileReader, ManifestCache, RemovedRows, RowGroups, ScanItem};
+use validator_table::{FileFault, FileReader, ManifestCache, RemovedRows, RowGroups, ScanItem};
 use validator_tap::Wanted;
 
 use super::error::LookError;
@@ -197,6 +197,7 @@ impl Run {
         }
         let facts: Vec<FileFacts> = ids.iter().map(|id| files[id].clone()).collect();
         let found = self.pinned.gone_files(cache, &facts).await;
+        let found = found.map_err(|(path, detail)| LookError::Store { path, detail })?;
         let asked = Arc::new(pairs(asks, |ask| &ask.gone));
         let mut gone = HashMap::new();
         for (id, removed) in ids.into_iter().zip(found) {
@@ -230,8 +231,9 @@ impl Run {
                 ScanItem::Rows(batch) => batch,
                 ScanItem::End(end) => match end.fault {
                     Some(fault) if fault.may_pass => return Err(LookError::of_store([&fault]).expect("it may pass")),
-                    Some(fault) if fault.kind == FaultKind::Missing => return Ok(None),
-                    _ => continue,
+                    // What cannot be read whole says nothing of the rows that it does not give.
+                    Some(_) => return Ok(None),
+                    None => continue,
                 },
             };
             let count = batch.batch.num_rows();

@@ -70,7 +70,9 @@ impl KafkaTap {
             let range = config.bounds.range(lane.tp.clone(), edges, &at_time)?;
             Ok(match lane.begin {
                 Begin::Bounds => range,
-                Begin::Known { start } => PartitionRange { start, from: start.unwrap_or(range.log_start), ..range },
+                Begin::Known { start } => {
+                    PartitionRange { start, from: start.unwrap_or(range.log_start), listed: true, ..range }
+                }
             })
         });
         let ranges = ranges.collect::<Result<_, TapError>>()?;

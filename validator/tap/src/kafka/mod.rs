@@ -1,7 +1,7 @@
 //! Messages of Kafka topics, as brokers hold them.
 //!
 //! Contract: reads with read_committed isolation and checked CRCs, assigns partitions by explicit offsets, joins no group,
-//! commits nothing, writes nothing. Every wait has a bound.
+//! commits nothing, writes nothing; the one exception is `republish.rs`. Every wait has a bound.
 
 mod client;
 mod described;
@@ -14,6 +14,7 @@ mod open;
 mod policy;
 mod progress;
 mod read;
+mod republish;
 mod sources;
 mod watch;
 
@@ -30,6 +31,7 @@ use validator_core::position::{PartitionIndex, TopicPartition};
 use self::client::{Ahead, Clients, Isolation};
 pub use self::lanes::{Begin, LaneToOpen};
 use self::lookout::Lookout;
+pub use self::republish::{Republisher, SOURCE_HEADERS, with_source};
 use crate::bounds::Bounds;
 use crate::{Ends, Follow, Message, PartitionRange, ReadEnd, Tap, TapError, Wanted, limits};
 

@@ -17,6 +17,7 @@ mod recorded;
 mod recorded_avro;
 mod recorded_random;
 mod recorded_rows;
+mod republish;
 #[allow(dead_code, reason = "the tests of the registry itself use the rest")]
 mod stub_registry;
 mod support;

@@ -265,6 +265,42 @@ static FIDELITY: Table = Table {
             "The greatest share of messages that may be in the dead letters.",
         )
         .or("0.001"),
+        Key::table("dead_letter", &DEAD_LETTER),
+    ],
+    free: None,
+};
+
+static DEAD_LETTER: Table = Table {
+    path: "fidelity.dead_letter",
+    says: "Where the sink puts aside messages that it cannot write: a message without a row that is found there is \
+           diverted, not missing.",
+    selector: "",
+    either: &[Either { of: &[], keys: ["topic", "table"] }],
+    keys: &[
+        Key::new(
+            "topic",
+            Kind::Text,
+            "\"trades-dlq\"",
+            "The topic of dead letters, of the same brokers or in the same recording.",
+        ),
+        Key::new(
+            "headers",
+            Kind::Texts,
+            "[\"topic\", \"partition\", \"offset\"]",
+            "The headers of a dead letter that hold topic, partition and offset of its message, as decimal text or as 4 \
+             or 8 bytes; without the topic where the pipeline has one, without the partition where that has one.",
+        )
+        .or("those of Kafka Connect, `__connect.errors.…`")
+        .with("topic"),
+        Key::new("table", Kind::TableName, "\"lake.market.trades~dlq\"", "The table of dead letters."),
+        Key::new(
+            "columns",
+            Kind::Texts,
+            "[\"topic\", \"partition\", \"offset\"]",
+            "Its columns that hold them, paths into structs with dots.",
+        )
+        .or("those of the known sink whose columns it has")
+        .with("table"),
     ],
     free: None,
 };

@@ -51,6 +51,14 @@ static SERVICE: Table = Table {
         .or("`state/ledger.db` beside the file"),
         Key::new("poll", Kind::Duration, "\"2s\"", "How often `run` looks at a table.").or("\"2s\""),
         Key::new(
+            "keep",
+            Kind::Duration,
+            "\"90d\"",
+            "For how long the ledger keeps what is over: resolved findings, links of the chain, sent messages, bags of files \
+             that are gone. What is true, and the books, stay.",
+        )
+        .or("for ever"),
+        Key::new(
             "listen",
             Kind::Text,
             "\"127.0.0.1:9464\"",

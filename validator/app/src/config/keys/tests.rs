@@ -106,7 +106,7 @@ fn each_key_that_a_reader_asks_for_is_in_the_table_and_each_of_the_table_is_aske
     let all = "[service]\n[kafka]\nbrokers = \"b:1\"\n[schema_registry]\nurl = \"http://r\"\n";
     assert_eq!(service(all), [""; 0]);
     let alert = "[[alerts]]\nname = \"lost\"\nwhen = \"findings > 0\"\nnotify = [\"ops\"]\n";
-    let others = "[compare]\n[fidelity]\n[source]\nfiles = [\"f\"]\n";
+    let others = "[compare]\n[fidelity]\ndead_letter = { topic = \"d\" }\n[source]\nfiles = [\"f\"]\n";
     assert_eq!(pipeline(&format!("{PIPELINE}{IDENTITY}{others}{alert}")), [""; 0]);
     let asked = ASKED.take();
     for table in tables().filter(|table| table.free.is_none() && table.path != "catalogs.NAME.storage") {

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use validator_core::contract::{Bound, Envelope, Format, Identity, KeyFormat, NullPayload, Upsert};
+use validator_core::contract::{
+    Bound, DeadLetter, Envelope, Format, Identity, KeyFormat, NullPayload, PositionNames, Upsert,
+};
 
 use super::super::{Pipeline, Profile, join};
 use super::{NOW_MS, pipeline, seen, service};
@@ -612,13 +614,11 @@ mode = \"content\"
 [compare]
 tolerate = { vendor_data = \"empty_is_null\" }
 mask = [\"account\"]
-[fidelity]
-dead_letter = { topic = \"dlq\" }
 [[rules]]
 expect = \"column_values_to_not_be_null\"
 ";
     insta::assert_snapshot!(seen(pipeline(text)), @r#"
-    3 problems in rules/trades.toml
+    2 problems in rules/trades.toml
 
     error: `format = "protobuf"` is not built yet
      --> rules/trades.toml:5:10
@@ -627,20 +627,99 @@ expect = \"column_values_to_not_be_null\"
       |          ^^^^^^^^^^
       = hint: write `format = "json"`
 
-    error: `dead_letter` in [fidelity] is not built yet
-      --> rules/trades.toml:13:1
-       |
-    13 | dead_letter = { topic = "dlq" }
-       | ^^^^^^^^^^^
-       = hint: take it out for now
-
     error: [[rules]] is not built yet
-      --> rules/trades.toml:14:3
+      --> rules/trades.toml:12:3
        |
-    14 | [[rules]]
+    12 | [[rules]]
        |   ^^^^^
        = hint: take it out for now
     "#);
+}
+
+#[test]
+fn dead_letters_are_a_topic_or_a_table_and_say_what_names_a_message() {
+    let read = |line: &str| sound(&with(&format!("[fidelity]\n{line}\n")));
+    let of = |line: &str| read(line).contract.fidelity.dead_letter.expect("it is there");
+    let names = |topic: Option<&str>, partition: Option<&str>, offset: &str| PositionNames {
+        topic: topic.map(str::to_owned),
+        partition: partition.map(str::to_owned),
+        offset: offset.to_owned(),
+    };
+    let connect = DeadLetter::Topic { topic: "d".into(), position: PositionNames::of_kafka_connect() };
+    assert_eq!(of("dead_letter = { topic = \"d\" }"), connect);
+    let own = DeadLetter::Topic { topic: "d".into(), position: names(None, Some("p"), "o") };
+    assert_eq!(of("dead_letter = { topic = \"d\", headers = [\"p\", \"o\"] }"), own);
+    assert_eq!(of("dead_letter = { table = \"a.b.c\" }"), DeadLetter::Table { table: "a.b.c".into(), position: None });
+    let own = DeadLetter::Table { table: "a.b.c".into(), position: Some(names(Some("t"), Some("s.p"), "s.o")) };
+    assert_eq!(of("dead_letter = { table = \"a.b.c\", columns = [\"t\", \"s.p\", \"s.o\"] }"), own);
+    let lines = [
+        "",
+        "dead_letter = { topic = \"d\" }",
+        "dead_letter = { topic = \"d\", headers = [\"o\"] }",
+        "dead_letter = { table = \"a.b.c\" }",
+        "dead_letter = { table = \"a.b.c\", columns = [\"o\"] }",
+    ];
+    let hashes: std::collections::BTreeSet<String> = lines.map(|line| read(line).config_hash).into();
+    assert_eq!(hashes.len(), 5, "another meaning has another hash");
+    let books: std::collections::BTreeSet<[u8; 32]> = lines.map(|line| read(line).books_hash).into();
+    assert_eq!(books.len(), 1, "which messages and rows are equal is the same");
+}
+
+#[test]
+fn dead_letters_that_are_nowhere_or_say_too_much_are_refused() {
+    let text = |line: &str| with(&format!("[fidelity]\ndead_letter = {line}\n"));
+    let said: Vec<String> = [
+        "{ }",
+        "{ topic = \"d\", table = \"a.b.c\" }",
+        "{ topic = \"d\", columns = [\"o\"] }",
+        "{ table = \"a.b.c\", headers = [\"o\"] }",
+        "{ table = \"c\" }",
+        "{ topic = \"d\", headers = [] }",
+        "{ topic = \"d\", headres = [\"o\"] }",
+        "\"d\"",
+    ]
+    .map(|line| seen(pipeline(&text(line))))
+    .to_vec();
+    let expected = [
+        "`dead_letter` says neither `topic` nor `table`",
+        "dead letters are in a `topic` or in a `table`, not in both",
+        "`columns` is for dead letters of a `table`",
+        "`headers` is for dead letters of a `topic`",
+        "`c` names no table",
+        "`headers` are those of topic, partition and offset",
+        "unknown key `headres`",
+        "`dead_letter` is a table, not a string",
+    ];
+    for (said, expected) in said.iter().zip(expected) {
+        assert!(said.contains(expected), "{expected:?} is not said:\n{said}");
+    }
+}
+
+#[test]
+fn dead_letters_need_a_catalog_brokers_and_one_topic() {
+    let said = |head: &str, line: &str| {
+        let text = format!("{head}{OFFSET}[fidelity]\ndead_letter = {line}\n");
+        let read = pipeline(&text).expect("it is sound");
+        let service = service("[catalogs.lake]\ntype = \"metadata\"\nlocation = \"m\"\n").expect("it is sound");
+        let found = join(&read, &service).expect_err("something is missing");
+        problems(&found, "error", Palette::PLAIN, 100)
+    };
+    let two = HEAD.replace("topic = \"t\"", "topics = [\"t\", \"u\"]");
+    let all = [
+        said(HEAD, "{ topic = \"t\" }"),
+        said(HEAD, "{ table = \"lkae.ns.dlq\" }"),
+        said(HEAD, "{ table = \"lake.ns.trades\" }"),
+        said(&two, "{ table = \"lake.ns.dlq\", columns = [\"p\", \"o\"] }"),
+    ];
+    let expected = [
+        "the dead letters have no source",
+        "there is no catalog `lkae`",
+        "lake.ns.trades is the table of the pipeline",
+        "dead letters of 2 topics do not say which of them each is of",
+    ];
+    for (said, expected) in all.iter().zip(expected) {
+        assert!(said.contains(expected), "{expected:?} is not said:\n{said}");
+    }
 }
 
 #[test]

@@ -617,3 +617,12 @@ fn a_secret_file_is_read_without_its_newline() {
     assert_eq!(registry.password.expect("there is a password").expose(), "hunter2");
     assert!(service.warnings.is_empty());
 }
+
+#[test]
+fn what_is_over_is_kept_for_a_time_that_lets_people_look() {
+    assert_eq!(sound("[service]\npoll = \"2s\"\n").keep_ms, None);
+    assert_eq!(sound("[service]\nkeep = \"90d\"\n").keep_ms, Some(90 * 86_400_000));
+    let refused = seen(service("[service]\nkeep = \"5m\"\n"));
+    assert!(refused.contains("what is over could not be looked at any more"), "{refused}");
+    assert!(refused.contains("write `keep = \"1h\"` or more"), "{refused}");
+}

@@ -68,7 +68,8 @@ impl Alerts {
             history: History::new(series, window_ms),
             instances: BTreeMap::new(),
             changed: BTreeSet::new(),
-            history_saved_ms: now_ms,
+            // What was before everything is kept by the first checkpoint.
+            history_saved_ms: now_ms - HISTORY_SAVED_EVERY_MS,
         };
         match begin {
             Begin::New => alerts.history.begin(now_ms),
@@ -111,10 +112,15 @@ impl Alerts {
         out
     }
 
+    /// Whether an alert is another one than the ledger has.
+    pub fn has_changed(&self) -> bool {
+        !self.changed.is_empty()
+    }
+
     /// What the next checkpoint has to keep of what changed since [`Alerts::saved`].
     pub fn unsaved(&self, now_ms: i64) -> Vec<Change> {
         let mut changes: Vec<Change> = self.changed.iter().map(|key| change(key, self.instances.get(key))).collect();
-        if self.history.is_asked() && now_ms - self.history_saved_ms >= HISTORY_SAVED_EVERY_MS {
+        if self.keeps_history(now_ms) {
             changes.push(Change::Set(Kept {
                 name: HISTORY_ROW.to_owned(),
                 group: String::new(),
@@ -128,10 +134,16 @@ impl Alerts {
 
     /// The checkpoint that was given [`Alerts::unsaved`] is committed, and nothing was evaluated since.
     pub fn saved(&mut self, now_ms: i64) {
-        self.changed.clear();
-        if now_ms - self.history_saved_ms >= HISTORY_SAVED_EVERY_MS {
+        if self.keeps_history(now_ms) {
             self.history_saved_ms = now_ms;
         }
+        self.changed.clear();
+    }
+
+    /// An alert that fires by a window goes on after a restart by what was before the window, so both are kept together.
+    fn keeps_history(&self, now_ms: i64) -> bool {
+        let is_old = now_ms - self.history_saved_ms >= HISTORY_SAVED_EVERY_MS;
+        self.history.is_asked() && (is_old || !self.changed.is_empty())
     }
 
     /// How many alerts of each rule are pending, and how many fire.

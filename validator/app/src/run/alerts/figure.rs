@@ -96,13 +96,15 @@ pub static FIGURES: [Named; 19] = [
         "landing",
         Unit::Seconds,
         Takes::Share,
-        "Within how long that share of the messages landed in the table, of all so far; a bound of its histogram.",
+        "Within how long that share of the messages landed, of those that landed since the process began; a bound of the \
+         histogram.",
     ),
     named(
         "head_room",
         Unit::Seconds,
         Takes::Nothing,
-        "How long until the broker deletes what is not consumed, of the partition that is next. Unknown where it deletes nothing.",
+        "How long until the broker deletes what is not consumed, of the partition that is next. Unknown until the first offset \
+         of a log has moved twice.",
     ),
     named("checkpoint_age", Unit::Seconds, Takes::Nothing, "How long ago the last checkpoint was committed."),
     named("disputed", Unit::Count, Takes::Nothing, "Segments whose two sides differ and that are looked at closer."),

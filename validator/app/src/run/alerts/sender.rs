@@ -98,6 +98,11 @@ impl Sender {
         self.channels.get(channel).is_some_and(|post| post.is_idle && post.held_until_ms <= now_ms)
     }
 
+    /// Whether the channel has a round that is not over.
+    pub fn is_at_work(&self, channel: &str) -> bool {
+        self.channels.get(channel).is_some_and(|post| !post.is_idle)
+    }
+
     /// Hands a channel its due messages; false: it takes none now.
     pub fn offer(&mut self, channel: &str, mut letters: Vec<Letter>) -> bool {
         let Some(post) = self.channels.get_mut(channel).filter(|post| post.is_idle) else { return false };

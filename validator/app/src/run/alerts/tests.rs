@@ -364,3 +364,26 @@ proptest! {
         prop_assert_eq!(told, expected);
     }
 }
+
+#[test]
+fn an_alert_of_a_window_goes_on_after_a_restart_at_once() {
+    let rules = || vec![rule("burn", "burn_rate(1h) > 14.4 and burn_rate(5m) > 14.4")];
+    let mut rows: BTreeMap<(String, String), Kept> = BTreeMap::new();
+    let mut alerts = of(rules(), Begin::New, START);
+    let mut told = Vec::new();
+    for second in 0..30 {
+        let now_ms = START + second * SECOND;
+        told.extend(said(&alerts.evaluate(&judged(now_ms, 99, u64::from(second > 9)), now_ms)));
+        for change in alerts.unsaved(now_ms) {
+            match change {
+                Change::Set(kept) => drop(rows.insert((kept.name.clone(), kept.group.clone()), kept)),
+                Change::Cleared { name, group } => drop(rows.remove(&(name, group))),
+            }
+        }
+        alerts.saved(now_ms);
+        // The process is killed after each commit.
+        let kept: Vec<Kept> = rows.values().cloned().collect();
+        alerts = of(rules(), Begin::Saved(&kept), now_ms);
+    }
+    assert_eq!(told, ["burn firing"]);
+}

@@ -145,7 +145,7 @@ pub static METRICS: &[Metric] = &[
         "validator_findings",
         Gauge,
         &["verdict", "cause"],
-        "Open findings. `cause` is empty for verdicts that have no causes.",
+        "Open findings, acknowledged and ignored ones too. `cause` is empty for verdicts that have no causes. Absent where there is none.",
         |status, _, samples| {
             for ((verdict, cause), count) in &status.findings {
                 samples.count(&[verdict.as_str(), cause.map_or("", Cause::as_str)], *count);
@@ -184,14 +184,14 @@ pub static METRICS: &[Metric] = &[
         "validator_retention_headroom_seconds",
         Gauge,
         PARTITION,
-        "How long until the broker deletes what is not consumed. Absent where it deletes nothing.",
+        "How long until the broker deletes what is not consumed, by how the first offset of the log has moved: true to about one step of its deletion. Absent until it has moved twice.",
         |status, _, samples| of_partitions(status, samples, |partition| partition.head_room_s),
     ),
     of_pipeline(
         "validator_landing_seconds",
         Histogram,
         &[],
-        "From a message's timestamp to the commit that showed its row.",
+        "From a message's timestamp to the commit that added its row, of rows since the process began. Rows of a segment count in the order of their messages, so a value is too large by up to a second, or by the messages that never land. Rows of rewritten files are left out.",
         |status, _, samples| {
             if let Some(landing) = &status.landing {
                 samples.histogram(landing);
@@ -223,7 +223,7 @@ pub static METRICS: &[Metric] = &[
         "validator_looks_failed_total",
         Counter,
         &["what"],
-        "Looks that could not be made, by what could not be looked at.",
+        "Looks that could not be made, by what could not be looked at: `catalog`, `store`, `broker`, or `table`, which is not there.",
         |status, _, samples| status.looks_failed.iter().for_each(|(what, count)| samples.count(&[what], *count)),
     ),
     of_pipeline(
@@ -241,7 +241,7 @@ pub static METRICS: &[Metric] = &[
         "validator_queue_items",
         Gauge,
         &["queue"],
-        "Items that wait between two parts of the pipeline.",
+        "Items that wait between two parts of the pipeline: `batches` of messages.",
         |status, _, samples| status.queues.iter().for_each(|(name, queue)| samples.count(&[name], queue.depth)),
     ),
     of_pipeline(
@@ -288,7 +288,7 @@ pub static METRICS: &[Metric] = &[
         "validator_alerts",
         Gauge,
         &["alert", "state"],
-        "Alerts of a rule that are `pending` (true, not yet for long enough) and `firing`.",
+        "Alerts of a rule that are `pending` (true, not yet for long enough) and `firing`. Absent where there is no rule.",
         |status, _, samples| {
             for (alert, (pending, firing)) in &status.alerts {
                 samples.count(&[alert, "pending"], *pending);
@@ -300,14 +300,14 @@ pub static METRICS: &[Metric] = &[
         "validator_invariant_checks_total",
         Counter,
         &["id"],
-        "How often an invariant was checked; one that does not hold ends the pipeline.",
+        "How often an invariant was checked, before each checkpoint; where one does not hold nothing is written, and the pipeline is opened again.",
         |status, _, samples| status.invariant_checks.iter().for_each(|(id, count)| samples.count(&[id], *count)),
     ),
     of_pipeline(
         "validator_read_bytes_total",
         Counter,
         &["side"],
-        "Bytes read: `messages` of the topic, `files` of the table.",
+        "Bytes read: keys and payloads of `messages`, where they are no columns, and `files` of the table.",
         |status, _, samples| {
             samples.count(&["messages"], status.read_bytes.messages);
             samples.count(&["files"], status.read_bytes.files);
@@ -317,7 +317,7 @@ pub static METRICS: &[Metric] = &[
         "validator_memory_bytes",
         Gauge,
         &["part"],
-        "Bytes that the pipeline's state takes in memory.",
+        "Bytes that parts of the pipeline's state take in memory, about: the `index` of its ledger, `entries` of disputed segments.",
         |status, _, samples| status.memory_bytes.iter().for_each(|(part, bytes)| samples.count(&[part], *bytes)),
     ),
     of_pipeline(

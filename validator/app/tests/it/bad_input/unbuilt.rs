@@ -31,23 +31,6 @@ fn what_is_not_built_yet_is_refused_by_name() {
 }
 
 #[test]
-fn dead_letters_are_refused_by_name() {
-    let folder = written(&sound().fidelity("dead_letter = { topic = \"dlq\" }"));
-    assert_snapshot!(reconcile(&folder), @r#"
-    exit 2
-    --- stderr
-    error: `dead_letter` in [fidelity] is not built yet
-      --> pipeline.toml:12:1
-       |
-    12 | dead_letter = { topic = "dlq" }
-       | ^^^^^^^^^^^
-       = hint: take it out for now
-
-    1 problem in pipeline.toml
-    "#);
-}
-
-#[test]
 fn flags_and_commands_that_are_not_built_yet_are_no_flags_and_commands() {
     let folder = written(&sound());
     for words in ["scrub lake.market.trades", "audit lake.market.trades", "reconcile --findings f.csv p"] {

@@ -100,7 +100,7 @@ fn a_command_line_that_is_wrong() {
     exit 2
     --- stderr
     error: invalid value 'repor' for '<OF>'
-      [possible values: report, finding, config, pipeline]
+      [possible values: report, finding, replay-plan, config, pipeline]
 
       tip: a similar value exists: 'report'
 

@@ -14,6 +14,7 @@ pub struct Books {
     file: PathBuf,
     pipeline: String,
     last: Cell<u64>,
+    snapshot: Cell<Option<i64>>,
     /// Checkpoints whose totals were looked at.
     balanced: RefCell<BTreeSet<i64>>,
 }
@@ -22,8 +23,8 @@ impl Books {
     /// Of a pipeline of a ledger that may not be there yet.
     pub fn of(folder: &Path, pipeline: &str) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let (last, balanced) = (Cell::new(0), RefCell::default());
-        Self { runtime, file: folder.join("state/ledger.db"), pipeline: pipeline.to_owned(), last, balanced }
+        let (last, snapshot, balanced) = (Cell::new(0), Cell::new(None), RefCell::default());
+        Self { runtime, file: folder.join("state/ledger.db"), pipeline: pipeline.to_owned(), last, snapshot, balanced }
     }
 
     /// The number of the last checkpoint, 0 before the first; its totals must balance, and it never goes back.
@@ -54,7 +55,13 @@ impl Books {
         if self.balanced.borrow_mut().insert(checkpoint) {
             let standing = Standing::from_bytes(totals).unwrap_or_else(|why| panic!("totals of {checkpoint}: {why}"));
             assert_balance(checkpoint, &standing);
+            self.snapshot.set(standing.snapshot.map(|snapshot| snapshot.id));
         }
+    }
+
+    /// The table's snapshot as of the last checkpoint that was looked at.
+    pub fn snapshot(&self) -> Option<i64> {
+        self.snapshot.get()
     }
 
     /// Nothing while the file is not there, or is just being made.

@@ -13,7 +13,7 @@ use super::stage::{Stage, chapter};
 use crate::transcript::Ran;
 
 /// A first look, on a loaded machine.
-const LOOKED_WITHIN: Duration = Duration::from_secs(60);
+pub const LOOKED_WITHIN: Duration = Duration::from_secs(60);
 
 /// A stage with one clean chapter in it.
 fn played(seed: u64) -> (Stage, Play) {

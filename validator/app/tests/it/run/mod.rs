@@ -2,11 +2,18 @@
 //! from messages and rows.
 
 mod answers;
-mod books;
+pub mod books;
 mod crashes;
 mod followed;
+mod kept;
 mod lifecycle;
 mod played;
-mod service;
+mod real;
+pub mod service;
 mod stage;
+mod table_side;
 mod worlds;
+
+pub use lifecycle::LOOKED_WITHIN;
+pub use service::{Service, run_until_idle};
+pub use stage::{Stage, chapter, every_fault};

@@ -39,6 +39,12 @@ impl Service {
         Self { child: child.expect("the binary starts") }
     }
 
+    /// Starts it by a command of one's own.
+    pub fn start_by(folder: &Path, command: Command) -> Self {
+        let child = ChildProcess::spawn("validator run", command, &folder.join("run.log"));
+        Self { child: child.expect("the command starts") }
+    }
+
     /// The process.
     pub fn child(&mut self) -> &mut ChildProcess {
         &mut self.child

@@ -1,13 +1,16 @@
 //! A broker, a warehouse and the two files of a user, with a play in them.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use fixtures_harness::{KafkaCluster, TopicSpec};
 use fixtures_kit::options::Mode;
 use fixtures_kit::{FaultKind, Options, World};
 use fixtures_warehouse::play::{Play, PlayOptions};
 use fixtures_warehouse::{MockKafka, Warehouse};
 
+use crate::real_kafka::good;
 use crate::transcript::{self, Ran};
 
 /// `settle` of the pipelines of this stage.
@@ -39,6 +42,8 @@ pub fn every_fault() -> Vec<FaultKind> {
         FaultKind::DeletionUnnamed,
         FaultKind::KeyDamaged,
         FaultKind::WindowDamaged,
+        FaultKind::Diverted,
+        FaultKind::DeadLetterLies,
     ];
     let breaks = [
         FaultKind::FileMissing,
@@ -51,10 +56,32 @@ pub fn every_fault() -> Vec<FaultKind> {
     kinds.filter(|kind| !not_of_plays.contains(kind) && !breaks.contains(kind)).collect()
 }
 
+/// Where messages go.
+enum Brokers {
+    Mock(MockKafka),
+    Real(Arc<KafkaCluster>),
+}
+
+impl Brokers {
+    fn bootstrap(&self) -> String {
+        match self {
+            Self::Mock(mock) => mock.bootstrap(),
+            Self::Real(cluster) => cluster.bootstrap().to_owned(),
+        }
+    }
+
+    fn create_topic(&self, topic: &str, partitions: i32) {
+        match self {
+            Self::Mock(mock) => mock.create_topic(topic, partitions).expect("topics are new"),
+            Self::Real(cluster) => good(cluster.create_topic(&TopicSpec::new(topic, partitions))),
+        }
+    }
+}
+
 /// See the module.
 pub struct Stage {
     runtime: tokio::runtime::Runtime,
-    kafka: MockKafka,
+    kafka: Brokers,
     warehouse: Warehouse,
     // Removed last.
     folder: tempfile::TempDir,
@@ -63,11 +90,20 @@ pub struct Stage {
 impl Stage {
     /// Nothing in it yet.
     pub fn new() -> Self {
+        Self::with(Brokers::Mock(MockKafka::start().expect("a mock cluster")))
+    }
+
+    /// The same over real brokers.
+    pub fn over(cluster: &Arc<KafkaCluster>) -> Self {
+        Self::with(Brokers::Real(Arc::clone(cluster)))
+    }
+
+    fn with(kafka: Brokers) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.expect("the system gives threads");
         let folder = fixtures_harness::scratch_dir("run");
         let warehouse = runtime.block_on(Warehouse::create(&folder.path().join("warehouse"))).expect("a warehouse");
-        Self { runtime, kafka: MockKafka::start().expect("a mock cluster"), warehouse, folder }
+        Self { runtime, kafka, warehouse, folder }
     }
 
     /// Where the files of a user are.
@@ -91,12 +127,12 @@ impl Stage {
             seed,
             options,
             brokers: self.kafka.bootstrap(),
-            is_mock: true,
+            is_mock: matches!(self.kafka, Brokers::Mock(_)),
             settle_ms: SETTLE.as_millis().try_into().expect("short"),
             late_in_hundred,
         };
         for (topic, partitions) in Play::topics(&options) {
-            self.kafka.create_topic(&topic, partitions).expect("topics are new");
+            self.kafka.create_topic(&topic, partitions);
         }
         let play = self.block_on(Play::begin(options, &self.warehouse)).expect("a play begins");
         if let Some((name, text)) = play.schema_file() {

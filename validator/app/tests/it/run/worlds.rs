@@ -23,6 +23,7 @@ fn options(seed: u64) -> Options {
         upsert: false,
         delete_when: false,
         equality_deletes: false,
+        dead_letters: false,
         messages: any.messages.min(150),
         settle_ms: SETTLE.as_millis().try_into().expect("short"),
         faults,

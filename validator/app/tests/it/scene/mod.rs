@@ -6,6 +6,7 @@
 
 mod judged;
 mod laws;
+pub mod letters;
 mod text;
 mod written;
 
@@ -66,6 +67,10 @@ pub struct Scene {
     pub fidelity: String,
     /// Whole sections.
     pub sections: String,
+    /// More lines of the recording: dead letters, see [`letters`].
+    pub letters: Vec<String>,
+    /// More tables of the warehouse.
+    pub beside: Vec<Table>,
     /// `--from`, `--to`, `--snapshot`.
     pub from: Option<String>,
     pub to: Option<String>,
@@ -130,6 +135,8 @@ impl Scene {
             identity: String::new(),
             fidelity: String::new(),
             sections: String::new(),
+            letters: Vec::new(),
+            beside: Vec::new(),
             from: None,
             to: None,
             snapshot: None,

@@ -62,7 +62,11 @@ impl Scene {
         let directory = tempfile::Builder::new().prefix("v-").tempdir_in("/tmp").expect("/tmp takes folders");
         let warehouse = Warehouse::create(&directory.path().join("warehouse")).await.expect("a warehouse");
         let table = warehouse.write(&self.table).await.expect("a table");
-        let recording: String = self.messages.iter().map(|message| kcat_line(message) + "\n").collect();
+        for table in &self.beside {
+            warehouse.write(table).await.expect("a table");
+        }
+        let lines = self.messages.iter().map(kcat_line).chain(self.letters.iter().cloned());
+        let recording: String = lines.map(|line| line + "\n").collect();
         let service = World::service_toml(&warehouse.catalog_uri(), &warehouse.url(), None);
         let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).expect("a file");
         write("topic.jsonl", &recording);

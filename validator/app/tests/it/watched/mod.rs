@@ -3,7 +3,12 @@
 mod alertmanager;
 mod api;
 mod hostile;
+mod outbox;
 mod post;
 mod prometheus;
+mod reloaded;
+mod retention;
 mod served;
+mod shop;
+mod told;
 mod webhook;

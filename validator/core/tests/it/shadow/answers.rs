@@ -167,8 +167,11 @@ impl Machine<'_> {
         let files = ask.files.iter().map(|file| (*file, self.rows_of(*file, ask.segment)));
         let gone = ask.gone.iter().map(|file| {
             let number = self.of_story[file];
-            let is_there = !self.world.objects_gone.contains(&number) && self.bug != Bug::StoodForgotten;
-            (*file, is_there.then(|| self.rows_of(*file, ask.segment)))
+            let rows = match self.bug {
+                Bug::StoodForgotten => Vec::new(),
+                _ => self.rows_of(*file, ask.segment),
+            };
+            (*file, (!self.world.objects_gone.contains(&number)).then_some(rows))
         });
         let (segment, messages) = (ask.segment, ask.messages.clone());
         Drilled { segment, messages, found, debit, files: files.collect(), gone: gone.collect(), lost_messages: false }

@@ -4,8 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fixtures_kit::story::{Content, StoryFinding, StoryTruth};
 use validator_core::judge::{Draft, MessageTally, RowTally};
+use validator_core::position::{MessageAt, PartitionIndex};
 use validator_core::segment::SegmentKey;
+use validator_core::shadow::blame::{Taker, Took};
 use validator_core::shadow::delta::{FindingChange, FindingPlace};
+use validator_core::shadow::event::Why;
 use validator_core::shadow::file::FileId;
 use validator_core::verdict::{Cause, MessageVerdict, Verdict};
 
@@ -66,6 +69,40 @@ impl Machine<'_> {
         let open: BTreeSet<(FindingPlace, Verdict)> = open.map(|one| (one.place.clone(), one.verdict)).collect();
         let said = self.shadow.findings().into_keys().filter(|(_, verdict)| !is_told_once(*verdict));
         assert_eq!(open, said.collect(), "I7: open findings are those of the state");
+    }
+
+    /// Who is named for a row that is gone did it, or is the last of those who may have. Given back: withdrawn messages, and
+    /// of them those for which one step is named.
+    pub fn check_blames(&self, said: &StoryTruth) -> (usize, usize) {
+        let withdrawn = said.findings.iter().filter(|finding| finding.verdict == "withdrawn");
+        let (mut all, mut named) = (0, 0);
+        let steps: Vec<usize> = self.steps.iter().map(|(snapshot, _)| *snapshot).collect();
+        for (lane, offset) in withdrawn.filter_map(|finding| finding.message) {
+            let partition = PartitionIndex(u32::try_from(lane).expect("few lanes"));
+            let blame = self.shadow.blame(MessageAt { partition, offset });
+            let blame = blame.unwrap_or_else(|| panic!("nobody is named for {lane}@{offset}"));
+            let Some(at) = StoryTruth::lost_at(self.world.story, &steps, lane, offset) else { continue };
+            let is_meant = |at: usize| blame.taker == self.taker_at(at);
+            let fits = if blame.alone { is_meant(at) } else { (at..steps.len()).any(is_meant) };
+            assert!(fits, "{lane}@{offset} was lost at step {at} of {:?}, and {blame:?} is said", self.steps);
+            (all, named) = (all + 1, named + usize::from(blame.alone));
+        }
+        (all, named)
+    }
+
+    fn taker_at(&self, at: usize) -> Taker {
+        let (snapshot, why) = self.steps[at];
+        let last = self.steps[at.saturating_sub(1)].0;
+        let (named, took) = match (why, self.world.story.snapshots[snapshot].operation) {
+            (Why::RolledBack, _) => (last, Took::RolledBack),
+            (Why::Recreated, _) => (last, Took::Recreated),
+            (Why::Jumped, _) => (snapshot, Took::Between),
+            (Why::Next, "append") => (snapshot, Took::Append),
+            (Why::Next, "replace") => (snapshot, Took::Replace),
+            (Why::Next, "delete") => (snapshot, Took::Delete),
+            (Why::Next, _) => (snapshot, Took::Overwrite),
+        };
+        Taker { snapshot: named as i64, took }
     }
 
     fn of_runs(&self) -> Vec<StoryFinding> {

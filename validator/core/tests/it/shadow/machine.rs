@@ -27,6 +27,8 @@ pub enum Bug {
     ReplaceAsAppend,
     /// Files that are no longer live are not read for rows that stood.
     StoodForgotten,
+    /// Whatever happened, a step is said to be the next one of the line.
+    EachStepNext,
     /// A crash keeps positions and loses the bags: a ledger without transactions.
     PositionsWithoutBags,
     /// After a restart messages are handed over once more, at the new position.
@@ -165,6 +167,8 @@ pub struct Machine<'a> {
     pub of_story: BTreeMap<FileId, usize>,
     /// Snapshots that were made the live set.
     pub seen: BTreeSet<usize>,
+    /// The same in their order, with how each followed the one before.
+    pub steps: Vec<(usize, Why)>,
     pub look: Option<PendingLook>,
     pub inflight: Vec<Drilled>,
     pub ledger: Ledger,
@@ -193,6 +197,7 @@ impl<'a> Machine<'a> {
             bodies: BTreeMap::new(),
             of_story: BTreeMap::new(),
             seen: BTreeSet::new(),
+            steps: Vec::new(),
             look: None,
             inflight: Vec::new(),
             ledger: Ledger::default(),
@@ -287,8 +292,9 @@ impl<'a> Machine<'a> {
             return true;
         }
         self.apply_look(look);
-        if let Some((snapshot, _)) = next {
+        if let Some((snapshot, why)) = next {
             self.seen.insert(snapshot);
+            self.steps.push((snapshot, why));
         }
         let pending = self.look.as_mut().expect("it was there");
         pending.steps.pop_front();
@@ -305,14 +311,6 @@ impl<'a> Machine<'a> {
             nets.add(file, &self.bodies[&file], entries, Sign::Added);
         }
         for (file, entries) in difference.removed {
-            let stays = look.step.as_ref().is_none_or(|step| {
-                let path = &self.world.story.files[self.of_story[&file]].path;
-                step.live.iter().any(|facts| facts.path == *path)
-            });
-            // A row that stood before its message was known: whether that was seen is a matter of chance.
-            let positions = self.positions();
-            let mut ahead = self.bodies[&file].ahead.iter();
-            self.lost_sight |= !stays && ahead.any(|(lane, offset)| *offset < positions[lane.0 as usize]);
             let nothing = FileBags::default();
             let body = if self.bug == Bug::NotSubtracted { &nothing } else { &self.bodies[&file] };
             nets.add(file, body, entries, Sign::Removed);
@@ -374,6 +372,7 @@ impl<'a> Machine<'a> {
             operation: snapshot.operation.to_owned(),
         };
         let uuid = self.world.story.snapshots[number].table.to_string();
+        let why = if self.bug == Bug::EachStepNext { Why::Next } else { why };
         Step { snapshot, uuid, why, live: live.collect() }
     }
 }

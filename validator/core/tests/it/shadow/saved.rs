@@ -9,6 +9,7 @@ use validator_core::shadow::Shadow;
 use validator_core::shadow::delta::{
     Change, Delta, FileChange, FileStanding, FindingChange, LaneRow, PageRow, ResidueRow, RunChange, Saved,
 };
+use validator_core::shadow::event::Why;
 use validator_core::shadow::file::{FileBags, FileId};
 use validator_core::shadow::page::{Page, PageKey};
 use validator_core::shadow::told::OpenFinding;
@@ -29,6 +30,7 @@ pub struct Ledger {
     pub findings: BTreeMap<FindingId, FindingChange>,
     runs: BTreeMap<SegmentKey, RunChange>,
     seen: BTreeSet<usize>,
+    steps: Vec<(usize, Why)>,
     lost_sight: bool,
 }
 
@@ -99,6 +101,7 @@ impl Machine<'_> {
     pub fn save(&mut self) {
         self.ledger.write(self.shadow.delta());
         self.ledger.seen.clone_from(&self.seen);
+        self.ledger.steps.clone_from(&self.steps);
         self.ledger.lost_sight = self.lost_sight;
         self.shadow.saved(self.ledger.checkpoint);
         let mut settled = self.shadow.clone();
@@ -125,6 +128,7 @@ impl Machine<'_> {
         let files = self.ledger.files.values();
         self.of_story = files.map(|file| (file.id, number(&file.path).expect("a file of the story"))).collect();
         self.seen.clone_from(&self.ledger.seen);
+        self.steps.clone_from(&self.ledger.steps);
         self.lost_sight = self.ledger.lost_sight;
         self.look = None;
         self.inflight.clear();

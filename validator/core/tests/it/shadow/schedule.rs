@@ -1,6 +1,9 @@
 //! The order in which things happen to a service: drawn from a seed, until the story is over and nothing is open.
 
+use std::collections::BTreeSet;
+
 use fixtures_kit::story::{Story, StoryTruth};
+use validator_core::position::{MessageAt, PartitionIndex};
 use validator_core::shadow::action::Action;
 use validator_core::shadow::event::Event;
 
@@ -14,7 +17,10 @@ const IDLE_EVENTS_MAX: usize = 20_000;
 pub struct Ended {
     pub said: StoryTruth,
     pub truth: StoryTruth,
-    pub lost_sight: bool,
+    /// Messages without a row of which nobody can know any more whether they had one.
+    pub unseen: usize,
+    /// Withdrawn messages, and of them those of which one step is named.
+    pub blamed: (usize, usize),
     pub events: usize,
     pub crashes: usize,
     pub log: Vec<String>,
@@ -57,26 +63,34 @@ pub fn run(story: &Story, schedule: u64, bug: Bug) -> Ended {
     machine.save();
     machine.check_ledger();
     let (mut said, mut truth) = (machine.said(), machine.truth());
-    if machine.lost_sight {
-        (said, truth) = (without_a_row(said), without_a_row(truth));
-    }
-    Ended { said, truth, lost_sight: machine.lost_sight, events, crashes, log: machine.log }
+    let unseen = machine.unseen(&said);
+    without_a_row(&mut said, &unseen);
+    without_a_row(&mut truth, &unseen);
+    let blamed = machine.check_blames(&said);
+    Ended { said, truth, unseen: unseen.len(), blamed, events, crashes, log: machine.log }
 }
 
-/// Where objects of removed files are gone before they could be asked, nobody can say which messages without a row had one:
-/// `missing`, `overdue` and `withdrawn` are then compared as one.
-fn without_a_row(mut truth: StoryTruth) -> StoryTruth {
-    const ONE: [&str; 3] = ["missing", "overdue", "withdrawn"];
-    for counts in &mut truth.messages {
-        let sum: u64 = ONE.iter().filter_map(|word| counts.remove(word)).sum();
-        counts.insert("without a row", sum);
-    }
-    for finding in truth.findings.iter_mut().filter(|finding| ONE.contains(&finding.verdict)) {
+/// Where the object of a removed file is gone before it could be asked, nobody can say whether a message without a row had
+/// one there. Of those that the shadow says this of, `missing`, `overdue` and `withdrawn` are compared as one.
+fn without_a_row(truth: &mut StoryTruth, unseen: &BTreeSet<(usize, i64)>) {
+    for finding in &mut truth.findings {
+        let Some(at) = finding.message.filter(|at| unseen.contains(at) && ONE.contains(&finding.verdict)) else {
+            continue;
+        };
+        let counts = &mut truth.messages[at.0];
+        let count = counts.entry(finding.verdict).or_default();
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(finding.verdict);
+        }
+        *counts.entry("without a row").or_default() += 1;
         (finding.verdict, finding.cause) = ("without a row", None);
     }
     truth.findings.sort();
-    truth
 }
+
+/// What a message without a row may be.
+const ONE: [&str; 3] = ["missing", "overdue", "withdrawn"];
 
 fn one_event(machine: &mut Machine<'_>, dice: &mut Dice) {
     match dice.below(100) {
@@ -93,6 +107,22 @@ fn one_event(machine: &mut Machine<'_>, dice: &mut Dice) {
 }
 
 impl Machine<'_> {
+    /// Messages that are `missing` or `overdue` in what is said, and of which the shadow says that nobody knows whether they had
+    /// a row.
+    fn unseen(&self, said: &StoryTruth) -> BTreeSet<(usize, i64)> {
+        let without = said.findings.iter().filter(|finding| ["missing", "overdue"].contains(&finding.verdict));
+        let may = |(lane, offset): &(usize, i64)| {
+            let partition = PartitionIndex(u32::try_from(*lane).expect("few lanes"));
+            self.shadow.may_have_stood(MessageAt { partition, offset: *offset })
+        };
+        let unseen: BTreeSet<(usize, i64)> = without.filter_map(|finding| finding.message).filter(may).collect();
+        assert!(
+            unseen.is_empty() || self.lost_sight,
+            "all removed files could be asked, and yet {unseen:?} are unknown"
+        );
+        unseen
+    }
+
     fn read_some(&mut self, dice: &mut Dice) {
         let lane = dice.below(self.world.ends.len() as u64) as usize;
         let (position, stable) = (self.positions()[lane], self.world.ends[lane].0);

@@ -1,0 +1,116 @@
+//! `validator ledger export`: what the ledger knows as files of Parquet: findings, their states, and segments.
+//!
+//! Contract: findings and states are of one checkpoint, segments of one that is not older. Files are written as rows come, and
+//! take their places once they are whole.
+
+use std::path::Path;
+
+use validator_ledger::{FindingFilter, LedgerError, Listed, ReadLedger};
+
+use super::export_columns::{Columns, Segments, States};
+use super::findings::told;
+use super::named::{names, problem};
+use crate::cli::{Exit, ExportArgs};
+use crate::config::Loader;
+use crate::failure::Failure;
+use crate::render::{counted, escape};
+use crate::report::{FindingsWriter, ParquetError, RowsWriter, begin};
+use crate::terminal::Terminal;
+use crate::{open, run};
+
+/// See the module.
+///
+/// # Errors
+/// [`Failure`], with its exit code.
+pub fn export(args: &ExportArgs, terminal: &Terminal) -> Result<Exit, Failure> {
+    let now_ms = chrono::Utc::now().timestamp_millis();
+    let service = Loader::of_process(now_ms).service(args.of.config.as_deref())?;
+    let said = open::runtime()?.block_on(async {
+        let mut ledger = ReadLedger::open(&run::address(&service)).await?;
+        let mut said = String::new();
+        for name in names(&mut ledger, args.of.pipeline.as_deref()).await? {
+            if name.contains(['/', '\\']) || name.starts_with('.') {
+                return Err(problem(format!("`{name}` is no name of a folder"), "`--pipeline NAME` names another one"));
+            }
+            let folder = args.to.join(&name);
+            std::fs::create_dir_all(&folder).map_err(|source| Failure::Write { path: folder.clone(), source })?;
+            let rows = findings(&mut ledger, &name, &folder, now_ms).await?;
+            let segments = segments(&mut ledger, &name, &folder).await?;
+            said += &format!(
+                "{}: {} and {} in {}\n",
+                escape(&name),
+                counted(rows, "finding", "findings"),
+                counted(segments, "segment", "segments"),
+                escape(&folder.display().to_string())
+            );
+        }
+        Ok(said)
+    })?;
+    terminal.answer(&said)?;
+    Ok(Exit::Holds)
+}
+
+/// findings.parquet, as `reconcile --findings` writes it, and states.parquet beside it; how many there are.
+async fn findings(ledger: &mut ReadLedger, name: &str, folder: &Path, now_ms: i64) -> Result<u64, Failure> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| Failure::Write { path, source }
+    };
+    let (all_path, states_path) = (folder.join("findings.parquet"), folder.join("states.parquet"));
+    let mut all_file = begin(&all_path).map_err(failed(&all_path))?;
+    let mut states_file = begin(&states_path).map_err(failed(&states_path))?;
+    let mut all = FindingsWriter::new(all_file.writer()).map_err(broken(&all_path))?;
+    let mut states = RowsWriter::new(states_file.writer(), States::schema()).map_err(broken(&states_path))?;
+    let (mut rows, mut columns) = (0, States::default());
+    let mut written = Ok(());
+    let take = |listed: Listed| {
+        let mut one = || {
+            for line in told(name, &listed) {
+                rows += 1;
+                all.push(line.as_bytes())?;
+                columns.push(&line, &listed)?;
+                columns.flush(&mut states, false)?;
+            }
+            Ok::<_, ParquetError>(())
+        };
+        if written.is_ok() {
+            written = one();
+        }
+        Ok(())
+    };
+    let filter = FindingFilter { now_ms, ..FindingFilter::default() };
+    ledger.each_finding(name, &filter, take).await?;
+    written.map_err(broken(&all_path))?;
+    columns.flush(&mut states, true).and_then(|()| states.finish()).map_err(broken(&states_path))?;
+    all.finish().map_err(broken(&all_path))?;
+    all_file.whole().and_then(|file| file.keep()).map_err(failed(&all_path))?;
+    states_file.whole().and_then(|file| file.keep()).map_err(failed(&states_path))?;
+    Ok(rows)
+}
+
+/// segments.parquet; how many there are.
+async fn segments(ledger: &mut ReadLedger, name: &str, folder: &Path) -> Result<u64, Failure> {
+    let path = folder.join("segments.parquet");
+    let failed = |source| Failure::Write { path: path.clone(), source };
+    let mut file = begin(&path).map_err(failed)?;
+    let mut writer = RowsWriter::new(file.writer(), Segments::schema()).map_err(broken(&path))?;
+    let (mut rows, mut columns, mut written) = (0, Segments::default(), Ok(()));
+    let take = |row| {
+        rows += 1;
+        if written.is_ok() {
+            columns.push(&row);
+            written = columns.flush(&mut writer, false);
+        }
+        Ok::<_, LedgerError>(())
+    };
+    ledger.each_segment(name, take).await?;
+    written.map_err(broken(&path))?;
+    columns.flush(&mut writer, true).and_then(|()| writer.finish()).map_err(broken(&path))?;
+    file.whole().and_then(|file| file.keep()).map_err(failed)?;
+    Ok(rows)
+}
+
+fn broken(path: &Path) -> impl Fn(ParquetError) -> Failure + use<> {
+    let path = path.to_owned();
+    move |error| Failure::Write { path: path.clone(), source: std::io::Error::other(error) }
+}
