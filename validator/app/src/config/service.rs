@@ -41,7 +41,7 @@ pub struct Service {
     pub state: Option<Secret>,
     /// How often a continuous run looks at a table, in milliseconds.
     pub poll_ms: Option<i64>,
-    /// For how long the ledger keeps what is over, in milliseconds; for ever unless given.
+    /// For how long the ledger keeps what is over, in milliseconds; unless given 90 days for findings, 7 for the rest.
     pub keep_ms: Option<i64>,
     /// Globs of pipeline files, resolved against the file's folder.
     pub pipelines: Vec<String>,

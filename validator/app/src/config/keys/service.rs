@@ -57,7 +57,7 @@ static SERVICE: Table = Table {
             "For how long the ledger keeps what is over: resolved findings, links of the chain, sent messages, bags of files \
              that are gone. What is true, and the books, stay.",
         )
-        .or("for ever"),
+        .or("90 days for findings, 7 for the rest"),
         Key::new(
             "listen",
             Kind::Text,
