@@ -12,7 +12,7 @@ use std::process::{Command, ExitCode};
 use serde_json::{Value, json};
 
 use super::{Binary, Profile, cannot, empty_folder, try_out};
-use crate::command::{Done, Failure, built, output, root, run};
+use crate::command::{Done, Failure, built, cargo, output, root, run};
 
 /// Makes this program a cargo: the binary that it says it has built.
 const BINARY: &str = "VALIDATOR_XTASK_BINARY";
@@ -28,10 +28,12 @@ pub fn make(binary: &Binary) -> Done {
     let mut prefetch = Command::new(built("prefetch")?);
     prefetch.arg("maturin");
     let python = PathBuf::from(output(prefetch)?.trim());
+    // maturin reads the whole lockfile, with what only other systems need and no build here has downloaded.
+    run(cargo(&["fetch", "--locked"]))?;
     let us = std::env::current_exe().map_err(|error| Failure::Machine(format!("no path of this program: {error}")))?;
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let real_cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let with_our_cargo = |command: &mut Command| {
-        command.current_dir(root()).env("CARGO", &us).env(REAL_CARGO, &cargo).env(BINARY, &binary.path);
+        command.current_dir(root()).env("CARGO", &us).env(REAL_CARGO, &real_cargo).env(BINARY, &binary.path);
     };
     let mut maturin = Command::new(&python);
     maturin.args(["-m", "maturin", "build", "--offline", "--out"]).arg(&wheels);
