@@ -11,7 +11,7 @@ use validator_tap::{PartitionRange, Tap};
 
 use crate::config::{PROFILES, Pipeline, Problem, Service, list};
 use crate::failure::Failure;
-use crate::messages::open_letters;
+use crate::messages::{open_letters, topics_of};
 use crate::open::{Sides, TableSource};
 use crate::reconcile::Request;
 use crate::render::counted;
@@ -105,7 +105,7 @@ fn refuse_unplaced(
     position: &PositionNames,
     partitions: &[PartitionRange],
 ) -> Result<(), Vec<Problem>> {
-    let topics = &pipeline.contract.topics;
+    let topics = topics_of(partitions);
     let refuse = |what: String, hint: &str| Err(vec![pipeline.problem_at(PLACE, what).hint(hint)]);
     if position.topic.is_none() && topics.len() > 1 {
         let what = format!("dead letters of {} topics do not say which of them each is of", topics.len());
@@ -146,7 +146,8 @@ pub async fn read(
     match letters {
         None => Ok((None, Vec::new())),
         Some(Letters::Table { pinned, name, columns }) => {
-            let only = pipeline.contract.topics.first().map_or("", String::as_str);
+            let topics = topics_of(tap.partitions());
+            let only = topics.first().map_or("", String::as_str);
             let most = most.map(i64::cast_unsigned);
             let found = of_table(&pinned, &columns, (&name, only, most), tap.partitions()).await?;
             Ok((Some(Arc::new(found)), Vec::new()))
@@ -154,7 +155,7 @@ pub async fn read(
         Some(Letters::Topic { tap: letters, topic, position }) => {
             // A recording begins where it was begun.
             let said = if sides.contract.source.is_none() { trimmed(letters.as_ref()) } else { Vec::new() };
-            let topics = pipeline.contract.topics.clone();
+            let topics = topics_of(tap.partitions());
             // A message of an error may hold a value that is masked.
             let tell_messages = pipeline.contract.compare.mask.is_empty();
             let read = move || {

@@ -19,6 +19,7 @@ use validator_tap::{
 
 use crate::config::{SchemaRegistry, Service};
 use crate::failure::Failure;
+use crate::messages::topics_of;
 
 /// See the module.
 pub struct Decoders {
@@ -52,7 +53,7 @@ impl Decoders {
                     Some(recorded) => (recorded, Vec::new()),
                     None => (Arc::new(schemas(contract, service)?), sampled_ids(tap)?),
                 };
-                let found = avro_fields(&schemas, &contract.topics, &ids)?;
+                let found = avro_fields(&schemas, &topics_of(tap.partitions()), &ids)?;
                 (Some(schemas), Some(found.fields))
             }
         };

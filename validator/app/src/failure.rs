@@ -13,6 +13,7 @@ use validator_engine::message_reader::ReadError;
 use validator_engine::query::QueryError;
 use validator_engine::reconcile::RunError;
 use validator_ledger::LedgerError;
+use validator_publish::PublishError;
 use validator_table::{CatalogError, TableError};
 use validator_tap::TapError;
 
@@ -42,6 +43,9 @@ pub enum Failure {
     /// What a continuous run follows is not there, or not what it was: its verdicts stand still until it is.
     #[error("follow the topic on")]
     Away(#[source] Arc<TapError>),
+    /// An Iceberg table that is an export.
+    #[error("write a table")]
+    Publish(#[source] Box<PublishError>),
     /// The dead letters.
     #[error(transparent)]
     DeadLetters(#[from] DeadLetterError),

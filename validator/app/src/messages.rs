@@ -1,12 +1,13 @@
 //! The source of messages that a pipeline names: brokers, or recorded files.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write as _};
 use std::sync::Arc;
 
 use validator_core::contract::{Bound, Contract, FieldType, Format};
 use validator_core::schema::Type;
 use validator_tap::{
-    Bounds, KafkaConfig, KafkaTap, RecordedConfig, RecordedTap, RowsTap, Tap, TapError, Told, Waiting,
+    Bounds, KafkaConfig, KafkaTap, PartitionRange, RecordedConfig, RecordedTap, RowsTap, Tap, TapError, Told, Waiting,
 };
 
 use crate::config::{Kafka, Service};
@@ -40,6 +41,12 @@ pub fn open_tap(contract: &Contract, service: &Service, request: &Request) -> Re
     let config =
         KafkaConfig { waiting: request.waiting.clone(), ..kafka_config(kafka, contract.topics.clone(), bounds) };
     Ok(Arc::new(KafkaTap::open(&config)?))
+}
+
+/// The topics that there are of those that a contract means.
+pub fn topics_of(partitions: &[PartitionRange]) -> Vec<String> {
+    let topics: BTreeSet<&String> = partitions.iter().map(|range| &range.tp.topic).collect();
+    topics.into_iter().cloned().collect()
 }
 
 /// Opens all of a topic of dead letters, of the pipeline's brokers or recording. Blocking.

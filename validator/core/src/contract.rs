@@ -13,7 +13,8 @@ use crate::tolerance::Tolerance;
 pub struct Contract {
     /// The pipeline's name.
     pub name: String,
-    /// At least one topic (for recorded sources: the topics to keep, or a name for the one there is).
+    /// At least one topic (for recorded sources: the topics to keep, or a name for the one there is). What begins with `^` is a
+    /// pattern over the names of all topics there are.
     pub topics: Vec<String>,
     /// `catalog.namespace.table`.
     pub table: String,
@@ -42,6 +43,11 @@ pub struct Contract {
 }
 
 impl Contract {
+    /// Whether all messages are of one topic, whatever topics there are.
+    pub fn is_of_one_topic(&self) -> bool {
+        matches!(&self.topics[..], [topic] if !topic.starts_with('^'))
+    }
+
     /// Each SQL expression with the key of the pipeline file that holds it.
     pub fn expressions(&self) -> impl Iterator<Item = (String, &String)> {
         let delete_when = match &self.identity {

@@ -26,6 +26,22 @@ pub enum TapError {
         /// The topic.
         topic: String,
     },
+    /// No topic has a name that the pattern matches.
+    #[error("no topic matches {pattern} (the brokers show {there} topics)")]
+    NoTopicMatches {
+        /// The pattern.
+        pattern: String,
+        /// How many topics there are.
+        there: usize,
+    },
+    /// What begins as a pattern is none.
+    #[error("`{pattern}` is no pattern of topics: {why}")]
+    BadPattern {
+        /// The text.
+        pattern: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The topic was deleted and made again.
     #[error("topic {topic} is not the one that was followed: it was deleted and made again")]
     TopicRecreated {

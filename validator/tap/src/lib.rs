@@ -23,6 +23,7 @@ mod recorded_rows;
 mod registry;
 mod rows;
 mod tap;
+mod topics;
 
 pub use avro::{AvroDecoder, AvroFields, avro_fields, schema_id};
 pub use bounds::Bounds;
@@ -38,3 +39,4 @@ pub use recorded_rows::RowsTap;
 pub use registry::{RegistryConfig, Schemas};
 pub use rows::{RowBatch, RowFields, RowSource};
 pub use tap::{PartitionEnd, PartitionRange, ReadEnd, Tap, Wanted};
+pub use topics::{TopicPattern, is_meant};

@@ -129,6 +129,9 @@ pub const FOLLOW_LOST: Duration = Duration::from_secs(30);
 /// Time for brokers to say where partitions begin and end: asked again and again, so that an answer is either there or given up.
 pub const ENDS_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How often all topics of the brokers are asked for, where a pattern may match new ones.
+pub const TOPICS_EVERY: Duration = Duration::from_secs(10);
+
 /// Time after a look that failed, or that missed a topic, until the next one.
 pub const FOLLOW_LOOK_AGAIN: Duration = Duration::from_secs(2);
 

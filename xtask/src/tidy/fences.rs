@@ -25,12 +25,13 @@ const PURE: [(&str, &[&str]); 2] = [
 ];
 
 /// Which of our own crates a crate may depend on. Tests of the validator may use every fixture beside these.
-const LAYERS: [(&str, &[&str]); 12] = [
+const LAYERS: [(&str, &[&str]); 13] = [
     ("validator/core", &[]),
     ("validator/tap", &["validator-core"]),
     ("validator/table", &["validator-core"]),
     ("validator/engine", &["validator-core", "validator-tap", "validator-table"]),
     ("validator/ledger", &["validator-core"]),
+    ("validator/publish", &[]),
     (
         "validator/app",
         &[
@@ -39,6 +40,7 @@ const LAYERS: [(&str, &[&str]); 12] = [
             "validator-table",
             "validator-engine",
             "validator-ledger",
+            "validator-publish",
             "fixtures-kit",
             "fixtures-warehouse",
         ],
@@ -71,9 +73,19 @@ const LAYERS: [(&str, &[&str]); 12] = [
 const FENCES: [(&str, &[&str]); 8] = [
     ("rdkafka", &["validator/tap", "fixtures/warehouse", "fixtures/harness", "fixtures/bench"]),
     ("rdkafka-sys", &["validator/tap", "fixtures/harness"]),
-    ("iceberg", &["validator/table", "fixtures/warehouse", "fixtures/fuzz"]),
+    ("iceberg", &["validator/table", "validator/publish", "fixtures/warehouse", "fixtures/fuzz"]),
     // Recorded messages may be Parquet files, and findings and answers are written as such (decision 0030).
-    ("parquet", &["validator/table", "validator/tap", "validator/app", "fixtures/warehouse", "fixtures/fuzz"]),
+    (
+        "parquet",
+        &[
+            "validator/table",
+            "validator/tap",
+            "validator/publish",
+            "validator/app",
+            "fixtures/warehouse",
+            "fixtures/fuzz",
+        ],
+    ),
     ("object_store", &["validator/table", "fixtures/warehouse", "fixtures/fuzz"]),
     ("datafusion", &["validator/engine"]),
     // Catalogs are read with it; the ledger is written with it.

@@ -57,9 +57,11 @@ Examples:
 pub(super) const EXPORT_HELP: &str = "\
 Examples:
   validator ledger export --to export
+  validator ledger export --to lake --format iceberg
 
 Of each pipeline: DIR/NAME/findings.parquet (as `reconcile --findings` writes it), states.parquet (how each stands, by id) and \
-segments.parquet.
+segments.parquet. With `--format iceberg`: the tables DIR/NAME/findings, states and segments, which engines open by their path \
+or register in a catalog; old snapshots stay until you expire them.
 
 Exit codes:
   0  written
@@ -222,7 +224,7 @@ pub enum LedgerCommand {
     /// Check every row, the chain of checkpoints and the laws of the books
     #[command(after_help = VERIFY_HELP)]
     Verify(VerifyArgs),
-    /// Write findings, their states and segments as files of Parquet
+    /// Write findings, their states and segments as files of Parquet or as Iceberg tables
     #[command(after_help = EXPORT_HELP)]
     Export(ExportArgs),
     /// Begin new books for a pipeline; the old ones are kept under another name
@@ -247,6 +249,20 @@ pub struct ExportArgs {
     /// The folder to write to; each pipeline has one of its own in it
     #[arg(long, value_name = "DIR")]
     pub to: PathBuf,
+
+    /// What is written
+    #[arg(long, value_enum, default_value_t)]
+    pub format: ExportFormat,
+}
+
+/// What an export is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum ExportFormat {
+    /// One file for each kind of rows, the one before replaced
+    #[default]
+    Parquet,
+    /// One table for each kind of rows, each export a snapshot that replaces all rows
+    Iceberg,
 }
 
 /// `validator ledger start-over`

@@ -1,6 +1,10 @@
 //! What no section of a pipeline file can see alone: keys of two sections that contradict each other.
 
+use std::ops::Range;
+
+use toml::de::DeValue;
 use validator_core::contract::{Envelope, Format, RecordedSource};
+use validator_tap::TopicPattern;
 
 use super::problem::Problem;
 use super::section::Section;
@@ -42,12 +46,28 @@ pub fn refuse_contradictions(root: &Section<'_>, format: Option<Format>, source:
 }
 
 /// Files whose messages cannot lie so.
+/// Where the file names topics by a pattern.
+fn pattern(root: &Section<'_>) -> Option<Range<usize>> {
+    let section = root.section("pipeline");
+    let is_pattern = |value: &DeValue<'_>| matches!(value, DeValue::String(text) if TopicPattern::is(text));
+    let one = section.item("topic").filter(|item| is_pattern(item.value)).map(|item| item.span);
+    one.or_else(|| {
+        let many = section.item("topics")?;
+        let DeValue::Array(values) = many.value else { return None };
+        values.iter().find(|value| is_pattern(value.get_ref())).map(|value| value.span())
+    })
+}
+
 fn refuse_source(root: &Section<'_>, format: Option<Format>, source: &RecordedSource) {
     let section = root.section("source");
     let plain = source.envelope == Envelope::None;
     if format == Some(Format::Parquet) && !plain {
         let problem = Problem::new("`format = \"parquet\"` is for `envelope = \"none\"`: rows that are messages");
         section.note(problem.hint("payloads in the rows of a file with topic, partition and offset are json or avro"));
+    }
+    if plain && let Some(topics) = pattern(root) {
+        let problem = Problem::new("messages recorded without their topic match no pattern");
+        root.section("pipeline").note_at(problem.hint("name the topic that they are of"), &topics);
     }
     if format == Some(Format::Avro) && plain && root.section("pipeline").has("schema") {
         let problem = Problem::new("Avro files hold their own schema: `schema` in [pipeline] means nothing here");

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use validator_core::contract::{DeadLetter, PositionNames};
+use validator_tap::TopicPattern;
 
 use super::problem::Problem;
 use super::section::Section;
@@ -25,6 +26,10 @@ pub fn read_dead_letter(section: &Section<'_>) -> Option<DeadLetter> {
             None
         }
         (Some(topic), None) => {
+            if TopicPattern::is(&topic.value) {
+                let problem = Problem::new("dead letters are in one topic, and no pattern names it");
+                section.note_at(problem.hint("name the topic that the sink puts aside to"), &topic.span);
+            }
             if section.has("columns") {
                 misplaced("columns", "is for dead letters of a `table`: those of a topic have `headers`");
             }

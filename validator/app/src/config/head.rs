@@ -2,6 +2,7 @@
 
 use toml::de::DeValue;
 use validator_core::contract::{Format, NullPayload};
+use validator_tap::TopicPattern;
 
 use super::bound::Edge;
 use super::problem::Problem;
@@ -118,12 +119,20 @@ fn read_topics(section: &Section<'_>) -> Option<Vec<String>> {
     Some(topics.into_iter().map(|topic| topic.value).collect())
 }
 
-/// Kafka's own rule for topic names: 1 to 249 of letters, digits, `.`, `_` and `-`.
+/// A pattern, or Kafka's own rule for topic names: 1 to 249 of letters, digits, `.`, `_` and `-`.
 fn check_topic(section: &Section<'_>, topic: &Located<String>) {
+    if TopicPattern::is(&topic.value) {
+        if let Err(why) = TopicPattern::new(&topic.value) {
+            let problem = Problem::new(format!("no pattern of topics: {why}"));
+            let hint = "what begins with `^` is a regular expression over the names of topics: `^market\\.trades\\.`";
+            section.note_at(problem.hint(hint), &topic.span);
+        }
+        return;
+    }
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     if topic.value.is_empty() || topic.value.len() > 249 || !topic.value.chars().all(legal) {
         let problem = Problem::new("no topic can have this name")
-            .hint("a topic's name is 1 to 249 letters, digits, `.`, `_` and `-`; patterns are not topics");
+            .hint("a topic's name is 1 to 249 letters, digits, `.`, `_` and `-`; a pattern begins with `^`");
         section.note_at(problem, &topic.span);
     }
 }

@@ -1,6 +1,8 @@
 //! What a pipeline needs of the service: its catalog, the brokers, the registry.
 
-use validator_core::contract::{DeadLetter, Envelope, Format, Identity, KeyFormat, Upsert};
+use validator_core::contract::{Contract, DeadLetter, Envelope, Format, Identity, KeyFormat, Upsert};
+
+use validator_tap::{TopicPattern, is_meant};
 
 use super::catalog::Catalog;
 use super::nearest::{list, nearest};
@@ -49,9 +51,9 @@ pub fn join<'a>(pipeline: &Pipeline, service: &'a Service) -> Result<&'a Catalog
         problems.push(problem.hint("write [schema_registry] with its `url`"));
     }
     if let Identity::Offset { topic: None, .. } = contract.identity
-        && contract.topics.len() > 1
+        && !contract.is_of_one_topic()
     {
-        let message = format!("{} topics go into one table that keeps no topic column", contract.topics.len());
+        let message = format!("{} go into one table that keeps no topic column", topics(contract));
         let problem = pipeline.problem_at("identity.columns", message);
         problems.push(problem.hint("name the topic column: `columns = [\"topic\", \"partition\", \"offset\"]`"));
     }
@@ -84,8 +86,8 @@ fn dead_letters(pipeline: &Pipeline, service: &Service, file: &str) -> Vec<Probl
                 }
                 _ => {}
             }
-            if contract.topics.contains(topic) {
-                let what = format!("{topic} is the topic of the pipeline, and not one of dead letters");
+            if is_meant(&contract.topics, topic) {
+                let what = format!("{topic} is a topic of the pipeline, and not one of dead letters");
                 refuse(".topic", what, "name the topic that the sink puts aside to");
             }
             Some(position)
@@ -104,8 +106,8 @@ fn dead_letters(pipeline: &Pipeline, service: &Service, file: &str) -> Vec<Probl
     let mut refuse = |what: String, hint: &str| {
         problems.push(pipeline.problem_at("fidelity.dead_letter", what).hint(hint));
     };
-    if position.is_some_and(|position| position.topic.is_none()) && contract.topics.len() > 1 {
-        let what = format!("dead letters of {} topics do not say which of them each is of", contract.topics.len());
+    if position.is_some_and(|position| position.topic.is_none()) && !contract.is_of_one_topic() {
+        let what = format!("dead letters of {} do not say which of them each is of", topics(contract));
         refuse(what, "name three: topic, partition and offset");
     }
     if matches!(contract.identity, Identity::Key { upsert: Some(_), .. }) {
@@ -114,6 +116,14 @@ fn dead_letters(pipeline: &Pipeline, service: &Service, file: &str) -> Vec<Probl
         refuse(what, "take `dead_letter` out: what was put aside is then judged as any other version");
     }
     problems
+}
+
+/// How many topics, as far as the file says.
+fn topics(contract: &Contract) -> String {
+    match contract.topics.iter().find(|topic| TopicPattern::is(topic)) {
+        Some(pattern) => format!("the topics that {pattern} matches"),
+        None => format!("{} topics", contract.topics.len()),
+    }
 }
 
 fn no_catalog(pipeline: &Pipeline, service: &Service, (place, name): (&str, &str), file: &str) -> Problem {

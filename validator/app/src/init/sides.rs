@@ -7,6 +7,7 @@ use std::sync::Arc;
 use validator_core::contract::{Bound, Format};
 use validator_core::schema::Type;
 use validator_core::value::Value;
+use validator_tap::TopicPattern;
 
 use super::columns::Explanation;
 use super::decoding::{Encoding, decoded};
@@ -70,6 +71,11 @@ impl Looked {
 /// # Errors
 /// A side cannot be opened, or does not show what a proposal needs.
 pub async fn look(args: &InitArgs, service: &Service, loader: &Loader<'_>, most: usize) -> Result<Looked, Failure> {
+    if TopicPattern::is(&args.topic) {
+        let problem = Problem::new("--topic: one topic is looked at, and no pattern");
+        let hint = "name one of the topics; the file that is made takes a pattern in its place";
+        return Err(vec![problem.hint(hint)].into());
+    }
     let draft = draft(args, loader).map_err(of_flags)?;
     let sides = open::sides(&draft, service, &Request::talking(loader.now_ms)).await;
     let sides = Arc::new(sides.map_err(of_flags)?);

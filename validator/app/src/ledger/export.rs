@@ -1,4 +1,4 @@
-//! `validator ledger export`: what the ledger knows as files of Parquet: findings, their states, and segments.
+//! `validator ledger export`: what the ledger knows as files of Parquet or Iceberg tables: findings, their states, and segments.
 //!
 //! Contract: findings and states are of one checkpoint, segments of one that is not older. Files are written as rows come, and
 //! take their places once they are whole.
@@ -8,13 +8,14 @@ use std::path::Path;
 use validator_ledger::{FindingFilter, LedgerError, Listed, ReadLedger};
 
 use super::export_columns::{Columns, Segments, States};
+use super::export_place::Place;
 use super::findings::told;
 use super::named::{names, problem};
-use crate::cli::{Exit, ExportArgs};
+use crate::cli::{Exit, ExportArgs, ExportFormat};
 use crate::config::Loader;
 use crate::failure::Failure;
 use crate::render::{counted, escape};
-use crate::report::{FindingsWriter, ParquetError, RowsWriter, begin};
+use crate::report::{FindingsWriter, ParquetError, RowsWriter, findings_schema};
 use crate::terminal::Terminal;
 use crate::{open, run};
 
@@ -34,8 +35,8 @@ pub fn export(args: &ExportArgs, terminal: &Terminal) -> Result<Exit, Failure> {
             }
             let folder = args.to.join(&name);
             std::fs::create_dir_all(&folder).map_err(|source| Failure::Write { path: folder.clone(), source })?;
-            let rows = findings(&mut ledger, &name, &folder, now_ms).await?;
-            let segments = segments(&mut ledger, &name, &folder).await?;
+            let rows = findings(&mut ledger, &name, &folder, args.format, now_ms).await?;
+            let segments = segments(&mut ledger, &name, &folder, args.format, now_ms).await?;
             said += &format!(
                 "{}: {} and {} in {}\n",
                 escape(&name),
@@ -50,17 +51,21 @@ pub fn export(args: &ExportArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     Ok(Exit::Holds)
 }
 
-/// findings.parquet, as `reconcile --findings` writes it, and states.parquet beside it; how many there are.
-async fn findings(ledger: &mut ReadLedger, name: &str, folder: &Path, now_ms: i64) -> Result<u64, Failure> {
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        move |source| Failure::Write { path, source }
-    };
-    let (all_path, states_path) = (folder.join("findings.parquet"), folder.join("states.parquet"));
-    let mut all_file = begin(&all_path).map_err(failed(&all_path))?;
-    let mut states_file = begin(&states_path).map_err(failed(&states_path))?;
-    let mut all = FindingsWriter::new(all_file.writer()).map_err(broken(&all_path))?;
-    let mut states = RowsWriter::new(states_file.writer(), States::schema()).map_err(broken(&states_path))?;
+/// The findings, as `reconcile --findings` writes them, and their states; how many there are.
+async fn findings(
+    ledger: &mut ReadLedger,
+    name: &str,
+    folder: &Path,
+    format: ExportFormat,
+    now_ms: i64,
+) -> Result<u64, Failure> {
+    let mut all_place = Place::begin(folder, "findings", findings_schema(), format).await?;
+    let mut states_place = Place::begin(folder, "states", States::schema(), format).await?;
+    let (all_path, states_path) = (all_place.path(), states_place.path());
+    let mut all =
+        FindingsWriter::with_schema(all_place.file.writer(), all_place.schema.clone()).map_err(broken(&all_path))?;
+    let mut states =
+        RowsWriter::new(states_place.file.writer(), states_place.schema.clone()).map_err(broken(&states_path))?;
     let (mut rows, mut columns) = (0, States::default());
     let mut written = Ok(());
     let take = |listed: Listed| {
@@ -83,17 +88,22 @@ async fn findings(ledger: &mut ReadLedger, name: &str, folder: &Path, now_ms: i6
     written.map_err(broken(&all_path))?;
     columns.flush(&mut states, true).and_then(|()| states.finish()).map_err(broken(&states_path))?;
     all.finish().map_err(broken(&all_path))?;
-    all_file.whole().and_then(|file| file.keep()).map_err(failed(&all_path))?;
-    states_file.whole().and_then(|file| file.keep()).map_err(failed(&states_path))?;
+    all_place.keep(rows, now_ms).await?;
+    states_place.keep(rows, now_ms).await?;
     Ok(rows)
 }
 
-/// segments.parquet; how many there are.
-async fn segments(ledger: &mut ReadLedger, name: &str, folder: &Path) -> Result<u64, Failure> {
-    let path = folder.join("segments.parquet");
-    let failed = |source| Failure::Write { path: path.clone(), source };
-    let mut file = begin(&path).map_err(failed)?;
-    let mut writer = RowsWriter::new(file.writer(), Segments::schema()).map_err(broken(&path))?;
+/// The segments; how many there are.
+async fn segments(
+    ledger: &mut ReadLedger,
+    name: &str,
+    folder: &Path,
+    format: ExportFormat,
+    now_ms: i64,
+) -> Result<u64, Failure> {
+    let mut place = Place::begin(folder, "segments", Segments::schema(), format).await?;
+    let path = place.path();
+    let mut writer = RowsWriter::new(place.file.writer(), place.schema.clone()).map_err(broken(&path))?;
     let (mut rows, mut columns, mut written) = (0, Segments::default(), Ok(()));
     let take = |row| {
         rows += 1;
@@ -106,7 +116,7 @@ async fn segments(ledger: &mut ReadLedger, name: &str, folder: &Path) -> Result<
     ledger.each_segment(name, take).await?;
     written.map_err(broken(&path))?;
     columns.flush(&mut writer, true).and_then(|()| writer.finish()).map_err(broken(&path))?;
-    file.whole().and_then(|file| file.keep()).map_err(failed)?;
+    place.keep(rows, now_ms).await?;
     Ok(rows)
 }
 

@@ -8,6 +8,7 @@ mod decide;
 mod explain;
 mod export;
 mod export_columns;
+mod export_place;
 mod findings;
 mod grouped;
 mod named;

@@ -15,6 +15,7 @@ use validator_engine::message_reader::ReadError;
 use validator_engine::query::QueryError;
 use validator_engine::reconcile::RunError;
 use validator_ledger::LedgerError;
+use validator_publish::PublishError;
 use validator_table::{CatalogError, StorageError, TableError};
 use validator_tap::TapError;
 
@@ -64,6 +65,11 @@ fn hint(failure: &Failure) -> String {
         }
         Failure::Following(_) => "`validator run` goes on from the last checkpoint",
         Failure::Ledger(error) => return ledger_hint(error),
+        Failure::Publish(error) => match error.as_ref() {
+            PublishError::OtherColumns { .. } => "`--to` names another folder, or move this table away",
+            PublishError::Overtaken { .. } => "nothing was changed: export once more",
+            _ => "the folder of a table holds `metadata` and `data`; `--to` names another one",
+        },
         Failure::Write { path, .. } => {
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
             return format!("`ls -ld {}`", pasted(folder.unwrap_or(Path::new("."))));

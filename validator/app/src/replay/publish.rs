@@ -11,7 +11,10 @@ use validator_core::bag::Bag;
 use validator_core::contract::{Contract, DeadLetter};
 use validator_core::digest::Digest;
 use validator_core::position::{PartitionIndex, TopicPartition};
-use validator_tap::{Bounds, Header, KafkaConfig, KafkaTap, Message, Republisher, Tap, TapError, Wanted, with_source};
+use validator_tap::{
+    Bounds, Header, KafkaConfig, KafkaTap, Message, Republisher, Tap, TapError, TopicPattern, Wanted, is_meant,
+    with_source,
+};
 
 use super::plan::Plan;
 use super::ranges::Offsets;
@@ -32,7 +35,10 @@ use crate::terminal::Terminal;
 pub fn replay(args: &ReplayArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     let asked = Asked::new(&args.of)?;
     let sources = sources(&asked)?;
-    if sources.contains(&args.to) {
+    if TopicPattern::is(&args.to) {
+        return Err(TapError::TopicMissing { topic: args.to.clone() }.into());
+    }
+    if is_meant(&sources, &args.to) {
         return Err(TapError::WritesToSource { topic: args.to.clone() }.into());
     }
     let plan = asked.plan()?;

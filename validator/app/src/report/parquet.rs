@@ -13,6 +13,7 @@ use arrow_array::builder::{
     Int32Builder, Int64Builder, ListBuilder, StringBuilder, StructBuilder, TimestampMillisecondBuilder,
 };
 use arrow_array::{ArrayRef, RecordBatch};
+use arrow_cast::{CastOptions, cast_with_options};
 use arrow_schema::{ArrowError, DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
@@ -105,6 +106,7 @@ pub fn write_findings(findings: &mut Findings, out: &mut (impl Write + Send)) ->
 /// Rows of columns into a file of Parquet.
 pub struct RowsWriter<W: Write + Send> {
     writer: ArrowWriter<W>,
+    schema: SchemaRef,
 }
 
 impl<W: Write + Send> RowsWriter<W> {
@@ -118,15 +120,19 @@ impl<W: Write + Send> RowsWriter<W> {
             .set_max_row_group_row_count(Some(GROUP_ROWS_MAX))
             .set_created_by(format!("validator {}", env!("CARGO_PKG_VERSION")))
             .build();
-        Ok(Self { writer: ArrowWriter::try_new(out, schema, Some(properties))? })
+        Ok(Self { writer: ArrowWriter::try_new(out, Arc::clone(&schema), Some(properties))?, schema })
     }
 
-    /// Writes a batch.
+    /// Writes a batch, its columns as the types of the file.
     ///
     /// # Errors
-    /// Those of the file.
+    /// Those of the file; a value that its type does not hold.
     pub fn write(&mut self, batch: &RecordBatch) -> Result<(), ParquetError> {
-        self.writer.write(batch)?;
+        if batch.schema_ref() == &self.schema {
+            self.writer.write(batch)?;
+        } else {
+            self.writer.write(&in_types(batch, &self.schema)?)?;
+        }
         if self.writer.memory_size() >= GROUP_BYTES_MAX {
             self.writer.flush()?;
         }
@@ -143,6 +149,14 @@ impl<W: Write + Send> RowsWriter<W> {
     }
 }
 
+fn in_types(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+    let exact = CastOptions { safe: false, ..CastOptions::default() };
+    let columns = batch.columns().iter().zip(schema.fields());
+    let columns: Result<Vec<ArrayRef>, ArrowError> =
+        columns.map(|(column, field)| cast_with_options(column, field.data_type(), &exact)).collect();
+    RecordBatch::try_new(Arc::clone(schema), columns?)
+}
+
 /// Findings into a file of Parquet.
 pub struct FindingsWriter<W: Write + Send> {
     writer: RowsWriter<W>,
@@ -156,7 +170,15 @@ impl<W: Write + Send> FindingsWriter<W> {
     /// # Errors
     /// Those of the file.
     pub fn new(out: W) -> Result<Self, ParquetError> {
-        Ok(Self { writer: RowsWriter::new(out, findings_schema())?, batch: Batch::new(), bytes: 0 })
+        Self::with_schema(out, findings_schema())
+    }
+
+    /// Into a file of other types for the same columns.
+    ///
+    /// # Errors
+    /// Those of the file.
+    pub fn with_schema(out: W, schema: SchemaRef) -> Result<Self, ParquetError> {
+        Ok(Self { writer: RowsWriter::new(out, schema)?, batch: Batch::new(), bytes: 0 })
     }
 
     /// Adds a finding, by its line.

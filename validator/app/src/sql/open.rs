@@ -10,7 +10,7 @@ use validator_engine::query::{Hidden, LakeTable, MessageTable, Opened, Parsed, P
 use validator_table::{
     CatalogConfig, MetadataTable, S3Config, SnapshotSelector as TableSnapshot, Storage, Table, TableError, TableName,
 };
-use validator_tap::{Bounds, KafkaConfig, KafkaTap, Tap, TapError};
+use validator_tap::{Bounds, KafkaConfig, KafkaTap, Tap, TapError, TopicPattern, is_meant};
 
 use super::fields::{OfQuery, of_pipeline};
 use super::masked;
@@ -258,7 +258,10 @@ impl<'a> Opener<'a> {
     async fn open_topic(&self, kafka: Kafka, topic: &str, at: Option<Place>) -> Result<Arc<dyn Tap>, Failure> {
         let config = kafka_config(&kafka, vec![topic.to_owned()], Bounds::default());
         let config = KafkaConfig { waiting: Some(waiting()), ..config };
-        let opened = blocking(move || KafkaTap::open(&config)).await?;
+        let opened = match TopicPattern::is(topic) {
+            true => Err(TapError::TopicMissing { topic: topic.to_owned() }),
+            false => blocking(move || KafkaTap::open(&config)).await?,
+        };
         match opened {
             Ok(tap) => Ok(Arc::new(tap)),
             Err(error @ TapError::TopicMissing { .. }) => {
@@ -362,7 +365,8 @@ impl<'a> Opener<'a> {
             }
             rows.push((format!("source.{}", identifier(&contract.name)), "messages", by.clone()));
             if contract.source.is_none() && has_brokers {
-                let topics = contract.topics.iter().map(|topic| format!("kafka.{}", identifier(topic)));
+                let named = contract.topics.iter().filter(|topic| !TopicPattern::is(topic));
+                let topics = named.map(|topic| format!("kafka.{}", identifier(topic)));
                 rows.extend(topics.map(|topic| (topic, "messages", by.clone())));
             }
         }
@@ -379,7 +383,7 @@ impl<'a> Opener<'a> {
 
 /// Whether it is a pipeline of this topic of the brokers.
 fn names(pipeline: &Pipeline, topic: &str) -> bool {
-    pipeline.contract.source.is_none() && pipeline.contract.topics.iter().any(|name| name == topic)
+    pipeline.contract.source.is_none() && is_meant(&pipeline.contract.topics, topic)
 }
 
 /// Opens topics from a point in time on.

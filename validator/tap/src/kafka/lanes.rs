@@ -9,6 +9,7 @@ use super::client::{Clients, Deadline};
 use super::lookout::{Lookout, TopicState};
 use super::{KafkaConfig, KafkaTap};
 use crate::bounds::Edges;
+use crate::topics::meant;
 use crate::{PartitionRange, TapError};
 
 /// A partition to open.
@@ -42,7 +43,8 @@ impl KafkaTap {
         let clients = Clients::new(&config.brokers, &config.properties)?;
         let deadline = Deadline::after(config.open_timeout);
         let lookout = Lookout::new(&clients)?;
-        let names = lanes.iter().map(|lane| lane.tp.topic.as_str()).chain(config.topics.iter().map(String::as_str));
+        let asked = meant(&config.topics, || lookout.committed(deadline).all_topics(), !lanes.is_empty())?;
+        let names = lanes.iter().map(|lane| lane.tp.topic.as_str()).chain(asked.iter().map(String::as_str));
         for (topic, state) in lookout.topics(&names.collect(), deadline)? {
             let TopicState::There(partitions) = &state else {
                 return Err(state.wrong(&topic).expect("it is not there"));

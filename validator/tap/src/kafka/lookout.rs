@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer as _;
 use rdkafka::types::RDKafkaErrorCode;
@@ -17,7 +17,7 @@ use super::KafkaTap;
 use super::client::{Ahead, Clients, Consumer, Deadline, Isolation};
 use super::described::{Described, TopicId, describe};
 use super::open::{Answer, Asker};
-use crate::{Ends, TapError, limits};
+use crate::{Ends, TapError, limits, topics};
 
 /// No broker is known.
 const NONE: i32 = -1;
@@ -241,7 +241,8 @@ impl KafkaTap {
     }
 
     pub(super) fn partitions_beside(&self) -> Result<Vec<TopicPartition>, TapError> {
-        let names = self.topics.iter().map(String::as_str).collect();
+        let meant = self.meant()?;
+        let names = meant.iter().map(String::as_str).collect();
         let topics = self.lookout()?.topics(&names, Deadline::after(self.ends_timeout()))?;
         let mut beside = Vec::new();
         for (topic, state) in topics {
@@ -251,12 +252,33 @@ impl KafkaTap {
                         partitions.into_iter().map(|partition| TopicPartition { topic: topic.clone(), partition }),
                     );
                 }
+                // It went since its pattern matched it, and nobody follows it.
+                _ if !self.is_asked_for(&topic) => {}
                 other => return Err(other.wrong(&topic).expect("it is not there")),
             }
         }
         beside.retain(|tp| !self.partitions.iter().any(|range| range.tp == *tp));
         beside.sort();
         Ok(beside)
+    }
+
+    /// The topics that are meant now. All are asked for only so often: a cluster has thousands.
+    fn meant(&self) -> Result<BTreeSet<String>, TapError> {
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, names)) = found.as_ref()
+            && at.elapsed() < limits::TOPICS_EVERY
+        {
+            return Ok(names.clone());
+        }
+        let lookout = self.lookout()?;
+        let all = || lookout.committed(Deadline::after(self.ends_timeout())).all_topics();
+        let names = topics::meant(&self.topics, all, true)?;
+        *found = Some((Instant::now(), names.clone()));
+        Ok(names)
+    }
+
+    fn is_asked_for(&self, topic: &str) -> bool {
+        self.topics.iter().any(|asked| asked == topic) || self.partitions.iter().any(|range| range.tp.topic == topic)
     }
 
     fn ends_timeout(&self) -> Duration {

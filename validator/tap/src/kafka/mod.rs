@@ -22,7 +22,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::ops::{ControlFlow, Range};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
 use validator_core::hole::Hole;
@@ -120,8 +120,10 @@ impl fmt::Debug for KafkaConfig {
 #[derive(Debug)]
 pub struct KafkaTap {
     clients: Clients,
-    /// Those that were asked for.
-    topics: BTreeSet<String>,
+    /// Those that were asked for: names and patterns.
+    topics: Vec<String>,
+    /// Topics that patterns matched, and when all were asked for.
+    found: Mutex<Option<(Instant, BTreeSet<String>)>>,
     partitions: Vec<PartitionRange>,
     open_timeout: Duration,
     stall_timeout: Duration,

@@ -16,6 +16,7 @@ use super::client::{Ahead, Clients, Consumer, Deadline, Isolation};
 use super::lookout::Lookout;
 use super::{KafkaConfig, KafkaTap, Told, Waiting};
 use crate::bounds::Edges;
+use crate::topics::meant;
 use crate::{PartitionRange, TapError, limits};
 
 impl KafkaTap {
@@ -33,7 +34,7 @@ impl KafkaTap {
         let uncommitted = clients.consumer(Isolation::Uncommitted, Ahead::Little)?;
         let uncommitted = Asker { consumer: &uncommitted, deadline, clients: &clients, silence: Some(&silence) };
         let mut tps = Vec::new();
-        for topic in &config.topics {
+        for topic in &meant(&config.topics, || committed.all_topics(), false)? {
             let partitions = committed.partitions(topic)?;
             config.bounds.check_partitions(topic, &partitions)?;
             tps.extend(partitions.into_iter().map(|partition| TopicPartition { topic: topic.clone(), partition }));
@@ -68,7 +69,8 @@ impl KafkaTap {
         lookout: Mutex<Option<Arc<Lookout>>>,
     ) -> Self {
         Self {
-            topics: config.topics.iter().cloned().collect(),
+            topics: config.topics.clone(),
+            found: Mutex::default(),
             partitions,
             open_timeout: config.open_timeout,
             stall_timeout: config.stall_timeout,
@@ -88,9 +90,7 @@ impl KafkaTap {
         let clients = Clients::new(&config.brokers, &config.properties)?;
         let deadline = Deadline::after(config.open_timeout);
         let consumer = clients.consumer(Isolation::Committed, Ahead::Little)?;
-        let asker = Asker { consumer: &consumer, deadline, clients: &clients, silence: None };
-        let names = |metadata: Metadata| metadata.topics().iter().map(|topic| topic.name().to_owned()).collect();
-        asker.ask(|| Ok(answer(asker.consumer.fetch_metadata(None, asker.step()).map(names))))
+        Asker { consumer: &consumer, deadline, clients: &clients, silence: None }.all_topics()
     }
 }
 
@@ -159,6 +159,12 @@ impl Asker<'_> {
                 Some(other) => Ok(Answer::NotYet(other.to_string())),
             }
         })
+    }
+
+    /// The names of all topics.
+    pub(super) fn all_topics(&self) -> Result<Vec<String>, TapError> {
+        let names = |metadata: Metadata| metadata.topics().iter().map(|topic| topic.name().to_owned()).collect();
+        self.ask(|| Ok(answer(self.consumer.fetch_metadata(None, self.step()).map(names))))
     }
 
     /// The brokers of the cluster.

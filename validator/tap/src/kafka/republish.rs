@@ -16,7 +16,7 @@ use validator_core::position::TopicPartition;
 
 use super::KafkaConfig;
 use super::client::{Clients, client_error, let_go};
-use crate::{Header, Message, TapError, limits};
+use crate::{Header, Message, TapError, is_meant, limits};
 
 /// Headers that say which message it is.
 pub const SOURCE_HEADERS: [&str; 3] =
@@ -58,7 +58,7 @@ impl Republisher {
     /// The topic is one of the sources; a property is refused.
     pub fn open(config: &KafkaConfig, partitions: i32, sources: &BTreeSet<String>) -> Result<Self, TapError> {
         let topic = config.topics.first().cloned().unwrap_or_default();
-        if sources.contains(&topic) {
+        if is_meant(sources, &topic) {
             return Err(TapError::WritesToSource { topic });
         }
         // Refuses what the tap refuses.

@@ -14,7 +14,7 @@ use super::index::{Found, Index};
 use super::{RecordedConfig, RecordedTap, avro};
 use crate::bounds::Edges;
 use crate::registry::Schemas;
-use crate::{PartitionRange, TapError, limits};
+use crate::{PartitionRange, TapError, limits, topics};
 
 impl RecordedTap {
     /// Reads the files through once and resolves the ranges.
@@ -51,9 +51,10 @@ impl RecordedTap {
     }
 
     fn resolve(&mut self, config: &RecordedConfig, index: &Index) -> Result<(), TapError> {
-        let mut kept: Vec<Found> = (0..index.partitions.len())
-            .filter(|found| config.topics.contains(&index.partitions[*found].tp.topic))
-            .collect();
+        let there = || Ok(index.partitions.iter().map(|seen| seen.tp.topic.clone()).collect());
+        let meant = topics::meant(&config.topics, there, true)?;
+        let mut kept: Vec<Found> =
+            (0..index.partitions.len()).filter(|found| meant.contains(&index.partitions[*found].tp.topic)).collect();
         if kept.is_empty() && !index.partitions.is_empty() {
             let mut there: Vec<&str> = index.partitions.iter().map(|seen| seen.tp.topic.as_str()).collect();
             there.sort_unstable();
@@ -61,7 +62,7 @@ impl RecordedTap {
             return Err(TapError::TopicNotRecorded { topics: config.topics.join(", "), there: there.join(", ") });
         }
         kept.sort_by(|a, b| index.partitions[*a].tp.cmp(&index.partitions[*b].tp));
-        for topic in &config.topics {
+        for topic in &meant {
             let of_topic = kept.iter().map(|found| &index.partitions[*found].tp).filter(|tp| tp.topic == *topic);
             let numbers: Vec<i32> = of_topic.map(|tp| tp.partition).collect();
             if !numbers.is_empty() {
@@ -88,7 +89,10 @@ impl RecordedTap {
         };
         let others: u64 = of_kept(false).map(|found| index.partitions[found].count).sum();
         let repeated: u64 = of_kept(true).map(|found| self.places[found].repeated).sum();
-        let absent = config.topics.iter().filter(|topic| !self.partitions.iter().any(|p| p.tp.topic == **topic));
+        let absent = config
+            .topics
+            .iter()
+            .filter(|topic| !self.partitions.iter().any(|partition| topics::is_meant([*topic], &partition.tp.topic)));
         let mut warnings: Vec<String> = absent.map(|topic| format!("topic {topic} has no recorded message")).collect();
         if others > 0 {
             warnings.push(format!("{others} recorded messages are of topics that were not asked for"));

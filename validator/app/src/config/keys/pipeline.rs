@@ -37,8 +37,18 @@ static PIPELINE: Table = Table {
     either: &[Either { of: &[], keys: ["topic", "topics"] }],
     keys: &[
         Key::new("name", Kind::Text, "\"trades\"", "The pipeline's name in commands, reports and findings.").always(),
-        Key::new("topic", Kind::Text, "\"market.crypto.trades\"", "The topic."),
-        Key::new("topics", Kind::Texts, "[\"trades.a\", \"trades.b\"]", "Several topics that go into one table."),
+        Key::new(
+            "topic",
+            Kind::Text,
+            "\"market.crypto.trades\"",
+            "The topic. What begins with `^` is a regular expression: all topics whose names it matches, those to come among them, go into one table.",
+        ),
+        Key::new(
+            "topics",
+            Kind::Texts,
+            "[\"trades.a\", \"trades.b\"]",
+            "Several topics that go into one table, by name or by pattern.",
+        ),
         Key::new(
             "table",
             Kind::TableName,

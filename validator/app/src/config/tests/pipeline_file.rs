@@ -67,6 +67,7 @@ fn every_key_of_this_release_is_read() {
     );
     let contract = &read.contract;
     assert_eq!(contract.topics, ["market.trades.a", "market.trades.b"]);
+    assert!(!contract.is_of_one_topic());
     assert_eq!(contract.start, Some(Bound::Offsets(BTreeMap::from([(0, 100), (1, 2500)]))));
     assert_eq!(contract.null_payload, NullPayload::Row);
     assert_eq!(contract.fields.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["T", "m"]);
@@ -375,7 +376,7 @@ timestamp = \"T\"
       |
     3 | topic = "trades.*"
       |         ^^^^^^^^^^
-      = hint: a topic's name is 1 to 249 letters, digits, `.`, `_` and `-`; patterns are not topics
+      = hint: a topic's name is 1 to 249 letters, digits, `.`, `_` and `-`; a pattern begins with `^`
 
     error: `table` is catalog.namespace.table, not "trades"
      --> rules/trades.toml:4:9

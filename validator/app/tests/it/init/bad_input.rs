@@ -281,11 +281,14 @@ fn what_does_not_exist_is_a_mistake_of_the_command_line() {
     error: --table: there is no catalog `lale` in validator.toml
       = hint: did you mean `lake`?
     ");
+    let pattern = stage.run("init --topic ^tra --table lake.market.trades");
+    assert_eq!(pattern.exit, 2);
+    assert!(pattern.stderr.contains("one topic is looked at, and no pattern"), "{}", pattern.all());
     assert_snapshot!(stage.run("init --topic tra/des --table trades").all(), @r#"
     exit 2
     --- stderr
     error: --topic: no topic can have this name
-      = hint: a topic's name is 1 to 249 letters, digits, `.`, `_` and `-`; patterns are not topics
+      = hint: a topic's name is 1 to 249 letters, digits, `.`, `_` and `-`; a pattern begins with `^`
 
     error: --table: `table` is catalog.namespace.table, not "trades"
       = hint: write `--table lake.market_data.trades`

@@ -24,7 +24,7 @@ const KEEP: usize = 2_000;
 /// Decides the play and the moments where `SEED` says nothing else.
 const SEED: u64 = 1;
 /// All of it, on a loaded machine too.
-const WITHIN: Duration = Duration::from_secs(600);
+const WITHIN: Duration = Duration::from_secs(1_500);
 
 /// When a process is killed.
 #[derive(Debug, Clone, Copy)]

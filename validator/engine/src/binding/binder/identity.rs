@@ -14,7 +14,7 @@ impl Binder<'_> {
     pub(super) fn identity(&mut self, columns: &[BoundColumn]) -> Option<BoundIdentity> {
         match &self.contract.identity {
             Identity::Offset { topic, partition, offset, timestamp, width } => {
-                if topic.is_none() && self.contract.topics.len() > 1 {
+                if topic.is_none() && !self.contract.is_of_one_topic() {
                     let what = "several topics need a topic column in the identity";
                     self.problem("identity.columns", what, None);
                 }

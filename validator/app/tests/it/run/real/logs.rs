@@ -6,6 +6,7 @@ use fixtures_harness::{KafkaCluster, TopicSpec, kafka_cluster, unique_name};
 use super::super::service::{Service, command};
 use super::scene::{PIPELINE, Scene, send, straight};
 use crate::real_kafka::good;
+use crate::real_kafka::trades::row;
 
 fn made(cluster: &KafkaCluster, stem: &str, partitions: i32) -> String {
     let topic = unique_name(stem);
@@ -105,6 +106,36 @@ fn partitions_that_come_later_are_followed_from_their_first_message() {
     assert_eq!(rest.summary(), "holds | consumed 18, intact 18 | intact 18, total 18");
     let [of_first, of_later] = ["0..10 consumed 10, intact 10 | ", "0..4 consumed 4, intact 4 | "];
     assert_eq!(rest.partitions(), [format!("0: {of_first}"), format!("1: {of_later}"), format!("2: {of_later}")]);
+}
+
+#[test]
+fn topics_that_a_pattern_matches_are_followed_as_they_come() {
+    let cluster = kafka_cluster();
+    let stem = unique_name("run-pattern");
+    let [first, later, other] = ["a.trades", "b.trades", "a.quotes"].map(|name| format!("{stem}.{name}"));
+    let create = |topic: &str| good(cluster.create_topic(&TopicSpec::new(topic, 1)));
+    let rows = |topic: &str, ids: std::ops::Range<i64>| ids.map(|id| row(topic, 0, id, id)).collect::<Vec<_>>();
+    [&first, &other].into_iter().for_each(|topic| create(topic));
+    send(cluster, &first, 0, 0..10);
+    send(cluster, &other, 0, 0..3);
+    let mut scene = Scene::of(cluster, &format!("^{stem}[.].*[.]trades$"));
+    scene.land_rows(rows(&first, 0..10));
+    let mut running = scene.start();
+    running.until("the first topic", |status| status["messages"]["intact"] == 10);
+    create(&later);
+    send(cluster, &later, 0, 0..4);
+    scene.land_rows(rows(&later, 0..4));
+    running.until("the later topic", |status| status["messages"]["intact"] == 14);
+    running.stop();
+    let rest = scene.at_rest();
+    assert_eq!(rest.summary(), "holds | consumed 14, intact 14 | intact 14, total 14");
+    let topics = rest.report["partitions"].as_array().into_iter().flatten();
+    let topics: Vec<&str> = topics.filter_map(|of| of["topic"].as_str()).collect();
+    assert_eq!(topics, [first.as_str(), later.as_str()]);
+    // A single run over both says the same.
+    let ran = crate::transcript::run(scene.folder(), "reconcile pipeline.toml", &[]).assert_no_panic();
+    assert_eq!(ran.exit, 0, "{}", ran.all());
+    assert!(ran.stdout.contains("14"), "{}", ran.all());
 }
 
 #[test]
