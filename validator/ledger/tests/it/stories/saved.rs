@@ -10,6 +10,7 @@ use tokio::runtime::Runtime;
 use validator_core::finding::FindingId;
 use validator_core::shadow::Shadow;
 use validator_core::shadow::delta::{Change, Delta, FindingChange, Saved};
+use validator_core::shadow::event::Why;
 use validator_core::shadow::file::{FileBags, FileId};
 use validator_core::shadow::page::{Page, PageKey};
 use validator_ledger::{Address, Book, LedgerError, PipelineIs, Posting, Written};
@@ -65,6 +66,7 @@ pub struct Ledger {
     files: BTreeMap<FileId, String>,
     pub findings: BTreeMap<FindingId, FindingChange>,
     seen: BTreeSet<usize>,
+    steps: Vec<(usize, Why)>,
     lost_sight: bool,
 }
 
@@ -85,6 +87,7 @@ impl Default for Ledger {
             files: BTreeMap::new(),
             findings: BTreeMap::new(),
             seen: BTreeSet::new(),
+            steps: Vec::new(),
             lost_sight: false,
         };
         assert_eq!(ledger.reopened(), Saved::default(), "a new ledger is empty");
@@ -227,6 +230,7 @@ impl Machine<'_> {
     pub fn save(&mut self) {
         self.ledger.write(&self.shadow.delta());
         self.ledger.seen.clone_from(&self.seen);
+        self.ledger.steps.clone_from(&self.steps);
         self.ledger.lost_sight = self.lost_sight;
         self.shadow.saved(self.ledger.checkpoint);
         let mut settled = self.shadow.clone();
@@ -253,6 +257,7 @@ impl Machine<'_> {
         let files = self.ledger.files.iter();
         self.of_story = files.map(|(file, path)| (*file, number(path).expect("a file of the story"))).collect();
         self.seen.clone_from(&self.ledger.seen);
+        self.steps.clone_from(&self.ledger.steps);
         self.lost_sight = self.ledger.lost_sight;
         self.look = None;
         self.inflight.clear();
