@@ -65,6 +65,9 @@ fn mapping(out: &mut String, contract: &Contract, binding: &Binding) {
     if let Some(filter) = &contract.filter {
         let _ = writeln!(out, "WHERE {}  -- filter: what it does not keep is excluded", one_line(filter));
     }
+    if let Some(filter) = &contract.row_filter {
+        let _ = writeln!(out, "-- of the rows only those of this pipeline: {}", one_line(filter));
+    }
 }
 
 /// `expression AS column`, and where it comes from.

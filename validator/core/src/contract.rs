@@ -26,6 +26,9 @@ pub struct Contract {
     pub start: Option<Bound>,
     /// SQL over the decoded message; what it does not keep is excluded (`filter`).
     pub filter: Option<String>,
+    /// SQL over the table's columns: the rows that are this pipeline's, where several write to the table. All others are out of
+    /// scope.
+    pub row_filter: Option<String>,
     /// What a null payload is.
     pub null_payload: NullPayload,
     /// Declared types of message fields, in the file's order.

@@ -4,11 +4,13 @@
 //! nothing is guessed. Identity columns of mode `offset` are explained by the message's own position.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use validator_core::schema::{Field, Type};
 use validator_tap::WantedField;
 
 use crate::mask::Mask;
+use crate::row_filter::RowFilter;
 use crate::tolerate::BoundTolerance;
 
 mod binder;
@@ -41,6 +43,8 @@ pub struct Binding {
     pub mask: Mask,
     /// The filter, SQL.
     pub filter: Option<String>,
+    /// Which rows are this pipeline's; none: all.
+    pub row_filter: Option<Arc<RowFilter>>,
     /// The table keeps the last version of each key.
     pub upsert: Option<BoundUpsert>,
     /// Names of [`META_NAMES`] that expressions refer to.

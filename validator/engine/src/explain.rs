@@ -51,7 +51,7 @@ impl Run {
         let rows = self.row_side(scoping.row_segments(self), scoping::late_rule(self), &fields, &routing);
         let tasks = rows.tasks(&all_files(&self.pinned), &Default::default());
         let log = Arc::new(ScanLog::default());
-        let scan = IcebergScanExec::new(Arc::clone(&self.pinned), &fields, tasks, self.threads, log);
+        let scan = IcebergScanExec::new(Arc::clone(&self.pinned), &fields, rows.row_filter(), tasks, self.threads, log);
         let segments = SegmentExec::new(Arc::new(scan), Arc::clone(&rows.cut));
         let plan = row_plan(segments, spec(), &self.key, &slips, self.is_by_file())?;
         Ok(Plans { messages, rows: displayable(plan.as_ref()).indent(false).to_string() })

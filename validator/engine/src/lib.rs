@@ -56,6 +56,7 @@ mod related;
 mod removed;
 mod rereading;
 mod round;
+mod row_filter;
 mod row_reader;
 pub mod sample;
 pub mod scan_exec;

@@ -257,8 +257,9 @@ impl Run {
             let rows = side();
             let cut = Arc::clone(&rows.cut);
             let (log, tasks) = (Arc::new(ScanLog::default()), tasks(&rows, &lost));
-            let scan =
-                IcebergScanExec::new(Arc::clone(&self.pinned), &rows.fields, tasks, self.threads, Arc::clone(&log));
+            let filter = rows.row_filter();
+            let pinned = Arc::clone(&self.pinned);
+            let scan = IcebergScanExec::new(pinned, &rows.fields, filter, tasks, self.threads, Arc::clone(&log));
             let segments = SegmentExec::new(Arc::new(scan), Arc::clone(&cut));
             let (spec, context) = (row_spec(&self.messages.binding.columns), Arc::clone(&self.context));
             let bags = row_bags(segments, spec, &self.key, slips, by_file, context).await?;
@@ -267,7 +268,8 @@ impl Run {
             faults.extend(state.faults);
             if state.tainted.is_empty() {
                 let faults = scoping::merged(faults);
-                let census = std::mem::take(&mut *cut.census.lock().unwrap_or_else(PoisonError::into_inner));
+                let mut census = std::mem::take(&mut *cut.census.lock().unwrap_or_else(PoisonError::into_inner));
+                state.beside.iter().for_each(|(file, rows)| census.note_beside(*file, *rows));
                 let findings = state.findings.into_iter().map(|(file, finding)| (Some(file), finding)).collect();
                 let routing = cut.routing.clone();
                 return Ok(RowPass { bags, census, faults, findings, lost, rows, routing });

@@ -11,6 +11,7 @@ use validator_core::verdict::{Cause, MessageVerdict, Verdict};
 use validator_table::{DataFile, FileFault, FileReader, RemovedRows, RowGroups, ScanItem, SnapshotInfo};
 
 use crate::reconcile::{Run, RunError};
+use crate::row_filter::FilteredRead;
 
 /// The commit that took a row away.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,9 +38,10 @@ pub async fn removed(
         return Ok(HashMap::new());
     }
     let fields: Vec<Field> = run.messages.binding.columns.iter().map(|column| column.field.clone()).collect();
+    let read = FilteredRead::new(&fields, run.messages.binding.row_filter.as_ref());
     let mut taken: Vec<(RemovedRows, Counts)> = Vec::new();
     for removed in run.pinned.removed_rows().await.rows {
-        let counts = counts_in(run, run.pinned.open_removed(&removed, &fields).await, &rowless).await?;
+        let counts = counts_in(run, &read, run.pinned.open_removed(&removed, read.fields()).await, &rowless).await?;
         if !counts.is_empty() {
             taken.push((removed, counts));
         }
@@ -48,7 +50,7 @@ pub async fn removed(
     let mut came: Vec<(&DataFile, Counts)> = Vec::new();
     for file in &run.pinned.files {
         if taken.iter().any(|(removed, _)| !stood(run, file, &removed.stood_in)) {
-            let mut counts = counts_in(run, run.pinned.open(file, &fields).await, &rowless).await?;
+            let mut counts = counts_in(run, &read, run.pinned.open(file, read.fields()).await, &rowless).await?;
             counts.values_mut().for_each(|count| *count *= u64::from(file.entries.max(1)));
             came.push((file, counts));
         }
@@ -141,6 +143,7 @@ fn rowless(drafts: &[Draft], identities: &HashMap<MessageAt, IdentityHash>) -> H
 /// How many rows of these identities a file has; what can no longer be read is no evidence.
 async fn counts_in(
     run: &Run,
+    read: &FilteredRead,
     opened: Result<FileReader, FileFault>,
     wanted: &HashMap<IdentityHash, Vec<MessageAt>>,
 ) -> Result<Counts, RunError> {
@@ -149,7 +152,7 @@ async fn counts_in(
     let mut items = reader.scan(&RowGroups::All);
     while let Some(item) = items.next().await {
         if let ScanItem::Rows(rows) = item {
-            let (count, mut columns) = (rows.batch.num_rows(), rows.batch.columns().to_vec());
+            let (mut columns, count) = read.of_pipeline(rows.batch.columns(), rows.batch.num_rows())?;
             run.messages.binding.tolerate(&mut columns, &mut Vec::new());
             let identities: Vec<IdentityHash> = match run.is_upsert() {
                 true => run.digests.rows(count, &columns, None)?.iter().map(Digest::identity).collect(),

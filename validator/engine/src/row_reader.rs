@@ -15,6 +15,7 @@ use validator_core::schema::Field;
 use validator_table::{Pinned, RowGroups};
 
 use crate::drill::DrillError;
+use crate::row_filter::RowFilter;
 use crate::scan_exec::{IcebergScanExec, ScanLog, ScanTask, rows_at};
 use crate::segment_exec::RowCut;
 use crate::segments::RowPlace;
@@ -74,6 +75,11 @@ impl RowBatch {
 }
 
 impl RowSide {
+    /// Which rows are this pipeline's.
+    pub fn row_filter(&self) -> Option<&Arc<RowFilter>> {
+        self.cut.binding.row_filter.as_ref()
+    }
+
     /// Tasks over these files, as often as they are live, without what is lost.
     pub fn tasks(&self, files: &BTreeSet<FileIndex>, lost: &BTreeMap<FileIndex, RowGroups>) -> Vec<ScanTask> {
         let mut tasks = Vec::new();
@@ -164,7 +170,8 @@ impl RowSide {
         F: Fn(RecordBatch) -> Result<R> + Send + Sync + Clone + 'static,
     {
         let log = Arc::new(ScanLog::default());
-        let scan = IcebergScanExec::new(Arc::clone(&self.pinned), fields, tasks, self.partitions, Arc::clone(&log));
+        let (pinned, filter) = (Arc::clone(&self.pinned), self.row_filter());
+        let scan = IcebergScanExec::new(pinned, fields, filter, tasks, self.partitions, Arc::clone(&log));
         let scan = Arc::new(scan);
         let streams = (0..scan.properties().output_partitioning().partition_count()).map(|partition| {
             let (scan, each) = (Arc::clone(&scan), each.clone());

@@ -2,15 +2,17 @@
 //!
 //! Contract: every live entry of every file is read once, each row group by one partition and in file order; partitions share
 //! the files (`scan_queue.rs`). A row group or file that cannot be read is noted in the [`ScanLog`] and the rest goes on.
-//! Nothing is pruned and no statistic is published, so no answer can come from metadata.
+//! Nothing is pruned and no statistic is published, so no answer can come from metadata. Rows that a `row_filter` leaves out do
+//! not go out, and are counted in the log.
 
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow_array::{ArrayRef, RecordBatch, UInt32Array, UInt64Array};
+use arrow_array::{RecordBatch, UInt32Array, UInt64Array};
 use arrow_schema::{DataType, Field as ArrowField, Schema as ArrowSchema, SchemaRef};
+use arrow_select::filter::filter_record_batch;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::EquivalenceProperties;
@@ -23,6 +25,7 @@ use validator_core::position::{FileIndex, RowAt};
 use validator_core::schema::Field;
 use validator_table::{DataFile, FileFault, Pinned, RowGroupBatch, RowGroups, ScanItem, TableFinding, Unread};
 
+use crate::row_filter::{FilteredRead, RowFilter};
 use crate::scan_queue::{Next, Opening, ScanQueue};
 
 /// Name of the column that holds the index of a row's file.
@@ -58,6 +61,8 @@ pub struct ScanState {
     pub tainted: BTreeMap<FileIndex, BTreeSet<u32>>,
     /// Files that contradict their manifest entry, and how.
     pub findings: Vec<(FileIndex, TableFinding)>,
+    /// Rows of other pipelines, by file: read and left out.
+    pub beside: BTreeMap<FileIndex, u64>,
 }
 
 impl ScanLog {
@@ -75,7 +80,7 @@ impl ScanLog {
 #[derive(Debug)]
 pub struct IcebergScanExec {
     pinned: Arc<Pinned>,
-    wanted: Arc<[Field]>,
+    read: Arc<FilteredRead>,
     tasks: Vec<ScanTask>,
     queue: Arc<ScanQueue>,
     log: Arc<ScanLog>,
@@ -87,6 +92,7 @@ impl IcebergScanExec {
     pub fn new(
         pinned: Arc<Pinned>,
         wanted: &[Field],
+        row_filter: Option<&Arc<RowFilter>>,
         tasks: Vec<ScanTask>,
         partitions: usize,
         log: Arc<ScanLog>,
@@ -102,29 +108,29 @@ impl IcebergScanExec {
             Boundedness::Bounded,
         ));
         let queue = Arc::new(ScanQueue::new(tasks.clone()));
-        Self { pinned, wanted: wanted.into(), tasks, queue, log, properties }
+        Self { pinned, read: Arc::new(FilteredRead::new(wanted, row_filter)), tasks, queue, log, properties }
     }
 
     /// The rows that one partition comes to read.
     fn rows(&self) -> impl Stream<Item = Result<RecordBatch>> + use<> {
-        let (pinned, wanted, log) = (Arc::clone(&self.pinned), Arc::clone(&self.wanted), Arc::clone(&self.log));
-        let schema = self.schema();
+        let (pinned, read, log) = (Arc::clone(&self.pinned), Arc::clone(&self.read), Arc::clone(&self.log));
+        let (schema, noted, filter) = (self.schema(), Arc::clone(&log), Arc::clone(&read));
         stream::unfold(Arc::clone(&self.queue), |queue| async move { Some((queue.next().await?, queue)) })
-            .then(move |next| taken(Arc::clone(&pinned), Arc::clone(&wanted), Arc::clone(&log), next))
+            .then(move |next| taken(Arc::clone(&pinned), Arc::clone(&read), Arc::clone(&log), next))
             .flatten_unordered(1)
-            .map(move |(index, rows)| batch(&schema, index, rows))
+            .map(move |(index, rows)| batch(&schema, &filter, &noted, index, rows))
     }
 }
 
 /// The rows of what a partition took; what cannot be read is noted.
 async fn taken(
     pinned: Arc<Pinned>,
-    wanted: Arc<[Field]>,
+    read: Arc<FilteredRead>,
     log: Arc<ScanLog>,
     next: Next,
 ) -> BoxStream<'static, (FileIndex, RowGroupBatch)> {
     match next {
-        Next::Open(task, opening) => match open(&pinned, &wanted, &log, &task, opening).await {
+        Next::Open(task, opening) => match open(&pinned, read.fields(), &log, &task, opening).await {
             Some(unread) => rows(log, task.index, &unread),
             None => stream::empty().boxed(),
         },
@@ -173,12 +179,22 @@ fn rows(log: Arc<ScanLog>, index: FileIndex, unread: &Unread) -> BoxStream<'stat
     rows.boxed()
 }
 
-fn batch(schema: &SchemaRef, index: FileIndex, rows: RowGroupBatch) -> Result<RecordBatch> {
+fn batch(
+    schema: &SchemaRef,
+    read: &FilteredRead,
+    log: &ScanLog,
+    index: FileIndex,
+    rows: RowGroupBatch,
+) -> Result<RecordBatch> {
     let count = rows.batch.num_rows();
-    let mut columns: Vec<ArrayRef> = rows.batch.columns().to_vec();
+    let (mut columns, kept) = read.kept(rows.batch.columns(), count)?;
     columns.push(Arc::new(UInt32Array::from_value(index.0, count)));
     columns.push(Arc::new(UInt64Array::from_iter_values((0..count).map(|row| rows.positions.get(row)))));
-    Ok(RecordBatch::try_new(Arc::clone(schema), columns)?)
+    let batch = RecordBatch::try_new(Arc::clone(schema), columns)?;
+    let Some(kept) = kept else { return Ok(batch) };
+    let beside = (count - kept.true_count()) as u64;
+    log.note(|state| *state.beside.entry(index).or_default() += beside);
+    Ok(filter_record_batch(&batch, &kept)?)
 }
 
 /// Where each row of a scanned batch stands.
@@ -219,7 +235,7 @@ impl ExecutionPlan for IcebergScanExec {
             // What one execution has taken is there for the next one.
             true => Ok(Arc::new(Self {
                 pinned: Arc::clone(&self.pinned),
-                wanted: Arc::clone(&self.wanted),
+                read: Arc::clone(&self.read),
                 tasks: self.tasks.clone(),
                 queue: Arc::new(ScanQueue::new(self.tasks.clone())),
                 log: Arc::clone(&self.log),

@@ -66,6 +66,17 @@ pub struct FileCensus {
 }
 
 impl RowCensus {
+    /// Rows of a file that are another pipeline's.
+    pub fn note_beside(&mut self, file: FileIndex, rows: u64) {
+        let of_file = self.files.entry(file).or_default();
+        for (read, out_of_scope) in
+            [(&mut self.rows, &mut self.out_of_scope), (&mut of_file.rows, &mut of_file.out_of_scope)]
+        {
+            *read += rows;
+            *out_of_scope += rows;
+        }
+    }
+
     /// Whether every partition has one single offset in all its rows.
     pub fn is_constant(&self) -> bool {
         !self.offsets.is_empty() && self.offsets.values().all(|(smallest, largest)| smallest == largest)

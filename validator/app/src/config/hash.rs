@@ -111,6 +111,7 @@ fn push_pipeline(bytes: &mut Canonical, contract: &Contract, start: Option<&Edge
     bytes.push_option("pipeline.schema", contract.schema.as_ref().and_then(|path| path.to_str()));
     bytes.push_option("pipeline.start", start.map(edge).as_deref());
     bytes.push_option("pipeline.filter", contract.filter.as_deref());
+    bytes.push_option("pipeline.row_filter", contract.row_filter.as_deref());
     let null_payload = match contract.null_payload {
         NullPayload::Exclude => "exclude",
         NullPayload::Row => "row",

@@ -33,6 +33,8 @@ pub struct Head {
     pub start: Option<Edge>,
     /// `filter`
     pub filter: Option<String>,
+    /// `row_filter`
+    pub row_filter: Option<String>,
     /// How often `run` looks at the table, in milliseconds.
     pub poll_ms: Option<i64>,
     /// `null_payload`; its default depends on the format
@@ -70,6 +72,7 @@ pub fn read_head(section: &Section<'_>) -> Option<Head> {
     }
     let start = read_start(section);
     let filter = section.optional_text("filter");
+    let row_filter = section.optional_text("row_filter");
     let null_payload = section.choice("null_payload", &NULL_PAYLOADS, &[]);
     let poll_ms = read_poll(section);
     section.finish();
@@ -81,6 +84,7 @@ pub fn read_head(section: &Section<'_>) -> Option<Head> {
         schema: schema.map(|schema| schema.value),
         start,
         filter: filter.map(|filter| filter.value),
+        row_filter: row_filter.map(|filter| filter.value),
         poll_ms,
         null_payload: null_payload.map(|null_payload| null_payload.value),
     })

@@ -174,7 +174,8 @@ fn wrong_expressions(file: &Arc<SourceFile>, root: &DeTable<'_>) -> Vec<Problem>
         _ => None,
     };
     let map = table("map").into_iter().flatten().map(|(_, value)| value);
-    let filter = table("pipeline").and_then(|table| table.get("filter"));
+    let filters = ["filter", "row_filter"];
+    let filters = filters.into_iter().filter_map(|key| table("pipeline")?.get(key));
     let delete_when = table("identity").and_then(|table| table.get("delete_when"));
     let wrong = |value: &Spanned<DeValue<'_>>| {
         // An empty one is told already, and one of the environment's is looked at when it is known.
@@ -186,12 +187,12 @@ fn wrong_expressions(file: &Arc<SourceFile>, root: &DeTable<'_>) -> Vec<Problem>
         };
         Some(Problem::new(message).at(file, Some(inside.unwrap_or(value.span()))).hint(SQL_HINT))
     };
-    map.chain(filter).chain(delete_when).filter_map(wrong).collect()
+    map.chain(filters).chain(delete_when).filter_map(wrong).collect()
 }
 
 /// Whether the value of a key is an expression.
 fn is_sql(place: &str) -> bool {
-    place.starts_with("map.") || matches!(place, "pipeline.filter" | "identity.delete_when")
+    place.starts_with("map.") || matches!(place, "pipeline.filter" | "pipeline.row_filter" | "identity.delete_when")
 }
 
 /// What an expression is.
@@ -237,6 +238,7 @@ fn read_root(root: &Section<'_>, file: &SourceFile, now_ms: i64) -> Option<Read>
         schema: head.schema.map(Into::into),
         start: head.start.as_ref().map(|start| start.resolve(now_ms)),
         filter: head.filter,
+        row_filter: head.row_filter,
         null_payload: head.null_payload.unwrap_or(by_format),
         fields,
         map,

@@ -108,3 +108,9 @@ pub const AGGREGATE_DISTINCT_LEAST: usize = 10;
 
 /// Names of columns of one kind that a sentence holds: more of them show no more.
 pub const NAMES_SAID: usize = 3;
+
+/// Fewest rows of other topics by which a table is known to be shared: fewer may be damage.
+pub const SHARED_ROWS_LEAST: usize = 10;
+
+/// Most topics that write to one table, by the values of the column that tells them apart.
+pub const SHARED_VALUES_MAX: usize = 64;

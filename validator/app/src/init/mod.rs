@@ -29,6 +29,7 @@ mod said;
 mod sample_fields;
 mod sample_messages;
 mod sample_rows;
+mod shared;
 mod sides;
 mod ties;
 mod window;

@@ -49,6 +49,10 @@ pub fn pipeline_file(head: &Head<'_>, proposal: &Proposal) -> String {
     if proposal.format == Format::Bytes {
         comment(&mut file, "the table keeps the payload as it is, so it is compared byte by byte and not decoded");
     }
+    if let Some(line) = &proposal.row_filter {
+        comment(&mut file, &line.seen);
+        entry(&mut file, &line.key, &line.value);
+    }
     source(&mut file, origin);
     section(
         &mut file,

@@ -19,6 +19,7 @@ use super::lost::{lost, words};
 use super::operands::{Declared, Operands, Types, another_type};
 use super::reading::Reading;
 use super::rhythm::Rhythm;
+use super::shared::share;
 use super::ties::{Ties, tie};
 use crate::identifier::identifier;
 
@@ -38,6 +39,8 @@ pub struct Line {
 pub struct Proposal {
     /// The format.
     pub format: Format,
+    /// Which rows are the topic's, where other topics write to the table too.
+    pub row_filter: Option<Line>,
     /// `[fields]`.
     pub fields: Vec<Line>,
     /// `[map]`.
@@ -86,30 +89,37 @@ pub enum Unpaired {
     },
 }
 
-/// Proposes.
+/// Proposes; of the rows those of the topic, where other topics write to the table too.
 ///
 /// # Errors
 /// Nothing ties the sides, or rows stand for several messages or for those that were given up.
 pub fn propose(evidence: &Evidence) -> Result<Proposal, Unpaired> {
     let ties = tie(evidence);
-    let explained = explain(evidence, &ties);
-    if let Some(seen) = dead_letters(evidence, &ties, &explained) {
+    let Some(share) = share(evidence, &ties) else { return propose_of(evidence, &ties) };
+    let own = share.of(evidence);
+    let proposal = propose_of(&own, &tie(&own))?;
+    Ok(Proposal { row_filter: Some(share.line), ..proposal })
+}
+
+fn propose_of(evidence: &Evidence, ties: &Ties) -> Result<Proposal, Unpaired> {
+    let explained = explain(evidence, ties);
+    if let Some(seen) = dead_letters(evidence, ties, &explained) {
         return Err(Unpaired::DeadLetters { seen });
     }
-    if let Some(seen) = aggregated(evidence, &ties, &explained) {
+    if let Some(seen) = aggregated(evidence, ties, &explained) {
         return Err(Unpaired::Aggregated { seen });
     }
     if ties.ties.is_empty() {
-        return Err(unpaired(evidence, &ties));
+        return Err(unpaired(evidence, ties));
     }
     let says = |(at, explanation): (usize, &Explanation)| {
         let leaf = &evidence.rows.leaves[at];
         !leaf.is_child && matches!(explanation, Explanation::Field { .. })
     };
     if !explained.iter().enumerate().any(says) && !ties.by.iter().any(|by| evidence.messages.fields[by.field].is_meta) {
-        return Err(unpaired(evidence, &ties));
+        return Err(unpaired(evidence, ties));
     }
-    let choice = choose(evidence, &ties, &explained);
+    let choice = choose(evidence, ties, &explained);
     let build = Build { evidence, explained: &explained };
     let (fields, map, ignore) = build.lines(&choice);
     let ignored: BTreeSet<String> = ignore.iter().map(|(name, _)| name.clone()).collect();
@@ -118,6 +128,7 @@ pub fn propose(evidence: &Evidence) -> Result<Proposal, Unpaired> {
     let undecided = lost.iter().cloned().chain(words).chain(build.undecided(&choice)).collect();
     Ok(Proposal {
         format: evidence.format,
+        row_filter: None,
         fields,
         map,
         choice,

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use validator_app::config::{Loader, Service};
 
+use crate::readme::Shop;
 use crate::repository::root;
 use crate::scene::{Folder, Scene};
 
@@ -57,6 +58,32 @@ fn every_command_runs() {
         }
     }
     assert!(ran >= 9, "{ran} commands");
+}
+
+/// What a person types behind a prompt: ours run over a shop's topic and table, those of others have tests of their own.
+#[test]
+fn every_command_behind_a_prompt_runs() {
+    let shop = Shop::open();
+    let (mut ours, mut others) = (0, Vec::new());
+    for (name, text) in guides() {
+        for block in blocks(&text, "console") {
+            let lines = block.replace("\\\n", " ");
+            for command in lines.lines().filter_map(|line| line.strip_prefix("$ ")) {
+                let Some(words) = command.strip_prefix("validator ") else {
+                    others.push(command.split_whitespace().next().unwrap_or_default().to_owned());
+                    continue;
+                };
+                let folder = shop.join(words.split("--output ").nth(1).unwrap_or("x"));
+                std::fs::create_dir_all(folder.parent().expect("a path in the shop")).expect("a folder");
+                let ran = crate::transcript::validator(&shop.join(""), words).assert_no_panic();
+                assert_eq!(ran.exit, 0, "{name}: {command}\n{}", ran.all());
+                ours += 1;
+            }
+        }
+    }
+    assert!(ours >= 1, "{ours} commands");
+    // `least_privilege::brokers` grants by the words of it.
+    assert_eq!(others, ["kafka-acls"]);
 }
 
 #[test]

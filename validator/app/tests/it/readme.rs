@@ -35,13 +35,13 @@ fn readme() -> String {
 }
 
 /// Topic `shop.orders`, an hour old, its recording, table `lake.shop.orders`, and the two files.
-struct Shop {
+pub struct Shop {
     folder: tempfile::TempDir,
     _kafka: MockKafka,
 }
 
 impl Shop {
-    fn open() -> Self {
+    pub fn open() -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is past 1970").as_millis();
         let begun = i64::try_from(now).expect("the clock counts milliseconds") - 3_600_000;
         let order = |nth: i64| {
@@ -102,7 +102,7 @@ impl Shop {
         shop
     }
 
-    fn join(&self, name: &str) -> PathBuf {
+    pub fn join(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 }

@@ -1,6 +1,7 @@
 //! Holding a contract against both schemas: every column gets its source, or a problem says why not.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use validator_core::contract::{Contract, EpochUnit, FieldType, Format, Identity};
 use validator_core::convert;
@@ -13,6 +14,7 @@ use super::{
 };
 use crate::expr;
 use crate::mask::Mask;
+use crate::row_filter::RowFilter;
 
 mod identity;
 
@@ -48,6 +50,7 @@ pub fn bind(contract: &Contract, schema: &Schema, known: &KnownFields) -> Result
     if let Some(delete_when) = delete_when {
         binder.expression("identity.delete_when", delete_when);
     }
+    let row_filter = contract.row_filter.as_ref().and_then(|sql| binder.row_filter(sql));
     let identity = binder.identity(&columns);
     let upsert = identity.as_ref().and_then(|identity| binder.upsert(&columns, identity));
     let dropped = binder.dropped();
@@ -74,6 +77,7 @@ pub fn bind(contract: &Contract, schema: &Schema, known: &KnownFields) -> Result
             mask,
             identity,
             filter: contract.filter.clone(),
+            row_filter,
             upsert,
             meta_names: binder.meta,
         }),
@@ -274,6 +278,32 @@ impl Binder<'_> {
                 let known = self.known.iter().flatten().map(|(field, _)| field.as_str());
                 let hint = nearest(&name, known.chain(META_NAMES));
                 self.problem_with(key, &name, format!("messages have no field {name}"), hint);
+            }
+        }
+    }
+
+    /// The condition on rows, which sees the table's columns as they are.
+    fn row_filter(&mut self, sql: &str) -> Option<Arc<RowFilter>> {
+        const KEY: &str = "pipeline.row_filter";
+        let names = expr::referenced_names(sql).unwrap_or_default();
+        let unknown: Vec<String> = names.into_iter().filter(|name| self.schema.field(name).is_none()).collect();
+        for name in &unknown {
+            let hint = nearest(name, self.schema.fields.iter().map(|field| field.name.as_str()));
+            self.problem_with(KEY, name, format!("the table has no column {name}"), hint);
+        }
+        if !unknown.is_empty() {
+            return None;
+        }
+        match RowFilter::new(sql, self.schema) {
+            Ok(filter) if filter.columns().is_empty() => {
+                let what = "row_filter names no column: it is true of all rows or of none".to_owned();
+                self.problem(KEY, what, Some("name a column, like `exchange = 'BINANCE'`".to_owned()));
+                None
+            }
+            Ok(filter) => Some(Arc::new(filter)),
+            Err(error) => {
+                self.problem(KEY, error.to_string().replace("fit the message", "fit the table"), None);
+                None
             }
         }
     }

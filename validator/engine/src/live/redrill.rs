@@ -30,6 +30,7 @@ use crate::message_batch::MessageBatch;
 use crate::observations::Observations;
 use crate::reconcile::{Run, RunError};
 use crate::rereading::reread;
+use crate::row_filter::FilteredRead;
 use crate::row_reader::{RowBatch, RowSide, external};
 use crate::scoping::note_lost;
 
@@ -217,8 +218,8 @@ impl Run {
         removed: &RemovedRows,
         asked: &Arc<HashSet<(SegmentKey, FileId)>>,
     ) -> Result<Option<BySegment>, LookError> {
-        let fields = &side.fields[..side.compared];
-        let reader: FileReader = match self.pinned.open_removed(removed, fields).await {
+        let read = FilteredRead::new(&side.fields[..side.compared], side.row_filter());
+        let reader: FileReader = match self.pinned.open_removed(removed, read.fields()).await {
             Ok(reader) => reader,
             Err(fault) => return LookError::of_store([&fault]).map_or(Ok(None), Err),
         };
@@ -237,9 +238,11 @@ impl Run {
                 },
             };
             let count = batch.batch.num_rows();
-            let at = (0..count).map(|row| RowAt { file: NO_INDEX, position: batch.positions.get(row) }).collect();
-            let columns = batch.batch.columns().to_vec();
-            let found = side.cut.row_batch(columns, at, vec![None; count]).and_then(|batch| cut.rows(batch));
+            let at = (0..count).map(|row| RowAt { file: NO_INDEX, position: batch.positions.get(row) });
+            let (columns, kept) = read.kept(batch.batch.columns(), count).map_err(RunError::Plan)?;
+            let kept: Vec<usize> = (0..count).filter(|row| kept.as_ref().is_none_or(|kept| kept.value(*row))).collect();
+            let batch = side.cut.row_batch(columns, at.collect(), vec![None; count]);
+            let found = batch.and_then(|batch| cut.rows(batch.select(&kept)));
             for (segment, _, row) in found.map_err(RunError::Plan)? {
                 rows.entry(segment).or_default().push(row);
             }

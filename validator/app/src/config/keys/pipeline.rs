@@ -85,6 +85,14 @@ static PIPELINE: Table = Table {
         )
         .or("every message"),
         Key::new(
+            "row_filter",
+            Kind::Sql,
+            "\"exchange = 'BINANCE'\"",
+            "Which rows of the table are this pipeline's, where several write to it: SQL over the table's columns; all \
+             other rows are out of scope.",
+        )
+        .or("every row"),
+        Key::new(
             "null_payload",
             Kind::Words(|| NULL_PAYLOADS.map(|(word, _)| word).to_vec()),
             "\"exclude\"",

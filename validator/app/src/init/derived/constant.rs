@@ -22,20 +22,17 @@ const CHANGING: [&str; 12] =
 /// See the module.
 pub fn find(sought: &Sought<'_>) -> Option<Derived> {
     let (rows, commits) = (sought.evidence.rows.values.len(), sought.evidence.commits_ms.len());
-    let name = sought.name().to_lowercase();
-    let is_changing = name.split(['_', '.', '-']).any(|word| CHANGING.contains(&word));
     let has_namesake = sought.evidence.messages.field(sought.name()).is_some();
     if rows < CONSTANT_ROWS_LEAST
         || commits < CONSTANT_COMMITS_LEAST
         || has_namesake
-        || is_changing
-        || is_named_like_a_position(sought.name())
+        || is_changing(sought.name())
     {
         return None;
     }
     let mut values = sought.evidence.rows.of(sought.leaf);
     let first = values.next()?;
-    let sql = sql(first, sought.ty())?;
+    let sql = literal_of(first, sought.ty())?;
     values.all(|value| value == first).then(|| Derived {
         parts: vec![Part::Sql(sql)],
         seen: format!("a constant of the sink: in all {rows} rows sampled, of {commits} commits"),
@@ -43,7 +40,14 @@ pub fn find(sought: &Sought<'_>) -> Option<Derived> {
     })
 }
 
-fn sql(value: &Value, ty: &Type) -> Option<String> {
+/// Whether a column of this name changes by its nature, or names a position.
+pub fn is_changing(name: &str) -> bool {
+    let lower = name.to_lowercase();
+    lower.split(['_', '.', '-']).any(|word| CHANGING.contains(&word)) || is_named_like_a_position(name)
+}
+
+/// The value in SQL; none of values that change by their nature.
+pub fn literal_of(value: &Value, ty: &Type) -> Option<String> {
     match (value, ty) {
         (Value::String(text), Type::String) => (!is_changing_text(text)).then(|| literal(text)),
         (Value::Boolean(value), Type::Boolean) => Some(value.to_string()),

@@ -7,7 +7,7 @@
 
 mod affixes;
 mod calendar;
-mod constant;
+pub(super) mod constant;
 mod joined;
 mod json_object;
 mod json_text;

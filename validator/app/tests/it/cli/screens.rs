@@ -89,6 +89,56 @@ fn progress_is_for_a_terminal_and_not_for_a_dumb_one() {
     assert!(!text.contains('\u{1b}') && text.starts_with("HOLDS"), "{text:?}");
 }
 
+/// So many messages that a run of a development build takes longer than the bars take to be drawn.
+fn long() -> Folder {
+    let lines = |of: fn(i64) -> String| (0..30_000).map(of).collect::<Vec<_>>().join(" | ");
+    written(&Scene::key_plain().topic(&lines(|n| format!("0@{n} id{n} {n}.5"))).file(&lines(|n| format!("id{n} {n}.5"))))
+}
+
+#[test]
+fn progress_shows_how_far_both_sides_are_and_goes_away() {
+    let folder = long();
+    let loud = JUDGED.replace(" --quiet", "");
+    let (exit, text) = seen_at(80, folder.path(), &loud, &[("NO_COLOR", "1")]);
+    assert_eq!(exit, 0, "{text}");
+    let (drawn, answer) = text.split_once("HOLDS").expect("the answer comes after the bars");
+    for side in ["messages", "rows"] {
+        let bars = drawn.split(['\r', '\n', '\u{1b}']).filter(|line| line.contains(&format!("{side} ")));
+        let far = bars.filter(|bar| bar.contains("/30,000") || bar.contains("/s")).count();
+        assert!(far > 0, "no bar of {side} was drawn: {drawn:?}");
+    }
+    // The last bar was wiped, and the answer has none.
+    assert!(drawn.contains("\u{1b}[2K") && !answer.contains("\u{1b}") && !answer.contains("left"), "{text:?}");
+    let (exit, text) = seen_at(80, folder.path(), JUDGED, &[("NO_COLOR", "1")]);
+    assert_eq!(exit, 0, "{text}");
+    assert!(text.starts_with("HOLDS") && !text.contains('\u{1b}'), "{text:?}");
+}
+
+#[test]
+fn every_command_keeps_to_forty_columns() {
+    let folder = written(&sound());
+    // Lines that are copied as they are: SQL, commands and paths.
+    let is_copied = |line: &str| line.contains("-- ") || line.trim_start().starts_with("validator ") || line.contains('/');
+    for words in [
+        "check pipeline.toml --offline",
+        "check pipeline.toml",
+        "check pipeline.toml --explain",
+        "reconcile pipeline.toml --dry-run",
+        "reconcile pipeline.toml --quiet",
+        "reconcile nothing.toml",
+        "demo --seed 7 --messages 500",
+        "--version",
+        "--help",
+        "init --help",
+    ] {
+        let (exit, text) = seen_at(40, folder.path(), words, &[("NO_COLOR", "1")]);
+        let shown: Vec<&str> = text.split(['\n', '\r']).filter(|line| !line.contains('\u{1b}')).collect();
+        let wide: Vec<&&str> = shown.iter().filter(|line| line.chars().count() > 40 && !is_copied(line)).collect();
+        assert!(wide.is_empty(), "{words} (exit {exit}): {wide:#?}");
+        assert!(text.len() > 10, "{words} says nothing: {text:?}");
+    }
+}
+
 #[test]
 fn what_could_not_be_judged_is_said_first() {
     let folder = written(&Scene::offset().topic("0@0 a 1 | 0@1 b 2").file("0@0 a 1"));

@@ -4,10 +4,9 @@ use fixtures_kit::schema::{Column, ColumnType};
 use fixtures_kit::value::Value;
 use insta::assert_snapshot;
 
-use super::k2::{columns, decimal, double_product, ms, price, quantity, symbol, text8, trade_number};
-use super::k2_silver;
+use super::k2::{columns, decimal, double_product, price, quantity, symbol, text8};
 use super::k2_topics::{self, BINANCE_RAW};
-use super::stage::{At, EPOCH_MS, Sent, Stage, table};
+use super::stage::{EPOCH_MS, Sent, Stage, table};
 
 const CANDLES: i64 = 40;
 /// Trades of a candle.
@@ -122,22 +121,4 @@ fn candles_without_a_count_are_known_by_their_prices() {
            message
       hint:    a pipeline proves one row for each message: name the table that the sums are made of
     ");
-}
-
-#[test]
-fn gold_of_two_exchanges_is_more_than_one_topic_and_the_proof_says_so() {
-    let shape = k2_silver::gold();
-    let sent: Vec<Sent> = (0..240).map(shape.message).collect();
-    let at = |nth: i64| At { topic: shape.topic.name, nth, partition: 0, offset: nth, timestamp_ms: ms(nth) };
-    let rows = (0..300).map(|nth| {
-        let mut row = (shape.row)(at(nth));
-        if nth >= 240 {
-            row[1] = Value::text(format!("KRAKEN-{}", trade_number(nth)));
-            row[3] = Value::text("KRAKEN");
-        }
-        row
-    });
-    let ran = Stage::of(shape.topic, &sent, &table(shape.columns.clone(), rows.collect(), 40)).init("");
-    assert_eq!(ran.exit, 1, "{}", ran.all());
-    assert!(ran.stderr.contains("60 phantom rows"), "{}", ran.all());
 }

@@ -4,6 +4,7 @@
 mod brokers;
 mod bucket;
 mod catalog;
+mod servers;
 
 use crate::transcript::Ran;
 

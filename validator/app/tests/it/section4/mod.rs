@@ -17,6 +17,7 @@ mod outcome;
 mod pairing;
 mod recorded;
 mod recorded_rows;
+mod row_filter;
 mod scope;
 mod storage;
 mod suspect;
