@@ -24,14 +24,17 @@ const EXPRESSION_WIDTH_MAX: usize = 48;
 /// Its plans cannot be made.
 pub fn explained(run: &Run, estimate: &Estimate) -> Result<String, RunError> {
     let plans = run.plans()?;
-    // For who works on the validator: `VALIDATOR_LOG=validator_app=debug`.
-    let of_messages = plans.messages.as_deref().unwrap_or("versions by key, the last of each, then bags by segment");
-    tracing::debug!("plan of the messages\n{of_messages}");
-    tracing::debug!("plan of the rows\n{}", plans.rows);
     let mut out = String::from("\n");
     mapping(&mut out, &run.contract, &run.messages.binding);
     left_out(&mut out, &run.contract, &run.messages.binding);
     read(&mut out, &run.contract, estimate);
+    let of_messages = plans.messages.as_deref().unwrap_or("versions by key, the last of each, then bags by segment");
+    for (side, plan) in [("messages", of_messages), ("rows", plans.rows.as_str())] {
+        let _ = writeln!(out, "-- plan of the {side}");
+        for line in plan.lines() {
+            let _ = writeln!(out, "--   {}", escape(line));
+        }
+    }
     out.push('\n');
     Ok(out)
 }

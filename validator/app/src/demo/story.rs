@@ -5,7 +5,7 @@ use fixtures_kit::{Truth, World};
 use super::compare::Difference;
 use crate::answer::Answer;
 use crate::failure::Failure;
-use crate::render::{Role, count, figure, finding_text};
+use crate::render::{Role, WIDTH_DEFAULT, count, figure, finding_text, width_of, wrap};
 use crate::terminal::Terminal;
 
 /// Tells on stdout, or on stderr where the report goes to stdout.
@@ -107,12 +107,29 @@ impl<'a> Story<'a> {
     }
 
     fn tell(&self, text: &str) -> Result<(), Failure> {
+        let text = fitted(text, self.terminal.width());
         if self.beside {
-            self.terminal.talk(text);
+            self.terminal.talk(&text);
             return Ok(());
         }
-        self.terminal.answer(text)
+        self.terminal.answer(&text)
     }
+}
+
+/// Lines that a narrow terminal would break anywhere, broken between words; what is read elsewhere keeps its lines.
+fn fitted(text: &str, width: usize) -> String {
+    if width >= WIDTH_DEFAULT {
+        return text.to_owned();
+    }
+    let of_line = |line: &str| match width_of(line) > width {
+        false => vec![line.to_owned()],
+        true => {
+            let indent = " ".repeat(line.len() - line.trim_start().len());
+            wrap(line, width, &indent, &format!("{indent}  "))
+        }
+    };
+    let lines: Vec<String> = text.split('\n').flat_map(of_line).collect();
+    lines.join("\n")
 }
 
 /// What flows: the topic, the table, one message.
