@@ -9,7 +9,7 @@ use validator_core::finding::FindingId;
 use validator_core::segment::SegmentKey;
 use validator_core::shadow::delta::{Change, Delta, FindingChange, FindingPlace, RunChange};
 use validator_core::shadow::file::FileId;
-use validator_core::shadow::told::is_told_once;
+use validator_core::shadow::told::{FactsHash, is_told_once};
 
 use crate::books::{Held, slot};
 use crate::error::LedgerError;
@@ -130,7 +130,9 @@ impl Preparing<'_> {
                 // It opened and was resolved between two checkpoints.
                 (None, None) => continue,
             };
-            if let Some(evidence) = around.evidence.get(id) {
+            if let Some(evidence) = around.evidence.get(id)
+                && is_of(evidence, &values)?
+            {
                 values[EVIDENCE] = evidence.body.as_slice().into();
                 if evidence.cause.is_some() {
                     values[CAUSE] = rows::cause(rows::verdict_back(&values[1])?, evidence.cause)?;
@@ -188,6 +190,24 @@ fn last_words(findings: &[FindingChange]) -> BTreeMap<&str, Word<'_>> {
         words.insert(finding.id.as_str(), Word { finding, change });
     }
     words
+}
+
+/// What a finding says, in a hash: facts and cause. Values were read of it while nobody had told it, so that the cause is the
+/// state machine's.
+pub(crate) fn stands(values: &[Value]) -> Result<FactsHash, LedgerError> {
+    let cause = match &values[CAUSE] {
+        Value::Text(Some(cause)) => cause.as_str(),
+        _ => "",
+    };
+    Ok(FactsHash::of(&[values[FACTS].blob()?, cause.as_bytes()].concat()))
+}
+
+/// Whether values are of what the finding says.
+fn is_of(evidence: &Evidence, values: &[Value]) -> Result<bool, LedgerError> {
+    Ok(match evidence.of {
+        Some(of) => of == stands(values)?,
+        None => true,
+    })
 }
 
 fn held_finding(row: &Standing) -> Result<Held, LedgerError> {

@@ -2,6 +2,7 @@
 
 use validator_core::finding::FindingId;
 use validator_core::shadow::delta::Delta;
+use validator_core::shadow::told::FactsHash;
 use validator_core::verdict::Cause;
 
 use crate::alerts::AlertChange;
@@ -15,7 +16,7 @@ use crate::prune::Keep;
 pub struct Posting<'a> {
     /// What the state machine says.
     pub delta: &'a Delta,
-    /// Values of findings that were read since. Of a finding that the ledger does not know it is left out: it opened and
+    /// Values of findings that were read since. Of a finding that the ledger does not know they are left out: it opened and
     /// was resolved between two checkpoints.
     pub evidence: &'a [Evidence],
     /// Alerts whose state changed.
@@ -44,6 +45,9 @@ impl<'a> Posting<'a> {
 pub struct Evidence {
     /// Of which.
     pub finding: FindingId,
+    /// As [`Untold::of`](crate::Untold::of) said when they were asked for: where the finding says another thing by now they are left
+    /// out, and are asked for again. None: of what the same posting says.
+    pub of: Option<FactsHash>,
     /// Why, where only the values say it: the first column's damage. None: as the state machine has it.
     pub cause: Option<Cause>,
     /// What it groups by, beside verdict and cause; none: by its place.

@@ -224,6 +224,8 @@ pub struct Untold {
     pub place: FindingPlace,
     /// What the state machine says of it.
     pub facts: Facts,
+    /// Of facts and cause as they stand: its values are of these alone.
+    pub of: FactsHash,
 }
 
 pub(crate) fn untold_back(values: &[Value]) -> Result<Untold, LedgerError> {
@@ -234,6 +236,7 @@ pub(crate) fn untold_back(values: &[Value]) -> Result<Untold, LedgerError> {
         cause: cause_back(verdict, &values[2])?,
         place: place_back(&values[3..7])?,
         facts: Facts::from_bytes(verdict, values[finding::FACTS].blob()?)?,
+        of: finding::stands(values)?,
     })
 }
 

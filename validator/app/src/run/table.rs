@@ -116,5 +116,5 @@ fn changed(id: FindingId, said: &Said, verdict: TableVerdict, change: Change, at
 
 fn values(finding: &Finding) -> Option<Evidence> {
     let body = serde_json::to_vec(finding).ok()?;
-    Some(Evidence { finding: finding.id.clone(), cause: finding.cause, about: None, body })
+    Some(Evidence { finding: finding.id.clone(), of: None, cause: finding.cause, about: None, body })
 }

@@ -1,7 +1,8 @@
 //! Values of findings: each open one is told once with both sides, and kept in the ledger as people see it.
 //!
 //! Contract: what nobody has read yet is asked of the ledger, so that a restart goes on with it; what is masked is masked here
-//! already. A finding that changes is told anew.
+//! already. A finding that changes is told anew; values that were read of what it said before are left out by the ledger, which
+//! knows what it says. So values are asked for again only where a checkpoint changed their finding meanwhile.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -61,6 +62,7 @@ impl Actor {
         let pipeline = self.name.clone();
         // What stood before the first look only older snapshots tell.
         let history = if self.notes.steps <= 1 { History::Searched } else { History::LeftOut };
+        tracing::info!(pipeline = self.name, findings = drafts.len() + plain.len(), "reading the values of findings");
         self.asking.begin();
         self.jobs.begin(async move {
             let only: Vec<Draft> = drafts.iter().map(|(_, draft)| draft.clone()).collect();
@@ -71,9 +73,9 @@ impl Actor {
                     if let Some(known) = draft.message.and_then(|at| known.get(&at)) {
                         known.tell(&mut finding);
                     }
-                    evidence.extend(kept(&one.id, &finding));
+                    evidence.extend(kept(&one, &finding));
                 }
-                let of_plain = |one: &Untold| kept(&one.id, &of_place(&pipeline, &lanes, &paths, one));
+                let of_plain = |one: &Untold| kept(one, &of_place(&pipeline, &lanes, &paths, one));
                 evidence.extend(plain.iter().filter_map(of_plain));
                 evidence
             });
@@ -133,10 +135,10 @@ impl Known {
 }
 
 /// As the ledger keeps it.
-fn kept(id: &FindingId, finding: &Finding) -> Option<Evidence> {
+fn kept(one: &Untold, finding: &Finding) -> Option<Evidence> {
     let about = finding.columns.first().map(|column| About::Column(column.name.clone()));
     let body = serde_json::to_vec(finding).ok()?;
-    Some(Evidence { finding: id.clone(), cause: finding.cause, about, body })
+    Some(Evidence { finding: one.id.clone(), of: Some(one.of), cause: finding.cause, about, body })
 }
 
 fn undecodable(one: &Untold, at: MessageAt) -> Draft {

@@ -44,7 +44,7 @@ async fn findings_live(place: Place) {
     assert_eq!(counts(&place).await, (2, 0));
 
     let id = finding(2, Change::Opened, NOW).id;
-    let evidence = [Evidence { finding: id, cause: None, about: None, body: vec![4; 50] }];
+    let evidence = [Evidence { finding: id, of: None, cause: None, about: None, body: vec![4; 50] }];
     let empty = delta(&book, &[], NOW + 3);
     let posting = Posting { evidence: &evidence, ..Posting::of(&empty, NOW + 3) };
     book.checkpoint(&posting).await.expect("evidence");

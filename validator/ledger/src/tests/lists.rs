@@ -217,6 +217,7 @@ async fn lived(place: &Place) {
     let unknown = FindingId::of_message("trades", MISSING, &tp(0), 9_999);
     let evidence = [corrupted.id.clone(), unknown].map(|finding| Evidence {
         finding,
+        of: None,
         cause: None,
         about: Some(column.clone()),
         body: b"{\"detail\":\"a digit\"}".to_vec(),
@@ -257,12 +258,60 @@ fn a_finding_keeps_its_id_its_values_and_what_resolved_it() {
     within(lived(&Place::postgres()));
 }
 
+async fn told(place: &Place) {
+    let (_ledger, mut book, _) = place.book().await;
+    book.checkpoint(&Posting::of(&first(), NOW)).await.expect("written");
+    let corrupted = of_message(CORRUPTED, PRECISION, 0, 700, Some(2));
+    let read = async |book: &mut Book| {
+        let untold = book.untold(100_000).await.expect("readable");
+        untold.into_iter().find(|one| one.id == corrupted.id).map(|one| one.of)
+    };
+    let values = |of, body: &[u8]| Evidence {
+        finding: corrupted.id.clone(),
+        of,
+        cause: Some(Cause::Damage(Damage::ZoneShift)),
+        about: None,
+        body: body.to_vec(),
+    };
+    // It changes while they are read: in the checkpoint that has them, or in one before.
+    let before = read(&mut book).await;
+    let changed = |file| FindingChange {
+        change: Change::Changed,
+        at_ms: NOW + 5,
+        ..of_message(CORRUPTED, PRECISION, 0, 700, Some(file))
+    };
+    next(&mut book, vec![changed(1)], &[values(before, b"old")]).await;
+    let mut reader = ReadLedger::open(&place.address).await.expect("readable");
+    let row = found(&mut reader, &corrupted).await;
+    assert_eq!((row.evidence, row.cause), (None, PRECISION), "they are of what it said before");
+    let now = read(&mut book).await;
+    assert!(now.is_some() && now != before, "it is asked for again: {now:?}");
+    next(&mut book, Vec::new(), &[values(before, b"old")]).await;
+    assert_eq!((found(&mut reader, &corrupted).await.evidence, read(&mut book).await), (None, now));
+    // Of the cause too, which may change alone.
+    let other = FindingChange { cause: Some(Cause::Damage(Damage::Truncated)), ..changed(1) };
+    next(&mut book, vec![other], &[values(now, b"old")]).await;
+    let now = read(&mut book).await;
+    next(&mut book, Vec::new(), &[values(now, b"new")]).await;
+    let row = found(&mut reader, &corrupted).await;
+    assert_eq!((row.evidence.as_deref(), row.cause), (Some(b"new".as_slice()), Some(Cause::Damage(Damage::ZoneShift))));
+    assert_eq!(read(&mut book).await, None, "once is enough");
+    reader.verify("trades", trades().digest_key).await.expect("sound");
+}
+
+#[test]
+fn values_of_what_a_finding_said_before_are_left_out_and_asked_for_again() {
+    within(told(&Place::sqlite()));
+    within(told(&Place::postgres()));
+}
+
 async fn grouped(place: &Place) {
     let (_ledger, mut book, _) = place.book().await;
     book.checkpoint(&Posting::of(&first(), NOW)).await.expect("written");
     let column = About::Column("price".into());
     let priced = (600..610).map(|offset| of_message(CORRUPTED, PRECISION, 0, offset, Some(2)).id);
-    let evidence = priced.map(|finding| Evidence { finding, cause: None, about: Some(column.clone()), body: vec![1] });
+    let evidence =
+        priced.map(|finding| Evidence { finding, of: None, cause: None, about: Some(column.clone()), body: vec![1] });
     next(&mut book, Vec::new(), &evidence.collect::<Vec<_>>()).await;
     let resolved = FindingChange { change: Change::Resolved, at_ms: NOW + 5, ..of_message(MISSING, LOST, 0, 0, None) };
     next(&mut book, vec![resolved], &[]).await;

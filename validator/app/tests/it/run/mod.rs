@@ -12,6 +12,7 @@ mod real;
 pub mod service;
 mod stage;
 mod table_side;
+mod telling;
 mod worlds;
 
 pub use lifecycle::LOOKED_WITHIN;

@@ -264,8 +264,7 @@ fn by_cause(findings: &Json) -> BTreeMap<String, u64> {
             _ if OF_HISTORY.contains(&verdict) => continue,
             _ if ABSENT.contains(&verdict) => "absent".to_owned(),
             // That values were exchanged between rows is seen among those that are looked at together.
-            // A finding that changes while its values are read keeps the cause of the look before: decision 0042, open.
-            "corrupted" | "duplicated" => verdict.to_owned(),
+            "corrupted" => verdict.to_owned(),
             _ => format!("{verdict} {}", count["cause"]),
         };
         *counts.entry(key).or_default() += count["count"].as_u64().unwrap_or(0);
