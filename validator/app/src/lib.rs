@@ -47,6 +47,10 @@ pub use run::{Outside, follow};
 use cli::Command;
 use terminal::Terminal;
 
+/// A run goes on for months: glibc's allocator grows beside it for as long as it is looked at (decision 0049).
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Parses the command line, runs it, prints a failure once, and gives the exit code.
 pub fn main() -> ExitCode {
     main_of(std::env::args_os())
