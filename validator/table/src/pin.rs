@@ -78,6 +78,17 @@ impl Pinned {
         self.deletes.findings()
     }
 
+    /// What a retained snapshot's summary says beside its operation; none of a snapshot that is not there. No verdict may
+    /// rest on it.
+    pub fn summary(&self, snapshot_id: i64) -> Option<&HashMap<String, String>> {
+        self.metadata.snapshot_by_id(snapshot_id).map(|snapshot| &snapshot.summary().additional_properties)
+    }
+
+    /// The table's properties, as its metadata has them. No verdict may rest on them.
+    pub fn properties(&self) -> &HashMap<String, String> {
+        self.metadata.properties()
+    }
+
     /// Commit times of the snapshots of the ancestry that added rows and are not of operation `replace`, milliseconds
     /// since the epoch, newest first: what a message's time is held against to say that the table has moved past it.
     pub fn commits_that_added_rows_ms(&self) -> Vec<i64> {

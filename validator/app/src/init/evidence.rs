@@ -9,6 +9,7 @@ use validator_core::contract::Format;
 use validator_core::schema::{Field, Schema, Type};
 use validator_core::value::Value;
 
+use super::claims::Claims;
 use super::limits::VALUE_BYTES_KEPT;
 
 /// A field of the messages, or what every message offers beside its payload.
@@ -78,6 +79,10 @@ pub struct Evidence {
     pub partitioned_by: BTreeSet<String>,
     /// When rows were added, milliseconds since the epoch, oldest first.
     pub commits_ms: Vec<i64>,
+    /// Of a topic whose policy is to compact: the messages that are gone from between those that are left.
+    pub compacted_away: Option<u64>,
+    /// What the table's metadata says of who wrote it.
+    pub claims: Claims,
 }
 
 impl Messages {

@@ -72,8 +72,12 @@ pub fn choose(evidence: &Evidence, ties: &Ties, explained: &[Explanation]) -> Ch
     refused.dedup();
     let (window, of_window) = window(evidence, explained);
     let keys = Keys::new(evidence, explained);
-    // Where all is seen, rows of last versions only are no chance; in a part of it they may be.
-    if let Some((columns, seen)) = keys.last_versions(ties).filter(|_| evidence.is_whole) {
+    // Where all is seen, rows of last versions only are no chance; in a part of it they may be, unless the table says so too.
+    if let Some((columns, seen)) = keys.last_versions(ties).filter(|_| evidence.is_whole || evidence.claims.is_upsert())
+    {
+        return Choice { mode: Mode::Upsert { columns }, evidence: seen, refused };
+    }
+    if let Some((columns, seen)) = keys.of_compacted() {
         return Choice { mode: Mode::Upsert { columns }, evidence: seen, refused };
     }
     match keys.unique() {

@@ -1,16 +1,18 @@
 //! Columns that are unique to a message.
 //!
 //! Contract: a key is unique on both sides of the sample, and of two messages with one key only the very same count as
-//! copies; times and measures are none, and something named like an id is in every key.
+//! copies; times and measures are none, and something named like an id is in every key. Several columns are a key only where
+//! each tells more messages apart than it would by chance.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use validator_core::schema::Type;
 use validator_core::value::Value;
 
 use super::columns::{Explanation, short};
+use super::deletions::is_kafka_key;
 use super::evidence::Evidence;
-use super::limits::{KEY_CANDIDATES_MAX, KEY_COLUMNS_MAX};
+use super::limits::{KEY_CANDIDATES_MAX, KEY_CHANCE_MAX, KEY_COLUMNS_MAX};
 use super::reading::Reading;
 use super::ties::Ties;
 
@@ -40,7 +42,7 @@ impl<'a> Keys<'a> {
             let mut of_ids: Vec<Vec<usize>> =
                 sets.into_iter().filter(|set| set.iter().any(|leaf| likeness(self.evidence, *leaf) < 2)).collect();
             of_ids.sort_by_key(|set| set.iter().map(|leaf| likeness(self.evidence, *leaf)).sum::<usize>());
-            let mut unique = of_ids.into_iter().filter_map(|set| self.seen(&set));
+            let mut unique = of_ids.into_iter().filter_map(|set| self.seen(&set).filter(|_| !self.is_by_chance(&set)));
             let (columns, mut seen) = unique.next()?;
             // Of one column others are worth a word: which of two ids names the message, a person may know better.
             let others: Vec<String> = unique.filter(|(of, _)| of.len() == 1).map(|(of, _)| short(&of[0])).collect();
@@ -51,6 +53,26 @@ impl<'a> Keys<'a> {
             }
             Some((columns, seen))
         })
+    }
+
+    /// Whether a column of the set, dealt at random, would tell its few messages apart that the others do not: a side does so
+    /// for each second pair of trades of one id.
+    fn is_by_chance(&self, leaves: &[usize]) -> bool {
+        let chance = |told_by: &usize| {
+            let others: Vec<usize> = leaves.iter().copied().filter(|leaf| leaf != told_by).collect();
+            let (values, keyed) = (self.of_messages(&[*told_by])?, self.of_messages(&others)?);
+            let mut of_value: HashMap<&Vec<String>, usize> = HashMap::new();
+            values.iter().for_each(|(value, _)| *of_value.entry(value).or_default() += 1);
+            let share = |count: &usize| (*count as f64 / values.len() as f64).powi(2);
+            let same: f64 = of_value.values().map(share).sum();
+            let mut of_key: HashMap<&Vec<String>, HashSet<&String>> = HashMap::new();
+            for (key, content) in &keyed {
+                of_key.entry(key).or_default().insert(content);
+            }
+            let pairs: usize = of_key.values().map(|contents| contents.len() * (contents.len() - 1) / 2).sum();
+            (pairs > 0).then(|| (1.0 - same).powf(pairs as f64))
+        };
+        leaves.len() > 1 && leaves.iter().filter_map(chance).any(|chance| chance > KEY_CHANCE_MAX)
     }
 
     /// Columns that are unique among the rows and not among the messages, of which every tied row is the last version.
@@ -70,6 +92,25 @@ impl<'a> Keys<'a> {
                 (vec![name.clone()], seen)
             })
         })
+    }
+
+    /// The column that is the Kafka key of a compacted topic: older versions are gone, and no row of them is left.
+    pub fn of_compacted(&self) -> Option<(Vec<String>, Vec<String>)> {
+        let gone = self.evidence.compacted_away.filter(|gone| *gone > 0 && self.evidence.is_whole)?;
+        let mut ids = self.candidates.iter().filter(|leaf| likeness(self.evidence, **leaf) < 2);
+        let is_key = |leaf: &&usize| {
+            let rows = self.rows(&[**leaf]);
+            let is_of_left = self.messages(&[**leaf]).is_some_and(|messages| rows.all <= messages.distinct);
+            is_of_left && rows.distinct == rows.all && is_kafka_key(self.evidence, self.explained, **leaf)
+        };
+        let name = &self.evidence.rows.leaves[*ids.find(is_key)?].path;
+        let shown = short(name);
+        let rows = self.evidence.rows.values.len();
+        let seen = format!(
+            "{shown} is the Kafka key of every message of a compacted topic; of the {gone} messages that are gone from it none \
+             has a row, and {shown} is in {rows} rows once each: the table keeps the last version"
+        );
+        Some((vec![name.clone()], vec![seen]))
     }
 
     /// Ties of last versions, all ties, and messages that a later one of their key follows.
@@ -132,6 +173,11 @@ impl<'a> Keys<'a> {
     }
 
     fn messages(&self, leaves: &[usize]) -> Option<Counted> {
+        self.of_messages(leaves).map(|keyed| counted(keyed.into_iter()))
+    }
+
+    /// What each message should have in these columns, and its whole content.
+    fn of_messages(&self, leaves: &[usize]) -> Option<Vec<(Vec<String>, String)>> {
         let sources: Option<Vec<(usize, &Reading, &Type)>> = leaves
             .iter()
             .map(|leaf| match &self.explained[*leaf] {
@@ -141,12 +187,12 @@ impl<'a> Keys<'a> {
                 Explanation::Derived(_) | Explanation::Ignored { .. } => None,
             })
             .collect();
-        let sources = sources?;
-        let payload = self.evidence.messages.field("_value");
-        Some(counted(self.evidence.messages.values.iter().map(|values| {
+        let (sources, payload) = (sources?, self.evidence.messages.field("_value"));
+        let of_message = |values: &Vec<Value>| {
             let key = sources.iter().map(|(field, reading, ty)| text(reading.apply(&values[*field], ty).as_ref()));
             (key.collect(), payload.map_or(String::new(), |at| values[at].to_string()))
-        })))
+        };
+        Some(self.evidence.messages.values.iter().map(of_message).collect())
     }
 
     fn rows(&self, leaves: &[usize]) -> Counted {

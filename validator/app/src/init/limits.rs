@@ -18,8 +18,17 @@ pub const SPOTS: i64 = 5;
 /// Rows of a table that is read whole, for each message of the sample; of a larger one as many rows as messages are read.
 pub const ROWS_PER_MESSAGE: usize = 2;
 
-/// Files that rows are read of, where the table has more.
+/// Files of a table that is read whole: partitions of an hour or a symbol have a file of few rows for each commit.
+pub const FILES_WHOLE_MAX: usize = 400;
+
+/// Files that rows are read of, where the table has more and they have rows enough.
 pub const FILES_MAX: usize = 12;
+
+/// Files that rows are read of where the table has more, and rows of so many are few.
+pub const FILES_SMALL_MAX: usize = 96;
+
+/// Files that are read at once: what is waited for on a far store is the first byte of each.
+pub const FILES_AT_ONCE: usize = 8;
 
 /// Rows of a table that the proof may read: about two seconds.
 pub const PROOF_ROWS_MAX: u64 = 2_000_000;
@@ -58,11 +67,21 @@ pub const KEY_COLUMNS_MAX: usize = 3;
 /// Columns that pairs and triples of identity columns are made of.
 pub const KEY_CANDIDATES_MAX: usize = 12;
 
+/// The largest chance that a column of a key, dealt at random among the messages, tells all of them apart that its other
+/// columns do not: once in ten thousand samples.
+pub const KEY_CHANCE_MAX: f64 = 1e-4;
+
 /// Values of a field that are written out as a CASE: beyond it they are no words of a small set.
 pub const CASES_MAX: usize = 4;
 
 /// Commits whose distances give the rhythm: the newest ones.
 pub const COMMITS_MAX: usize = 100;
+
+/// Newest commits whose summaries are looked at: who writes a table shows in few, and a table may have a hundred thousand.
+pub const CLAIMS_MAX: usize = 20;
+
+/// Engines that a sentence names: a table that many write is said to be so by the first.
+pub const ENGINES_SAID: usize = 3;
 
 /// Places of the topic that sampled rows bring into the sample.
 pub const PLACES_MAX: usize = 8;

@@ -4,9 +4,11 @@
 //! pure function of [`evidence`]), [`pipeline_file`] writes it down, [`proof`] runs it on the sample.
 
 mod aggregate;
+mod claims;
 mod columns;
 mod dead_letters;
 mod decoding;
+mod deletions;
 mod derived;
 mod error;
 mod evidence;

@@ -10,6 +10,7 @@ use validator_core::schema::Schema;
 use validator_core::value::Value;
 use validator_engine::binding::parts_of_struct;
 
+use super::claims::Writer;
 use super::evidence::{Evidence, Rows};
 use super::reading::Reading;
 use super::ties::Ties;
@@ -55,10 +56,12 @@ pub fn offset_columns(rows: &Rows) -> Option<(Option<usize>, usize)> {
 
 /// The layouts of known sinks that the table has, and of usual names.
 pub fn layouts(evidence: &Evidence) -> Vec<Layout> {
-    use Profile::{AutoMq, K2Bronze, KafkaConnect, Redpanda, Spark};
+    use Profile::{AutoMq, Flink, K2Bronze, KafkaConnect, Redpanda, Spark};
     let mut layouts = Vec::new();
     let mut seen = HashSet::new();
-    for profile in [Redpanda, KafkaConnect, AutoMq, K2Bronze, Spark] {
+    // The same columns: only who wrote them tells the two apart.
+    let plain = if evidence.claims.writer() == Some(Writer::Flink) { Flink } else { Spark };
+    for profile in [Redpanda, KafkaConnect, AutoMq, K2Bronze, plain] {
         let Ok(identity) = profile.resolve(&evidence.schema, 1) else { continue };
         let beside = beside(&identity, &evidence.schema);
         let Identity::Offset { topic, partition, offset, timestamp, .. } = identity else { continue };

@@ -11,6 +11,7 @@ use validator_core::value::Value;
 use super::aggregate::aggregated;
 use super::columns::{Explanation, dropped, explain, short};
 use super::dead_letters::dead_letters;
+use super::deletions::by_kafka_key;
 use super::derived::{Derived, Part};
 use super::evidence::Evidence;
 use super::identity::{Choice, Mode, choose};
@@ -102,7 +103,7 @@ pub fn propose(evidence: &Evidence) -> Result<Proposal, Unpaired> {
 }
 
 fn propose_of(evidence: &Evidence, ties: &Ties) -> Result<Proposal, Unpaired> {
-    let explained = explain(evidence, ties);
+    let mut explained = explain(evidence, ties);
     if let Some(seen) = dead_letters(evidence, ties, &explained) {
         return Err(Unpaired::DeadLetters { seen });
     }
@@ -119,13 +120,22 @@ fn propose_of(evidence: &Evidence, ties: &Ties) -> Result<Proposal, Unpaired> {
     if !explained.iter().enumerate().any(says) && !ties.by.iter().any(|by| evidence.messages.fields[by.field].is_meta) {
         return Err(unpaired(evidence, ties));
     }
-    let choice = choose(evidence, ties, &explained);
+    let mut choice = choose(evidence, ties, &explained);
+    choice.evidence.extend(evidence.claims.said());
+    let keyed = by_kafka_key(evidence, &choice.mode, &mut explained);
     let build = Build { evidence, explained: &explained };
     let (fields, map, ignore) = build.lines(&choice);
     let ignored: BTreeSet<String> = ignore.iter().map(|(name, _)| name.clone()).collect();
-    let drop = dropped(evidence, &build.used(&ignored), &ignored);
+    let mut drop = dropped(evidence, &build.used(&ignored), &ignored);
+    if let Ok(Some(field)) = keyed {
+        let name = &evidence.messages.fields[field].name;
+        let of_field = drop.iter_mut().filter(|(dropped, _)| dropped == name);
+        of_field.for_each(|(_, reason)| *reason = "the Kafka key says the same, and of deletions too".to_owned());
+    }
     let (lost, words) = (lost(evidence, &explained, &ignored), words(evidence, &explained, &ignored));
-    let undecided = lost.iter().cloned().chain(words).chain(build.undecided(&choice)).collect();
+    let unnamed = keyed.err().map(str::to_owned);
+    let undecided =
+        unnamed.into_iter().chain(lost.iter().cloned()).chain(words).chain(build.undecided(&choice)).collect();
     Ok(Proposal {
         format: evidence.format,
         row_filter: None,
@@ -326,6 +336,7 @@ impl Build<'_> {
 
     fn undecided(&self, choice: &Choice) -> Vec<String> {
         let mut open = choice.refused.clone();
+        open.extend(self.evidence.claims.against(&choice.mode));
         for (leaf, explained) in self.evidence.rows.leaves.iter().zip(self.explained).filter(|(leaf, _)| !leaf.is_child)
         {
             if let Explanation::Field { field, equal, of, .. } = explained

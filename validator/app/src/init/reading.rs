@@ -23,7 +23,7 @@ pub enum Reading {
     Same,
     /// A number of these units since the epoch into an instant.
     Epoch(EpochUnit),
-    /// Seconds since the epoch, in text, with a fraction; into a whole number they are microseconds.
+    /// Seconds since the epoch with a fraction, in text or a number; into a whole number they are microseconds.
     EpochText,
     /// An instant into the number of its microseconds (true) or milliseconds.
     EpochNumber(bool),
@@ -71,13 +71,15 @@ impl Reading {
         match self {
             Self::Same => same(value, ty),
             Self::Epoch(unit) => epoch(&value.as_integer()?.to_string(), *unit, ty),
-            Self::EpochText => match (value, ty) {
-                (Value::String(text), Type::Long) if text.contains('.') => {
-                    same(&Value::decimal(exact(parse_decimal(text, 38, 6))?, 0), ty)
+            Self::EpochText => {
+                let text = seconds(value)?;
+                match ty {
+                    Type::Long if text.contains('.') => {
+                        same(&Value::decimal(exact(parse_decimal(&text, 38, 6))?, 0), ty)
+                    }
+                    _ => epoch(&text, EpochUnit::Second, ty),
                 }
-                (Value::String(text), _) if text.contains('.') => epoch(text, EpochUnit::Second, ty),
-                _ => None,
-            },
+            }
             Self::EpochNumber(micros) => {
                 let unit = if *micros { 1_000 } else { 1_000_000 };
                 let nanos = value.epoch_nanos().filter(|nanos| nanos % unit == 0)?;
@@ -121,6 +123,15 @@ impl Reading {
             Self::Cut(_, inner) => 3 + inner.rank(),
             Self::Prefix(_) | Self::Cases(_) => 5,
         }
+    }
+}
+
+/// Seconds of which text says a fraction, and a number may.
+fn seconds(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => text.contains('.').then(|| text.clone()),
+        Value::Number { .. } => Some(value.to_string()),
+        _ => None,
     }
 }
 
@@ -285,6 +296,10 @@ mod tests {
         let kraken = Value::string("1700000000.123456");
         let ms_of = Reading::Cut(true, Box::new(Reading::EpochText));
         assert_eq!(apply(&ms_of, &kraken, &Type::Timestamptz).as_deref(), Some("2023-11-14T22:13:20.123Z"));
+        let number = Value::decimal(17_000_000_005, 1);
+        let half = apply(&Reading::EpochText, &number, &Type::Timestamptz);
+        assert_eq!(half.as_deref(), Some("2023-11-14T22:13:20.500Z"));
+        assert_eq!(apply(&Reading::EpochText, &ms, &Type::Long), None, "whole seconds are times a million");
         let iso = Value::string("2023-11-14T22:13:20.123456789Z");
         let seconds = Reading::Cut(false, Box::new(Reading::Same));
         assert_eq!(apply(&seconds, &iso, &Type::Timestamptz).as_deref(), Some("2023-11-14T22:13:20Z"));

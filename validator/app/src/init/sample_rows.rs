@@ -1,6 +1,7 @@
 //! Sampling a table: rows of few files, those that may hold rows of the sampled messages first.
 //!
-//! Contract: at most the asked number of rows and `FILES_MAX` files are read; a file that cannot be read is passed by.
+//! Contract: at most the asked number of rows is read, of few files where these have rows enough; a file that cannot be
+//! read is passed by.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -8,10 +9,10 @@ use std::sync::Arc;
 use futures::StreamExt;
 use validator_core::schema::{Field, Schema, Type};
 use validator_core::value::Value;
-use validator_table::{DataFile, Pinned, ScanItem};
+use validator_table::{DataFile, FileFault, Pinned, ScanItem};
 
 use super::evidence::{Leaf, Rows, kept};
-use super::limits::{FILES_MAX, NAMES_MAX, ROWS_PER_MESSAGE};
+use super::limits::{FILES_AT_ONCE, FILES_MAX, FILES_SMALL_MAX, FILES_WHOLE_MAX, NAMES_MAX, ROWS_PER_MESSAGE};
 
 /// Rows, and whether they are all that the table has.
 #[derive(Debug, Default)]
@@ -30,15 +31,20 @@ pub struct SampledRows {
 pub async fn read(pinned: &Arc<Pinned>, times_ms: &[i64], most: usize) -> SampledRows {
     let fields: Vec<Field> = pinned.schema.fields.iter().take(NAMES_MAX).cloned().collect();
     let all: u64 = pinned.files.iter().map(|file| file.record_count).sum();
-    let is_whole = all <= most as u64 && pinned.files.len() <= FILES_MAX * 8;
-    let files = if is_whole { pinned.files.iter().collect() } else { chosen(pinned, times_ms) };
+    let is_whole = all <= most as u64 && pinned.files.len() <= FILES_WHOLE_MAX;
+    let wanted = most / ROWS_PER_MESSAGE;
+    let files =
+        if is_whole { pinned.files.iter().collect() } else { filled(pinned, chosen(pinned, times_ms), wanted as u64) };
     let rows = Rows { leaves: leaves(&pinned.schema), values: Vec::new() };
     let mut sampled = SampledRows { rows, runs: Vec::new(), is_whole, fault: None };
-    let share = (most / ROWS_PER_MESSAGE / files.len().max(1)).max(1);
-    for file in files {
+    let share = if is_whole { most } else { (wanted / files.len().max(1)).max(1) };
+    let leaves = sampled.rows.leaves.clone();
+    let reads = files.into_iter().map(|file| file_rows(pinned, file, &fields, share, &leaves));
+    let mut reads = futures::stream::iter(reads).buffered(FILES_AT_ONCE);
+    while let Some((read, fault)) = reads.next().await {
         let before = sampled.rows.values.len();
-        if let Err(why) = file_rows(pinned, file, &fields, if is_whole { most } else { share }, &mut sampled.rows).await
-        {
+        sampled.rows.values.extend(read);
+        if let Some(why) = fault {
             sampled.fault.get_or_insert(why);
             sampled.is_whole = false;
         }
@@ -46,6 +52,20 @@ pub async fn read(pinned: &Arc<Pinned>, times_ms: &[i64], most: usize) -> Sample
         sampled.runs.extend([before..middle, middle..after].into_iter().filter(|run| !run.is_empty()));
     }
     sampled
+}
+
+/// The chosen files, and others from all over the table while they have fewer rows than are wanted.
+fn filled<'a>(pinned: &'a Pinned, mut chosen: Vec<&'a DataFile>, wanted: u64) -> Vec<&'a DataFile> {
+    let rows: u64 = chosen.iter().map(|file| file.record_count).sum();
+    let is_new = |file: &&DataFile| file.record_count > 0 && chosen.iter().all(|known| known.path != file.path);
+    let others: Vec<&DataFile> = pinned.files.iter().filter(is_new).collect();
+    let there: u64 = others.iter().map(|file| file.record_count).sum();
+    let of_others = others.len() as u64;
+    let more = (wanted.saturating_sub(rows) * of_others).checked_div(there).unwrap_or(0);
+    let more = usize::try_from(more).unwrap_or(usize::MAX).min(FILES_SMALL_MAX - chosen.len().min(FILES_SMALL_MAX));
+    let step = others.len().div_ceil(more.max(1)).max(1);
+    chosen.extend(others.into_iter().step_by(step).take(more));
+    chosen
 }
 
 /// Files by how many of the times their bounds hold or their commit follows; the newest and the oldest are among them.
@@ -93,14 +113,20 @@ fn chosen<'a>(pinned: &'a Pinned, times_ms: &[i64]) -> Vec<&'a DataFile> {
     wanted
 }
 
+/// Rows of a file, and why it could not be read to its end.
 async fn file_rows(
     pinned: &Pinned,
     file: &DataFile,
     fields: &[Field],
     most: usize,
-    rows: &mut Rows,
-) -> Result<(), String> {
-    let reader = pinned.open(file, fields).await.map_err(|fault| format!("{}: {}", fault.path, fault.detail))?;
+    leaves: &[Leaf],
+) -> (Vec<Vec<Value>>, Option<String>) {
+    let mut rows = Vec::new();
+    let why = |fault: FileFault| Some(format!("{}: {}", fault.path, fault.detail));
+    let reader = match pinned.open(file, fields).await {
+        Ok(reader) => reader,
+        Err(fault) => return (rows, why(fault)),
+    };
     let all = reader.rows();
     let mut items = if all <= most as u64 {
         reader.scan(&validator_table::RowGroups::All)
@@ -117,17 +143,17 @@ async fn file_rows(
                     let columns = batch.batch.columns().iter().zip(fields);
                     let values: Vec<Value> =
                         columns.map(|(array, field)| Value::from_arrow(array, row, &field.ty)).collect();
-                    rows.values.push(spread(&rows.leaves, values));
+                    rows.push(spread(leaves, values));
                 }
             }
             ScanItem::End(end) => {
                 if let Some(fault) = end.fault {
-                    return Err(format!("{}: {}", fault.path, fault.detail));
+                    return (rows, why(fault));
                 }
             }
         }
     }
-    Ok(())
+    (rows, None)
 }
 
 /// Columns, then the children of struct columns.

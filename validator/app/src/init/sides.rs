@@ -7,13 +7,15 @@ use std::sync::Arc;
 use validator_core::contract::{Bound, Format};
 use validator_core::schema::Type;
 use validator_core::value::Value;
+use validator_table::{Pinned, SnapshotInfo};
 use validator_tap::TopicPattern;
 
+use super::claims::{Claims, Commit};
 use super::columns::Explanation;
 use super::decoding::{Encoding, decoded};
 use super::error::InitError;
 use super::evidence::{Evidence, Messages};
-use super::limits::{PLACES_BY_TIME_MAX, PLACES_MAX, ROWS_PER_MESSAGE};
+use super::limits::{CLAIMS_MAX, PLACES_BY_TIME_MAX, PLACES_MAX, ROWS_PER_MESSAGE};
 use super::origin::format_of_files;
 use super::pipeline_file::format_word;
 use super::places::{Hint, Place, from_offsets, hints};
@@ -93,7 +95,9 @@ pub async fn look(args: &InitArgs, service: &Service, loader: &Loader<'_>, most:
         return Err(InitError::OnlyTombstones { topic: args.topic.clone(), messages: raw.messages.len() }.into());
     }
     let places = raw.places.clone();
+    let compacted_away = compacted_away(args, &sides, &raw).await?;
     let plain = evidence(args, &sides, &raw, rows, Format::Bytes, raw.plain(sides.tap.partitions()));
+    let plain = Evidence { compacted_away, ..plain };
     let refused = |unpaired| refused(args, unpaired);
     if let Some(proposal) = encoding.has_payloads().then(|| as_bytes(&plain)).flatten() {
         let proposal = proposal.map_err(refused)?;
@@ -221,6 +225,15 @@ async fn rows(args: &InitArgs, sides: &Sides, raw: &RawMessages, most: usize) ->
     }
 }
 
+/// The messages that are gone from a compacted topic, of one that was read whole.
+async fn compacted_away(args: &InitArgs, sides: &Arc<Sides>, raw: &RawMessages) -> Result<Option<u64>, Failure> {
+    let (tap, topic) = (Arc::clone(&sides.tap), args.topic.clone());
+    let is_compacted = blocking(move || Ok(tap.compacted(&topic) == Some(true))).await?;
+    let offsets = sides.tap.partitions().iter().map(|range| u64::try_from(range.to - range.from.max(range.log_start)));
+    let gone = offsets.map(Result::unwrap_or_default).sum::<u64>().saturating_sub(raw.messages.len() as u64);
+    Ok(is_compacted.then_some(if raw.is_whole { gone } else { 0 }))
+}
+
 fn evidence(
     args: &InitArgs,
     sides: &Sides,
@@ -241,7 +254,20 @@ fn evidence(
         is_whole: raw.is_whole && sampled.is_whole,
         partitioned_by: open::partitioning(&sides.pinned),
         commits_ms,
+        compacted_away: None,
+        claims: claims(&sides.pinned),
     }
+}
+
+/// What the newest commits and the properties say; a `replace` is of whoever compacts the table.
+fn claims(pinned: &Pinned) -> Claims {
+    let written = pinned.ancestry.iter().filter(|snapshot| snapshot.operation != "replace").take(CLAIMS_MAX);
+    let commit = |snapshot: &SnapshotInfo| Commit {
+        operation: snapshot.operation.clone(),
+        summary: pinned.summary(snapshot.id).into_iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect(),
+    };
+    let properties = pinned.properties().iter().map(|(key, value)| (key.clone(), value.clone()));
+    Claims { commits: written.map(commit).collect(), properties: properties.collect() }
 }
 
 /// The proposal of a table that keeps payloads as they are, or why there is none, if this is one.

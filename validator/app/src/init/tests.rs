@@ -6,6 +6,7 @@ use validator_core::contract::Format;
 use validator_core::schema::{Field, Schema, Type};
 use validator_core::value::Value;
 
+use super::claims::{Claims, Commit};
 use super::evidence::{Evidence, Leaf, MessageField, Messages, Rows};
 use super::identity::Mode;
 use super::proposal::{Proposal, Unpaired, propose};
@@ -56,6 +57,8 @@ fn sample(
         is_whole: true,
         partitioned_by: BTreeSet::new(),
         commits_ms: Vec::new(),
+        compacted_away: None,
+        claims: Claims::default(),
     }
 }
 
@@ -108,6 +111,44 @@ fn offsets_are_verified_and_not_believed() {
 }
 
 #[test]
+fn claims_are_told_where_they_speak_against_the_columns_and_choose_nothing() {
+    let commits = |operation: &str, key: &str, count: usize| {
+        let commit = Commit { operation: operation.to_owned(), summary: [(key.to_owned(), String::new())].into() };
+        vec![commit; count]
+    };
+    let of = |claims: Claims| {
+        let mut evidence = with("made", Type::Int, |_| Value::integer(1));
+        evidence.claims = claims;
+        proposed(&evidence)
+    };
+    let silent = of(Claims::default());
+    let upsert = [("write.upsert.enabled".to_owned(), "TRUE".to_owned())];
+    for claims in [
+        Claims { commits: commits("overwrite", "flinkish", 3), ..Claims::default() },
+        Claims { commits: commits("append", "kafka.connect.commit-id", 3), ..Claims::default() },
+        Claims { properties: upsert.into(), ..Claims::default() },
+    ] {
+        let proposal = of(claims.clone());
+        assert_eq!(proposal.choice.mode, silent.choice.mode);
+        assert_eq!(proposal.choice.evidence[silent.choice.evidence.len()..], claims.said());
+        let is_told = proposal.undecided.iter().any(|open| open.starts_with("write.upsert.enabled is true"));
+        assert_eq!(is_told, !claims.properties.is_empty(), "{:?}", proposal.undecided);
+    }
+    let mixed = [commits("append", "flink.job-id", 2), commits("append", "spark.app.id", 1), commits("delete", "x", 1)];
+    let claims = Claims { commits: mixed.concat(), ..Claims::default() };
+    assert_eq!(claims.writer(), None, "half of them are no majority");
+    assert_eq!(
+        claims.said(),
+        [
+            "Flink is named by 2 of the newest 4 commits (flink.*)",
+            "Spark is named by 1 of the newest 4 commits (spark.*)",
+            "no writer is named by 1 of the newest 4 commits",
+            "1 of the newest 4 commits replace or delete rows, 3 append",
+        ]
+    );
+}
+
+#[test]
 fn copies_in_the_table_do_not_take_a_key_away_and_clashes_of_messages_do() {
     let mut copied = with("made", Type::Int, |_| Value::integer(1));
     let again = copied.rows.values[..20].to_vec();
@@ -118,6 +159,23 @@ fn copies_in_the_table_do_not_take_a_key_away_and_clashes_of_messages_do() {
     let twice = |nth: i64| vec![id(nth / 2), price(nth)];
     let clashing = sample(&["id", "price"], twice, &columns, twice);
     assert_eq!(proposed(&clashing).choice.mode, Mode::Content { window: None });
+}
+
+#[test]
+fn a_word_that_tells_few_messages_apart_is_no_part_of_a_key_and_one_that_tells_many_is() {
+    let columns = [("trade_id", Type::String), ("side", Type::String), ("price", Type::Long)];
+    // So many pairs of trades of one id, each of both sides.
+    let of = |pairs: i64| {
+        let twin = move |nth: i64| if nth < 2 * pairs { nth / 2 } else { nth };
+        let values =
+            move |nth: i64| vec![id(twin(nth)), text(["BUY", "SELL"][(nth % 2) as usize].to_owned()), price(nth)];
+        proposed(&sample(&["trade_id", "side", "price"], values, &columns, values)).choice.mode
+    };
+    assert_eq!(of(0), key(&["trade_id"]));
+    for few in [1, 3, 13] {
+        assert_eq!(of(few), Mode::Content { window: None }, "{few}: each tells a pair apart for each second pair");
+    }
+    assert_eq!(of(20), key(&["trade_id", "side"]));
 }
 
 #[test]

@@ -13,7 +13,7 @@ impl Reading {
             (Self::Same, _) => Some(ty.to_string()),
             (Self::Epoch(unit), _) => Some(unit.to_string()),
             (Self::Times(_) | Self::Digits, _) | (Self::Prefix(_), Value::Number { .. }) => Some("long".to_owned()),
-            (Self::Rounded, _) => Some("decimal(38, 18)".to_owned()),
+            (Self::Rounded, _) | (Self::EpochText, Value::Number { .. }) => Some("decimal(38, 18)".to_owned()),
             (Self::Cut(_, inner), _) if **inner == Self::Same => {
                 Some(if is_zoned(ty) { "timestamptz_ns" } else { "timestamp_ns" }.to_owned())
             }

@@ -1,6 +1,7 @@
 //! Bronze tables of K2's first generation: payloads as they are beside their position, and exchange-native columns.
 
 use fixtures_kit::schema::{Column, ColumnType};
+use fixtures_kit::table::Transform;
 use fixtures_kit::value::Value;
 
 use super::k2::{bytes, columns, ingested, pair, price, quantity, symbol, text8, trade_number, wall};
@@ -58,6 +59,7 @@ fn raw_bytes(
         name,
         topic,
         columns: with_position(payload, ColumnType::Timestamptz),
+        partitioning: &[("ingestion_date", Transform::Day)],
         message,
         row,
         expected: &[
@@ -67,38 +69,61 @@ fn raw_bytes(
             "raw_bytes = \"_value\"",
             "ingestion_date = ",
         ],
+        ignored: &["ingestion_timestamp", "ingestion_date"],
+        dropped: &[],
+        damaged: "raw_bytes",
     }
 }
 
+/// The key as text beside the payload.
+fn medallion(name: &'static str, topic: Topic, message: fn(i64) -> Sent, row: fn(At<'_>) -> Vec<Value>) -> Shape {
+    Shape {
+        expected: &[
+            "format = \"bytes\"",
+            "mode = \"offset\"",
+            "profile = \"k2-bronze\"",
+            "avro_payload = \"_value\"",
+            "message_key = \"CAST(_key AS VARCHAR)\"",
+            "ingestion_date = ",
+        ],
+        damaged: "message_key",
+        ..raw_bytes(
+            name,
+            topic,
+            &[("message_key", ColumnType::String), ("avro_payload", ColumnType::Binary)],
+            message,
+            row,
+        )
+    }
+}
+
+/// Times without a zone, and the day as it is.
+fn flink(name: &'static str, topic: Topic, message: fn(i64) -> Sent, row: fn(At<'_>) -> Vec<Value>) -> Shape {
+    Shape {
+        columns: with_position(&[("raw_bytes", ColumnType::Binary)], ColumnType::Timestamp),
+        partitioning: &[("ingestion_date", Transform::Identity)],
+        ..raw_bytes(name, topic, &[], message, row)
+    }
+}
+
+fn flink_row(at: At<'_>, message: fn(i64) -> Sent) -> Vec<Value> {
+    let times = [wall(at.timestamp_ms * 1_000), wall(ingested(at.nth)), day()];
+    std::iter::once(bytes(at, message)).chain(position(at)).chain(times).collect()
+}
+
 fn medallion_and_flink() -> Vec<Shape> {
-    let payload = [("message_key", ColumnType::String), ("avro_payload", ColumnType::Binary)];
+    fn keyed(at: At<'_>, key: &str, message: fn(i64) -> Sent) -> Vec<Value> {
+        std::iter::once(Value::text(key)).chain(row(at, message)).collect()
+    }
     vec![
-        Shape {
-            name: "v1 bronze, medallion with its key",
-            topic: BINANCE_RAW_V1,
-            columns: with_position(&payload, ColumnType::Timestamptz),
-            message: binance_v1,
-            row: |at| std::iter::once(Value::text(symbol(at.nth))).chain(row(at, binance_v1)).collect(),
-            expected: &[
-                "format = \"bytes\"",
-                "mode = \"offset\"",
-                "profile = \"k2-bronze\"",
-                "avro_payload = \"_value\"",
-                "message_key = \"CAST(_key AS VARCHAR)\"",
-                "ingestion_date = ",
-            ],
-        },
-        Shape {
-            name: "v1 bronze, Flink",
-            topic: KRAKEN_RAW_V1,
-            columns: with_position(&[("raw_bytes", ColumnType::Binary)], ColumnType::Timestamp),
-            message: kraken_v1,
-            row: |at| {
-                let times = [wall(at.timestamp_ms * 1_000), wall(ingested(at.nth)), day()];
-                std::iter::once(bytes(at, kraken_v1)).chain(position(at)).chain(times).collect()
-            },
-            expected: &["format = \"bytes\"", "mode = \"offset\"", "profile = \"k2-bronze\"", "raw_bytes = \"_value\""],
-        },
+        medallion("v1 bronze binance, medallion with its key", BINANCE_RAW_V1, binance_v1, |at| {
+            keyed(at, symbol(at.nth), binance_v1)
+        }),
+        medallion("v1 bronze kraken, medallion with its key", KRAKEN_RAW_V1, kraken_v1, |at| {
+            keyed(at, pair(at.nth), kraken_v1)
+        }),
+        flink("v1 bronze binance, Flink", BINANCE_RAW_V1, binance_v1, |at| flink_row(at, binance_v1)),
+        flink("v1 bronze kraken, Flink", KRAKEN_RAW_V1, kraken_v1, |at| flink_row(at, kraken_v1)),
     ]
 }
 
@@ -125,6 +150,7 @@ fn binance_columns() -> Shape {
             ("ingestion_timestamp", ColumnType::Long),
             ("ingestion_date", ColumnType::Date),
         ]),
+        partitioning: &[("ingestion_date", Transform::Day)],
         message: binance_v1,
         row: |at| {
             let nth = at.nth;
@@ -148,6 +174,9 @@ fn binance_columns() -> Shape {
             "columns = [\"symbol\", \"trade_id\"]",
             "ingestion_date = \"CAST(date_trunc('day', to_timestamp_micros(ingestion_timestamp)) AS DATE)\"",
         ],
+        ignored: &[],
+        dropped: &[],
+        damaged: "quantity",
     }
 }
 
@@ -168,6 +197,7 @@ fn kraken_columns() -> Shape {
             ("ingestion_timestamp", ColumnType::Long),
             ("ingestion_date", ColumnType::Date),
         ]),
+        partitioning: &[("ingestion_date", Transform::Day)],
         message: kraken_v1,
         row: |at| {
             let nth = at.nth;
@@ -190,5 +220,8 @@ fn kraken_columns() -> Shape {
             "# nothing is unique to a message",
             "ingestion_date = \"CAST(date_trunc('day', to_timestamp_micros(ingestion_timestamp)) AS DATE)\"",
         ],
+        ignored: &[],
+        dropped: &[],
+        damaged: "volume",
     }
 }

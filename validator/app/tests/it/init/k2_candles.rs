@@ -1,12 +1,13 @@
 //! Candles of the K2 platform, of all six lengths: each row stands for several messages, which no pipeline can prove.
 
 use fixtures_kit::schema::{Column, ColumnType};
+use fixtures_kit::table::Transform;
 use fixtures_kit::value::Value;
 use insta::assert_snapshot;
 
 use super::k2::{columns, decimal, double_product, price, quantity, symbol, text8};
 use super::k2_topics::{self, BINANCE_RAW};
-use super::stage::{EPOCH_MS, Sent, Stage, table};
+use super::stage::{EPOCH_MS, Sent, Stage, partitioned};
 
 const CANDLES: i64 = 40;
 /// Trades of a candle.
@@ -85,10 +86,12 @@ fn candles(length_ms: i64, with_count: bool) -> (Vec<Column>, Vec<Vec<Value>>) {
     (columns(&kinds), (0..CANDLES).map(row).collect())
 }
 
+const OHLCV_BY: &[(&str, Transform)] = &[("window_start", Transform::Month), ("exchange", Transform::Identity)];
+
 fn refused(length_ms: i64, with_count: bool) -> String {
     let (columns, rows) = candles(length_ms, with_count);
     let sent: Vec<Sent> = (0..CANDLES * OF_CANDLE).map(|nth| trade(nth, length_ms)).collect();
-    let stage = Stage::of(BINANCE_RAW, &sent, &table(columns, rows, 40));
+    let stage = Stage::of(BINANCE_RAW, &sent, &partitioned(columns, OHLCV_BY, rows, 40));
     let ran = stage.init("--output pipeline.toml");
     assert!(!stage.join("pipeline.toml").exists(), "{}", ran.all());
     ran.all()

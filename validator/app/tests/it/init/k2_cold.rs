@@ -2,13 +2,17 @@
 //! them, and silver of both kinds of topics.
 
 use fixtures_kit::schema::{Column, ColumnType};
+use fixtures_kit::table::Transform;
 use fixtures_kit::value::Value;
 
 use super::k2::{columns, decimal, double_product, ms, pair, price, product, quantity, symbol, trade_number, uuid};
-use super::k2_messages::{binance, channel, coinbase, coinbase_product, kraken, normalised};
+use super::k2_messages::{
+    Normalised, binance, binance_normalised, channel, coinbase, coinbase_normalised, coinbase_product, kraken,
+    kraken_normalised, normalised,
+};
 use super::k2_topics::{BINANCE_RAW, BINANCE_TRADES, COINBASE_RAW, COINBASE_TRADES, KRAKEN_RAW, KRAKEN_TRADES};
 use super::shapes::Shape;
-use super::stage::{EPOCH_MS, Sent};
+use super::stage::EPOCH_MS;
 
 pub fn shapes() -> Vec<Shape> {
     let declared = [bronze_binance(38), bronze_kraken(38), bronze_coinbase(38)];
@@ -49,11 +53,16 @@ fn placeholders(nth: i64) -> [Value; 3] {
     [Value::long(0), Value::long(0), inserted(nth)]
 }
 
+const BRONZE_BY: &[(&str, Transform)] = &[("exchange_timestamp", Transform::Day)];
+const SILVER_BY: &[(&str, Transform)] =
+    &[("timestamp", Transform::Day), ("exchange", Transform::Identity), ("asset_class", Transform::Identity)];
+
 fn bronze_binance(digits: u8) -> Shape {
     Shape {
         name: named(digits, "v2 cold bronze binance", "v2 cold bronze binance, as committed"),
         topic: BINANCE_RAW,
         columns: bronze(digits),
+        partitioning: BRONZE_BY,
         message: binance,
         row: |at| {
             let nth = at.nth;
@@ -79,6 +88,9 @@ fn bronze_binance(digits: u8) -> Shape {
             "event_time = \"E\"",
             "quote_volume = \"CAST(trunc(CAST(p AS DOUBLE) * CAST(q AS DOUBLE) * 100000000) AS BIGINT) * 0.00000001\"",
         ],
+        ignored: &["kafka_offset", "kafka_partition", "ingestion_timestamp"],
+        dropped: &["M", "a", "b", "e", "m"],
+        damaged: named(digits, "quote_volume", "price"),
     }
 }
 
@@ -87,6 +99,7 @@ fn bronze_kraken(digits: u8) -> Shape {
         name: named(digits, "v2 cold bronze kraken", "v2 cold bronze kraken, as committed"),
         topic: KRAKEN_RAW,
         columns: bronze(digits),
+        partitioning: BRONZE_BY,
         message: kraken,
         row: |at| {
             let nth = at.nth;
@@ -112,6 +125,9 @@ fn bronze_kraken(digits: u8) -> Shape {
             "quote_volume = \"CAST(trunc(CAST(price AS DOUBLE) * CAST(volume AS DOUBLE) * 100000000) AS BIGINT) * 0.00000001\"",
             "ingestion_timestamp = \"after the message's timestamp in every row",
         ],
+        ignored: &["kafka_offset", "kafka_partition", "ingestion_timestamp"],
+        dropped: &["misc", "order_type", "side"],
+        damaged: named(digits, "symbol", "quantity"),
     }
 }
 
@@ -120,6 +136,7 @@ fn bronze_coinbase(digits: u8) -> Shape {
         name: named(digits, "v2 cold bronze coinbase", "v2 cold bronze coinbase, as committed"),
         topic: COINBASE_RAW,
         columns: bronze(digits),
+        partitioning: BRONZE_BY,
         message: coinbase,
         row: |at| {
             let nth = at.nth;
@@ -145,6 +162,9 @@ fn bronze_coinbase(digits: u8) -> Shape {
             "trade_id = \"kept by no column\"",
             "side = \"kept by no column\"",
         ],
+        ignored: &["kafka_offset", "kafka_partition", "ingestion_timestamp"],
+        dropped: &["side", "trade_id"],
+        damaged: named(digits, "event_time", "sequence_number"),
     }
 }
 
@@ -215,6 +235,7 @@ fn silver_binance() -> Shape {
         name: "v2 cold silver, binance",
         topic: BINANCE_RAW,
         columns: silver(),
+        partitioning: SILVER_BY,
         message: binance,
         row: |at| {
             let nth = at.nth;
@@ -244,6 +265,9 @@ fn silver_binance() -> Shape {
             "message_id = \"different in every row of 240: a uuid made by the sink, and in no message\"",
             "m = \"kept by no column\"",
         ],
+        ignored: &["message_id", "ingestion_timestamp", "processed_at", "platform_sequence"],
+        dropped: &["E", "M", "a", "b", "e", "m"],
+        damaged: "canonical_symbol",
     }
 }
 
@@ -252,6 +276,7 @@ fn silver_kraken() -> Shape {
         name: "v2 cold silver, kraken",
         topic: KRAKEN_RAW,
         columns: silver(),
+        partitioning: SILVER_BY,
         message: kraken,
         row: |at| {
             let nth = at.nth;
@@ -280,6 +305,9 @@ fn silver_kraken() -> Shape {
             "canonical_symbol = \"replace(pair, 'XBT', 'BTC')\"",
             "message_id = \"different in every row of 240: a uuid made by the sink, and in no message\"",
         ],
+        ignored: &["message_id", "ingestion_timestamp", "processed_at", "platform_sequence", "side"],
+        dropped: &["misc", "order_type"],
+        damaged: "trade_id",
     }
 }
 
@@ -288,6 +316,7 @@ fn silver_coinbase() -> Shape {
         name: "v2 cold silver, coinbase",
         topic: COINBASE_RAW,
         columns: silver(),
+        partitioning: SILVER_BY,
         message: coinbase,
         row: |at| {
             let nth = at.nth;
@@ -315,89 +344,80 @@ fn silver_coinbase() -> Shape {
             "timestamp = \"date_trunc('second', ",
             "canonical_symbol = \"replace(product_id, '-', '/')\"",
         ],
+        ignored: &["message_id", "ingestion_timestamp", "processed_at", "platform_sequence", "side"],
+        dropped: &["trade_id"],
+        damaged: "price",
     }
 }
 
 /// A row made of NormalizedTrade, whose names it shares but for the time.
-fn of_normalised(
-    nth: i64,
-    exchange: &'static str,
-    symbol: &str,
-    canonical: &str,
-    currency: &'static str,
-) -> Vec<Value> {
+fn of_normalised(of: Normalised, nth: i64) -> Vec<Value> {
     let trade = Trade {
-        exchange,
-        id: format!("{}-{}", exchange.to_uppercase(), 40_000 + nth),
-        symbol: symbol.to_owned(),
-        canonical: canonical.to_owned(),
-        currency,
+        exchange: of.exchange,
+        id: of.id,
+        symbol: of.symbol,
+        canonical: of.canonical,
+        currency: of.currency,
         price: price(nth),
         quantity: quantity(nth),
         volume: product(price(nth), quantity(nth)),
-        side: if nth % 2 == 0 { "BUY" } else { "SELL" },
-        at_ms: ms(nth),
+        side: if of.side == 0 { "BUY" } else { "SELL" },
+        at_ms: of.at_ms,
         sequence: Value::Null,
     };
     silver_row(nth, trade)
 }
 
-const OF_NORMALISED: &[&str] = &[
-    "format = \"avro\"",
-    "mode = \"key\"",
-    "columns = [\"trade_id\"]",
-    "window = \"timestamp\"",
-    "timestamp = \"CAST(to_timestamp_millis(exchange_timestamp) AS TIMESTAMPTZ)\"",
-    "message_id = \"different in every row of 240: a uuid made by the sink, and in no message\"",
-    "metadata = \"kept by no column\"",
-    "schema_version = \"kept by no column\"",
-];
-
 fn normalised_binance() -> Shape {
-    fn message(nth: i64) -> Sent {
-        normalised(&BINANCE_TRADES, "binance", symbol(nth), &symbol(nth).replace("USDT", "/USDT"), nth)
-    }
     Shape {
         name: "v2 silver of the normalised topic, binance",
         topic: BINANCE_TRADES,
         columns: silver(),
-        message,
-        row: |at| {
-            let canonical = symbol(at.nth).replace("USDT", "/USDT");
-            of_normalised(at.nth, "binance", symbol(at.nth), &canonical, "USDT")
-        },
-        expected: OF_NORMALISED,
+        partitioning: SILVER_BY,
+        message: |nth| normalised(&binance_normalised(nth), nth),
+        row: |at| of_normalised(binance_normalised(at.nth), at.nth),
+        expected: &[
+            "format = \"avro\"",
+            "mode = \"key\"",
+            "columns = [\"trade_id\"]",
+            "window = \"timestamp\"",
+            "timestamp = \"CAST(to_timestamp_millis(exchange_timestamp) AS TIMESTAMPTZ)\"",
+            "message_id = \"different in every row of 240: a uuid made by the sink, and in no message\"",
+            "metadata = \"kept by no column\"",
+            "schema_version = \"kept by no column\"",
+        ],
+        ignored: &["message_id", "ingestion_timestamp", "processed_at", "source_sequence", "platform_sequence"],
+        dropped: &["metadata", "schema_version", "timestamp"],
+        damaged: "side",
     }
 }
 
+/// Its ids are made of the pair and the millisecond, which two trades may share.
 fn normalised_kraken() -> Shape {
-    fn message(nth: i64) -> Sent {
-        normalised(&KRAKEN_TRADES, "kraken", pair(nth), &pair(nth).replace("XBT", "BTC"), nth)
-    }
     Shape {
         name: "v2 silver of the normalised topic, kraken",
         topic: KRAKEN_TRADES,
-        columns: silver(),
-        message,
-        row: |at| of_normalised(at.nth, "kraken", pair(at.nth), &pair(at.nth).replace("XBT", "BTC"), "USD"),
-        expected: OF_NORMALISED,
+        message: |nth| normalised(&kraken_normalised(nth), nth),
+        row: |at| of_normalised(kraken_normalised(at.nth), at.nth),
+        expected: &[
+            "mode = \"content\"",
+            "window = \"timestamp\"",
+            "# nothing is unique to a message",
+            "# trade_id alone: 200 different among 240 messages",
+            "timestamp = \"CAST(to_timestamp_millis(exchange_timestamp) AS TIMESTAMPTZ)\"",
+        ],
+        damaged: "quote_volume",
+        ..normalised_binance()
     }
 }
 
 fn normalised_coinbase() -> Shape {
-    fn message(nth: i64) -> Sent {
-        let product = coinbase_product(nth);
-        normalised(&COINBASE_TRADES, "coinbase", product, &product.replace('-', "/"), nth)
-    }
     Shape {
         name: "v2 silver of the normalised topic, coinbase",
         topic: COINBASE_TRADES,
-        columns: silver(),
-        message,
-        row: |at| {
-            let product = coinbase_product(at.nth);
-            of_normalised(at.nth, "coinbase", product, &product.replace('-', "/"), "USD")
-        },
-        expected: OF_NORMALISED,
+        message: |nth| normalised(&coinbase_normalised(nth), nth),
+        row: |at| of_normalised(coinbase_normalised(at.nth), at.nth),
+        damaged: "quantity",
+        ..normalised_binance()
     }
 }

@@ -1,13 +1,14 @@
 //! The dead letters of the K2 platform: rows of the messages that a sink could not write, which no pipeline can prove.
 
 use fixtures_kit::schema::ColumnType;
+use fixtures_kit::table::Transform;
 use fixtures_kit::value::Value;
 use insta::assert_snapshot;
 
 use super::k2::{columns, symbol};
 use super::k2_messages::binance_v1;
 use super::k2_topics::{self, BINANCE_RAW_V1};
-use super::stage::{EPOCH_MS, Sent, Stage, table};
+use super::stage::{EPOCH_MS, Sent, Stage, partitioned};
 
 const MESSAGES: i64 = 240;
 
@@ -48,7 +49,7 @@ fn dead(letters: impl Iterator<Item = i64>, of: fn(i64) -> Vec<u8>) -> fixtures_
             Value::Date(i32::try_from(EPOCH_MS / 86_400_000).expect("2024")),
         ]
     };
-    table(kinds, letters.map(row).collect(), 4)
+    partitioned(kinds, &[("dlq_date", Transform::Day)], letters.map(row).collect(), 4)
 }
 
 fn refused(stage: &Stage) -> String {

@@ -1,6 +1,7 @@
 //! Equities of the K2 platform, whose rows have nothing unique, in tables that name all fields of their messages.
 
 use fixtures_kit::schema::ColumnType;
+use fixtures_kit::table::Transform;
 use fixtures_kit::value::Value;
 
 use super::k2::{columns, decimal, sent};
@@ -91,6 +92,7 @@ fn trades() -> Shape {
             ("ingestion_timestamp", ColumnType::Timestamp),
             ("sequence_number", ColumnType::Long),
         ]),
+        partitioning: &[("exchange_timestamp", Transform::Day)],
         message: equity,
         row: |at| {
             let Traded { code, company, at_ms, price, volume, qualifiers, buyer, ingested_ms } = traded(at.nth);
@@ -114,6 +116,9 @@ fn trades() -> Shape {
             "exchange_timestamp = \"epoch_ms\"",
             "# nothing is unique to a message",
         ],
+        ignored: &[],
+        dropped: &[],
+        damaged: "volume",
     }
 }
 
@@ -133,6 +138,7 @@ fn quotes() -> Shape {
             ("ingestion_timestamp", ColumnType::Timestamp),
             ("sequence_number", ColumnType::Long),
         ]),
+        partitioning: &[("exchange_timestamp", Transform::Day)],
         message: equity_quote,
         row: |at| {
             let Traded { code, company, at_ms, price, volume, ingested_ms, .. } = traded(at.nth);
@@ -150,5 +156,8 @@ fn quotes() -> Shape {
             ]
         },
         expected: &["mode = \"content\"", "window = \"exchange_timestamp\"", "# nothing is unique to a message"],
+        ignored: &[],
+        dropped: &[],
+        damaged: "bid_price",
     }
 }

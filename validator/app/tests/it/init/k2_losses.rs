@@ -6,7 +6,7 @@ use super::k2_cold;
 use super::k2_messages::{binance, fine_trade_v2, trade_v2};
 use super::k2_topics::BINANCE_TRADES_V1;
 use super::k2_trades::{trades_v2_columns, trades_v2_row};
-use super::stage::{At, Sent, Stage, partitions, table};
+use super::stage::{At, Sent, Stage, partitioned, partitions, table};
 
 const MESSAGES: i64 = 240;
 
@@ -61,7 +61,7 @@ fn numbers_beyond_a_long_are_damage_and_none_of_them_is_called_intact() {
         row
     };
     let rows: Vec<Vec<Value>> = (0..).zip(&places).map(row).collect();
-    let stage = Stage::of(shape.topic, &sent, &table(shape.columns.clone(), rows, 40));
+    let stage = Stage::of(shape.topic, &sent, &partitioned(shape.columns.clone(), shape.partitioning, rows, 40));
     let (text, said) = breached(&stage);
     let lost = "column sequence_number, long, cannot hold what field t has in 3 of 240 messages sampled";
     assert!(text.replace("\n# ", " ").contains(lost) && said.contains(lost), "{text}\n{said}");

@@ -1,7 +1,7 @@
 //! Messages of the K2 platform, number by number: exchange-native ones of both generations, and normalised ones.
 
 use super::avro::{Avro, framed};
-use super::k2::{SYMBOLS, ms, pair, price, product, quantity, symbol, text8, trade_number, uuid};
+use super::k2::{ms, pair, price, product, quantity, symbol, text8, trade_number, uuid};
 use super::k2_topics as topics;
 use super::stage::{EPOCH_MS, Sent, Topic};
 
@@ -252,6 +252,11 @@ pub fn fine_trade_v2(nth: i64) -> Sent {
     trade_v2_of(&BINANCE_V1, nth, fine)
 }
 
+/// The same of Kraken.
+pub fn kraken_fine_trade_v2(nth: i64) -> Sent {
+    trade_v2_of(&KRAKEN_V1, nth, fine)
+}
+
 /// QuoteV2 of the topic of quotes of an exchange.
 fn quote_v2_of(topic: &Topic, of: &Exchange, nth: i64) -> Sent {
     let fields = vec![
@@ -285,8 +290,8 @@ pub fn kraken_quote_v2(nth: i64) -> Sent {
 /// The instruments of the reference data, each of which comes again and again.
 pub const INSTRUMENTS: i64 = 60;
 
-pub fn company(nth: i64) -> String {
-    format!("{}{}", SYMBOLS[(nth % INSTRUMENTS % 12) as usize], nth % INSTRUMENTS)
+pub fn company(of: &Exchange, nth: i64) -> String {
+    format!("{}{}", (of.symbol)(nth % INSTRUMENTS), nth % INSTRUMENTS)
 }
 
 /// Microseconds; the unlisted have none.
@@ -300,28 +305,92 @@ pub fn delisted_us(nth: i64) -> Option<i64> {
 }
 
 /// ReferenceDataV2 under its company: a version of it.
-pub fn reference(nth: i64) -> Sent {
-    let topic = &topics::BINANCE_REFERENCE;
+pub fn reference(topic: &Topic, of: &Exchange, nth: i64) -> Sent {
+    reference_of(topic, of, &company(of, nth), nth)
+}
+
+/// The same of a company of that name.
+pub fn reference_of(topic: &Topic, of: &Exchange, company: &str, nth: i64) -> Sent {
     let fields = vec![
         Avro::text(uuid(nth, 9)),
-        Avro::text(company(nth)),
-        Avro::text(symbol(nth % INSTRUMENTS)),
-        Avro::text("BINANCE"),
+        Avro::text(company),
+        Avro::text((of.symbol)(nth % INSTRUMENTS)),
+        Avro::text(of.name),
         Avro::Long(1),
         Avro::text(format!("Company {}, as of {nth}", nth % INSTRUMENTS)),
         Avro::Null,
-        Avro::optional(Some(Avro::text("USDT"))),
+        Avro::optional(Some(Avro::text(of.currency))),
         Avro::optional(listed_us(nth).map(Avro::Long)),
         Avro::optional(delisted_us(nth).map(Avro::Long)),
         Avro::Boolean(delisted_us(nth).is_none()),
         Avro::Long((ms(nth) + 40) * 1_000),
         Avro::optional(vendor_data(nth).map(Avro::Map)),
     ];
-    topics::keyed(topic, &company(nth), in_frame(topic, fields))
+    topics::keyed(topic, company, in_frame(topic, fields))
 }
 
-/// NormalizedTrade of v2, of an exchange: milliseconds that no parser knows as such.
-pub fn normalised(topic: &Topic, exchange: &str, symbol: &str, canonical: &str, nth: i64) -> Sent {
+/// What a feed handler of v2 makes of a trade.
+pub struct Normalised {
+    pub topic: Topic,
+    pub exchange: &'static str,
+    pub symbol: String,
+    pub canonical: String,
+    pub currency: &'static str,
+    pub id: String,
+    /// BUY or SELL: the symbol of the enum.
+    pub side: i64,
+    pub at_ms: i64,
+}
+
+pub fn binance_normalised(nth: i64) -> Normalised {
+    Normalised {
+        topic: topics::BINANCE_TRADES,
+        exchange: "binance",
+        symbol: symbol(nth).to_owned(),
+        canonical: symbol(nth).replace("USDT", "/USDT"),
+        currency: "USDT",
+        id: format!("BINANCE-{}", 40_000 + nth),
+        side: nth % 2,
+        at_ms: ms(nth),
+    }
+}
+
+/// `String.hashCode` of Java.
+fn java_hash(text: &str) -> i32 {
+    text.encode_utf16().fold(0, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)))
+}
+
+/// Each sixth is of the pair and the millisecond of the one before it, and so has its id, which the feed handler makes of
+/// these two; some such twins are of one side, others not.
+pub fn kraken_normalised(nth: i64) -> Normalised {
+    let twin = nth - i64::from(nth % 6 == 5);
+    Normalised {
+        topic: topics::KRAKEN_TRADES,
+        exchange: "kraken",
+        symbol: pair(twin).to_owned(),
+        canonical: pair(twin).replace("XBT", "BTC"),
+        currency: "USD",
+        id: format!("KRAKEN-{}-{}", ms(twin), java_hash(pair(twin))),
+        side: nth / 5 % 2,
+        at_ms: ms(twin),
+    }
+}
+
+pub fn coinbase_normalised(nth: i64) -> Normalised {
+    Normalised {
+        topic: topics::COINBASE_TRADES,
+        exchange: "coinbase",
+        symbol: coinbase_product(nth).to_owned(),
+        canonical: coinbase_product(nth).replace('-', "/"),
+        currency: "USD",
+        id: format!("COINBASE-{}", 40_000 + nth),
+        side: nth % 2,
+        at_ms: ms(nth),
+    }
+}
+
+/// NormalizedTrade of v2: milliseconds that no parser knows as such.
+pub fn normalised(of: &Normalised, nth: i64) -> Sent {
     let metadata = (nth % 4 != 0).then(|| {
         let there = |value| Avro::optional(Some(value));
         let ids = [there(Avro::Long(nth)), there(Avro::Boolean(is_buyer_maker(nth)))];
@@ -329,17 +398,17 @@ pub fn normalised(topic: &Topic, exchange: &str, symbol: &str, canonical: &str, 
     });
     let fields = vec![
         Avro::text("1.0.0"),
-        Avro::text(exchange),
-        Avro::text(symbol),
-        Avro::text(canonical),
-        Avro::text(format!("{}-{}", exchange.to_uppercase(), 40_000 + nth)),
+        Avro::text(of.exchange),
+        Avro::text(&of.symbol),
+        Avro::text(&of.canonical),
+        Avro::text(&of.id),
         Avro::text(text8(price(nth))),
         Avro::text(text8(quantity(nth))),
         Avro::text(text8(product(price(nth), quantity(nth)))),
-        Avro::Long(nth % 2),
-        Avro::Long(ms(nth) + 4),
-        Avro::Long(ms(nth)),
+        Avro::Long(of.side),
+        Avro::Long(of.at_ms + 4),
+        Avro::Long(of.at_ms),
         Avro::optional(metadata),
     ];
-    topics::keyed(topic, symbol, in_frame(topic, fields))
+    topics::keyed(&of.topic, &of.symbol, in_frame(&of.topic, fields))
 }

@@ -5,7 +5,7 @@ use fixtures_kit::value::Value;
 use super::k2::{ms, trade_number};
 use super::k2_silver;
 use super::shapes::Shape;
-use super::stage::{At, Sent, Stage, table};
+use super::stage::{At, Sent, Stage, partitioned};
 use crate::transcript::Ran;
 
 /// Messages of the topic, each with its row.
@@ -40,7 +40,7 @@ fn stage(shape: &Shape, others: &[Other], change: impl Fn(i64, &mut Vec<Value>))
             }));
         }
     }
-    Stage::of(shape.topic, &sent, &table(shape.columns.clone(), rows, 40))
+    Stage::of(shape.topic, &sent, &partitioned(shape.columns.clone(), shape.partitioning, rows, 40))
 }
 
 /// The run, and its words.

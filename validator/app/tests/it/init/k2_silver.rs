@@ -4,22 +4,41 @@
 use std::fmt::Write as _;
 
 use fixtures_kit::schema::{Column, ColumnType};
+use fixtures_kit::table::Transform;
 use fixtures_kit::value::Value;
 
 use super::k2::{columns, decimal, ingested, pair, price, quantity, symbol, trade_number, uuid};
 use super::k2_messages::{
-    binance_v1, channel, conditions, fed_us, fine, fine_trade_v2, is_best_match, is_buyer_maker, kraken_order,
-    kraken_side, kraken_time_v1, kraken_v1, kraken_v1_us, source_sequence, traded_ms, vendor_data,
+    BINANCE_V1, Exchange, KRAKEN_V1, binance_v1, channel, conditions, fed_us, fine, fine_trade_v2, is_best_match,
+    is_buyer_maker, kraken_fine_trade_v2, kraken_order, kraken_side, kraken_time_v1, kraken_v1, kraken_v1_us,
+    source_sequence, traded_ms, vendor_data,
 };
-use super::k2_topics::{BINANCE_RAW_V1, BINANCE_TRADES_V1, KRAKEN_RAW_V1};
+use super::k2_topics::{BINANCE_RAW_V1, BINANCE_TRADES_V1, KRAKEN_RAW_V1, KRAKEN_TRADES_V1};
 use super::k2_trades::{optional, side_word};
 use super::shapes::Shape;
+use super::stage::At;
 
 const HOUR_MS: i64 = 3_600_000;
 const DAY_US: i64 = 86_400_000_000;
 
 pub fn shapes() -> Vec<Shape> {
-    vec![binance(), kraken(), of_normalised("v1 silver binance, map and day", &[]), by_symbol(), gold()]
+    let by_day = of_normalised("v1 silver binance, map and day", &[]);
+    let of_kraken = |name: &'static str, layout: Shape, row: fn(At<'_>) -> Vec<Value>| Shape {
+        name,
+        topic: KRAKEN_TRADES_V1,
+        message: kraken_fine_trade_v2,
+        row,
+        ..layout
+    };
+    let kraken_by_day = Shape {
+        damaged: "trade_conditions",
+        ..of_kraken("v1 silver kraken, map and day", of_normalised("", &[]), |at| normalised_row(&KRAKEN_V1, at.nth))
+    };
+    let kraken_by_symbol = Shape {
+        damaged: "vendor_data",
+        ..of_kraken("v1 silver kraken, by day and symbol", by_symbol(), |at| with_symbol(&KRAKEN_V1, at.nth))
+    };
+    vec![binance(), kraken(), by_day, by_symbol(), kraken_by_day, kraken_by_symbol, gold()]
 }
 
 /// How a layout keeps `vendor_data`.
@@ -107,6 +126,7 @@ fn binance() -> Shape {
         name: "v1 silver binance",
         topic: BINANCE_RAW_V1,
         columns: layout(Vendor::Json, &of_jobs()),
+        partitioning: &[("validation_timestamp", Transform::Day)],
         message: binance_v1,
         row: |at| binance_trade(at.nth).into_iter().chain(job(at.nth, 11)).collect(),
         expected: &[
@@ -128,6 +148,17 @@ fn binance() -> Shape {
             "bronze_ingestion_timestamp = ",
             "schema_id = \"11 in all 240 rows",
         ],
+        ignored: &[
+            "message_id",
+            "trade_conditions",
+            "source_sequence",
+            "platform_sequence",
+            "validation_timestamp",
+            "bronze_ingestion_timestamp",
+            "schema_id",
+        ],
+        dropped: &[],
+        damaged: "vendor_data",
     }
 }
 
@@ -136,6 +167,7 @@ fn kraken() -> Shape {
         name: "v1 silver kraken",
         topic: KRAKEN_RAW_V1,
         columns: layout(Vendor::Json, &of_jobs()),
+        partitioning: &[("validation_timestamp", Transform::Day)],
         message: kraken_v1,
         row: |at| {
             let nth = at.nth;
@@ -177,6 +209,18 @@ fn kraken() -> Shape {
             "trade_conditions = \"made of order_type by the sink",
             "schema_id = \"12 in all 240 rows",
         ],
+        ignored: &[
+            "message_id",
+            "trade_id",
+            "trade_conditions",
+            "source_sequence",
+            "platform_sequence",
+            "validation_timestamp",
+            "bronze_ingestion_timestamp",
+            "schema_id",
+        ],
+        dropped: &[],
+        damaged: "symbol",
     }
 }
 
@@ -187,8 +231,9 @@ fn of_normalised(name: &'static str, more: &[(&'static str, ColumnType)]) -> Sha
         name,
         topic: BINANCE_TRADES_V1,
         columns: layout(Vendor::Map, &day.into_iter().chain(more.iter().cloned()).collect::<Vec<_>>()),
+        partitioning: &[("exchange_date", Transform::Day)],
         message: fine_trade_v2,
-        row: |at| normalised_row(at.nth),
+        row: |at| normalised_row(&BINANCE_V1, at.nth),
         expected: &[
             "format = \"avro\"",
             "mode = \"key\"",
@@ -197,22 +242,25 @@ fn of_normalised(name: &'static str, more: &[(&'static str, ColumnType)]) -> Sha
             "ingestion_timestamp = \"arrow_cast(ingestion_timestamp, 'Int64')\"",
             "exchange_date = \"CAST(date_trunc('day', \\\"timestamp\\\") AS DATE)\"",
         ],
+        ignored: &[],
+        dropped: &[],
+        damaged: "source_sequence",
     }
 }
 
-fn normalised_row(nth: i64) -> Vec<Value> {
+fn normalised_row(of: &Exchange, nth: i64) -> Vec<Value> {
     let entries = |entries: Vec<(String, String)>| entries.into_iter().map(|(key, value)| (key, Value::text(value)));
     let micros = traded_ms(nth) * 1_000 + nth % 7;
     vec![
         Value::text(uuid(nth, 1)),
-        Value::text(format!("BINANCE-{}", 9_000 + nth)),
-        Value::text(symbol(nth)),
-        Value::text("BINANCE"),
+        Value::text(format!("{}-{}", of.name, 9_000 + nth)),
+        Value::text((of.symbol)(nth)),
+        Value::text(of.name),
         Value::text("crypto"),
         Value::long(micros),
         Value::decimal(fine(price(nth)), 8),
         Value::decimal(fine(quantity(nth)), 8),
-        Value::text("USDT"),
+        Value::text(of.currency),
         side_word(nth),
         list(conditions(nth)),
         optional(source_sequence(nth)),
@@ -223,16 +271,22 @@ fn normalised_row(nth: i64) -> Vec<Value> {
     ]
 }
 
+fn with_symbol(of: &Exchange, nth: i64) -> Vec<Value> {
+    normalised_row(of, nth).into_iter().chain([Value::text((of.symbol)(nth))]).collect()
+}
+
 /// The same partitioned by day and symbol.
 fn by_symbol() -> Shape {
     Shape {
-        row: |at| normalised_row(at.nth).into_iter().chain([Value::text(symbol(at.nth))]).collect(),
+        row: |at| with_symbol(&BINANCE_V1, at.nth),
         expected: &[
             "mode = \"key\"",
             "columns = [\"message_id\"]",
             "exchange_date = \"CAST(date_trunc('day', \\\"timestamp\\\") AS DATE)\"",
             "partition_symbol = \"symbol\"",
         ],
+        damaged: "partition_symbol",
+        partitioning: &[("exchange_date", Transform::Identity), ("partition_symbol", Transform::Identity)],
         ..of_normalised("v1 silver binance, by day and symbol", &[("partition_symbol", ColumnType::String)])
     }
 }
@@ -249,6 +303,7 @@ pub fn gold() -> Shape {
                 ("exchange_hour", ColumnType::Int),
             ],
         ),
+        partitioning: &[("exchange_date", Transform::Identity), ("exchange_hour", Transform::Identity)],
         message: binance_v1,
         row: |at| {
             let nth = at.nth;
@@ -274,5 +329,14 @@ pub fn gold() -> Shape {
             "message_id = ",
             "gold_ingestion_timestamp = ",
         ],
+        ignored: &[
+            "message_id",
+            "trade_conditions",
+            "source_sequence",
+            "platform_sequence",
+            "gold_ingestion_timestamp",
+        ],
+        dropped: &[],
+        damaged: "exchange_hour",
     }
 }

@@ -1,13 +1,13 @@
 //! Trades and quotes of K2's first generation, from the normalised topics to what its Python writer makes of them.
 
 use fixtures_kit::schema::{Column, ColumnType};
+use fixtures_kit::table::Transform;
 use fixtures_kit::value::Value;
 
 use super::k2::{columns, decimal, json_list, json_map, ms, price, quantity, sent, symbol, text8, uuid, wall};
 use super::k2_messages::{
-    BINANCE_V1, Exchange, INSTRUMENTS, KRAKEN_V1, SIDES, coarse, company, conditions, delisted_us, fed_us,
-    kraken_quote_v2, kraken_trade_v2, listed_us, quote_v2, reference, side, source_sequence, trade_v2, traded_ms,
-    vendor_data,
+    BINANCE_V1, Exchange, INSTRUMENTS, KRAKEN_V1, SIDES, coarse, conditions, delisted_us, fed_us, kraken_quote_v2,
+    kraken_trade_v2, listed_us, quote_v2, side, source_sequence, trade_v2, traded_ms, vendor_data,
 };
 use super::k2_topics::{BINANCE_QUOTES, BINANCE_TRADES_V1, KRAKEN_QUOTES};
 use super::shapes::Shape;
@@ -19,6 +19,7 @@ pub fn shapes() -> Vec<Shape> {
         topic: KRAKEN_V1.topic,
         message: kraken_trade_v2,
         row: |at| row_of(&KRAKEN_V1, at.nth),
+        damaged: "side",
         ..trades_v2()
     };
     let kraken_quotes = Shape {
@@ -26,6 +27,7 @@ pub fn shapes() -> Vec<Shape> {
         topic: KRAKEN_QUOTES,
         message: kraken_quote_v2,
         row: |at| quote_row(&KRAKEN_V1, at.nth),
+        damaged: "vendor_data",
         ..quotes_v2()
     };
     vec![trades_v2(), kraken, quotes_v2(), kraken_quotes, doubles(), rounded()]
@@ -90,6 +92,7 @@ fn trades_v2() -> Shape {
         name: "v1 trades_v2",
         topic: BINANCE_TRADES_V1,
         columns: trades_v2_columns(),
+        partitioning: &[("timestamp", Transform::Day)],
         message: trade_v2,
         row: |at| trades_v2_row(at.nth),
         expected: &[
@@ -103,6 +106,9 @@ fn trades_v2() -> Shape {
             "trade_conditions = \"json_equal\"",
             "vendor_data = \"json_equal\"",
         ],
+        ignored: &[],
+        dropped: &[],
+        damaged: "price",
     }
 }
 
@@ -128,6 +134,7 @@ fn quotes_v2() -> Shape {
             ("platform_sequence", ColumnType::Long),
             ("vendor_data", text),
         ]),
+        partitioning: &[],
         message: quote_v2,
         row: |at| quote_row(&BINANCE_V1, at.nth),
         expected: &[
@@ -140,6 +147,9 @@ fn quotes_v2() -> Shape {
             "vendor_data = \"nullif(CAST(vendor_data AS VARCHAR), '{}')\"",
             "vendor_data = \"json_equal\"",
         ],
+        ignored: &[],
+        dropped: &[],
+        damaged: "ask_quantity",
     }
 }
 
@@ -185,6 +195,7 @@ fn doubles() -> Shape {
             ("ingestion_timestamp", ColumnType::Timestamp),
             ("data_version", text),
         ]),
+        partitioning: &[("timestamp", Transform::Day)],
         message: trade_v2,
         row: |at| {
             let nth = at.nth;
@@ -216,6 +227,9 @@ fn doubles() -> Shape {
             "trade_conditions = \"json_equal\"",
             "currency = \"kept by no column\"",
         ],
+        ignored: &[],
+        dropped: &["currency", "platform_sequence"],
+        damaged: "quantity",
     }
 }
 
@@ -238,6 +252,7 @@ fn rounded() -> Shape {
             ("platform_sequence", ColumnType::Long),
             ("vendor_data", text),
         ]),
+        partitioning: &[("timestamp", Transform::Day)],
         message: normalised,
         row: |at| {
             let nth = at.nth;
@@ -267,6 +282,9 @@ fn rounded() -> Shape {
             "trade_conditions = \"nullif(CAST(trade_conditions AS VARCHAR), '[]')\"",
             "vendor_data = \"map<string, string>\"",
         ],
+        ignored: &[],
+        dropped: &[],
+        damaged: "trade_conditions",
     }
 }
 
@@ -295,13 +313,10 @@ fn normalised(nth: i64) -> Sent {
     )
 }
 
-/// Columns of a table, its messages, and its rows.
-pub type Reference = (Vec<Column>, fn(i64) -> Sent, fn(i64) -> Vec<Value>);
-
 /// Reference data: the last version of each company. K2 has no table for it; this one is as its writer makes others.
-pub fn reference_data() -> Reference {
+pub fn reference_columns() -> Vec<Column> {
     let text = ColumnType::String;
-    let columns = columns(&[
+    columns(&[
         ("message_id", text.clone()),
         ("company_id", text.clone()),
         ("symbol", text.clone()),
@@ -315,24 +330,25 @@ pub fn reference_data() -> Reference {
         ("is_active", ColumnType::Boolean),
         ("ingestion_timestamp", ColumnType::Timestamp),
         ("vendor_data", text),
-    ]);
-    let row = |nth: i64| {
-        let optional = |micros: Option<i64>| micros.map_or(Value::Null, wall);
-        vec![
-            Value::text(uuid(nth, 9)),
-            Value::text(company(nth)),
-            Value::text(symbol(nth % INSTRUMENTS)),
-            Value::text("BINANCE"),
-            Value::text("crypto"),
-            Value::text(format!("Company {}, as of {nth}", nth % INSTRUMENTS)),
-            Value::Null,
-            Value::text("USDT"),
-            optional(listed_us(nth)),
-            optional(delisted_us(nth)),
-            Value::Boolean(delisted_us(nth).is_none()),
-            wall((ms(nth) + 40) * 1_000),
-            json_map(vendor_data(nth).as_deref()),
-        ]
-    };
-    (columns, reference, row)
+    ])
+}
+
+/// The row of the version of that number.
+pub fn reference_row(of: &Exchange, company: &str, nth: i64) -> Vec<Value> {
+    let optional = |micros: Option<i64>| micros.map_or(Value::Null, wall);
+    vec![
+        Value::text(uuid(nth, 9)),
+        Value::text(company),
+        Value::text((of.symbol)(nth % INSTRUMENTS)),
+        Value::text(of.name),
+        Value::text("crypto"),
+        Value::text(format!("Company {}, as of {nth}", nth % INSTRUMENTS)),
+        Value::Null,
+        Value::text(of.currency),
+        optional(listed_us(nth)),
+        optional(delisted_us(nth)),
+        Value::Boolean(delisted_us(nth).is_none()),
+        wall((ms(nth) + 40) * 1_000),
+        json_map(vendor_data(nth).as_deref()),
+    ]
 }

@@ -2,6 +2,7 @@
 
 mod avro;
 mod bad_input;
+mod claims;
 mod k2;
 mod k2_bronze;
 mod k2_candles;

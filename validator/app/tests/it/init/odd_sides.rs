@@ -4,10 +4,11 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use fixtures_kit::schema::{Column, ColumnType};
+use fixtures_kit::table::Transform;
 use fixtures_kit::value::Value;
 use insta::assert_snapshot;
 
-use super::stage::{EPOCH_MS, STEP_MS, Sent, Stage, table};
+use super::stage::{EPOCH_MS, STEP_MS, Sent, Stage, partitioned, table};
 
 fn sent(payload: impl Into<Vec<u8>>) -> Sent {
     Sent { partition: 0, key: None, payload: Some(payload.into()) }
@@ -220,4 +221,35 @@ fn a_constant_of_one_sampled_day_or_batch_is_no_constant() {
     has(&text, &["made_at = \"1723118400 in all", "kafka_partition = \"3 in all"]);
     let (text, _) = Stage::new(&messages, &table(columns, rows, 120)).written();
     has(&text, &["venue = \"XNAS in all 120 rows sampled: a constant of the sink"]);
+}
+
+/// A topic of trades of sixty symbols, and a table with a file for each symbol of each commit: far more files than are read.
+#[test]
+fn a_sample_of_many_small_files_meets_the_topic() {
+    const COUNT: i64 = 2_400;
+    let columns = vec![
+        Column::optional("id", ColumnType::String),
+        Column::optional("symbol", ColumnType::String),
+        Column::optional("price", ColumnType::Long),
+        Column::optional("at", ColumnType::Timestamptz),
+    ];
+    let symbol = |nth: i64| format!("S{}", nth * 7 % 60);
+    let at = |nth: i64| EPOCH_MS + nth * STEP_MS;
+    let message = |nth: i64| {
+        sent(format!(r#"{{"id":"t-{nth}","symbol":"{}","price":{},"at":{}}}"#, symbol(nth), nth * 7, at(nth)))
+    };
+    let row = |nth: i64| {
+        let time = Value::instant(at(nth) * 1_000);
+        vec![Value::text(format!("t-{nth}")), Value::text(symbol(nth)), Value::long(nth * 7), time]
+    };
+    let rows = (0..COUNT).map(row).collect();
+    let table = partitioned(columns, &[("symbol", Transform::Identity)], rows, 300);
+    assert_eq!(table.files.len(), 480);
+    let stage = Stage::new(&(0..COUNT).map(message).collect::<Vec<_>>(), &table);
+    let ran = stage.init("--sample 400 --output pipeline.toml");
+    let text = std::fs::read_to_string(stage.join("pipeline.toml")).unwrap_or_default();
+    assert_eq!(ran.exit, 0, "{}\n{text}", ran.all());
+    has(&text, &["mode = \"key\"", "columns = [\"id\"]", "window = \"at\""]);
+    assert!(!text.contains("[compare.ignore]") && !text.contains("[compare.drop]"), "{text}");
+    assert_eq!(stage.run("reconcile pipeline.toml --quiet").exit, 0);
 }

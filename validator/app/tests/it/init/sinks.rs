@@ -1,6 +1,7 @@
 //! Tables of the sinks that keep the position of a message (design: profiles).
 
 use fixtures_kit::schema::{Column, ColumnType};
+use fixtures_kit::table::Transform;
 use fixtures_kit::value::Value;
 
 use super::shapes::Shape;
@@ -68,7 +69,77 @@ fn in_struct(at: At<'_>, with_topic: bool) -> Vec<Value> {
     vec![Value::Struct(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())]
 }
 
+/// The same under a key.
+fn keyed(nth: i64) -> Sent {
+    Sent { key: Some(format!("k{}", nth % 9).into_bytes()), ..trade(nth) }
+}
+
 pub fn shapes() -> Vec<Shape> {
+    let mut shapes = of_sinks();
+    shapes.extend([redpanda_key_value(), automq_with_key()]);
+    shapes
+}
+
+/// Redpanda's mode `key_value`: the payload as it is, and all that it keeps beside the position but headers.
+fn redpanda_key_value() -> Shape {
+    let parts = [
+        ("partition", ColumnType::Int),
+        ("timestamp", ColumnType::Timestamptz),
+        ("offset", ColumnType::Long),
+        ("key", ColumnType::Binary),
+        ("timestamp_type", ColumnType::Int),
+    ];
+    Shape {
+        name: "redpanda, key_value mode",
+        topic: TRADES,
+        columns: [struct_of("redpanda", &parts), named("", &[("value", ColumnType::Binary)])].concat(),
+        partitioning: &[],
+        message: keyed,
+        row: |at| {
+            let (_, partition, offset, timestamp) = values(at);
+            let sent = keyed(at.nth);
+            let fields = [
+                ("partition", partition),
+                ("timestamp", timestamp),
+                ("offset", offset),
+                ("key", Value::Bytes(sent.key.expect("each has one"))),
+                ("timestamp_type", Value::long(0)),
+            ];
+            let redpanda = Value::Struct(fields.map(|(name, value)| (name.to_owned(), value)).into());
+            vec![redpanda, Value::Bytes(sent.payload.expect("each has one"))]
+        },
+        expected: &["format = \"bytes\"", "mode = \"offset\"", "profile = \"redpanda\"", "value = \"_value\""],
+        ignored: &["redpanda.timestamp_type"],
+        dropped: &[],
+        damaged: "value",
+    }
+}
+
+/// AutoMQ's columns behind those of the value, their time in milliseconds.
+fn automq_with_key() -> Shape {
+    let parts = [("partition", ColumnType::Int), ("offset", ColumnType::Long), ("timestamp", ColumnType::Long)];
+    let key = named("", &[("_kafka_key", ColumnType::String)]);
+    Shape {
+        name: "automq, with its key and a time in milliseconds",
+        topic: TRADES,
+        columns: [trade_columns(Vec::new()), key, struct_of("_kafka_metadata", &parts)].concat(),
+        partitioning: &[],
+        message: keyed,
+        row: |at| {
+            let (_, partition, offset, _) = values(at);
+            let fields = [("partition", partition), ("offset", offset), ("timestamp", Value::long(at.timestamp_ms))];
+            let metadata = Value::Struct(fields.map(|(name, value)| (name.to_owned(), value)).into());
+            let key = Value::text(format!("k{}", at.nth % 9));
+            trade_row(Vec::new(), at.nth).into_iter().chain([key, metadata]).collect()
+        },
+        expected: &["mode = \"offset\"", "profile = \"automq\"", "_kafka_key = \"CAST(_key AS VARCHAR)\""],
+        ignored: &["written_at"],
+        dropped: &["trace"],
+        damaged: "_kafka_key",
+    }
+}
+
+fn of_sinks() -> Vec<Shape> {
     let instant = || Some(("timestamp", ColumnType::Timestamptz));
     let flat = |at: At<'_>| {
         let (topic, partition, offset, timestamp) = values(at);
@@ -79,52 +150,76 @@ pub fn shapes() -> Vec<Shape> {
             name: "kafka connect, flat",
             topic: TRADES,
             columns: trade_columns(named("_kafka_metadata_", &position(true, instant()))),
+            partitioning: &[("_kafka_metadata_timestamp", Transform::Day)],
             message: trade,
             row: flat,
             expected: &["mode = \"offset\"", "profile = \"kafka-connect\"", "written_at = ", "trace = "],
+            ignored: &["written_at"],
+            dropped: &["trace"],
+            damaged: "price",
         },
         Shape {
             name: "kafka connect, nested",
             topic: TRADES,
             columns: trade_columns(struct_of("_kafka_metadata", &position(true, instant()))),
+            partitioning: &[],
             message: trade,
             row: |at| trade_row(in_struct(at, true), at.nth),
             expected: &["mode = \"offset\"", "profile = \"kafka-connect\""],
+            ignored: &["written_at"],
+            dropped: &["trace"],
+            damaged: "venue",
         },
         Shape {
             name: "redpanda",
             topic: TRADES,
             columns: trade_columns(struct_of("redpanda", &position(false, instant()))),
+            partitioning: &[],
             message: trade,
             row: |at| trade_row(in_struct(at, false), at.nth),
             expected: &["mode = \"offset\"", "profile = \"redpanda\""],
+            ignored: &["written_at"],
+            dropped: &["trace"],
+            damaged: "id",
         },
         Shape {
             name: "automq",
             topic: TRADES,
             columns: trade_columns(struct_of("_kafka_metadata", &position(false, instant()))),
+            partitioning: &[],
             message: trade,
             row: |at| trade_row(in_struct(at, false), at.nth),
             expected: &["mode = \"offset\"", "profile = \"automq\""],
+            ignored: &["written_at"],
+            dropped: &["trace"],
+            damaged: "price",
         },
         Shape {
             name: "spark",
             topic: TRADES,
             columns: trade_columns(named("", &position(true, instant()))),
+            partitioning: &[("timestamp", Transform::Day)],
             message: trade,
             row: flat,
             expected: &["mode = \"offset\"", "profile = \"spark\""],
+            ignored: &["written_at"],
+            dropped: &["trace"],
+            damaged: "venue",
         },
         Shape {
             name: "flink without a timestamp",
             topic: TRADES,
             columns: trade_columns(named("", &position(true, None))),
+            partitioning: &[("venue", Transform::Identity)],
             message: trade,
             row: |at| {
                 let (topic, partition, offset, _) = values(at);
                 trade_row(vec![topic, partition, offset], at.nth)
             },
             expected: &["mode = \"offset\"", "profile = \"spark\""],
+            ignored: &["written_at"],
+            dropped: &["trace"],
+            damaged: "id",
         },
         Shape {
             name: "redpanda with headers, which no position explains",
@@ -133,6 +228,7 @@ pub fn shapes() -> Vec<Shape> {
                 "redpanda",
                 &[position(false, instant()), vec![("headers", ColumnType::StringList { element_id: 0 })]].concat(),
             )),
+            partitioning: &[],
             message: trade,
             row: |at| {
                 let mut position = in_struct(at, false);
@@ -146,6 +242,9 @@ pub fn shapes() -> Vec<Shape> {
                 "profile = \"redpanda\"",
                 "\"redpanda.headers\" = \"kept beside the position",
             ],
+            ignored: &["redpanda.headers", "written_at"],
+            dropped: &["trace"],
+            damaged: "price",
         },
         Shape {
             name: "every conversion",
@@ -170,6 +269,7 @@ pub fn shapes() -> Vec<Shape> {
                     ("order", ColumnType::Long),
                 ],
             ),
+            partitioning: &[],
             message: |nth| {
                 let word = ["b", "s"][(nth % 2) as usize];
                 let payload = format!(
@@ -218,19 +318,28 @@ pub fn shapes() -> Vec<Shape> {
                 "kafka_ms = ",
                 "kafka_us = ",
                 "kafka_key = ",
+                "sec = \"decimal(38, 18)\"",
+                "second = \"CAST(to_timestamp_micros(CAST(CAST(sec AS DECIMAL(38, 6)) * 1000000 AS BIGINT)) AS TIMESTAMPTZ)\"",
                 "order = \"\\\"select\\\"\"",
             ],
+            ignored: &[],
+            dropped: &[],
+            damaged: "ratio",
         },
         Shape {
             name: "columns of other names",
             topic: TRADES,
             columns: trade_columns(named("kafka_", &position(false, None))),
+            partitioning: &[],
             message: trade,
             row: |at| {
                 let (_, partition, offset, _) = values(at);
                 trade_row(vec![partition, offset], at.nth)
             },
             expected: &["mode = \"offset\"", "columns = [\"kafka_partition\", \"kafka_offset\"]"],
+            ignored: &["written_at"],
+            dropped: &["trace"],
+            damaged: "venue",
         },
     ]
 }

@@ -1,14 +1,15 @@
 //! A topic in a mock cluster and a table on disk, and the command over both.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use fixtures_kit::World;
 use fixtures_kit::log::{Content, Message, Partition};
 use fixtures_kit::options::Options;
 use fixtures_kit::schema::{Column, number};
-use fixtures_kit::table::{DataFile, Operation, PartitionField, Row, Snapshot, Table};
+use fixtures_kit::table::{DataFile, Operation, PartitionField, Row, Snapshot, Table, Transform};
 use fixtures_kit::value::Value;
-use fixtures_warehouse::{MockKafka, Warehouse};
+use fixtures_warehouse::{MockKafka, Warehouse, WrittenTable};
 
 use crate::registry_stub::RegistryStub;
 use crate::transcript::{self, Ran};
@@ -92,34 +93,51 @@ pub fn partitions(topic: &Topic, sent: &[Sent]) -> (Vec<Partition>, Vec<(i32, i6
 }
 
 /// A table of these columns in files of `of_file` rows, one committed each minute.
-pub fn table(mut columns: Vec<Column>, rows: Vec<Vec<Value>>, of_file: usize) -> Table {
+pub fn table(columns: Vec<Column>, rows: Vec<Vec<Value>>, of_file: usize) -> Table {
+    partitioned(columns, &[], rows, of_file)
+}
+
+/// The same of commits of `of_commit` rows, each a file for each partition of its rows.
+pub fn partitioned(
+    mut columns: Vec<Column>,
+    by: &[(&str, Transform)],
+    rows: Vec<Vec<Value>>,
+    of_commit: usize,
+) -> Table {
     number(&mut columns);
-    let files: Vec<DataFile> = rows
-        .chunks(of_file.max(1))
-        .enumerate()
-        .map(|(index, rows)| DataFile {
+    let of_column = |name: &str| columns.iter().position(|column| column.name == name).expect("a column of the table");
+    let partitioning: Vec<PartitionField> =
+        by.iter().map(|(name, transform)| PartitionField { column: of_column(name), transform: *transform }).collect();
+    let (mut files, mut snapshots) = (Vec::new(), Vec::new());
+    for (nth, rows) in (0_i64..).zip(rows.chunks(of_commit.max(1))) {
+        let mut groups: BTreeMap<Vec<Value>, Vec<Row>> = BTreeMap::new();
+        for values in rows {
+            let tuple = partitioning.iter().map(|field| field.value_of(values)).collect();
+            groups.entry(tuple).or_default().push(Row { values: values.clone(), labels: Vec::new() });
+        }
+        let begun = files.len();
+        files.extend(groups.into_iter().zip(begun..).map(|((partition, rows), index)| DataFile {
             path: format!("data/{index:05}.parquet"),
-            rows: rows.iter().map(|values| Row { values: values.clone(), labels: Vec::new() }).collect(),
+            rows,
             row_group_rows: 1_000,
-            partition: Vec::new(),
+            partition,
             bounds: true,
             breakage: None,
             record_count_error: 0,
-        })
-        .collect();
-    let snapshot = |index: usize| Snapshot {
-        id: 1001 + index as i64,
-        commit_ms: EPOCH_MS + 3_600_000 + index as i64 * 60_000,
-        operation: Operation::Append,
-        added: vec![index],
-        removed: Vec::new(),
-    };
-    let snapshots: Vec<Snapshot> = (0..files.len()).map(snapshot).collect();
+        }));
+        snapshots.push(Snapshot {
+            id: 1001 + nth,
+            commit_ms: EPOCH_MS + 3_600_000 + nth * 60_000,
+            operation: Operation::Append,
+            added: (begun..files.len()).collect(),
+            removed: Vec::new(),
+        });
+    }
     Table {
         namespace: "market".to_owned(),
         name: "trades".to_owned(),
         columns,
-        partitioning: Vec::<PartitionField>::new(),
+        partitioning,
         judged: snapshots.len().checked_sub(1),
         files,
         snapshots,
@@ -131,6 +149,10 @@ pub fn table(mut columns: Vec<Column>, rows: Vec<Vec<Value>>, of_file: usize) ->
 /// Both sides and a service file.
 pub struct Stage {
     topic: Topic,
+    runtime: tokio::runtime::Runtime,
+    warehouse: Warehouse,
+    /// URL of the table's metadata.
+    metadata: String,
     folder: tempfile::TempDir,
     _kafka: MockKafka,
     _registry: Option<RegistryStub>,
@@ -155,14 +177,30 @@ impl Stage {
         let folder = tempfile::Builder::new().prefix("v-").tempdir_in("/tmp").expect("/tmp takes folders");
         let runtime = tokio::runtime::Runtime::new().expect("the system gives threads");
         let warehouse = runtime.block_on(Warehouse::create(&folder.path().join("warehouse"))).expect("a warehouse");
-        runtime.block_on(warehouse.write(table)).expect("a table");
         let mut service = World::service_toml(&warehouse.catalog_uri(), &warehouse.url(), Some(&kafka.bootstrap()));
         let registry = topic.schema.map(|schema| RegistryStub::of_subject(schema.subject, schema.id, schema.text));
         if let Some(registry) = &registry {
             service += &format!("\n[schema_registry]\nurl = \"http://{}\"\n", registry.address());
         }
         std::fs::write(folder.path().join("validator.toml"), service).expect("the folder takes files");
-        Self { topic, folder, _kafka: kafka, _registry: registry }
+        let mut stage =
+            Self { topic, runtime, warehouse, metadata: String::new(), folder, _kafka: kafka, _registry: registry };
+        stage.metadata = stage.write_as(table, &table.name).metadata_location;
+        stage
+    }
+
+    /// One more table, of that name.
+    pub fn write_as(&self, table: &Table, name: &str) -> WrittenTable {
+        self.runtime.block_on(self.warehouse.write_as(table, name)).expect("a table")
+    }
+
+    /// Lets what the metadata of the table says of itself be changed: snapshots, properties.
+    pub fn say(&self, change: impl FnOnce(&mut serde_json::Value)) {
+        let path = self.metadata.strip_prefix("file://").expect("the warehouse is a folder");
+        let text = std::fs::read(path).expect("the metadata is there");
+        let mut metadata = serde_json::from_slice(&text).expect("metadata is JSON");
+        change(&mut metadata);
+        std::fs::write(path, metadata.to_string()).expect("the folder takes files");
     }
 
     pub fn join(&self, name: &str) -> PathBuf {

@@ -42,7 +42,7 @@ fn the_file_of_a_key_table() {
     # sequence_number, symbol: 240 different among 240 messages, 240 among 240 rows
     # sequence_number alone: 20 different among 240 messages
     # symbol alone: 12 different among 240 messages
-    # window: both sides have exchange_timestamp, never NULL in the sample
+    # window: both sides have exchange_timestamp, never NULL in the sample, and the table is partitioned by it
     mode = "key"
     columns = ["sequence_number", "symbol"]
     window = "exchange_timestamp"
