@@ -154,7 +154,7 @@ impl Bench {
         for (facts, bags) in added {
             self.live.push(facts.clone());
             self.shadow
-                .apply(Event::Scanned(Scanned { facts, bags: bags.clone(), faults: Vec::new() }))
+                .apply(Event::Scanned(Scanned { facts, bags: bags.clone(), faults: Vec::new(), slips: None }))
                 .expect("a file");
             self.bodies.insert(self.shadow.last_file(), bags);
         }

@@ -39,6 +39,16 @@ pub const PAGE_SLOTS: usize = 64;
 /// Removed files that a segment remembers, so that a drill asks them for rows that stood; the oldest go first.
 pub const GONE_FILES_MAX: usize = 1_024;
 
+/// Slips that a shadow holds, 16 bytes each in memory and ten in the ledger: those of what is not balanced yet of a topic of 64
+/// partitions, twice. Beyond it removed files are asked themselves.
+pub const SLIPS_MAX: usize = 500_000;
+
+/// Slips of one segment: four times the rows of one that is whole. They are written with its page.
+pub const SLIPS_OF_SEGMENT_MAX: usize = 16_384;
+
+/// Rows that stood and went before their messages were consumed, 40 bytes each, which each checkpoint writes.
+pub const PARTINGS_MAX: usize = 8_192;
+
 /// Steps that took rows of a segment away, as it remembers them until it balances; the oldest go first.
 pub const TAKERS_MAX: usize = 16;
 

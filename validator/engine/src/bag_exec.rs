@@ -24,6 +24,7 @@ use futures::StreamExt;
 use validator_core::bag::BAG_BYTES;
 use validator_core::digest::{Digest, DigestKey};
 use validator_core::encode::EncodeError;
+use validator_core::shadow::slips::mark_of;
 
 use crate::digester::{DigestSpec, Digester};
 use crate::slips::{Name, Side, Slip, Slips};
@@ -167,12 +168,21 @@ impl Summing {
 
     /// Keeps the slips.
     fn keep(&self, batch: &RecordBatch, digests: &[Digest]) -> Result<()> {
-        if !self.slips.is_kept() {
+        let of_files = match self.spec.files {
+            Files::Each(column) => self.slips.rows_of_files().map(|rows| (rows, column)),
+            Files::None | Files::Classes(_) => None,
+        };
+        if !self.slips.is_kept() && of_files.is_none() {
             return Ok(());
         }
         let names = batch.column_by_name(SLIP_COLUMN).and_then(|column| column.as_any().downcast_ref());
         let names: &FixedSizeBinaryArray = names.ok_or_else(|| exec_datafusion_err!("slips want names"))?;
         let (names, _) = names.value_data().as_chunks::<{ SLIP_COLUMN_BYTES as usize }>();
+        if let Some((mut rows, column)) = of_files {
+            let files = batch.column(column).as_primitive::<UInt32Type>().values().iter();
+            let named = files.zip(names).zip(digests);
+            rows.add(named.map(|((file, [name @ .., _]), digest)| (*file, Name::from_bytes(*name), mark_of(digest))));
+        }
         let slip = |(name, digest): (&[u8; SLIP_COLUMN_BYTES as usize], &Digest)| {
             let [name @ .., settles] = name;
             let (beginning, _) = digest.0.split_first_chunk().expect("32 bytes hold eight");

@@ -22,6 +22,7 @@ mod entries;
 mod exact_cast;
 pub mod explain;
 pub mod expr;
+mod file_slips;
 mod findings;
 pub mod follow;
 pub mod found;

@@ -11,7 +11,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::hash::BuildHasherDefault;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use datafusion::error::Result;
 use datafusion::execution::runtime_env::RuntimeEnv;
@@ -19,6 +19,7 @@ use validator_core::clock::note_paired;
 use validator_core::digest::IdentityHash;
 use validator_core::position::{MessageAt, PartitionIndex};
 
+use crate::file_slips::RowsOfFiles;
 use crate::limits::{DIFFERING_NAMES_MAX, SLIP_BUCKETS};
 use crate::place_hasher::PlaceHasher;
 use crate::slip_bucket::Bucket;
@@ -104,6 +105,8 @@ pub struct Slips {
     on_disk_max: u64,
     ended: AtomicBool,
     spill: Spill,
+    /// Rows by file, where they are asked for.
+    of_files: Option<Mutex<RowsOfFiles>>,
 }
 
 /// A set of names.
@@ -171,12 +174,23 @@ impl Slips {
             on_disk_max,
             ended: AtomicBool::new(false),
             spill: Spill::new("slips of messages and rows", runtime),
+            of_files: None,
         }
     }
 
     /// Keeps nothing.
     pub fn none(runtime: Arc<RuntimeEnv>) -> Self {
         Self { ended: AtomicBool::new(true), ..Self::new(false, 0, 0, runtime) }
+    }
+
+    /// Keeps rows by file alone, at most so many.
+    pub fn of_files(most: usize, runtime: Arc<RuntimeEnv>) -> Self {
+        Self { of_files: Some(Mutex::new(RowsOfFiles::new(most))), ..Self::none(runtime) }
+    }
+
+    /// The rows by file, where they are kept.
+    pub fn rows_of_files(&self) -> Option<MutexGuard<'_, RowsOfFiles>> {
+        self.of_files.as_ref().map(|rows| rows.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Whether slips are still kept.
@@ -242,6 +256,9 @@ impl Slips {
     /// Forgets the rows: their pass is made again. Messages that were settled by them are gone: where their rows do not come
     /// again, the books do not balance, and all is drilled.
     pub fn forget_rows(&self) {
+        if let Some(mut rows) = self.rows_of_files() {
+            rows.clear();
+        }
         for bucket in &self.buckets {
             let mut bucket = bucket.lock().unwrap_or_else(PoisonError::into_inner);
             self.in_memory.fetch_sub(bucket.bytes_of(Side::Row), Ordering::Relaxed);

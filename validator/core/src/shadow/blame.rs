@@ -46,7 +46,7 @@ const ALL: [Took; 8] = [
 ];
 
 /// A step that took rows away.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Taker {
     /// See [`Took`].
     pub snapshot: i64,

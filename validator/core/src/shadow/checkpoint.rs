@@ -18,6 +18,7 @@ use super::invariants::{Contradiction, check};
 use super::lane::Lane;
 use super::page::Page;
 use super::residue::Residue;
+use super::standing::Standing;
 use super::state_codec::{State, draft_bytes};
 use super::terms::Terms;
 use super::told::{FactsHash, OpenFinding, is_told_once};
@@ -27,7 +28,7 @@ use crate::judge::Draft;
 use crate::limits::PAGES_HELD_MAX;
 use crate::position::PartitionIndex;
 use crate::segment::SegmentKey;
-use crate::verdict::{Cause, Verdict};
+use crate::verdict::{Cause, MessageVerdict, Verdict};
 
 /// What the ledger does not have yet, and what it was told of findings.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -91,6 +92,7 @@ impl Shadow {
             cannot_look: self.cannot_look,
             notes: self.notes.clone(),
             judged_by: self.terms.judged_by(),
+            partings: self.partings.clone(),
         };
         Delta {
             checkpoint: self.checkpoint + 1,
@@ -151,6 +153,7 @@ impl Shadow {
 
     /// A file is live no longer, or will not be.
     pub(super) fn note_gone(&mut self, file: &KnownFile, since_ms: i64) {
+        let file = &KnownFile { slips: None, ..file.clone() };
         let change = Self::file_change(file, FileStanding::Gone { since_ms });
         self.unsaved.went.insert(file.id, change);
     }
@@ -167,11 +170,18 @@ impl Shadow {
                     FindingPlace::Row { .. } => Some(self.id_of(&key).or_else(before)?),
                     _ => None,
                 };
-                let facts = FactsHash::of(&draft_bytes(draft));
+                let facts = FactsHash::of(&self.facts_of(draft));
                 Some((key, Told { id, cause: draft.cause, facts }))
             };
             Arc::new(findings.filter_map(told).collect())
         })
+    }
+
+    /// What a finding says beside its place, verdict and cause, packed.
+    fn facts_of(&self, draft: &Draft) -> Vec<u8> {
+        let is_rowless =
+            [MessageVerdict::Missing, MessageVerdict::Overdue].map(Verdict::Message).contains(&draft.verdict);
+        draft_bytes(draft, is_rowless && draft.message.is_some_and(|at| self.may_have_stood(at)))
     }
 
     pub(super) fn id_of(&self, (place, verdict): &FindingKey) -> Option<FindingId> {
@@ -219,7 +229,7 @@ impl Shadow {
                 place: key.0.clone(),
                 change,
                 at_ms,
-                facts: draft.map(|draft| draft_bytes(draft)).unwrap_or_default(),
+                facts: draft.map(|draft| self.facts_of(draft)).unwrap_or_default(),
             })
         };
         let resolved = before.iter().filter(|(key, _)| !now.contains_key(*key));
@@ -265,7 +275,9 @@ impl Shadow {
         if saved.checkpoint == 0 {
             return Ok(shadow);
         }
-        let State { line, last_file, judged_at_ms, cannot_look, notes, judged_by } = State::from_bytes(&saved.state)?;
+        let State { line, last_file, judged_at_ms, cannot_look, notes, judged_by, partings } =
+            State::from_bytes(&saved.state)?;
+        shadow.partings = partings;
         (shadow.terms.settle_ms, shadow.terms.give_up_ms, shadow.terms.whole_topic) = judged_by;
         shadow.cannot_look = cannot_look;
         (shadow.line, shadow.files.last, shadow.judged_at_ms, shadow.notes) = (line, last_file, judged_at_ms, notes);
@@ -302,7 +314,7 @@ impl Shadow {
         Arc::make_mut(&mut shadow.unsaved.told).extend(of_events.map(|(key, told)| (key.clone(), told.clone())));
         shadow.unsaved.is_told = shadow.unsaved.told == *shadow.findings_now();
         check(&shadow)?;
-        if shadow.standing().to_bytes() != saved.totals {
+        if shadow.standing().to_bytes() != Standing::from_bytes(&saved.totals)?.to_bytes() {
             return Err(Contradiction::Totals.into());
         }
         Ok(shadow)

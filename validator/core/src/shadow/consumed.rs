@@ -65,6 +65,10 @@ impl Shadow {
     fn consume_lane(&mut self, part: LanePart) {
         let width = self.terms.width;
         let LanePart { partition, from, to, parts, gaps, undecodable, excluded } = part;
+        let unseen_below = self.lane(partition).map_or(i64::MIN, |lane| lane.unseen_below);
+        if from < unseen_below {
+            self.forget_judged();
+        }
         for part in parts {
             let SegmentKey::Offsets { index, .. } = part.segment else { continue };
             let range = width.offsets(index);
@@ -76,6 +80,7 @@ impl Shadow {
                 segment.offset_max = segment.offset_max.max(part.offset_max);
                 segment.excluded += part.excluded;
                 segment.undecodable += part.undecodable;
+                segment.unseen |= from.max(range.start) < unseen_below;
                 extend(segment, from.max(range.start), to.min(range.end));
             });
             let lane = self.lane_mut(partition).expect("checked before the first part");
@@ -100,6 +105,7 @@ impl Shadow {
         }
         lane.position = to;
         lane.high_watermark = lane.high_watermark.max(to);
+        self.meet_partings(partition, from, to);
     }
 
     fn note_gap(&mut self, partition: PartitionIndex, gap: Range<i64>, part: Range<i64>) {

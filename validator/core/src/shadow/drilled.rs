@@ -51,12 +51,25 @@ impl Shadow {
             }
             residue = Residue { unreadable: true, ..residue.again(segment.from) };
         }
-        if is_read(&residue, segment) {
+        let is_all = is_read(&residue, segment);
+        if is_all {
             residue.blame(segment);
         }
+        // What was read before is known to have stood; what is read now is, as long as it is kept.
+        let learned = self.residues.get(&key).filter(|old| old.whole && !is_copy);
+        let learned: BTreeSet<FileId> = learned.map(|old| old.read_files.keys().copied().collect()).unwrap_or_default();
+        let has_slips = is_all && !is_copy && !segment.slips.is_empty();
         let old = self.residues.get(&key).filter(|_| is_copy);
         let now = old.map(|old| Residue { whole: true, ..old.clone() }).unwrap_or(residue);
         self.put_residue(key, Some(now));
+        if has_slips || !learned.is_empty() {
+            self.change(key, |segment| {
+                segment.forget_fresh(&learned);
+                if is_all {
+                    segment.slips.clear();
+                }
+            });
+        }
         Ok(())
     }
 

@@ -9,6 +9,7 @@ use std::ops::Range;
 use super::file::{FaultFact, FileBags, FileFacts, FileId};
 use super::nets::Nets;
 use super::segment::Times;
+use super::slips::FileSlips;
 use crate::bag::Bag;
 use crate::hole::Hole;
 use crate::judge::{MessageEntry, RowEntry};
@@ -123,6 +124,8 @@ pub struct Scanned {
     pub bags: FileBags,
     /// Its parts that cannot be read.
     pub faults: Vec<FaultFact>,
+    /// Slips of all its rows; none: they are too many.
+    pub slips: Option<FileSlips>,
 }
 
 /// One look at the table.

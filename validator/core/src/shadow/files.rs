@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::file::{FaultFact, FileFacts, FileId, PathHash};
+use super::slips::FileSlips;
 use super::standing::FileCounts;
 use crate::position::PartitionIndex;
 
@@ -41,6 +42,8 @@ pub(super) struct KnownFile {
     pub ahead: BTreeMap<PartitionIndex, i64>,
     pub strangers: bool,
     pub faults: Vec<FaultFact>,
+    /// Slips of its rows: of those in segments until it is live, then their segments have them. None: they were too many.
+    pub slips: Option<FileSlips>,
 }
 
 impl KnownFile {

@@ -13,9 +13,16 @@ pub struct Pages {
     dirty: BTreeSet<PageKey>,
     unbalanced: BTreeSet<SegmentKey>,
     unexplained: BTreeSet<PageKey>,
+    /// Slips of all segments.
+    slips: usize,
 }
 
 impl Pages {
+    /// Slips of all segments.
+    pub fn slips(&self) -> usize {
+        self.slips
+    }
+
     /// Takes a page in, unless it is held.
     pub fn admit(&mut self, key: PageKey, page: Option<Page>) {
         if self.held.contains_key(&key) {
@@ -23,6 +30,7 @@ impl Pages {
         }
         let page = page.unwrap_or_default();
         for (slot, segment) in page.iter() {
+            self.slips += segment.slips();
             if let Some(segment_key) = key.segment(slot)
                 && !segment.is_balanced()
             {
@@ -60,7 +68,9 @@ impl Pages {
     /// Takes a segment of a held page out, to be changed and put back.
     pub(super) fn take(&mut self, key: SegmentKey) -> Option<Box<Segment>> {
         let (page, slot) = PageKey::of(key);
-        self.held.get_mut(&page)?.slots[slot].take()
+        let segment = self.held.get_mut(&page)?.slots[slot].take()?;
+        self.slips -= segment.slips();
+        Some(segment)
     }
 
     /// Puts a segment in its place.
@@ -70,6 +80,7 @@ impl Pages {
         } else {
             self.unbalanced.insert(key);
         }
+        self.slips += segment.slips();
         let (page, slot) = PageKey::of(key);
         self.page_mut(page).slots[slot] = Some(segment);
     }

@@ -43,6 +43,8 @@ pub struct Lane {
     pub balanced_messages: u64,
     /// Late ones of these.
     pub balanced_late: u64,
+    /// Rows of messages below it went before the messages came, and nobody knows which; `i64::MIN`: none.
+    pub unseen_below: i64,
     /// By page, the greatest offset of a message that is known to have an equal row.
     pub proven: BTreeMap<i64, i64>,
 }
@@ -66,6 +68,7 @@ impl Lane {
             balanced_segments: 0,
             balanced_messages: 0,
             balanced_late: 0,
+            unseen_below: i64::MIN,
             proven: BTreeMap::new(),
         }
     }

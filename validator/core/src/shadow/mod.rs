@@ -28,6 +28,7 @@ mod page_codec;
 pub mod residue;
 mod residue_codec;
 pub mod segment;
+pub mod slips;
 pub mod stage;
 pub mod standing;
 mod standing_codec;
@@ -54,6 +55,7 @@ use nets::Nets;
 use page::{Page, PageKey};
 use residue::Residue;
 use segment::Segment;
+use slips::{Partings, Slips};
 use standing::NoLook;
 use terms::Terms;
 use verdicts::Judged;
@@ -71,6 +73,8 @@ pub struct Shadow {
     residues: Docket,
     line: Line,
     files: Files,
+    /// Rows that went before their messages came.
+    partings: Partings,
     board: Board,
     judged: Memo<Judged>,
     /// Partitions in which an event changed what is known to have an equal row; empty between events.
@@ -119,6 +123,7 @@ impl Shadow {
             residues: Docket::default(),
             line: Line::default(),
             files: Files::default(),
+            partings: Partings::default(),
             board: Board::default(),
             judged: Memo::default(),
             touched: BTreeSet::new(),
@@ -250,6 +255,8 @@ impl Shadow {
         if segment.is_balanced() {
             segment.gone.clear();
             segment.fresh.clear();
+            segment.slips.clear();
+            segment.stood = Slips::default();
             segment.unseen = false;
             segment.takers.clear();
             segment.takes = 0;

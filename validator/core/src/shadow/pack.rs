@@ -6,7 +6,12 @@
 use super::delta::Damaged;
 use crate::bag::{BAG_BYTES, Bag};
 
-const VERSION: u8 = 2;
+/// 3: slips.
+const VERSION: u8 = 3;
+/// The oldest that is read.
+const OLDEST: u8 = 2;
+/// Facts of findings are compared by their bytes: what they say has not changed since.
+const OF_FACTS: u8 = 2;
 const SUM_BYTES: usize = 8;
 /// Bytes of the longest number: 64 bits in sevens.
 const NUMBER_BYTES_MAX: u32 = 10;
@@ -17,6 +22,11 @@ pub(super) struct Writer(Vec<u8>);
 impl Writer {
     pub fn new() -> Self {
         Self(vec![VERSION])
+    }
+
+    /// For facts of findings.
+    pub fn of_facts() -> Self {
+        Self(vec![OF_FACTS])
     }
 
     /// With its checksum.
@@ -71,7 +81,7 @@ impl Writer {
 }
 
 /// Bytes as they are read.
-pub(super) struct Reader<'a>(&'a [u8]);
+pub(super) struct Reader<'a>(&'a [u8], u8);
 
 impl<'a> Reader<'a> {
     /// The bytes between version and checksum.
@@ -82,9 +92,14 @@ impl<'a> Reader<'a> {
             return Err(damaged());
         }
         match body.split_first() {
-            Some((&VERSION, rest)) => Ok(Self(rest)),
+            Some((version @ OLDEST..=VERSION, rest)) => Ok(Self(rest, *version)),
             _ => Err(damaged()),
         }
+    }
+
+    /// Whether these are bytes of a build that kept slips.
+    pub fn has_slips(&self) -> bool {
+        self.1 >= 3
     }
 
     pub fn is_empty(&self) -> bool {

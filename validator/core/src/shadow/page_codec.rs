@@ -8,6 +8,7 @@ use super::file::{FileBags, FileId};
 use super::pack::{Reader, Writer, whole};
 use super::page::Page;
 use super::segment::{Segment, Times};
+use super::slips::Slips;
 use crate::hole::{Hole, HoleReason, Holes};
 use crate::limits::PAGE_SLOTS;
 use crate::position::PartitionIndex;
@@ -120,6 +121,12 @@ fn write_segment(to: &mut Writer, segment: &Segment) {
         to.number(segment.takers.len() as u64);
         segment.takers.iter().for_each(|taker| taker.write(to));
         to.number(u64::from(segment.takes));
+        to.number(segment.slips.len() as u64);
+        for (file, slips) in &segment.slips {
+            to.number(u64::from(file.0));
+            slips.write(to);
+        }
+        segment.stood.write(to);
     }
     to.number(u64::from(segment.revision));
 }
@@ -131,7 +138,11 @@ fn stood_by_balance(segment: &Segment) -> i64 {
 }
 
 fn has_files_apart(segment: &Segment) -> bool {
-    !segment.fresh.is_empty() || !segment.gone.is_empty() || segment.unseen || segment.takes > 0
+    !segment.fresh.is_empty()
+        || !segment.gone.is_empty()
+        || !segment.stood.is_empty()
+        || segment.unseen
+        || segment.takes > 0
 }
 
 fn known(number: i64) -> Option<i64> {
@@ -192,6 +203,11 @@ fn read_segment(from: &mut Reader<'_>) -> Option<Segment> {
         segment.unseen = from.flag()?;
         segment.takers = from.list(Taker::read)?;
         segment.takes = from.small()?;
+        if from.has_slips() {
+            let slips = from.list(|from| Some((FileId(from.small()?), Slips::read(from)?)))?;
+            segment.slips = slips.into_iter().collect();
+            segment.stood = Slips::read(from)?;
+        }
     }
     segment.revision = from.small()?;
     Some(segment)

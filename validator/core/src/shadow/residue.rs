@@ -81,8 +81,10 @@ impl Residue {
         let now = segment.blame_since(self.takes);
         let gone = self.messages.iter().filter_map(|message| {
             let (offset, digest) = (message.at.offset, message.digest.as_ref()?);
-            let stood =
-                offset < segment.stood_below || self.has_stood(offset) || self.stood.contains(&digest16(digest));
+            let stood = offset < segment.stood_below
+                || self.has_stood(offset)
+                || self.stood.contains(&digest16(digest))
+                || segment.has_stood(offset, digest);
             let is_gone = message.state == MessageState::Judged && stood && !digests.contains(digest);
             Some((offset, self.taken.get(&offset).copied().or(now)?)).filter(|_| is_gone)
         });

@@ -3,8 +3,11 @@
 //! Contract: no stage is stored. Whether a segment is balanced, bare, to be drilled or open follows from its bags, its
 //! times and the clock, so that it cannot contradict them.
 
+use std::collections::BTreeMap;
+
 use super::blame::Taker;
 use super::file::FileId;
+use super::slips::Slips;
 use crate::bag::Bag;
 
 /// Timestamps of messages: least, greatest, and how many have none.
@@ -74,6 +77,10 @@ pub struct Segment {
     /// Files that went since it last balanced and may have had rows of messages of which it is not known that they had one,
     /// at most `GONE_FILES_MAX`.
     pub gone: Vec<FileId>,
+    /// Slips of rows in files that are `fresh` and were not read, by file; none where there was no room.
+    pub slips: BTreeMap<FileId, Slips>,
+    /// Slips of rows that stood since it last balanced, and went unread.
+    pub stood: Slips,
     /// Whether further files went that nobody can ask any more.
     pub unseen: bool,
     /// Steps that took rows away since it last balanced, at most the last `TAKERS_MAX`.
@@ -110,6 +117,8 @@ impl Default for Segment {
             files: Vec::new(),
             fresh: Vec::new(),
             gone: Vec::new(),
+            slips: BTreeMap::new(),
+            stood: Slips::default(),
             unseen: false,
             takers: Vec::new(),
             takes: 0,

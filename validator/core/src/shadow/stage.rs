@@ -38,7 +38,7 @@ impl Shadow {
     }
 
     fn is_to_drill(&self, segment: &Segment) -> bool {
-        let has_lost = !segment.gone.is_empty() || segment.unseen || segment.is_shaken();
+        let has_lost = !segment.gone.is_empty() || !segment.stood.is_empty() || segment.unseen || segment.is_shaken();
         if segment.debit.is_empty() || has_lost || segment.times.untimed > 0 {
             return true;
         }
@@ -58,7 +58,8 @@ impl Shadow {
         if segment.stood_below >= segment.upto && !may_be_explained {
             return Some(MessageVerdict::Withdrawn);
         }
-        if !segment.gone.is_empty() || segment.unseen || segment.stood_below > i64::MIN {
+        let may_have_stood = !segment.gone.is_empty() || !segment.stood.is_empty() || segment.unseen;
+        if may_have_stood || segment.stood_below > i64::MIN {
             return None;
         }
         if !clock.is_due(first) {

@@ -9,6 +9,7 @@ use super::file::{FaultFact, FileFacts, FileId};
 use super::files::KnownFile;
 use super::lane::Lane;
 use super::pack::{Reader, Writer, whole};
+use super::slips::{FileSlips, Partings};
 use super::standing::NoLook;
 use crate::hole::HoleReason;
 use crate::judge::Draft;
@@ -25,6 +26,7 @@ pub(super) struct State {
     pub notes: String,
     /// Settle and give-up that the last checkpoint was judged by, milliseconds.
     pub judged_by: (i64, i64, bool),
+    pub partings: Partings,
 }
 
 impl State {
@@ -43,6 +45,7 @@ impl State {
         to.signed(self.judged_by.0);
         to.signed(self.judged_by.1);
         to.byte(u8::from(self.judged_by.2));
+        self.partings.write(&mut to);
         to.seal()
     }
 
@@ -61,6 +64,7 @@ impl State {
                 cannot_look,
                 notes,
                 judged_by: (settle_ms, give_up_ms, from.flag()?),
+                partings: if from.has_slips() { Partings::read(from)? } else { Partings::default() },
             })
         })
     }
@@ -123,6 +127,7 @@ impl Lane {
             to.signed(offset.wrapping_sub(last_offset));
             (last_page, last_offset) = (*page, *offset);
         }
+        to.maybe((self.unseen_below > i64::MIN).then_some(self.unseen_below));
         to.seal()
     }
 
@@ -143,6 +148,7 @@ impl Lane {
                 Some((page, offset))
             })?;
             let proven = proven.into_iter().collect();
+            let unseen_below = if from.has_slips() { from.maybe()?.unwrap_or(i64::MIN) } else { i64::MIN };
             Some(Self {
                 tp,
                 start,
@@ -159,6 +165,7 @@ impl Lane {
                 balanced_segments,
                 balanced_messages,
                 balanced_late,
+                unseen_below,
                 proven,
             })
         })
@@ -209,6 +216,10 @@ impl KnownFile {
                 to.signed(*last);
             }
         }
+        to.byte(u8::from(self.slips.is_some()));
+        if let Some(slips) = &self.slips {
+            slips.write(&mut to);
+        }
         to.seal()
     }
 
@@ -233,6 +244,7 @@ impl KnownFile {
                 ahead: from.list(|from| Some((PartitionIndex(from.small()?), from.signed()?)))?.into_iter().collect(),
                 strangers: from.flag()?,
                 faults: from.list(read_fault)?,
+                slips: if from.has_slips() && from.flag()? { Some(FileSlips::read(from)?) } else { None },
             })
         })
     }
@@ -245,13 +257,17 @@ fn read_fault(from: &mut Reader<'_>) -> Option<FaultFact> {
 }
 
 /// What a finding says beside its place, verdict and cause: its rows, the pairs that differ, and the message's timestamp.
-pub(super) fn draft_bytes(draft: &Draft) -> Vec<u8> {
-    let mut to = Writer::new();
+/// `may_have_stood`: that nobody can know any more whether it had a row.
+pub(super) fn draft_bytes(draft: &Draft, may_have_stood: bool) -> Vec<u8> {
+    let mut to = Writer::of_facts();
     to.maybe(draft.timestamp_ms);
     write_rows(&mut to, draft.rows.iter());
     write_rows(&mut to, draft.compare.iter().map(|(_, row)| row));
     to.byte(u8::from(draft.identity_moved));
     to.number(draft.copies);
+    if may_have_stood {
+        to.byte(1);
+    }
     to.seal()
 }
 

@@ -3,7 +3,7 @@
 //! Contract: append, replace, delete, rollback and another table are one operation, the difference of two live sets;
 //! only what is told of it differs. All changes of a step are summed by segment before any is applied.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::blame::{Blame, Taker};
 use super::event::{Look, Refused, Scanned, Step, Why};
@@ -12,15 +12,19 @@ use super::files::KnownFile;
 use super::nets::{Difference, Net, Nets};
 use super::residue::Residue;
 use super::segment::Segment;
+use super::slips::{FileSlips, Slips};
 use super::{FindingPlace, News, Shadow};
 use crate::bag::Bag;
-use crate::limits::{GONE_FILES_MAX, TAKERS_MAX};
+use crate::limits::{GONE_FILES_MAX, SLIPS_MAX, TAKERS_MAX};
+use crate::position::PartitionIndex;
 use crate::segment::SegmentKey;
 use crate::verdict::TableVerdict;
 
 impl Shadow {
     pub(super) fn scanned(&mut self, scanned: Scanned) {
-        let Scanned { facts, bags, faults } = scanned;
+        let Scanned { facts, bags, faults, slips } = scanned;
+        let held = self.pages.slips() + self.files.waiting.values().map(KnownFile::held).sum::<usize>();
+        let slips = slips.filter(|slips| held + slips.len() <= SLIPS_MAX);
         self.files.last += 1;
         let id = FileId(self.files.last);
         self.unsaved.scanned.insert(id, bags.to_bytes());
@@ -32,6 +36,7 @@ impl Shadow {
             strangers: bags.strangers,
             faults,
             facts,
+            slips,
         };
         if let Some(old) = self.files.waiting.insert(file.hash(), file) {
             self.note_gone(&old, self.judged_at_ms);
@@ -114,7 +119,7 @@ impl Shadow {
         // Rows whose messages came since their file was read go into another segment, and are the same rows.
         let sum: Bag = nets.segments.values().map(|net| &net.bag).collect();
         let is_preserving = sum.is_empty();
-        let went = self.swap(&nets, look.at_ms);
+        let Swapped { went, again, mut slips } = self.swap(&nets, look.at_ms);
         self.cannot_look = None;
         for (partition, barrier, high_watermark) in &look.barrier {
             let lane = self.lane_mut(*partition).expect("checked above");
@@ -126,43 +131,64 @@ impl Shadow {
         let gone: BTreeSet<FileId> = went.iter().map(|file| file.id).collect();
         let taker = look.step.as_ref().map(|step| Taker::of(step, self.line.cursor.as_ref()));
         for (segment, net) in nets.segments {
-            self.enter(segment, net, &gone, taker);
+            let slips = slips.remove(&segment).unwrap_or_default();
+            self.enter(segment, net, slips, &gone, taker);
         }
-        went.iter().for_each(|file| self.note_overtaken(file, taker));
+        for file in went {
+            self.note_overtaken(&file, taker);
+            self.part(file.ahead_without(None), taker);
+        }
+        again.into_iter().for_each(|ahead| self.part(ahead, None));
         if let Some(step) = look.step {
             self.move_on(step, is_preserving);
         }
         Ok(())
     }
 
-    /// Files that come take their place, files that go leave it. Given back: those whose rows are live no longer, as what
-    /// was read again is.
-    fn swap(&mut self, nets: &Nets, at_ms: i64) -> Vec<KnownFile> {
-        let mut went = Vec::new();
+    /// Files that come take their place, files that go leave it.
+    fn swap(&mut self, nets: &Nets, at_ms: i64) -> Swapped {
+        let mut left = Vec::new();
         for id in &nets.removed {
             let Some(file) = self.files.leave(*id) else { continue };
             if !file.faults.is_empty() {
                 self.forget_judged();
             }
             self.note_gone(&file, at_ms);
-            went.push(file);
+            left.push(file);
         }
+        let mut again = Vec::new();
+        let mut slips: BTreeMap<SegmentKey, Vec<(FileId, Slips)>> = BTreeMap::new();
         let comes: Vec<(PathHash, KnownFile)> =
             self.files.waiting.extract_if(.., |_, file| nets.added.contains(&file.id)).collect();
-        for (hash, file) in comes {
+        for (hash, mut file) in comes {
             if !file.faults.is_empty() {
                 self.forget_judged();
             }
             self.unsaved.came.insert(file.id);
+            let of_segments = file.slips.as_mut().map(|slips| std::mem::take(&mut slips.rows)).unwrap_or_default();
+            let before = left.iter().position(|old| old.hash() == hash && file.facts.has_rows_of(&old.facts));
+            if let Some(old) = before.map(|place| left.swap_remove(place)) {
+                let ahead = file.slips.as_ref().map(|slips| slips.ahead.clone()).unwrap_or_default();
+                again.push(old.ahead_without(Some(&FileSlips { rows: of_segments.clone(), ahead })));
+            }
+            for (segment, of_segment) in of_segments {
+                slips.entry(segment).or_default().push((file.id, of_segment));
+            }
             self.files.enter(hash, file);
         }
-        let files = &self.files;
-        went.retain(|file| files.live(&file.hash()).is_none_or(|now| !now.facts.has_rows_of(&file.facts)));
-        went
+        left.sort_by_key(|file| file.id);
+        Swapped { went: left, again, slips }
     }
 
-    /// `gone`: of the removed files, those whose rows are live no longer.
-    fn enter(&mut self, key: SegmentKey, net: Net, gone: &BTreeSet<FileId>, taker: Option<Taker>) {
+    /// `gone`: of the removed files, those whose rows are live no longer; `slips`: of the added ones.
+    fn enter(
+        &mut self,
+        key: SegmentKey,
+        net: Net,
+        slips: Vec<(FileId, Slips)>,
+        gone: &BTreeSet<FileId>,
+        taker: Option<Taker>,
+    ) {
         let was_balanced = self.pages.segment(key).is_none_or(super::segment::Segment::is_balanced);
         let is_same = net.bag.is_empty();
         let read = self.residues.get(&key).map(|residue| residue.read_files.keys().copied().collect());
@@ -172,11 +198,19 @@ impl Shadow {
             let is_known = !goes || net.removed.iter().all(|file| read.contains(file));
             self.unsettle(key, is_same, taker.filter(|_| !is_known));
         }
+        let room = SLIPS_MAX.saturating_sub(self.pages.slips());
         self.change(key, |segment| {
             let has_fresh = net.removed.iter().any(|file| segment.fresh.contains(file));
             // Only of rows that came since it last balanced, and that nobody read, it is not known whose they were.
-            let unknown = |file: &&FileId| gone.contains(file) && segment.fresh.contains(file) && !read.contains(file);
-            let unknown: Vec<FileId> = net.removed.iter().filter(unknown).copied().collect();
+            let is_read = |file: &FileId| read.contains(file);
+            let unknown = |file: &&FileId| gone.contains(file) && segment.fresh.contains(file) && !is_read(file);
+            let mut unknown: Vec<FileId> = net.removed.iter().filter(unknown).copied().collect();
+            unknown.retain(|file| !segment.slips.contains_key(file) && key != SegmentKey::Nowhere);
+            let of_removed = |file: &FileId| segment.slips.remove(file).filter(|_| !is_read(file));
+            let parted: Vec<Slips> = net.removed.iter().filter_map(of_removed).collect();
+            if !is_same && !net.removed.is_empty() {
+                segment.forget_fresh(&read);
+            }
             take_out(&mut segment.files, &net.removed);
             segment.fresh.retain(|file| !net.removed.contains(file));
             segment.files.extend(&net.added);
@@ -186,6 +220,8 @@ impl Shadow {
                 segment.fresh.sort_unstable();
                 segment.fresh.dedup();
             }
+            segment.take_in(slips, room);
+            parted.into_iter().for_each(|slips| segment.let_stand(slips));
             if is_same {
                 return;
             }
@@ -201,20 +237,34 @@ impl Shadow {
         });
     }
 
-    /// A file went before it was read again for messages that came since it was read: nobody knows which of them had a row
-    /// in it.
+    /// A file went before it was read again for messages that came since it was read. Without slips nobody knows which of
+    /// them, or of those that come, had a row in it.
     fn note_overtaken(&mut self, file: &KnownFile, taker: Option<Taker>) {
+        let is_known = file.slips.is_some() && !file.strangers;
         for (partition, least) in &file.ahead {
+            if let Some(below) = self.lane(*partition).map(|lane| lane.high_watermark).filter(|_| !is_known) {
+                self.cannot_part(*partition, below);
+            }
             let Some(lane) = self.lane(*partition).filter(|lane| *least < lane.position) else { continue };
             let of = |offset: i64| self.terms.width.segment_of(*partition, offset);
             let (first, last) = (of(*least), of(lane.position));
             let unbalanced = self.pages.unbalanced_between(first, last);
             for key in unbalanced {
-                self.change(key, |segment| {
-                    note_unknown(segment, &[file.id]);
-                    note_taker(segment, taker);
-                });
+                if !is_known {
+                    self.change(key, |segment| note_unknown(segment, &[file.id]));
+                    self.forget_judged();
+                }
+                self.note_taker(key, taker);
             }
+        }
+    }
+
+    /// A step took rows of a segment away that is not balanced.
+    pub(super) fn note_taker(&mut self, key: SegmentKey, taker: Option<Taker>) {
+        let may =
+            |segment: &Segment| !segment.is_balanced() && taker.is_some() && segment.takers.last() != taker.as_ref();
+        if self.pages.segment(key).is_some_and(may) {
+            self.change(key, |segment| note_taker(segment, taker));
         }
     }
 
@@ -288,8 +338,24 @@ fn note_taker(segment: &mut Segment, taker: Option<Taker>) {
     let Some(taker) = taker.filter(|taker| segment.takers.last() != Some(taker)) else { return };
     segment.takes += 1;
     segment.takers.push(taker);
-    let surplus = segment.takers.len().saturating_sub(TAKERS_MAX);
-    segment.takers.drain(..surplus);
+    segment.trim_takers();
+}
+
+impl Segment {
+    pub(super) fn trim_takers(&mut self) {
+        let surplus = self.takers.len().saturating_sub(TAKERS_MAX);
+        self.takers.drain(..surplus);
+    }
+}
+
+/// What became of files in a look.
+struct Swapped {
+    /// Those whose rows are live no longer.
+    went: Vec<KnownFile>,
+    /// Of each that was read again, slips of rows ahead that the new reading lacks.
+    again: Vec<BTreeMap<PartitionIndex, Slips>>,
+    /// Slips of those that came, by segment.
+    slips: BTreeMap<SegmentKey, Vec<(FileId, Slips)>>,
 }
 
 /// Takes each of these out once.

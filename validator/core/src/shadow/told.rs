@@ -62,6 +62,8 @@ pub struct Facts {
     pub rows: Vec<(FileId, u64)>,
     /// Copies, of a duplicated message.
     pub copies: u64,
+    /// Of a message without a row, that nobody can know any more whether it had one.
+    pub may_have_stood: bool,
 }
 
 impl Facts {
@@ -79,7 +81,9 @@ impl Facts {
         whole(bytes, what, |from| {
             let (timestamp_ms, own) = (from.maybe()?, rows(from)?);
             let (_compared, _moved) = (rows(from)?, from.flag()?);
-            Some(Self { said: None, timestamp_ms, rows: own, copies: from.number()? })
+            let copies = from.number()?;
+            let may_have_stood = !from.is_empty() && from.flag()?;
+            Some(Self { said: None, timestamp_ms, rows: own, copies, may_have_stood })
         })
     }
 
@@ -88,7 +92,7 @@ impl Facts {
         if let Some(said) = &self.said {
             return said.clone().into_bytes();
         }
-        let mut to = Writer::new();
+        let mut to = Writer::of_facts();
         to.maybe(self.timestamp_ms);
         to.number(self.rows.len() as u64);
         for (file, position) in &self.rows {
@@ -99,6 +103,9 @@ impl Facts {
         to.number(0);
         to.byte(0);
         to.number(self.copies);
+        if self.may_have_stood {
+            to.byte(1);
+        }
         to.seal()
     }
 }
@@ -145,8 +152,12 @@ mod tests {
             hole: None,
             equals: None,
         };
-        let facts = Facts { said: None, timestamp_ms: Some(-5), rows: vec![(FileId(7), 9)], copies: 2 };
-        assert_eq!(Facts::from_bytes(verdict, &draft_bytes(&draft)), Ok(facts.clone()));
+        let facts =
+            Facts { said: None, timestamp_ms: Some(-5), rows: vec![(FileId(7), 9)], copies: 2, may_have_stood: false };
+        assert_eq!(Facts::from_bytes(verdict, &draft_bytes(&draft, false)), Ok(facts.clone()));
+        let unseen = Facts { may_have_stood: true, ..facts.clone() };
+        assert_eq!(Facts::from_bytes(verdict, &draft_bytes(&draft, true)), Ok(unseen.clone()));
+        assert_eq!(Facts::from_bytes(verdict, &unseen.to_bytes()), Ok(unseen));
         assert_eq!(Facts::from_bytes(verdict, &facts.to_bytes()), Ok(facts));
         let said = Facts { said: Some("no JSON".to_owned()), ..Facts::default() };
         assert_eq!(Facts::from_bytes(MessageVerdict::Undecodable.into(), &said.to_bytes()), Ok(said));

@@ -118,11 +118,13 @@ impl Shadow {
         let scope = self.scope();
         let (mut messages, mut rows) = (Vec::new(), Vec::new());
         for (key, residue) in self.residues.iter().filter(|(_, residue)| !residue.unreadable) {
-            let stood_below = self.pages.segment(*key).map_or(i64::MIN, |segment| segment.stood_below);
+            let segment = self.pages.segment(*key);
+            let stood_below = segment.map_or(i64::MIN, |segment| segment.stood_below);
             messages.extend(residue.messages.iter().map(|message| {
                 let mut message = *message;
-                let stood = |digest| residue.stood.contains(&digest16(&digest));
                 let offset = message.at.offset;
+                let by_slip = |digest| segment.is_some_and(|segment| segment.has_stood(offset, &digest));
+                let stood = |digest| residue.stood.contains(&digest16(&digest)) || by_slip(digest);
                 message.stood = offset < stood_below || residue.has_stood(offset) || message.digest.is_some_and(stood);
                 message.loss = self.loss(*key, message.at.offset);
                 message

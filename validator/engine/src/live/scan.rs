@@ -6,9 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use validator_core::limits::SLIPS_MAX;
 use validator_core::position::{FileIndex, PartitionIndex};
 use validator_core::shadow::event::Scanned;
 use validator_core::shadow::file::{FaultFact, FileBags};
+use validator_core::shadow::slips::FileSlips;
 use validator_core::value::Value;
 use validator_table::{DataFile, FaultKind, FileFault, RowGroups, TableFinding};
 
@@ -22,6 +24,7 @@ use crate::passes::RowPass;
 use crate::reconcile::Run;
 use crate::row_reader::RowSide;
 use crate::scan_exec::ScanTask;
+use crate::segments::MessageSegments;
 use crate::slips::Slips;
 
 /// One file, read.
@@ -67,16 +70,24 @@ impl Run {
         let files: BTreeSet<FileIndex> = files.iter().copied().collect();
         let side = || self.live_rows(lanes);
         let tasks = |rows: &RowSide, lost: &BTreeMap<FileIndex, RowGroups>| once_each(rows.tasks(&files, lost));
-        let slips = Arc::new(Slips::none(self.context.runtime_env()));
+        let slips = Arc::new(Slips::of_files(SLIPS_MAX, self.context.runtime_env()));
         let pass = self.row_pass_of(&side, &tasks, &slips, &[], true).await?;
         if let Some(error) = LookError::of_store(pass.faults.iter().map(|(_, fault)| fault)) {
             return Err(error);
         }
         let mut bags = bags(pass, self);
-        Ok(files.into_iter().map(|file| self.scan_of(lanes, file, bags.remove(&file).unwrap_or_default())).collect())
+        let mut rows = slips.rows_of_files();
+        let scan = |file| {
+            let of_file = match (&mut rows, &*self.messages.segments) {
+                (Some(rows), MessageSegments::Offset(width)) => rows.of(file, lanes, *width),
+                _ => None,
+            };
+            self.scan_of(lanes, file, bags.remove(&file).unwrap_or_default(), of_file)
+        };
+        Ok(files.into_iter().map(scan).collect())
     }
 
-    fn scan_of(&self, lanes: &Lanes, file: FileIndex, seen: Seen) -> FileScan {
+    fn scan_of(&self, lanes: &Lanes, file: FileIndex, seen: Seen, slips: Option<FileSlips>) -> FileScan {
         let facts = self.pinned.facts_of(file);
         let mut findings = seen.findings;
         if facts.deletes != [0; 16] {
@@ -92,7 +103,7 @@ impl Run {
             bounds: bounds.clone(),
         };
         let is_gone = seen.faults.iter().any(|fault| fault.kind == FaultKind::Missing);
-        let scanned = Scanned { facts, bags: seen.bags, faults: seen.faults.iter().map(fault).collect() };
+        let scanned = Scanned { facts, bags: seen.bags, faults: seen.faults.iter().map(fault).collect(), slips };
         FileScan { file, scanned, faults: seen.faults, findings, is_gone }
     }
 

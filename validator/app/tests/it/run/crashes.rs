@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use fixtures_harness::{Look, wait_until};
 use fixtures_kit::{Followed, Truth};
-use fixtures_warehouse::play::{Pace, Player};
+use fixtures_warehouse::play::{Done, Pace, Play, Player};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -16,10 +16,7 @@ use super::books::Books;
 use super::service::{Service, assert_sound, run_until_idle, told};
 use super::stage::{Stage, chapter, every_fault};
 
-/// How often it is killed where `CRASHES` says nothing else.
-const CRASHES: usize = 100;
-/// Snapshots that an expiry leaves: files stay on the disk. Of a file that is gone before it was looked at nobody can tell whether a
-/// row stood in it, and what stood there can come out as missing; see decision 0043.
+/// Snapshots that an expiry leaves where files stay on the disk.
 const KEEP: usize = 2_000;
 /// Decides the play and the moments where `SEED` says nothing else.
 const SEED: u64 = 1;
@@ -75,21 +72,14 @@ fn live_until(moment: Moment, service: &mut Service, books: &Books, player: &Pla
     waited.unwrap_or_else(|why| panic!("{moment:?}: {why}\n{}", service.child().log_tail()));
 }
 
-#[test]
-fn killed_a_hundred_times_it_says_what_is_true() {
-    let (seed, crashes) = (number("SEED", SEED), number("CRASHES", CRASHES as u64));
-    let began = Instant::now();
+/// A table that is played with while the process is killed `CRASHES` times, else as often as is said.
+fn killed(crashes: u64, began: impl FnOnce(&Stage, &mut Play), pace: Pace) {
+    let (seed, crashes) = (number("SEED", SEED), number("CRASHES", crashes));
+    let start = Instant::now();
     let stage = Stage::new();
-    let play = stage.begin(seed, chapter(300, 7, every_fault()), 10);
+    let mut play = stage.begin(seed, chapter(300, 7, every_fault()), 10);
     let pipeline = play.contract().name.clone();
-    let pace = Pace {
-        bad_rewrites_in_hundred: 20,
-        delete_every: Some(Duration::from_secs(7)),
-        roll_back_every: Some(Duration::from_secs(11)),
-        expire_every: Some((Duration::from_secs(9), KEEP)),
-        expires_only_seen: true,
-        ..Pace::plain(200)
-    };
+    began(&stage, &mut play);
     let books = Books::of(stage.folder(), &pipeline);
     let player = Player::start(play, pace);
     let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x6b69_6c6c);
@@ -103,7 +93,7 @@ fn killed_a_hundred_times_it_says_what_is_true() {
         let kind = if matches!(moment, Moment::After(_)) { "by time" } else { "by checkpoints" };
         *moments.entry(kind).or_default() += 1;
         assert!(!player.has_ended(), "the play goes on");
-        assert!(began.elapsed() < WITHIN, "too slow: {round} crashes in {:?}", began.elapsed());
+        assert!(start.elapsed() < WITHIN, "too slow: {round} crashes in {:?}", start.elapsed());
     }
     let expiries = player.progress().expiries.load(Ordering::SeqCst);
     let play = player.stop().expect("it was played");
@@ -113,7 +103,7 @@ fn killed_a_hundred_times_it_says_what_is_true() {
     let truth = Truth::followed(&world, &Followed::every(&world.table));
     println!(
         "seed {seed}: {moments:?} in {:?}; {} messages, {} snapshots, {expiries} expiries, {} findings",
-        began.elapsed(),
+        start.elapsed(),
         truth.messages.consumed,
         world.table.snapshots.len(),
         truth.findings.len()
@@ -121,4 +111,32 @@ fn killed_a_hundred_times_it_says_what_is_true() {
     assert_ledger_true(&format!("seed {seed}, {crashes} crashes"), &truth, &report, &findings);
     assert_sound(stage.folder());
     books.assert_balanced();
+}
+
+/// What happens beside commits and good rewrites.
+fn restless() -> Pace {
+    Pace {
+        bad_rewrites_in_hundred: 20,
+        delete_every: Some(Duration::from_secs(7)),
+        roll_back_every: Some(Duration::from_secs(11)),
+        expire_every: Some((Duration::from_secs(9), KEEP)),
+        expires_only_seen: true,
+        ..Pace::plain(200)
+    }
+}
+
+#[test]
+fn killed_a_hundred_times_it_says_what_is_true() {
+    killed(100, |_, _| {}, restless());
+}
+
+/// What stood before the first look of a ledger is not seen, so that it looks before anything is taken away.
+#[test]
+fn killed_while_removed_files_leave_the_disk_it_says_what_is_true() {
+    let began = |stage: &Stage, play: &mut Play| {
+        while stage.block_on(play.step_in_chapter()).expect("it is played") != Some(Done::Committed) {}
+        run_until_idle(stage.folder());
+    };
+    let pace = Pace { expire_every: Some((Duration::from_secs(2), 1)), ..restless() };
+    killed(40, began, pace);
 }

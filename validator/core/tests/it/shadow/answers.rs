@@ -11,9 +11,10 @@ use validator_core::judge::{MessageEntry, MessageState, RowEntry, RowStanding};
 use validator_core::position::{FileIndex, MessageAt, PartitionIndex, RowAt};
 use validator_core::segment::SegmentKey;
 use validator_core::shadow::action::DrillAsk;
-use validator_core::shadow::event::{Consumed, Drilled, LanePart, SeenRow, SegmentPart, Undecodable};
-use validator_core::shadow::file::{FileBags, FileId};
+use validator_core::shadow::event::{Drilled, LanePart, SeenRow, SegmentPart, SnapshotFact, Step, Undecodable, Why};
+use validator_core::shadow::file::{FileBags, FileFacts, FileId};
 use validator_core::shadow::segment::Times;
+use validator_core::shadow::slips::{FileSlips, mark_of};
 use validator_core::verdict::{ExcludedCause, UndecodableCause};
 
 use super::machine::{Bug, Machine};
@@ -40,12 +41,6 @@ fn lane_index(lane: usize) -> PartitionIndex {
 }
 
 impl Machine<'_> {
-    /// The messages of a lane from its position to `to`, summed.
-    pub fn consumed(&self, lane: usize, to: i64) -> Consumed {
-        let from = self.positions()[lane];
-        Consumed { lanes: vec![self.lane_part(lane, from, from..to)] }
-    }
-
     /// `read` is what is handed over as the messages from `from` on: the same unless the service is wrong.
     pub fn lane_part(&self, lane: usize, from: i64, read: Range<i64>) -> LanePart {
         let story = self.world.story;
@@ -154,6 +149,25 @@ impl Machine<'_> {
         file
     }
 
+    /// Slips of the rows that are in segments, or not below the position.
+    pub fn slips_of(&self, number: usize) -> FileSlips {
+        let mut slips = FileSlips::default();
+        let positions = self.positions();
+        let rows = self.world.story.files[number].rows.iter().filter(|_| self.bug != Bug::SlipsForgotten);
+        for row in rows {
+            let slip = (row.offset, mark_of(&row_digest(row)));
+            match self.segment_of(row) {
+                Some(segment @ SegmentKey::Offsets { .. }) => slips.rows.entry(segment).or_default().extend([slip]),
+                Some(_) if self.bug == Bug::SlipsAheadForgotten => {}
+                Some(_) if positions.get(row.lane).is_some_and(|position| row.offset >= *position) => {
+                    slips.ahead.entry(lane_index(row.lane)).or_default().extend([slip]);
+                }
+                Some(_) | None => {}
+            }
+        }
+        slips
+    }
+
     /// The answer to a drill.
     pub fn drill(&self, ask: &DrillAsk) -> Drilled {
         let mut found = Vec::new();
@@ -198,6 +212,38 @@ impl Machine<'_> {
             seen.extend(std::iter::repeat_n(one, entries as usize));
         }
         seen
+    }
+
+    /// A snapshot as the metadata has it.
+    pub fn step(&self, number: usize, why: Why) -> Step {
+        let snapshot = &self.world.story.snapshots[number];
+        let mut files = snapshot.live.clone();
+        let last = self.cursor().filter(|_| snapshot.operation == "replace" && why == Why::Next);
+        if let (Bug::ReplaceAsAppend, Some(last)) = (self.bug, last) {
+            let old = self.world.story.snapshots[last].live.iter();
+            files.extend(old.filter(|(file, _)| !snapshot.live.iter().any(|(one, _)| one == file)));
+        }
+        let live = files.into_iter().map(|(file, entries)| FileFacts {
+            path: self.world.story.files[file].path.clone(),
+            size: file as u64,
+            entries,
+            sequence: Some(1),
+            added_by: number as i64,
+            commit_ms: Some(snapshot.commit_ms),
+            is_replace: snapshot.operation == "replace",
+            deletes: [0; 16],
+            spec_id: 0,
+        });
+        let snapshot = SnapshotFact {
+            id: number as i64,
+            parent: snapshot.parent.map(|parent| parent as i64),
+            sequence: number as i64,
+            commit_ms: snapshot.commit_ms,
+            operation: snapshot.operation.to_owned(),
+        };
+        let uuid = self.world.story.snapshots[number].table.to_string();
+        let why = if self.bug == Bug::EachStepNext { Why::Next } else { why };
+        Step { snapshot, uuid, why, live: live.collect() }
     }
 
     /// Why offsets hold no message.

@@ -10,6 +10,7 @@ use validator_core::shadow::blame::{Taker, Took};
 use validator_core::shadow::delta::{FindingChange, FindingPlace};
 use validator_core::shadow::event::Why;
 use validator_core::shadow::file::FileId;
+use validator_core::shadow::told::Facts;
 use validator_core::verdict::{Cause, MessageVerdict, Verdict};
 
 use super::machine::Machine;
@@ -69,6 +70,25 @@ impl Machine<'_> {
         let open: BTreeSet<(FindingPlace, Verdict)> = open.map(|one| (one.place.clone(), one.verdict)).collect();
         let said = self.shadow.findings().into_keys().filter(|(_, verdict)| !is_told_once(*verdict));
         assert_eq!(open, said.collect(), "I7: open findings are those of the state");
+        self.check_unseen();
+    }
+
+    /// The ledger says it of each message without a row, where nobody can know whether it had one; of a whole segment without rows it
+    /// is always known.
+    fn check_unseen(&self) {
+        let rowless = [MessageVerdict::Missing, MessageVerdict::Overdue].map(Verdict::Message);
+        for finding in self.ledger.findings.values().filter(|finding| rowless.contains(&finding.verdict)) {
+            let FindingPlace::Message { lane, offset } = finding.place else { continue };
+            let said = Facts::from_bytes(finding.verdict, &finding.facts).expect("as it was written").may_have_stood;
+            let now = self.shadow.may_have_stood(MessageAt { partition: lane, offset });
+            assert_eq!(said, now, "whether {lane:?}@{offset} may have had a row");
+        }
+        let width = self.world.story.width as i64;
+        for (segment, (verdict, ..)) in self.shadow.runs() {
+            let SegmentKey::Offsets { partition, index } = *segment else { continue };
+            let may = self.shadow.may_have_stood(MessageAt { partition, offset: index * width });
+            assert!(!may || !rowless.contains(&Verdict::Message(*verdict)), "{segment} may have had rows");
+        }
     }
 
     /// Who is named for a row that is gone did it, or is the last of those who may have. Given back: withdrawn messages, and

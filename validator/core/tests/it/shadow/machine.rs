@@ -3,17 +3,18 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use fixtures_kit::story::{Act, Story};
+use fixtures_kit::story::{Act, Lane, Story};
 use validator_core::position::{PartitionIndex, TopicPartition};
 use validator_core::segment::OffsetWidth;
 use validator_core::shadow::Shadow;
-use validator_core::shadow::event::{Drilled, Event, Look, NewLane, Refused, SnapshotFact, Step, Why};
+use validator_core::shadow::event::{Consumed, Drilled, Event, Look, NewLane, Refused, Why};
 use validator_core::shadow::file::{FileBags, FileFacts, FileId};
 use validator_core::shadow::invariants;
 use validator_core::shadow::nets::Sign;
 use validator_core::shadow::terms::Terms;
 
 use super::saved::Ledger;
+use crate::dice::Dice;
 
 /// What a wrong service does; the truth must notice each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,10 +30,16 @@ pub enum Bug {
     StoodForgotten,
     /// Whatever happened, a step is said to be the next one of the line.
     EachStepNext,
+    /// Of the rows that a scan saw no slip is handed over, as if there were none.
+    SlipsForgotten,
+    /// Of rows that come before their messages no slip is handed over.
+    SlipsAheadForgotten,
     /// A crash keeps positions and loses the bags: a ledger without transactions.
     PositionsWithoutBags,
     /// After a restart messages are handed over once more, at the new position.
     MergedAgain,
+    /// A reader that takes a partition over goes on from where it believes to be, and what it left out counts as read.
+    ReaderSkips,
 }
 
 /// What the outside has at a moment.
@@ -165,16 +172,27 @@ pub struct Machine<'a> {
     pub bodies: BTreeMap<FileId, FileBags>,
     /// Which file of the story.
     pub of_story: BTreeMap<FileId, usize>,
+    /// Files of which slips were handed over.
+    pub slipped: BTreeSet<FileId>,
     /// Snapshots that were made the live set.
     pub seen: BTreeSet<usize>,
     /// The same in their order, with how each followed the one before.
     pub steps: Vec<(usize, Why)>,
     pub look: Option<PendingLook>,
+    /// By lane, the next offset that its reader reads.
+    pub readers: Vec<i64>,
+    /// What readers have read and nobody has taken yet.
+    pub batches: Vec<Consumed>,
     pub inflight: Vec<Drilled>,
     pub ledger: Ledger,
     /// Whether a removed file could no longer be asked for what stood in it.
     pub lost_sight: bool,
+    /// Of a hundred scans, how many hand over slips.
+    pub slips_in_hundred: u64,
+    pub dice: Dice,
     pub bug: Bug,
+    /// Batches that did not begin at the position.
+    pub refused: usize,
     /// What happened, for people.
     pub log: Vec<String>,
 }
@@ -190,19 +208,26 @@ pub fn terms(story: &Story) -> Terms {
 }
 
 impl<'a> Machine<'a> {
-    pub fn new(story: &'a Story, bug: Bug) -> Self {
+    pub fn new(story: &'a Story, schedule: u64, bug: Bug) -> Self {
+        let mut dice = Dice::new(schedule ^ 0x736c_6970);
         let mut machine = Self {
             world: World::new(story),
             shadow: Shadow::new(terms(story)),
             bodies: BTreeMap::new(),
             of_story: BTreeMap::new(),
+            slipped: BTreeSet::new(),
             seen: BTreeSet::new(),
             steps: Vec::new(),
             look: None,
+            readers: story.lanes.iter().map(Lane::first).collect(),
+            batches: Vec::new(),
             inflight: Vec::new(),
             ledger: Ledger::default(),
             lost_sight: false,
+            slips_in_hundred: dice.pick(&[0, 60, 100, 100]),
+            dice,
             bug,
+            refused: 0,
             log: Vec::new(),
         };
         let lanes = (0..).zip(&story.lanes).map(|(partition, lane)| NewLane {
@@ -228,7 +253,8 @@ impl<'a> Machine<'a> {
             self.shadow.admit(pages);
         }
         // Other events are never refused here, and a copy of everything is slow.
-        let before = matches!(event, Event::Drilled(_)).then(|| self.shadow.clone());
+        let may_be_refused = matches!(event, Event::Drilled(_) | Event::Consumed(_));
+        let before = may_be_refused.then(|| self.shadow.clone());
         let done = self.shadow.apply(event);
         if done.is_err() {
             assert!(before.is_none_or(|before| before == self.shadow), "a refused event changed something");
@@ -306,6 +332,9 @@ impl<'a> Machine<'a> {
 
     fn apply_look(&mut self, look: Look) {
         let difference = self.shadow.difference(&look);
+        // Whose rows ahead are in no slip, and may be those of messages that come.
+        let is_blind = |(file, _): &(FileId, u32)| !self.slipped.contains(file) && !self.bodies[file].ahead.is_empty();
+        self.lost_sight |= difference.removed.iter().any(is_blind);
         let mut nets = self.shadow.nets();
         for (file, entries) in difference.added {
             nets.add(file, &self.bodies[&file], entries, Sign::Added);
@@ -337,42 +366,19 @@ impl<'a> Machine<'a> {
         let number =
             self.world.story.files.iter().position(|file| file.path == facts.path).expect("a file of the story");
         let bags = self.bags_of(number);
+        let slips = self.dice.percent(self.slips_in_hundred).then(|| self.slips_of(number));
         self.log.push(format!("scan {}", facts.path));
-        let scanned = validator_core::shadow::event::Scanned { facts, bags: bags.clone(), faults: Vec::new() };
+        let has_slips = slips.is_some();
+        let scanned = validator_core::shadow::event::Scanned { facts, bags: bags.clone(), faults: Vec::new(), slips };
         self.must(Event::Scanned(scanned));
         let id = self.shadow.last_file();
         self.bodies.insert(id, bags);
-        self.of_story.insert(id, number);
-    }
-
-    fn step(&self, number: usize, why: Why) -> Step {
-        let snapshot = &self.world.story.snapshots[number];
-        let mut files = snapshot.live.clone();
-        let last = self.cursor().filter(|_| snapshot.operation == "replace" && why == Why::Next);
-        if let (Bug::ReplaceAsAppend, Some(last)) = (self.bug, last) {
-            let old = self.world.story.snapshots[last].live.iter();
-            files.extend(old.filter(|(file, _)| !snapshot.live.iter().any(|(one, _)| one == file)));
+        // After a crash numbers are given once more.
+        if has_slips {
+            self.slipped.insert(id);
+        } else {
+            self.slipped.remove(&id);
         }
-        let live = files.into_iter().map(|(file, entries)| FileFacts {
-            path: self.world.story.files[file].path.clone(),
-            size: file as u64,
-            entries,
-            sequence: Some(1),
-            added_by: number as i64,
-            commit_ms: Some(snapshot.commit_ms),
-            is_replace: snapshot.operation == "replace",
-            deletes: [0; 16],
-            spec_id: 0,
-        });
-        let snapshot = SnapshotFact {
-            id: number as i64,
-            parent: snapshot.parent.map(|parent| parent as i64),
-            sequence: number as i64,
-            commit_ms: snapshot.commit_ms,
-            operation: snapshot.operation.to_owned(),
-        };
-        let uuid = self.world.story.snapshots[number].table.to_string();
-        let why = if self.bug == Bug::EachStepNext { Why::Next } else { why };
-        Step { snapshot, uuid, why, live: live.collect() }
+        self.of_story.insert(id, number);
     }
 }

@@ -6,6 +6,7 @@
 mod answers;
 mod compare;
 mod machine;
+mod older;
 mod saved;
 mod schedule;
 
@@ -22,9 +23,9 @@ use fixtures_kit::story::{Story, StoryTruth};
 use machine::Bug;
 use schedule::{Ended, run};
 
-/// The stories of a run: `SEEDS`, one or half-open; else the first 300.
+/// The stories of a run: `SEEDS`, one or half-open; else the first 2,000.
 fn seeds() -> Range<u64> {
-    let Ok(text) = std::env::var("SEEDS") else { return 0..300 };
+    let Ok(text) = std::env::var("SEEDS") else { return 0..2_000 };
     let number = |text: &str| text.trim().parse::<u64>().expect("SEEDS is N or N..M");
     match text.split_once("..") {
         Some((from, to)) => number(from)..number(to),
@@ -63,6 +64,8 @@ struct Seen {
     runs: usize,
     events: usize,
     crashes: usize,
+    /// Batches of replaced readers.
+    refused: usize,
     /// Messages without a row of which nobody can know any more whether they had one, and runs with some.
     unseen: usize,
     unseen_runs: usize,
@@ -78,6 +81,7 @@ impl Seen {
         self.runs += 1;
         self.events += ended.events;
         self.crashes += ended.crashes;
+        self.refused += ended.refused;
         self.unseen += ended.unseen;
         (self.withdrawn, self.blamed) = (self.withdrawn + ended.blamed.0, self.blamed + ended.blamed.1);
         self.unseen_runs += usize::from(ended.unseen > 0);
@@ -147,9 +151,12 @@ fn every_wrong_service_is_noticed() {
         Bug::BarrierIgnored,
         Bug::ReplaceAsAppend,
         Bug::StoodForgotten,
+        Bug::SlipsForgotten,
+        Bug::SlipsAheadForgotten,
         Bug::EachStepNext,
         Bug::PositionsWithoutBags,
         Bug::MergedAgain,
+        Bug::ReaderSkips,
     ];
     for bug in bugs {
         let noticed = (0..150).any(|seed| {

@@ -131,6 +131,7 @@ impl Machine<'_> {
         self.steps.clone_from(&self.ledger.steps);
         self.lost_sight = self.ledger.lost_sight;
         self.look = None;
+        (self.readers, self.batches) = (self.positions(), Vec::new());
         self.inflight.clear();
     }
 

@@ -5,13 +5,16 @@ use std::collections::BTreeSet;
 use fixtures_kit::story::{Story, StoryTruth};
 use validator_core::position::{MessageAt, PartitionIndex};
 use validator_core::shadow::action::Action;
-use validator_core::shadow::event::Event;
+use validator_core::shadow::event::{Consumed, Event, LanePart};
 
 use super::machine::{Bug, Machine};
 use crate::dice::Dice;
 
 /// Events after which a story that is over must be at rest. A question that is asked for ever fails here.
 const IDLE_EVENTS_MAX: usize = 20_000;
+
+/// Batches that wait to be taken.
+const BATCHES_QUEUED: usize = 4;
 
 /// How a run of a story ended.
 pub struct Ended {
@@ -23,15 +26,18 @@ pub struct Ended {
     pub blamed: (usize, usize),
     pub events: usize,
     pub crashes: usize,
+    /// Batches that did not begin at the position.
+    pub refused: usize,
     pub log: Vec<String>,
 }
 
 /// Plays a story to its end.
 pub fn run(story: &Story, schedule: u64, bug: Bug) -> Ended {
     let mut dice = Dice::new(schedule);
-    let mut machine = Machine::new(story, bug);
+    let mut machine = Machine::new(story, schedule, bug);
     let (mut events, mut crashes) = (0, 0);
     let crash_chance = dice.pick(&[0, 2, 6]);
+    let rebalance_chance = dice.pick(&[0, 3]);
     while !machine.world.is_over() {
         events += 1;
         if dice.percent(crash_chance) {
@@ -41,6 +47,9 @@ pub fn run(story: &Story, schedule: u64, bug: Bug) -> Ended {
             }
             crashes += 1;
             machine.hand_over_again(&mut dice);
+        }
+        if dice.percent(rebalance_chance) {
+            machine.rebalance(&mut dice);
         }
         one_event(&mut machine, &mut dice);
     }
@@ -67,7 +76,8 @@ pub fn run(story: &Story, schedule: u64, bug: Bug) -> Ended {
     without_a_row(&mut said, &unseen);
     without_a_row(&mut truth, &unseen);
     let blamed = machine.check_blames(&said);
-    Ended { said, truth, unseen: unseen.len(), blamed, events, crashes, log: machine.log }
+    let (unseen, refused) = (unseen.len(), machine.refused);
+    Ended { said, truth, unseen, blamed, events, crashes, refused, log: machine.log }
 }
 
 /// Where the object of a removed file is gone before it could be asked, nobody can say whether a message without a row had
@@ -95,9 +105,10 @@ const ONE: [&str; 3] = ["missing", "overdue", "withdrawn"];
 fn one_event(machine: &mut Machine<'_>, dice: &mut Dice) {
     match dice.below(100) {
         0..20 => machine.world.play(),
-        20..40 => machine.read_some(dice),
-        40..55 => machine.begin_look(),
-        55..70 => {
+        20..34 => machine.read_some(dice),
+        34..45 => machine.take_some(dice),
+        45..57 => machine.begin_look(),
+        57..70 => {
             machine.go_on();
         }
         70..80 => machine.ask(dice),
@@ -120,20 +131,77 @@ impl Machine<'_> {
             unseen.is_empty() || self.lost_sight,
             "all removed files could be asked, and yet {unseen:?} are unknown"
         );
+        assert!(unseen.is_empty() || self.slips_in_hundred < 100, "all rows had slips, and yet {unseen:?} are unknown");
         unseen
     }
 
+    /// Readers read on: a batch of one lane, or of two.
     fn read_some(&mut self, dice: &mut Dice) {
-        let lane = dice.below(self.world.ends.len() as u64) as usize;
-        let (position, stable) = (self.positions()[lane], self.world.ends[lane].0);
-        if position >= stable {
+        if self.batches.len() >= BATCHES_QUEUED {
             return;
         }
-        let most = (stable - position) as u64;
-        let to = position + 1 + dice.below(most) as i64;
-        let consumed = self.consumed(lane, to);
-        self.log.push(format!("consumed lane {lane} {position}..{to}"));
-        self.apply(Event::Consumed(consumed)).expect("it begins at the position");
+        let lanes = self.world.ends.len() as u64;
+        let drawn: BTreeSet<usize> = (0..dice.pick(&[1, 1, 2])).map(|_| dice.below(lanes) as usize).collect();
+        let mut batch = Consumed::default();
+        for lane in drawn {
+            let (from, stable) = (self.readers[lane], self.world.ends[lane].0);
+            if from < stable {
+                let to = from + 1 + dice.below((stable - from) as u64) as i64;
+                batch.lanes.push(self.lane_part(lane, from, from..to));
+                self.readers[lane] = to;
+            }
+        }
+        if !batch.lanes.is_empty() {
+            self.batches.push(batch);
+        }
+    }
+
+    /// Takes a batch that was read: the next one, but where a reader was replaced whichever comes. What does not begin at the
+    /// position is refused, and its readers go there.
+    fn take_some(&mut self, dice: &mut Dice) {
+        if self.batches.is_empty() {
+            return;
+        }
+        let nth = if dice.percent(90) { 0 } else { dice.below(self.batches.len() as u64) as usize };
+        let mut batch = self.batches.remove(nth);
+        if self.bug == Bug::ReaderSkips {
+            let positions = self.positions();
+            batch.lanes.retain(|part| part.to > positions[part.partition.0 as usize]);
+            batch.lanes.iter_mut().for_each(|part| part.from = positions[part.partition.0 as usize]);
+        }
+        let text: Vec<String> =
+            batch.lanes.iter().map(|part| format!("{} {}..{}", part.partition.0, part.from, part.to)).collect();
+        let lanes: Vec<usize> = batch.lanes.iter().map(|part| part.partition.0 as usize).collect();
+        let done = self.apply(Event::Consumed(batch));
+        self.log.push(format!("consumed {text:?}: {done:?}"));
+        if done.is_err() {
+            self.refused += 1;
+            for lane in lanes {
+                self.readers[lane] = self.positions()[lane];
+            }
+        }
+    }
+
+    /// The reader of a lane is replaced. The new one begins where the shadow is, or before; what the old one has read comes all
+    /// the same, or is lost with it.
+    fn rebalance(&mut self, dice: &mut Dice) {
+        let lane = dice.below(self.world.ends.len() as u64) as usize;
+        if dice.percent(50) {
+            let is_of_lane = |part: &LanePart| part.partition.0 as usize == lane;
+            let lost: Vec<Consumed> = self.batches.extract_if(.., |batch| batch.lanes.iter().any(is_of_lane)).collect();
+            // What it had read of other lanes is read again.
+            for part in lost.iter().flat_map(|batch| &batch.lanes).filter(|part| !is_of_lane(part)) {
+                let other = part.partition.0 as usize;
+                self.readers[other] = self.readers[other].min(part.from);
+            }
+        }
+        if self.bug == Bug::ReaderSkips {
+            return;
+        }
+        let (first, position) = (self.world.story.lanes[lane].first(), self.positions()[lane]);
+        let back = dice.below((position - first) as u64 + 1) as i64;
+        self.readers[lane] = if dice.percent(50) { position } else { position - back };
+        self.log.push(format!("lane {lane} is read from {} by another reader", self.readers[lane]));
     }
 
     /// The canary that hands messages over once more.
@@ -148,8 +216,7 @@ impl Machine<'_> {
             return;
         }
         let part = self.lane_part(lane, position, position - back..position);
-        let consumed = validator_core::shadow::event::Consumed { lanes: vec![part] };
-        self.apply(Event::Consumed(consumed)).expect("it begins at the position");
+        self.apply(Event::Consumed(Consumed { lanes: vec![part] })).expect("it begins at the position");
     }
 
     fn ask(&mut self, dice: &mut Dice) {
