@@ -166,7 +166,11 @@ impl Failure {
             Self::Init(error) => error.exit(),
             Self::Query(error) if error.is_usage() => Exit::Usage,
             Self::Ledger(
-                LedgerError::OtherPipeline { .. } | LedgerError::Unknown { .. } | LedgerError::BadUrl { .. },
+                LedgerError::OtherPipeline { .. }
+                | LedgerError::Unknown { .. }
+                | LedgerError::BadUrl { .. }
+                | LedgerError::NotOfAFleet { .. }
+                | LedgerError::OtherTerms { .. },
             ) => Exit::Usage,
             _ => Exit::Unjudged,
         }

@@ -111,18 +111,33 @@ pub fn follow(
 ) -> Result<(), ReadError> {
     match side.tap.rows() {
         Some(source) => follow_rows(side, source, key, from, each),
-        None => follow_messages(side, key, from, each),
+        None => follow_messages(side, (key, false), from, each),
     }
 }
 
-fn follow_messages(
+/// The same, where each batch has messages of one partition at most: what is seen beside messages is then of that one. Others may
+/// move in it by gaps alone.
+///
+/// # Errors
+/// As [`follow`].
+pub fn follow_apart(
     side: &MessageSide,
     key: &DigestKey,
     from: &[(PartitionIndex, i64)],
     each: &mut dyn FnMut(Following) -> ControlFlow<()>,
 ) -> Result<(), ReadError> {
+    follow_messages(side, (key, true), from, each)
+}
+
+fn follow_messages(
+    side: &MessageSide,
+    (key, is_apart): (&DigestKey, bool),
+    from: &[(PartitionIndex, i64)],
+    each: &mut dyn FnMut(Following) -> ControlFlow<()>,
+) -> Result<(), ReadError> {
     let mut decoder = side.decoders.decoder(&side.binding)?;
     let mut gathering = Gathering::new(side, decoder.fields(), key, from)?;
+    gathering.is_apart = is_apart;
     let mut failed = None;
     side.tap.follow(from, &mut |followed| {
         let told = match followed {
@@ -176,6 +191,10 @@ struct Gathering<'a> {
     moved: BTreeSet<PartitionIndex>,
     /// The one that moved last: most messages come in runs.
     last: Option<PartitionIndex>,
+    /// Messages of different partitions go into different batches.
+    is_apart: bool,
+    /// Whose messages were gathered last.
+    of: Option<PartitionIndex>,
     sums: Sums,
     messages: u64,
     bytes: u64,
@@ -203,6 +222,8 @@ impl<'a> Gathering<'a> {
             positions,
             moved: BTreeSet::new(),
             last: None,
+            is_apart: false,
+            of: None,
             sums: Sums::default(),
             messages: 0,
             bytes: 0,
@@ -216,6 +237,14 @@ impl<'a> Gathering<'a> {
         message: &Message<'_>,
         each: &mut dyn FnMut(Following) -> ControlFlow<()>,
     ) -> Told {
+        if self.is_apart && self.of.replace(message.partition).is_some_and(|of| of != message.partition) {
+            if !self.reader.positions.is_empty() {
+                self.flush(&decoder.finish())?;
+            }
+            if self.hand_on(each).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
         if self.last != Some(message.partition) {
             self.last = Some(message.partition);
             self.moved.insert(message.partition);

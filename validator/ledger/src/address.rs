@@ -16,7 +16,7 @@ use crate::error::LedgerError;
 use crate::ledger::is_sqlite;
 use crate::limits::{BUSY_MILLIS, CONNECT_SECONDS, FILE_PAGE_BYTES, STATEMENT_SECONDS, WAL_PAGES};
 use crate::lock::take_advisory;
-use crate::store::Connected;
+use crate::store::{Access, Connected};
 
 /// Where a ledger is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,12 +51,18 @@ impl Address {
         }
     }
 
-    /// A connection; one that writes to PostgreSQL holds the ledger's lock.
-    pub(crate) async fn connect(&self, writes: bool) -> Result<Connected, LedgerError> {
+    /// A connection; one that writes to the books in PostgreSQL holds the ledger's lock.
+    pub(crate) async fn connect(&self, access: Access) -> Result<Connected, LedgerError> {
         match self {
             Self::Sqlite(path) => {
-                let options = sqlite(path).read_only(!writes);
-                let options = if writes { options.journal_mode(SqliteJournalMode::Wal) } else { options };
+                let options = match access {
+                    Access::Reads => sqlite(path).read_only(true),
+                    Access::Alone | Access::Shared => sqlite(path).journal_mode(SqliteJournalMode::Wal),
+                    Access::Beside => {
+                        is_sqlite(path)?;
+                        sqlite(path)
+                    }
+                };
                 Ok(Connected::Sqlite(options.connect().await?))
             }
             Self::Postgres(uri) => {
@@ -69,22 +75,11 @@ impl Address {
                 let mut connection = connecting.await.map_err(late)??;
                 let bound = format!("SET statement_timeout = '{STATEMENT_SECONDS}s'");
                 connection.execute(bound.as_str()).await?;
-                if writes {
-                    take_advisory(&mut connection, || self.shown()).await?;
+                if matches!(access, Access::Alone | Access::Shared) {
+                    take_advisory(&mut connection, access, || self.shown()).await?;
                 }
                 Ok(Connected::Postgres(connection))
             }
-        }
-    }
-
-    /// A connection that writes beside the process that holds the lock: nothing that is part of the books.
-    pub(crate) async fn connect_beside(&self) -> Result<Connected, LedgerError> {
-        match self {
-            Self::Sqlite(path) => {
-                is_sqlite(path)?;
-                Ok(Connected::Sqlite(sqlite(path).connect().await?))
-            }
-            Self::Postgres(_) => self.connect(false).await,
         }
     }
 }

@@ -12,6 +12,7 @@ use validator_core::shadow::page::PageKey;
 use crate::books::{Index, Key, slot};
 use crate::checkpoint::Pending;
 use crate::error::LedgerError;
+use crate::fleet;
 use crate::ledger::{self, Ledger};
 use crate::lock::FileLock;
 use crate::open_findings::{self, OpenFindings};
@@ -48,7 +49,7 @@ impl Ledger {
     pub async fn book(&self, is: &PipelineIs) -> Result<(Book, Saved), LedgerError> {
         let mut store = self.store.lock().await;
         store.begin().await?;
-        match taken(&mut store, is).await {
+        match taken(&mut store, is, self.holder.as_deref()).await {
             Ok((row, index, saved, open)) => {
                 store.commit().await?;
                 let store = Arc::clone(&self.store);
@@ -102,7 +103,16 @@ impl Ledger {
     }
 }
 
-async fn taken(store: &mut Store, is: &PipelineIs) -> Result<(PipelineRow, Index, Saved, OpenFindings), LedgerError> {
+async fn taken(
+    store: &mut Store,
+    is: &PipelineIs,
+    holder: Option<&str>,
+) -> Result<(PipelineRow, Index, Saved, OpenFindings), LedgerError> {
+    if let Some(holder) = holder
+        && !fleet::is_seated(store, &is.name, holder).await?
+    {
+        return Err(LedgerError::Fenced { name: is.name.clone() });
+    }
     let key = is.key();
     let (head, all) = ledger::pipelines(store).await?;
     let known = all.iter().find(|(row, _)| row.shown == is.name);

@@ -18,7 +18,7 @@ use crate::prune;
 use crate::schema::TABLES;
 use crate::store::Store;
 use crate::value::{Kind, Value};
-use crate::{alerts, inbox, marks, outbox};
+use crate::{alerts, fleet, inbox, marks, outbox};
 
 /// A checkpoint that is committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,6 +168,7 @@ impl Book {
         alerts::put(&[posting.alerts, told.as_slice()].concat(), &mut preparing)?;
         marks::put(store, pipeline, posting.marks, &mut preparing).await?;
         inbox::take(store, pipeline, posting.taken).await?;
+        fleet::taken(store, &self.name, posting.parcels).await?;
         let mut row = self.row.clone();
         if let Some(keep) = &posting.keep {
             prune::findings(store, pipeline, keep, posting.at_ms, &mut preparing).await?;

@@ -78,6 +78,18 @@ pub enum LedgerError {
         /// The pipeline.
         name: String,
     },
+    /// A fleet shares a database, and this is a file.
+    #[error("a fleet keeps its ledger in PostgreSQL, not in the file {place}")]
+    NotOfAFleet {
+        /// Where.
+        place: String,
+    },
+    /// The judge of the pipeline goes by other files, another table or another version.
+    #[error("the judge of pipeline {name} goes by another contract")]
+    OtherTerms {
+        /// The pipeline.
+        name: String,
+    },
     /// No room.
     #[error("no room is left for the ledger")]
     Full {

@@ -10,7 +10,7 @@ use crate::limits::INBOX_ROWS_MAX;
 use crate::marks::{MARK_COLUMNS, MARK_KINDS, Mark, mark_back};
 use crate::migrations::{self, FORMAT};
 use crate::read::{ReadLedger, row_of};
-use crate::store::Store;
+use crate::store::{Access, Store};
 use crate::value::{Kind, Value};
 
 /// What makes the table, in both databases.
@@ -22,7 +22,7 @@ pub(crate) const CREATE: &str = "CREATE TABLE inbox (number BIGINT NOT NULL PRIM
 /// # Errors
 /// When there is no such ledger or pipeline, or the database cannot.
 pub async fn leave(address: &Address, name: &str, marks: &[Mark]) -> Result<Vec<i64>, LedgerError> {
-    let mut store = Store::new(address.clone(), address.connect_beside().await?, true);
+    let mut store = Store::new(address.clone(), address.connect(Access::Beside).await?, Access::Beside);
     let format = migrations::format(&mut store).await?;
     if format != FORMAT {
         let what = "its format is older; the process that writes to it brings it up to date";

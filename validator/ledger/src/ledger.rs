@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use sqlx::sqlite::SqliteJournalMode;
 use sqlx::{ConnectOptions, Connection};
@@ -14,11 +15,13 @@ use tokio::sync::Mutex;
 
 use crate::address::{Address, sqlite};
 use crate::error::LedgerError;
+use crate::fleet::MemberIs;
+use crate::limits::{MADE_AGAIN_MILLIS, MADE_SECONDS};
 use crate::lock::{FileLock, beside, take_file};
 use crate::migrations::{self, FORMAT};
 use crate::pipeline::{self, PipelineRow};
 use crate::schema::{POSTGRES, SQLITE, statements};
-use crate::store::{Connected, Store};
+use crate::store::{Access, Connected, Store};
 use crate::value::{Kind, Value};
 
 /// What each file of SQLite begins with.
@@ -29,6 +32,8 @@ pub struct Ledger {
     pub(crate) store: Arc<Mutex<Store>>,
     // Shared with the books: the lock goes with the last that can write.
     pub(crate) lock: Option<Arc<FileLock>>,
+    /// Who takes books over here, in a fleet: whoever holds the seat of a pipeline.
+    pub(crate) holder: Option<String>,
 }
 
 impl Ledger {
@@ -48,8 +53,8 @@ impl Ledger {
             }
             Address::Postgres(_) => None,
         };
-        let connected = address.connect(true).await?;
-        let mut store = Store::new(address.clone(), connected, true);
+        let connected = address.connect(Access::Alone).await?;
+        let mut store = Store::new(address.clone(), connected, Access::Alone);
         if matches!(address, Address::Postgres(_)) {
             made_in_postgres(&mut store, made_by, now_ms).await?;
         }
@@ -60,7 +65,38 @@ impl Ledger {
         store.begin().await?;
         pipelines(&mut store).await?;
         store.commit().await?;
-        Ok(Self { store: Arc::new(Mutex::new(store)), lock })
+        Ok(Self { store: Arc::new(Mutex::new(store)), lock, holder: None })
+    }
+
+    /// Opens a ledger of PostgreSQL as a member of a fleet, beside its other members: a book is taken over by who holds the seat
+    /// of its pipeline (see [`crate::Link`]). Makes the ledger, or brings it up to date, where no other member does so first.
+    ///
+    /// # Errors
+    /// [`LedgerError::NotOfAFleet`] of SQLite; when a process writes alone; as [`Ledger::open`].
+    pub async fn open_in_fleet(
+        address: &Address,
+        made_by: &str,
+        now_ms: i64,
+        member: &MemberIs,
+    ) -> Result<Self, LedgerError> {
+        let Address::Postgres(_) = address else { return Err(LedgerError::NotOfAFleet { place: address.shown() }) };
+        let until = Instant::now() + Duration::from_secs(MADE_SECONDS);
+        loop {
+            match shared(address).await? {
+                Some(store) => {
+                    let (store, holder) = (Arc::new(Mutex::new(store)), Some(member.holder()));
+                    return Ok(Self { store, lock: None, holder });
+                }
+                None => match Self::open(address, made_by, now_ms).await {
+                    Ok(made) => made.close().await?,
+                    // Another member makes it; or somebody writes alone and goes on doing so.
+                    Err(LedgerError::Held { .. }) if Instant::now() < until => {
+                        tokio::time::sleep(Duration::from_millis(MADE_AGAIN_MILLIS)).await;
+                    }
+                    Err(error) => return Err(error),
+                },
+            }
+        }
     }
 
     /// Ends the connection in an orderly way. Books that are still there keep it, and the lock.
@@ -75,6 +111,17 @@ impl Ledger {
         drop(self.lock);
         closed
     }
+}
+
+/// A connection of a fleet to a ledger of this format; none: it is to be made, or brought up to date.
+async fn shared(address: &Address) -> Result<Option<Store>, LedgerError> {
+    let mut store = Store::new(address.clone(), address.connect(Access::Beside).await?, Access::Beside);
+    let is_ready = is_in_postgres(&mut store).await? && migrations::format(&mut store).await? == FORMAT;
+    store.close().await?;
+    if !is_ready {
+        return Ok(None);
+    }
+    Ok(Some(Store::new(address.clone(), address.connect(Access::Shared).await?, Access::Shared)))
 }
 
 /// A file that is there must be one of SQLite: an empty one would be taken for a new database.
@@ -104,7 +151,7 @@ async fn made_whole(path: &Path, made_by: &str, now_ms: i64) -> Result<(), Ledge
     }
     let options = sqlite(&new).create_if_missing(true).journal_mode(SqliteJournalMode::Delete);
     let connected = Connected::Sqlite(options.connect().await?);
-    let mut store = Store::new(Address::Sqlite(new.clone()), connected, true);
+    let mut store = Store::new(Address::Sqlite(new.clone()), connected, Access::Alone);
     store.begin().await?;
     for statement in statements(SQLITE) {
         store.statement(&statement).await?;
@@ -126,15 +173,19 @@ fn new_of(path: &Path) -> std::path::PathBuf {
 
 async fn made_in_postgres(store: &mut Store, made_by: &str, now_ms: i64) -> Result<(), LedgerError> {
     store.begin().await?;
-    let sql = "SELECT (to_regclass('ledger') IS NOT NULL)::int::bigint";
-    let there = store.rows(sql, &[], &[Kind::Int]).await?;
-    if there.first().map(|row| row[0].int()).transpose()? != Some(1) {
+    if !is_in_postgres(store).await? {
         for statement in statements(POSTGRES) {
             store.statement(&statement).await?;
         }
         first_row(store, made_by, now_ms).await?;
     }
     store.commit().await
+}
+
+async fn is_in_postgres(store: &mut Store) -> Result<bool, LedgerError> {
+    let sql = "SELECT (to_regclass('ledger') IS NOT NULL)::int::bigint";
+    let there = store.rows(sql, &[], &[Kind::Int]).await?;
+    Ok(there.first().map(|row| row[0].int()).transpose()? == Some(1))
 }
 
 async fn first_row(store: &mut Store, made_by: &str, now_ms: i64) -> Result<(), LedgerError> {
@@ -155,7 +206,9 @@ pub(crate) struct Head {
 /// All pipelines with their seals; they must be those of the roll.
 pub(crate) async fn pipelines(store: &mut Store) -> Result<(Head, Vec<(PipelineRow, [u8; 32])>), LedgerError> {
     let kinds = [Kind::Int, Kind::Text, Kind::Int, Kind::Blob];
-    let rows = store.rows("SELECT format, made_by, made_ms, roll FROM ledger", &[], &kinds).await?;
+    // Members of a fleet add pipelines one after the other.
+    let sql = format!("SELECT format, made_by, made_ms, roll FROM ledger{}", store.for_update());
+    let rows = store.rows(&sql, &[], &kinds).await?;
     let [row] = rows.as_slice() else { return Err(LedgerError::damaged("its first row is not there")) };
     let head = Head { format: row[0].int()?, made_by: row[1].text()?.to_owned(), made_ms: row[2].int()? };
     let roll: [u8; 32] = row[3].array()?;

@@ -24,6 +24,25 @@ pub const CONNECT_SECONDS: u64 = 10;
 /// Seconds after which PostgreSQL gives up a statement. A checkpoint of 100,000 segments takes 0.3 s.
 pub const STATEMENT_SECONDS: u64 = 60;
 
+/// Seconds in which another member of a fleet makes a ledger or brings it up to date; after them somebody writes alone.
+pub const MADE_SECONDS: u64 = 30;
+
+/// Milliseconds until a member of a fleet looks again whether the ledger is made.
+pub const MADE_AGAIN_MILLIS: u64 = 200;
+
+/// Milliseconds for which a member holds a seat or an ask without a word: a pause of a second or two costs nobody its seat,
+/// and a judge that hangs is followed within a quarter of a minute. One whose session is gone is followed at once.
+pub const LEASE_MILLIS: i64 = 10_000;
+
+/// Parcels whose places are read at once: what all readers of a pipeline may be ahead of its judge.
+pub const PARCELS_LISTED_MAX: usize = 4_096;
+
+/// Parcels whose bodies are read at once: some MiB.
+pub const PARCELS_TAKEN_MAX: usize = 64;
+
+/// Milliseconds after which an ask that nobody waits for any more is forgotten.
+pub const ASKS_KEPT_MILLIS: i64 = 600_000;
+
 /// Rows of its own history that one checkpoint removes. A checkpoint must not become long because a month is over.
 pub const PRUNED_ROWS_MAX: usize = 1_000;
 

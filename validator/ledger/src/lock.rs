@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use sqlx::PgConnection;
 
 use crate::error::LedgerError;
+use crate::store::Access;
 
 /// Tells the ledger's lock from those of other programs in the same database.
 const ADVISORY_LOCK: i64 = 0x6c65_6467_6572;
@@ -43,12 +44,16 @@ pub(crate) fn take_file(path: &Path) -> Result<FileLock, LedgerError> {
     }
 }
 
-/// Takes the lock of a PostgreSQL database for the life of a connection.
+/// Takes the lock of a PostgreSQL database for the life of a connection: alone, or shared with the other members of a fleet.
 pub(crate) async fn take_advisory(
     connection: &mut PgConnection,
+    access: Access,
     place: impl FnOnce() -> String,
 ) -> Result<(), LedgerError> {
-    let taken: bool =
-        sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(ADVISORY_LOCK).fetch_one(connection).await?;
+    let take = match access {
+        Access::Shared => "SELECT pg_try_advisory_lock_shared($1)",
+        _ => "SELECT pg_try_advisory_lock($1)",
+    };
+    let taken: bool = sqlx::query_scalar(take).bind(ADVISORY_LOCK).fetch_one(connection).await?;
     if taken { Ok(()) } else { Err(LedgerError::Held { place: place() }) }
 }

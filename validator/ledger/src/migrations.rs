@@ -5,6 +5,7 @@
 
 use crate::address::Address;
 use crate::error::LedgerError;
+use crate::fleet;
 use crate::inbox;
 use crate::ledger;
 use crate::lock::beside;
@@ -13,16 +14,21 @@ use crate::store::Store;
 use crate::value::{Kind, Value};
 
 /// The format that this validator writes.
-pub(crate) const FORMAT: i64 = 2;
+pub(crate) const FORMAT: i64 = 3;
 
 /// The statements that lead from one format to the next.
 pub(crate) struct Step {
     pub(crate) from: i64,
     pub(crate) statements: &'static [&'static str],
+    /// Those of PostgreSQL alone, after them.
+    pub(crate) of_postgres: &'static [&'static str],
 }
 
 /// All steps, oldest first. Format 1 is the first.
-pub(crate) const STEPS: &[Step] = &[Step { from: 1, statements: &[inbox::CREATE] }];
+pub(crate) const STEPS: &[Step] = &[
+    Step { from: 1, statements: &[inbox::CREATE], of_postgres: &[] },
+    Step { from: 2, statements: &[], of_postgres: fleet::CREATE },
+];
 
 /// The format of an open database.
 pub(crate) async fn format(store: &mut Store) -> Result<i64, LedgerError> {
@@ -51,7 +57,11 @@ pub(crate) async fn migrate(store: &mut Store, from: i64, steps: &[Step], made_b
         if head.format != step.from {
             return Err(LedgerError::damaged(format!("no way leads from format {}", head.format)));
         }
-        for statement in step.statements {
+        let of_postgres = match store.address() {
+            Address::Postgres(_) => step.of_postgres,
+            Address::Sqlite(_) => &[],
+        };
+        for statement in step.statements.iter().chain(of_postgres) {
             store.statement(statement).await?;
         }
         let names = pipelines.iter().map(|(row, _)| row.shown.as_str());

@@ -1,6 +1,7 @@
 //! What a checkpoint writes.
 
 use validator_core::finding::FindingId;
+use validator_core::position::PartitionIndex;
 use validator_core::shadow::delta::Delta;
 use validator_core::shadow::told::FactsHash;
 use validator_core::verdict::Cause;
@@ -27,6 +28,8 @@ pub struct Posting<'a> {
     pub marks: &'a [Mark],
     /// Numbers of decisions that waited and are among `marks`: they wait no longer.
     pub taken: &'a [i64],
+    /// Of a fleet: lanes and the positions below which their parcels are part of this checkpoint.
+    pub parcels: &'a [(PartitionIndex, i64)],
     /// What of its own history the ledger keeps; none: all.
     pub keep: Option<Keep>,
     /// The wall clock, milliseconds since the epoch.
@@ -36,7 +39,7 @@ pub struct Posting<'a> {
 impl<'a> Posting<'a> {
     /// A delta and nothing else.
     pub fn of(delta: &'a Delta, at_ms: i64) -> Self {
-        Self { delta, evidence: &[], alerts: &[], mail: &[], marks: &[], taken: &[], keep: None, at_ms }
+        Self { delta, evidence: &[], alerts: &[], mail: &[], marks: &[], taken: &[], parcels: &[], keep: None, at_ms }
     }
 }
 

@@ -5,8 +5,8 @@
 
 use std::fmt::Write as _;
 
-use crate::inbox;
 use crate::value::Kind;
+use crate::{fleet, inbox};
 
 /// A column.
 pub(crate) struct Column {
@@ -251,6 +251,8 @@ pub(crate) struct Dialect {
     numbered: &'static str,
     /// Whether bodies can be kept from being compressed.
     external: bool,
+    /// Whether several processes can share it.
+    fleet: bool,
 }
 
 pub(crate) const SQLITE: Dialect = Dialect {
@@ -260,6 +262,7 @@ pub(crate) const SQLITE: Dialect = Dialect {
     plain: "STRICT",
     numbered: "INTEGER PRIMARY KEY AUTOINCREMENT",
     external: false,
+    fleet: false,
 };
 
 pub(crate) const POSTGRES: Dialect = Dialect {
@@ -269,6 +272,7 @@ pub(crate) const POSTGRES: Dialect = Dialect {
     plain: "",
     numbered: "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
     external: true,
+    fleet: true,
 };
 
 /// The statements that make a ledger.
@@ -302,6 +306,9 @@ pub(crate) fn statements(dialect: Dialect) -> Vec<String> {
         "CREATE UNIQUE INDEX outbox_once ON outbox (pipeline, channel, dedupe) WHERE dedupe IS NOT NULL".to_owned(),
     ];
     all.push(inbox::CREATE.to_owned());
+    if dialect.fleet {
+        all.extend(fleet::CREATE.iter().map(|sql| (*sql).to_owned()));
+    }
     for table in TABLES {
         all.push(create(table, dialect));
         if dialect.external {

@@ -5,6 +5,7 @@
 use validator_core::clock::UtcMillis;
 
 use crate::error::LedgerError;
+use crate::fleet;
 use crate::ledger::{self, Ledger};
 use crate::pipeline;
 use crate::store::Store;
@@ -45,6 +46,7 @@ async fn renamed(store: &mut Store, name: &str, at_ms: i64) -> Result<String, Le
     let given_up: [Value; 2] = [row.pipeline.into(), at_ms.into()];
     let sql = "UPDATE outbox SET state = 'given up', next_ms = $2 WHERE pipeline = $1 AND state = 'waiting'";
     store.write(sql, &[&given_up[0], &given_up[1]]).await?;
+    fleet::forget(store, name).await?;
     store.write("UPDATE ledger SET roll = $1", &[&(&roll).into()]).await?;
     Ok(shown)
 }

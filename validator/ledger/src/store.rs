@@ -18,12 +18,25 @@ pub(crate) enum Connected {
     Postgres(PgConnection),
 }
 
+/// What a connection may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// It reads.
+    Reads,
+    /// It writes, and keeps everybody else from writing.
+    Alone,
+    /// It writes beside others of a fleet, and keeps out who writes alone.
+    Shared,
+    /// It writes what is no part of the books, whoever else writes.
+    Beside,
+}
+
 /// A connection that is made again when it was lost.
 pub(crate) struct Store {
     address: Address,
     connected: Option<Connected>,
     in_transaction: bool,
-    writes: bool,
+    access: Access,
     /// Statements that are left before the connection breaks.
     #[cfg(test)]
     pub(crate) fuse: Option<u32>,
@@ -33,12 +46,12 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    pub(crate) fn new(address: Address, connected: Connected, writes: bool) -> Self {
+    pub(crate) fn new(address: Address, connected: Connected, access: Access) -> Self {
         Self {
             address,
             connected: Some(connected),
             in_transaction: false,
-            writes,
+            access,
             #[cfg(test)]
             fuse: None,
             #[cfg(test)]
@@ -52,9 +65,9 @@ impl Store {
 
     /// What locks the rows of a SELECT until the transaction ends; SQLite has one writer anyhow.
     pub(crate) fn for_update(&self) -> &'static str {
-        match self.address {
-            Address::Sqlite(_) => "",
-            Address::Postgres(_) => " FOR UPDATE",
+        match (&self.address, self.access) {
+            (Address::Sqlite(_), _) | (_, Access::Reads) => "",
+            (Address::Postgres(_), _) => " FOR UPDATE",
         }
     }
 
@@ -65,9 +78,9 @@ impl Store {
         }
         let connected = match &self.connected {
             Some(connected) => connected,
-            None => self.connected.insert(self.address.connect(self.writes).await?),
+            None => self.connected.insert(self.address.connect(self.access).await?),
         };
-        let begin = match (connected, self.writes) {
+        let begin = match (connected, self.access != Access::Reads) {
             (Connected::Sqlite(_), true) => "BEGIN IMMEDIATE",
             (Connected::Sqlite(_), false) => "BEGIN",
             (Connected::Postgres(_), true) => "BEGIN",

@@ -48,6 +48,12 @@ pub enum TapError {
         /// The topic.
         topic: String,
     },
+    /// The group has this process as a member no longer.
+    #[error("this process is no member of the fleet's group any more: {what}")]
+    MemberReplaced {
+        /// As the group says it.
+        what: String,
+    },
     /// The log ends before what was read of it: it was cut, or is another one.
     #[error("{tp} ends at offset {end}, and was read up to {position}: its log was cut, or is another one")]
     LogCut {

@@ -32,7 +32,9 @@ pub use decoder::{Decoded, Decoder, DecoderError, FieldText, Undecodable, Wanted
 pub use error::TapError;
 pub use follow::{Ends, Follow, Followed, tell_ends, wanted_of};
 pub use json::JsonDecoder;
-pub use kafka::{Begin, KafkaConfig, KafkaTap, LaneToOpen, Republisher, SOURCE_HEADERS, Told, Waiting, with_source};
+pub use kafka::{
+    Begin, KafkaConfig, KafkaTap, LaneToOpen, Membership, Republisher, SOURCE_HEADERS, Told, Waiting, with_source,
+};
 pub use message::{Header, Headers, Message, NoHeaders};
 pub use recorded::{RecordedConfig, RecordedTap};
 pub use recorded_rows::RowsTap;

@@ -129,6 +129,13 @@ pub const FOLLOW_LOST: Duration = Duration::from_secs(30);
 /// Time for brokers to say where partitions begin and end: asked again and again, so that an answer is either there or given up.
 pub const ENDS_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Time without a heartbeat after which the partitions of a member of a fleet go to others: longer than a restart, and with a
+/// rebalance behind it well within a minute. Brokers allow 6 s to 30 min.
+pub const GROUP_SESSION: Duration = Duration::from_secs(10);
+
+/// How often a member of a fleet says that it is there: three times in a session, as Kafka's own clients do.
+pub const GROUP_HEARTBEAT: Duration = Duration::from_secs(3);
+
 /// How often all topics of the brokers are asked for, where a pattern may match new ones.
 pub const TOPICS_EVERY: Duration = Duration::from_secs(10);
 

@@ -14,9 +14,10 @@ Examples:
   validator run
   validator run -c validator.toml trades quotes
   validator run --until-idle 10s
+  validator run --member a
 
-It joins no group and commits nothing: where it is stands in its ledger ([service] state), and a run that was killed goes on \
-there. SIGTERM and SIGINT end it in an orderly way; SIGHUP reads the files again.
+It joins no group (but that of a fleet) and commits nothing: where it is stands in its ledger ([service] state), and a run that \
+was killed goes on there. SIGTERM and SIGINT end it in an orderly way; SIGHUP reads the files again.
 
 Exit codes:
   0  ended as asked for; with --until-idle: every pipeline holds
@@ -34,6 +35,10 @@ pub struct RunArgs {
     /// Files or names of pipelines [default: all of [service] pipelines]
     #[arg(value_name = "PIPELINE")]
     pub pipelines: Vec<String>,
+
+    /// The name of this process in a fleet ([service] fleet), which it keeps when it starts again [default: the name of the machine]
+    #[arg(long, value_name = "NAME")]
+    pub member: Option<String>,
 
     /// End when for so long nothing was due and nothing is left to do, and answer by the exit code: for jobs and tests
     #[arg(long, value_name = "DURATION", value_parser = duration_ms)]

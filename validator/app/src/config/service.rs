@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use toml::de::DeTable;
 use validator_core::digest::PUBLIC_KEY_CONTEXT;
+use validator_ledger::Address;
 
 use super::alerts::read_alerts;
 use super::catalog::{Catalog, read_catalog};
@@ -39,6 +40,8 @@ pub struct Service {
     /// Where a continuous run keeps its ledger: a file of SQLite or a PostgreSQL URL, unless given
     /// [`STATE_DEFAULT`] beside the file.
     pub state: Option<Secret>,
+    /// Whether several processes run the pipelines together, over one ledger in PostgreSQL.
+    pub fleet: bool,
     /// How often a continuous run looks at a table, in milliseconds.
     pub poll_ms: Option<i64>,
     /// For how long the ledger keeps what is over, in milliseconds; unless given 90 days for findings, 7 for the rest.
@@ -127,6 +130,7 @@ impl Service {
         let globs = section.texts("pipelines").unwrap_or_default();
         self.pipelines = globs.iter().map(|glob| file.resolve_glob(&glob.value)).collect();
         self.state = read_state(section, walk, &mut self.warnings);
+        self.fleet = read_fleet(section, self.state.as_ref());
         self.poll_ms = read_poll(section);
         self.keep_ms = read_keep(section);
         self.listen = read_listen(section, &mut self.warnings);
@@ -146,6 +150,18 @@ fn read_state(section: &Section<'_>, walk: &Walk<'_>, warnings: &mut Vec<Problem
     }
     let path = state.value.strip_prefix("sqlite://").unwrap_or(&state.value);
     Some(Secret::new(file.resolve(path).to_string_lossy()))
+}
+
+/// Reads `fleet`: processes share a database, not a file.
+fn read_fleet(section: &Section<'_>, state: Option<&Secret>) -> bool {
+    let is_fleet = section.flag("fleet").unwrap_or(false);
+    let is_shared = state.is_some_and(|state| matches!(Address::new(state.expose()), Address::Postgres(_)));
+    if is_fleet && !is_shared {
+        let problem = Problem::new("a fleet shares its ledger, and a file of SQLite is written by one process")
+            .hint("write `state = \"postgres://user:password@host/database\"`, or take `fleet` out");
+        section.note_value("fleet", problem);
+    }
+    is_fleet
 }
 
 /// Reads `poll`: from [`POLL_MS_MIN`] on.

@@ -98,6 +98,12 @@ fn ledger_hint(error: &LedgerError) -> String {
             "make room (`df -h`); nothing is lost, a run goes on from its last checkpoint".to_owned()
         }
         LedgerError::Unknown { .. } => "`validator report` lists the pipelines of the ledger".to_owned(),
+        LedgerError::OtherTerms { .. } => {
+            "all members of a fleet go by the same files: end it, and start it anew by the new ones".to_owned()
+        }
+        LedgerError::NotOfAFleet { .. } => {
+            "write `state = \"postgres://user:password@host/database\"` in [service]".to_owned()
+        }
         LedgerError::Fenced { .. } => "one process writes the books of a pipeline: end the other one".to_owned(),
         _ => "`[service] state` in validator.toml says where the ledger is".to_owned(),
     }
@@ -144,6 +150,9 @@ fn tap_hint(error: &TapError) -> String {
         }
         TapError::TopicRecreated { .. } | TapError::LogCut { .. } => {
             "what the books know is of the old log: `validator ledger start-over` begins new ones at the contract's `start`"
+        }
+        TapError::MemberReplaced { .. } => {
+            "give each process of a fleet a name of its own: `validator run --member NAME`"
         }
         TapError::ReservedProperty { .. } | TapError::Property { .. } | TapError::Client { .. } => {
             "`properties` in [kafka] of validator.toml go to librdkafka as they are"

@@ -17,7 +17,7 @@ use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 use validator_core::error_chain::error_chain;
 use validator_core::shadow::Shadow;
-use validator_core::shadow::event::{CannotLook, Event, Refused};
+use validator_core::shadow::event::{CannotLook, Consumed, Event, Refused};
 use validator_core::shadow::file::{FileBags, FileId};
 use validator_engine::follow::Following;
 use validator_ledger::{Book, Keep, LedgerError};
@@ -26,6 +26,7 @@ use validator_tap::TapError;
 use super::alerting::Alerting;
 use super::alerts::Outcome;
 use super::asking::Asking;
+use super::fleet::Judging;
 use super::idle::Idle;
 use super::jobs::{Done, Jobs};
 use super::limits::{CHECKPOINT_EVERY_MAX, CHECKPOINT_EVERY_MIN, FLUSH_MOST, KEPT};
@@ -72,6 +73,8 @@ pub struct Actor {
     pub(super) keep: Keep,
     /// When what is over is to leave the ledger next, milliseconds since the epoch.
     pub(super) next_prune_ms: i64,
+    /// The seat, where this is one of several processes: what it consumes others read.
+    pub(super) fleet: Option<Judging>,
 }
 
 /// Why an actor ended.
@@ -131,6 +134,7 @@ impl Actor {
             next_decisions: now,
             keep: KEPT,
             next_prune_ms: i64::MIN,
+            fleet: None,
         }
     }
 
@@ -140,9 +144,7 @@ impl Actor {
     /// The ledger does not take a checkpoint, or is not what it was.
     pub async fn run(mut self) -> Result<End, Failure> {
         self.publish()?;
-        let from = (0..).map(validator_core::position::PartitionIndex).zip(self.shadow.lanes());
-        let from = from.map(|(lane, state)| (lane, state.position)).collect();
-        let mut reader = Reader::start(&self.name, &self.live.run, from).map_err(Failure::Runtime)?;
+        let mut reader = self.reader().await?;
         loop {
             let at = self.wakes_at();
             let stop = self.stop.clone();
@@ -168,6 +170,7 @@ impl Actor {
             }
             self.alert().await?;
             self.look().await?;
+            self.watch_readers().await?;
             self.look_for_decisions().await;
             if self.wants_checkpoint() {
                 self.checkpoint().await?;
@@ -182,6 +185,18 @@ impl Actor {
         }
     }
 
+    /// The messages, from where the shadow is.
+    async fn reader(&mut self) -> Result<Reader, Failure> {
+        if let Some(judging) = &self.fleet {
+            // Members read the partitions that the ledger has.
+            self.unsaved_since.get_or_insert_with(Instant::now);
+            return judging.reader(&self.shadow).await;
+        }
+        let from = (0..).map(validator_core::position::PartitionIndex).zip(self.shadow.lanes());
+        let from = from.map(|(lane, state)| (lane, state.position)).collect();
+        Reader::start(&self.name, &self.live.run, from).map_err(Failure::Runtime)
+    }
+
     fn wakes_at(&self) -> Instant {
         let checkpoint = self.unsaved_since.map(|since| match self.is_urgent {
             true => self.saved_at + CHECKPOINT_EVERY_MIN,
@@ -190,7 +205,7 @@ impl Actor {
         let look = self.looking.is_resting().then_some(self.next_look);
         let idle = self.idle.ends_at();
         let alerts = self.alerting.wakes_at();
-        [checkpoint, look, idle, alerts]
+        [checkpoint, look, idle, alerts, self.watches_at()]
             .into_iter()
             .flatten()
             .min()
@@ -256,6 +271,10 @@ impl Actor {
                 Err(ended(why))
             }
             Read::Following(following) => self.followed(following).await,
+            Read::Posted(posted) => {
+                self.notes.merge(&posted.beside.notes);
+                self.consumed(Consumed { lanes: vec![posted.part] }, posted.beside.bytes).await
+            }
         }
     }
 
@@ -263,12 +282,7 @@ impl Actor {
         match following {
             Following::Batch(batch) => {
                 self.notes.add(&batch.notes);
-                if !batch.consumed.lanes.is_empty() {
-                    self.idle.moved();
-                }
-                self.watching.consumed(&self.publisher, &batch.consumed.lanes, batch.bytes);
-                let applied = self.apply(Event::Consumed(batch.consumed)).await?;
-                applied.map_err(|refused| contradiction(&refused))
+                self.consumed(batch.consumed, batch.bytes).await
             }
             Following::Quiet => Ok(()),
             Following::Trimmed { partition, log_start } => {
@@ -312,6 +326,14 @@ impl Actor {
                 self.end_away(why).await
             }
         }
+    }
+
+    async fn consumed(&mut self, consumed: Consumed, bytes: u64) -> Result<(), Failure> {
+        if !consumed.lanes.is_empty() {
+            self.idle.moved();
+        }
+        self.watching.consumed(&self.publisher, &consumed.lanes, bytes);
+        self.must(Event::Consumed(consumed)).await
     }
 
     /// Nothing more can be judged until what it follows is there again: it is opened anew, in a while.

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use validator_core::position::PartitionIndex;
 use validator_core::shadow::delta::Delta;
 use validator_core::shadow::event::Event;
 use validator_core::shadow::file::{FileBags, FileId};
@@ -66,9 +67,10 @@ impl Actor {
         evidence.extend(table.evidence);
         let standing = self.shadow.standing();
         let mut status = self.status(&standing)?;
+        let below = self.fleet.as_ref().map(|judging| judging.below(&self.shadow)).unwrap_or_default();
         let mut pause = RETRY_FIRST;
         let at_ms = loop {
-            match self.write((&delta, &evidence), &standing, &mut status).await {
+            match self.write((&delta, &evidence, &below), &standing, &mut status).await {
                 Ok(at_ms) => break at_ms,
                 Err(error) if error.may_pass() && !self.stop.is_cancelled() => {
                     tracing::error!(
@@ -85,6 +87,9 @@ impl Actor {
         };
         self.shadow.saved(delta.checkpoint);
         self.asking.saved();
+        if let Some(judging) = &mut self.fleet {
+            judging.saved(&below);
+        }
         self.alerting.saved(at_ms);
         self.fresh.clear();
         (self.saved_at, self.unsaved_since, self.is_urgent) = (Instant::now(), None, false);
@@ -108,7 +113,7 @@ impl Actor {
     /// One try of a checkpoint, with what people decided since; when it was.
     async fn write(
         &mut self,
-        (delta, evidence): (&Delta, &[Evidence]),
+        (delta, evidence, parcels): (&Delta, &[Evidence], &[(PartitionIndex, i64)]),
         standing: &Standing,
         status: &mut Status,
     ) -> Result<i64, LedgerError> {
@@ -116,7 +121,7 @@ impl Actor {
         let at_ms = self.outside.now_ms();
         // All of the unsettled is gone through for it.
         let keep = (at_ms >= self.next_prune_ms).then_some(self.keep);
-        let posting = Posting { evidence, marks: &marks, taken: &taken, keep, ..Posting::of(delta, at_ms) };
+        let posting = Posting { evidence, marks: &marks, taken: &taken, parcels, keep, ..Posting::of(delta, at_ms) };
         let alerting = &mut self.alerting;
         let mut tell = |open: &OpenFindings| {
             status.findings = findings(open, &standing.phantoms_again);

@@ -77,3 +77,41 @@ pub const DECISIONS_EVERY: Duration = Duration::from_secs(1);
 
 /// How often a run removes from its ledger what is over for longer than it is kept: it reads all that is unsettled.
 pub const PRUNE_EVERY: Duration = Duration::from_secs(600);
+
+/// How often a member looks at the ledger and its group: what it is to read, and what is asked. It is what a message waits for a
+/// partition that moved, and an ask for somebody who has time.
+pub const HAND_EVERY: Duration = Duration::from_millis(300);
+
+/// How often a judge looks for what members have read, where there was nothing.
+pub const PARCELS_EVERY: Duration = Duration::from_millis(100);
+
+/// Parcels of its partitions that a member may be ahead of the judge: with 8,192 messages each two million, and where messages are
+/// few some minutes of them.
+pub const PARCELS_AHEAD: usize = 256;
+
+/// Parcels that are posted in one transaction.
+pub const PARCELS_AT_ONCE: usize = 32;
+
+/// Files of one look that are divided at once.
+pub const DIVIDED_FILES: usize = 256;
+
+/// Asks of one round: some for each member of a large fleet.
+pub const ASKS_MOST: usize = 64;
+
+/// How often a judge that has nothing left to read itself looks for answers.
+pub const ANSWERS_EVERY: Duration = Duration::from_millis(50);
+
+/// How often a member that stands by asks for the seat.
+pub const SEAT_EVERY: Duration = Duration::from_secs(1);
+
+/// How often a judge keeps its seat: three times in a lease.
+pub const SEAT_KEPT_EVERY: Duration = Duration::from_secs(3);
+
+/// How long a seat that is given up may take; after it the lease ends it.
+pub const SEAT_ASK_MOST: Duration = Duration::from_secs(2);
+
+/// For how long a partition may have messages that no member brings: longer than a session of the group and the rebalance behind it.
+pub const UNREAD_MOST: Duration = Duration::from_secs(30);
+
+/// How often it is said that one is not read.
+pub const UNREAD_SAID_EVERY: Duration = Duration::from_secs(10);

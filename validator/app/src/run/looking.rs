@@ -143,6 +143,16 @@ impl Actor {
         });
     }
 
+    /// Partitions that the look waits for, and where they are.
+    pub(super) fn waits_for(&self) -> Vec<(PartitionIndex, i64)> {
+        let Looking::Going(plan) = &self.looking else { return Vec::new() };
+        let lanes = plan
+            .barrier
+            .iter()
+            .map(|(lane, barrier, _)| (*lane, self.shadow.lanes()[lane.0 as usize].position, *barrier));
+        lanes.filter(|(_, position, barrier)| position < barrier).map(|(lane, position, _)| (lane, position)).collect()
+    }
+
     fn has_passed(&self, plan: &Plan) -> bool {
         let lanes = self.shadow.lanes();
         plan.barrier.iter().all(|(lane, barrier, _)| lanes[lane.0 as usize].position >= *barrier)
@@ -330,6 +340,11 @@ impl Actor {
             tracing::warn!(pipeline = self.name, "a live file cannot be found again, and the look is given up");
             self.cannot_look(CannotLook::Catalog).await?;
             return Ok(Looking::Resting);
+        }
+        if let Some(judging) = &self.fleet {
+            let (dividing, run, lanes) = (judging.dividing.clone(), run.clone(), Lanes::of(&self.shadow));
+            self.jobs.begin(async move { Done::Look(Sight::Scanned(dividing.scans(run, lanes, files).await)) });
+            return Ok(Looking::Working(plan));
         }
         let portion = run.scan_portions(&files).into_iter().next().unwrap_or_default();
         let (run, lanes) = (run.clone(), Lanes::of(&self.shadow));

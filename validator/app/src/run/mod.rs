@@ -1,7 +1,7 @@
 //! `validator run`: every pipeline shadowed for as long as the process lives.
 //!
 //! Follow one message: `reading.rs` (the thread of the tap) ▶ `actor.rs` ▶ the shadow of the core ▶ `keeping.rs` (checkpoint). One
-//! row: `looking.rs` (poll, barrier, pin, scan) ▶ the shadow; what it then asks for: `asking.rs`.
+//! row: `looking.rs` (poll, barrier, pin, scan) ▶ the shadow; what it then asks for: `asking.rs`. Several processes: `fleet/`.
 
 mod actor;
 mod alerting;
@@ -9,11 +9,13 @@ pub mod alerts;
 mod answering;
 mod asking;
 mod doubts;
+mod fleet;
 pub mod http;
 mod idle;
 mod jobs;
 mod keeping;
 mod landing;
+mod lifetime;
 mod limits;
 mod logs;
 mod looking;
@@ -46,6 +48,7 @@ use crate::failure::Failure;
 use crate::ledger::Reported;
 use crate::open;
 use crate::terminal::Terminal;
+use fleet::Fleet;
 use supervisor::Supervisor;
 
 /// Runs the command.
@@ -56,9 +59,11 @@ pub fn run(args: &RunArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     let configured = configured(args.config.as_deref(), &args.pipelines)?;
     terminal.warn(&configured.service.warnings);
     let until = args.until_idle.map(|ms| Duration::from_millis(ms.unsigned_abs()));
+    let fleet = Fleet::of(&configured.service, args.member.as_deref())?;
     let named = (args.config.clone(), args.pipelines.clone());
     let runtime = open::runtime()?;
-    let ended = runtime.block_on(async { Supervisor::new(named, configured, until, terminal).await?.run().await });
+    let ended =
+        runtime.block_on(async { Supervisor::new(named, configured, fleet, until, terminal).await?.run().await });
     // Threads that wait for a broker or a store are not waited for.
     runtime.shutdown_timeout(Duration::from_millis(200));
     ended
@@ -76,7 +81,7 @@ pub async fn follow(
     outside: &Outside,
 ) -> Result<Reported, Failure> {
     let ledger = state::open(service, outside.now_ms()).await?;
-    supervisor::follow(pipeline, service, &ledger, until, outside).await?;
+    lifetime::follow(pipeline, service, &ledger, until, outside).await?;
     ledger.close().await?;
     let mut all = crate::ledger::all(service, std::slice::from_ref(pipeline)).await?;
     all.pop().ok_or_else(|| Failure::Following("the ledger has no report".to_owned()))

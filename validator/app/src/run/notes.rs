@@ -45,6 +45,23 @@ impl Notes {
         }
     }
 
+    /// Adds those of messages that another process read.
+    pub fn merge(&mut self, other: &Self) {
+        for (field, messages) in &other.unknown_fields {
+            *self.unknown_fields.entry(field.clone()).or_default() += messages;
+        }
+        self.duplicate_keys += other.duplicate_keys;
+        for (field, is_there) in &other.sql_fields {
+            *self.sql_fields.entry(field.clone()).or_default() |= is_there;
+        }
+        for (column, tolerances) in &other.policy {
+            let used = self.policy.entry(column.clone()).or_default();
+            for (tolerance, messages) in tolerances {
+                *used.entry(tolerance.clone()).or_default() += messages;
+            }
+        }
+    }
+
     /// For the ledger.
     pub fn to_text(&self) -> String {
         serde_json::to_string(self).expect("maps of text and numbers")

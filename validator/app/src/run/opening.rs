@@ -28,7 +28,7 @@ use super::state::pipeline_is;
 use crate::config::{Pipeline, Service};
 use crate::failure::Failure;
 use crate::messages::{kafka_config, open_tap};
-use crate::open::{self, TableSource};
+use crate::open::{self, Sides, TableSource};
 use crate::reconcile::Request;
 
 /// How long after its timestamp a message may be on its way, where the pipeline file does not say.
@@ -72,21 +72,11 @@ pub async fn opened(
     ledger: &Ledger,
     outside: &Outside,
 ) -> Result<Opened, Failure> {
-    let source = TableSource::of(pipeline, service)?;
-    let table = source.load().await?;
-    let head = Arc::new(table.pin(&SnapshotSelector::Current).await?);
-    let mut contract = pipeline.contract.clone();
-    contract.identity = open::identity(pipeline, &head.schema)?;
+    let Head { source, table, head, contract } = head(pipeline, service).await?;
     super::refusals::check(pipeline, &contract)?;
     let (mut book, saved) = ledger.book(&pipeline_is(pipeline, service, &contract)).await?;
     let known = saved.opened_lanes().map_err(damaged)?;
-    let request = Request { tap: outside.tap.clone(), ..Request::new(outside.now_ms()) };
-    let (lanes, asked) = (known.iter().map(known_lane).collect::<Vec<_>>(), request.clone());
-    let opened = open::over(contract, service, head, move |contract, service| tap(contract, service, lanes, &asked));
-    let sides = opened.await.map_err(|failure| logs::away(failure, &known))?;
-    // Verdicts are the shadow's, and nothing here is judged by it.
-    let clock = Clock { judged_at_ms: request.started_ms, settle_ms: 0, give_up_ms: 0 };
-    let run = open::run(pipeline, service, &sides, clock, &request, Progress::none())?;
+    let (sides, run) = both(pipeline, service, (contract, head), &known, outside).await?;
     let shadow = restored(pipeline, &sides.contract, saved, &known, sides.tap.as_ref())?;
     let cache = Arc::new(ManifestCache::new());
     let mut live = Live { source, table, cache, run, is_at_line: false };
@@ -95,6 +85,57 @@ pub async fn opened(
     logs::are_those_of(&mut notes.topic_ids, &known, sides.tap.as_ref())?;
     let alerting = Alerting::open(pipeline, service, &mut book, wall_ms, outside.now_ms()).await?;
     Ok(Opened { live, book, shadow, notes, alerting })
+}
+
+/// The table as it is now, and the contract that it has.
+struct Head {
+    source: TableSource,
+    table: Table,
+    head: Arc<Pinned>,
+    contract: Contract,
+}
+
+async fn head(pipeline: &Pipeline, service: &Service) -> Result<Head, Failure> {
+    let source = TableSource::of(pipeline, service)?;
+    let table = source.load().await?;
+    let head = Arc::new(table.pin(&SnapshotSelector::Current).await?);
+    let mut contract = pipeline.contract.clone();
+    contract.identity = open::identity(pipeline, &head.schema)?;
+    Ok(Head { source, table, head, contract })
+}
+
+/// Both sides, opened, the partitions in the order of those that are known.
+async fn both(
+    pipeline: &Pipeline,
+    service: &Service,
+    (contract, head): (Contract, Arc<Pinned>),
+    known: &[Lane],
+    outside: &Outside,
+) -> Result<(Sides, Run), Failure> {
+    let request = Request { tap: outside.tap.clone(), ..Request::new(outside.now_ms()) };
+    let (lanes, asked) = (known.iter().map(known_lane).collect::<Vec<_>>(), request.clone());
+    let opened = open::over(contract, service, head, move |contract, service| tap(contract, service, lanes, &asked));
+    let sides = opened.await.map_err(|failure| logs::away(failure, known))?;
+    // Verdicts are the shadow's, and nothing here is judged by it.
+    let clock = Clock { judged_at_ms: request.started_ms, settle_ms: 0, give_up_ms: 0 };
+    let run = open::run(pipeline, service, &sides, clock, &request, Progress::none())?;
+    Ok((sides, run))
+}
+
+/// Opens both sides beside the process that has the book, over the partitions that the book has.
+///
+/// # Errors
+/// [`Failure`].
+pub async fn beside(
+    pipeline: &Pipeline,
+    service: &Service,
+    known: &[Lane],
+    outside: &Outside,
+) -> Result<Live, Failure> {
+    let Head { source, table, head, contract } = head(pipeline, service).await?;
+    super::refusals::check(pipeline, &contract)?;
+    let (_, run) = both(pipeline, service, (contract, head), known, outside).await?;
+    Ok(Live { source, table, cache: Arc::new(ManifestCache::new()), run, is_at_line: false })
 }
 
 impl Live {

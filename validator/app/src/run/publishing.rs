@@ -62,6 +62,17 @@ impl Publisher {
         });
     }
 
+    /// Another member of the fleet judges.
+    pub fn stands_by(&self, why: &str) {
+        self.change(|status| (status.phase, status.why) = (Phase::StandingBy, why.to_owned()));
+    }
+
+    /// It begins to judge, and restores its state.
+    pub fn starts(&self) {
+        let why = "it restores its state and has judged nothing yet".to_owned();
+        self.change(|status| (status.phase, status.why) = (Phase::Starting, why));
+    }
+
     /// The ledger takes nothing: no work is done until it does.
     pub fn cannot_keep(&self, why: &str) {
         let why = format!("it cannot keep what it finds, and its verdicts stand still: {why}");

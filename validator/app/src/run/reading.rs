@@ -10,10 +10,11 @@ use std::thread;
 
 use tokio::sync::mpsc;
 use validator_core::position::PartitionIndex;
-use validator_engine::follow::{Following, follow};
+use validator_engine::follow::{Following, follow, follow_apart};
 use validator_engine::message_reader::ReadError;
 use validator_engine::reconcile::Run;
 
+use super::fleet::Posted;
 use super::limits::BATCHES_QUEUED;
 
 /// What the thread says.
@@ -21,6 +22,8 @@ use super::limits::BATCHES_QUEUED;
 pub enum Read {
     /// Something of the topics.
     Following(Following),
+    /// What a member of a fleet has read.
+    Posted(Box<Posted>),
     /// It has ended by itself: nothing more comes.
     Ended(Option<ReadError>),
 }
@@ -38,6 +41,28 @@ impl Reader {
     /// # Errors
     /// The system gives no thread.
     pub fn start(name: &str, run: &Run, from: Vec<(PartitionIndex, i64)>) -> Result<Self, std::io::Error> {
+        Self::started(name, run, from, false)
+    }
+
+    /// The same, where each batch has messages of one partition at most.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub fn start_apart(name: &str, run: &Run, from: Vec<(PartitionIndex, i64)>) -> Result<Self, std::io::Error> {
+        Self::started(name, run, from, true)
+    }
+
+    /// What others read comes over this queue.
+    pub fn of_others(read: mpsc::Receiver<Read>) -> Self {
+        Self { stop: Arc::default(), read }
+    }
+
+    fn started(
+        name: &str,
+        run: &Run,
+        from: Vec<(PartitionIndex, i64)>,
+        is_apart: bool,
+    ) -> Result<Self, std::io::Error> {
         let (sender, read) = mpsc::channel(BATCHES_QUEUED);
         let stop = Arc::new(AtomicBool::new(false));
         let (side, key, told) = (run.messages.clone(), run.key, Arc::clone(&stop));
@@ -46,7 +71,10 @@ impl Reader {
                 let is_over = told.load(Ordering::Relaxed) || sender.blocking_send(Read::Following(following)).is_err();
                 if is_over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             };
-            let ended = follow(&side, &key, &from, &mut { hand_on });
+            let ended = match is_apart {
+                false => follow(&side, &key, &from, &mut { hand_on }),
+                true => follow_apart(&side, &key, &from, &mut { hand_on }),
+            };
             if !told.load(Ordering::Relaxed) {
                 let _ = sender.blocking_send(Read::Ended(ended.err()));
             }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use validator_core::contract::{Contract, Identity};
 use validator_ledger::{Address, Ledger, PipelineIs};
 
+use super::fleet::Fleet;
 use crate::config::{Pipeline, STATE_DEFAULT, Service};
 use crate::failure::Failure;
 use crate::version;
@@ -34,6 +35,17 @@ pub async fn open(service: &Service, now_ms: i64) -> Result<Ledger, Failure> {
         std::fs::create_dir_all(folder).map_err(|source| Failure::Write { path: folder.to_owned(), source })?;
     }
     Ok(Ledger::open(&address, version::SHORT, now_ms).await?)
+}
+
+/// Opens the ledger to write to it, alone or as a member of a fleet.
+///
+/// # Errors
+/// As [`open`].
+pub async fn open_as(service: &Service, fleet: Option<&Fleet>, now_ms: i64) -> Result<Ledger, Failure> {
+    match fleet {
+        None => open(service, now_ms).await,
+        Some(fleet) => Ok(Ledger::open_in_fleet(&fleet.address, version::SHORT, now_ms, &fleet.member).await?),
+    }
 }
 
 /// What the ledger knows a pipeline by. The contract's identity is the one that the table has.

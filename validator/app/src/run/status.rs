@@ -15,6 +15,8 @@ use validator_core::verdict::{Cause, Verdict};
 pub enum Phase {
     /// It looks, and keeps what it finds.
     Healthy,
+    /// Another process of the fleet judges; this one reads, scans, and takes over where it has to.
+    StandingBy,
     /// Its verdicts hold, and something about it wants attention.
     Degraded,
     /// It restores its state, and has judged nothing since it started.
@@ -27,12 +29,14 @@ pub enum Phase {
 
 impl Phase {
     /// All, from the best to the worst.
-    pub const ALL: [Self; 5] = [Self::Healthy, Self::Degraded, Self::Starting, Self::CannotJudge, Self::Failed];
+    pub const ALL: [Self; 6] =
+        [Self::Healthy, Self::StandingBy, Self::Degraded, Self::Starting, Self::CannotJudge, Self::Failed];
 
     /// The public word.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Healthy => "healthy",
+            Self::StandingBy => "standing_by",
             Self::Degraded => "degraded",
             Self::Starting => "starting",
             Self::CannotJudge => "cannot_judge",

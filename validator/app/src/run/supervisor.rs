@@ -6,24 +6,22 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use validator_core::error_chain::error_chain;
-use validator_ledger::{Keep, Ledger, LedgerError};
+use validator_ledger::Ledger;
 
-use super::actor::{Actor, End};
 use super::answering::{LedgerAnswers, Pipelines};
+use super::fleet::{self, Fleet, Seated};
 use super::http::{self, Board, Site};
-use super::idle::Idle;
-use super::limits::{FILES_EVERY, KEPT, PANICS_MAX, POLL_DEFAULT, RETRY_FIRST, RETRY_MOST, STOP_MOST};
+use super::limits::{FILES_EVERY, STOP_MOST};
 use super::outside::wall_ms as now_ms;
 use super::publishing::Publisher;
-use super::standing_by::stand_by;
-use super::{Configured, Outside, configured, opening, state};
+use super::{Configured, configured, lifetime, state};
 use crate::cli::Exit;
 use crate::config::{Pipeline, Service};
 use crate::failure::Failure;
@@ -35,6 +33,8 @@ pub struct Supervisor<'a> {
     named: (Option<PathBuf>, Vec<String>),
     configured: Configured,
     ledger: Arc<Ledger>,
+    /// This process as one of several; none: it runs alone.
+    fleet: Option<Fleet>,
     until: Option<Duration>,
     stop: CancellationToken,
     running: JoinSet<(String, Result<(), Failure>)>,
@@ -62,14 +62,16 @@ impl<'a> Supervisor<'a> {
     pub async fn new(
         named: (Option<PathBuf>, Vec<String>),
         configured: Configured,
+        fleet: Option<Fleet>,
         until: Option<Duration>,
         terminal: &'a Terminal,
     ) -> Result<Self, Failure> {
-        let ledger = state::open(&configured.service, chrono::Utc::now().timestamp_millis()).await?;
+        let ledger = state::open_as(&configured.service, fleet.as_ref(), chrono::Utc::now().timestamp_millis()).await?;
         Ok(Self {
             named,
             configured,
             ledger: Arc::new(ledger),
+            fleet,
             until,
             stop: CancellationToken::new(),
             running: JoinSet::new(),
@@ -144,7 +146,18 @@ impl<'a> Supervisor<'a> {
             }
         };
         let (service, ledger, until) = (Arc::clone(&self.configured.service), Arc::clone(&self.ledger), self.until);
-        self.running.spawn(async move { (name, followed(pipeline, &service, &ledger, until, stop, publisher).await) });
+        let fleet = self.fleet.clone();
+        self.running.spawn(async move {
+            let ended = match &fleet {
+                None => lifetime::followed(&pipeline, &service, &ledger, until, (&stop, &publisher)).await,
+                Some(fleet) => {
+                    let (pipeline, service, ledger, publisher) = (&pipeline, &*service, &*ledger, &publisher);
+                    let seated = Seated { pipeline, service, ledger, fleet, until, publisher };
+                    fleet::followed(seated, &stop).await
+                }
+            };
+            (name, ended)
+        });
     }
 
     /// Serves metrics, health and the API where `[service] listen` asks for it.
@@ -210,8 +223,9 @@ impl<'a> Supervisor<'a> {
         self.said_wrong = None;
         let text = |service: &Service| service.file.as_ref().map(|file| file.text().to_owned());
         let is_new_service = text(&configured.service) != text(&self.configured.service);
-        if state::address(&configured.service) != state::address(&self.configured.service) {
-            tracing::warn!("another `[service] state` is another run: end this one first; nothing changes");
+        let run_of = |service: &Service| (state::address(service), service.fleet);
+        if run_of(&configured.service) != run_of(&self.configured.service) {
+            tracing::warn!("another `[service] state` or `fleet` is another run: end this one first; nothing changes");
             return;
         }
         self.configured = configured;
@@ -243,114 +257,4 @@ impl<'a> Supervisor<'a> {
 fn signals() -> Result<[Signal; 3], Failure> {
     let of = |kind| signal(kind).map_err(Failure::Runtime);
     Ok([of(SignalKind::terminate())?, of(SignalKind::interrupt())?, of(SignalKind::hangup())?])
-}
-
-/// One pipeline, opened again after each failure that may pass.
-async fn followed(
-    pipeline: Pipeline,
-    service: &Service,
-    ledger: &Ledger,
-    until: Option<Duration>,
-    stop: CancellationToken,
-    publisher: Publisher,
-) -> Result<(), Failure> {
-    let name = pipeline.contract.name.as_str();
-    let (mut pause, mut panics, mut has_followed) = (RETRY_FIRST, 0, false);
-    loop {
-        let began = Instant::now();
-        let failure = match once(&pipeline, service, ledger, until, (&stop, &publisher), &Outside::default()).await {
-            Ok(End::Stopped | End::Idle) => return Ok(()),
-            Ok(End::Reopen(why)) => {
-                tracing::info!(pipeline = name, "opened anew: {why}");
-                continue;
-            }
-            Err(failure) => failure,
-        };
-        // What went well for a long while has nothing to do with what failed before.
-        has_followed |= publisher.has_judged();
-        if began.elapsed() > RETRY_MOST {
-            (pause, panics) = (RETRY_FIRST, 0);
-        }
-        panics += u32::from(matches!(failure, Failure::Following(_)));
-        // A table that was there may come back. A job or test that waits for the end is told at once what stands against it.
-        let is_mistaken = failure.exit() == Exit::Usage && !(has_followed && matches!(failure, Failure::Table(_)));
-        let is_final = until.is_some() || is_mistaken || is_damage(&failure) || panics >= PANICS_MAX;
-        if is_final || stop.is_cancelled() {
-            if !stop.is_cancelled() && !is_damage(&failure) {
-                publisher.failed(&error_chain(&failure));
-                stand_by(&pipeline, service, ledger, &publisher, (Duration::ZERO, &stop)).await;
-            }
-            return Err(failure);
-        }
-        publisher.again(&error_chain(&failure));
-        tracing::error!(pipeline = name, "opened again in {pause:?} after a failure: {}", error_chain(&failure));
-        stand_by(&pipeline, service, ledger, &publisher, (pause, &stop)).await;
-        if stop.is_cancelled() {
-            return Ok(());
-        }
-        pause = (pause * 2).min(RETRY_MOST);
-    }
-}
-
-/// One pipeline until nothing was left to do for so long.
-///
-/// # Errors
-/// The first failure.
-pub async fn follow(
-    pipeline: &Pipeline,
-    service: &Service,
-    ledger: &Ledger,
-    until: Duration,
-    outside: &Outside,
-) -> Result<(), Failure> {
-    let stop = CancellationToken::new();
-    let (publisher, _statuses) = Publisher::starting(&pipeline.contract.name, 1.0, outside.now_ms());
-    while let End::Reopen(_) = once(pipeline, service, ledger, Some(until), (&stop, &publisher), outside).await? {}
-    Ok(())
-}
-
-fn is_damage(failure: &Failure) -> bool {
-    let Failure::Ledger(error) = failure else { return false };
-    matches!(
-        error,
-        LedgerError::Damaged { .. }
-            | LedgerError::Newer { .. }
-            | LedgerError::NotALedger { .. }
-            | LedgerError::Fenced { .. }
-    )
-}
-
-async fn once(
-    pipeline: &Pipeline,
-    service: &Service,
-    ledger: &Ledger,
-    until: Option<Duration>,
-    (stop, publisher): (&CancellationToken, &Publisher),
-    outside: &Outside,
-) -> Result<End, Failure> {
-    let opened = tokio::select! {
-        () = stop.cancelled() => return Ok(End::Stopped),
-        opened = opening::opened(pipeline, service, ledger, outside) => opened?,
-    };
-    let poll = pipeline.poll_ms.or(service.poll_ms).map(|ms| Duration::from_millis(ms.unsigned_abs()));
-    tracing::info!(pipeline = pipeline.contract.name, checkpoint = opened.shadow.checkpoint(), "following");
-    let mut actor = Actor::new(
-        pipeline,
-        poll.unwrap_or(POLL_DEFAULT),
-        opened,
-        Idle::after(until),
-        (outside.clone(), stop.clone()),
-        publisher.clone(),
-    );
-    actor.keep = service.keep_ms.map_or(KEPT, kept);
-    // A task of its own: what it panics with ends this pipeline alone.
-    match tokio::spawn(actor.run()).await {
-        Ok(ended) => ended,
-        Err(error) => Err(Failure::Following(error.to_string())),
-    }
-}
-
-/// One age for all that is over.
-fn kept(ms: i64) -> Keep {
-    Keep { resolved_ms: ms, chain_ms: ms, mail_ms: ms, bodies_ms: ms }
 }

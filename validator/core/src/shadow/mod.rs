@@ -25,6 +25,7 @@ pub mod outside;
 mod pack;
 pub mod page;
 mod page_codec;
+mod parcel_codec;
 pub mod residue;
 mod residue_codec;
 pub mod segment;

@@ -33,7 +33,7 @@ use crate::error::LedgerError;
 use crate::ledger::{is_sqlite, pipelines};
 use crate::migrations::{self, FORMAT};
 use crate::pipeline::PipelineRow;
-use crate::store::Store;
+use crate::store::{Access, Store};
 
 /// A ledger, opened for reading.
 pub struct ReadLedger {
@@ -49,7 +49,7 @@ impl ReadLedger {
         if let Address::Sqlite(path) = address {
             is_sqlite(path)?;
         }
-        let mut store = Store::new(address.clone(), address.connect(false).await?, false);
+        let mut store = Store::new(address.clone(), address.connect(Access::Reads).await?, Access::Reads);
         let format = migrations::format(&mut store).await?;
         if format < FORMAT {
             return Err(LedgerError::NotALedger {

@@ -1,6 +1,7 @@
 //! Tests over real databases: a file of SQLite each, a database of one PostgreSQL server each.
 
 mod damage;
+mod fleet;
 mod killed;
 mod life;
 mod limits_of_room;

@@ -20,7 +20,7 @@ fn a_ledger_of_a_newer_validator_is_refused_and_named() {
             ledger.store.lock().await.statement(sql).await.expect("a statement");
             ledger.close().await.expect("closed");
             let error = refused(&place).await;
-            let shown = "the ledger has format 9 and was made by validator 9.0; this validator knows up to 2";
+            let shown = "the ledger has format 9 and was made by validator 9.0; this validator knows up to 3";
             assert_eq!(error.to_string(), shown);
             let error = ReadLedger::open(&place.address).await.map(|_| ()).expect_err("newer");
             assert_eq!(error.to_string(), shown);
@@ -99,16 +99,16 @@ fn an_older_format_is_copied_and_brought_up_to_date_a_transaction_a_step() {
         let place = Place::sqlite();
         let (ledger, book, _) = place.book().await;
         drop(book);
-        let step = |from, statements| Step { from, statements };
+        let step = |from, statements| Step { from, statements, of_postgres: &[] };
         let mut store = ledger.store.lock().await;
-        let broken = [step(2, &["CREATE TABLE later (number INTEGER) STRICT"]), step(3, &["CREATE TABLE later (x)"])];
-        migrate(&mut store, 2, &broken, "validator 0.2").await.expect_err("the second step fails");
+        let broken = [step(3, &["CREATE TABLE later (number INTEGER) STRICT"]), step(4, &["CREATE TABLE later (x)"])];
+        migrate(&mut store, 3, &broken, "validator 0.2").await.expect_err("the second step fails");
         store.rollback().await;
-        let copy = crate::lock::beside(&place.path(), ".before-2");
+        let copy = crate::lock::beside(&place.path(), ".before-3");
         assert!(copy.metadata().expect("a copy").len() > 0);
         let sql = "SELECT format FROM ledger";
         let format = store.rows(sql, &[], &[crate::value::Kind::Int]).await.expect("a format");
-        assert_eq!(format, [[3.into()]], "the first step holds");
+        assert_eq!(format, [[4.into()]], "the first step holds");
         store.statement("SELECT number FROM later").await.expect("the first step's table");
         crate::ledger::pipelines(&mut store).await.expect("the roll is of the new format");
     });
@@ -125,6 +125,9 @@ fn a_ledger_of_format_1_is_brought_up_to_date_and_goes_on() {
             let names = pipelines.iter().map(|(row, _)| row.shown.as_str());
             let roll = crate::pipeline::roll(names, 1, &head.made_by, head.made_ms);
             store.statement("DROP TABLE inbox").await.expect("a statement");
+            for table in ["seats", "parcels", "asks"].iter().filter(|_| place.server.is_some()) {
+                store.statement(&format!("DROP TABLE {table}")).await.expect("a statement");
+            }
             store.write("UPDATE ledger SET format = 1, roll = $1", &[&(&roll).into()]).await.expect("a statement");
             drop((store, book));
             ledger.close().await.expect("closed");

@@ -1,7 +1,7 @@
 //! Messages of Kafka topics, as brokers hold them.
 //!
-//! Contract: reads with read_committed isolation and checked CRCs, assigns partitions by explicit offsets, joins no group,
-//! commits nothing, writes nothing; the one exception is `republish.rs`. Every wait has a bound.
+//! Contract: reads with read_committed isolation and checked CRCs, assigns partitions by explicit offsets, commits nothing,
+//! writes nothing, joins no group; the exceptions are `republish.rs`, and the group of a fleet in `membership.rs`. Every wait has a bound.
 
 mod client;
 mod described;
@@ -9,6 +9,7 @@ mod explain;
 mod follow;
 mod lanes;
 mod lookout;
+mod membership;
 mod native;
 mod open;
 mod policy;
@@ -31,6 +32,7 @@ use validator_core::position::{PartitionIndex, TopicPartition};
 use self::client::{Ahead, Clients, Isolation};
 pub use self::lanes::{Begin, LaneToOpen};
 use self::lookout::Lookout;
+pub use self::membership::Membership;
 pub use self::republish::{Republisher, SOURCE_HEADERS, with_source};
 use crate::bounds::Bounds;
 use crate::{Ends, Follow, Message, PartitionRange, ReadEnd, Tap, TapError, Wanted, limits};

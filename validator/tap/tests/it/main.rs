@@ -12,6 +12,7 @@ mod followed;
 mod json;
 mod json_random;
 mod kafka;
+mod membership;
 mod real_kafka;
 mod recorded;
 mod recorded_avro;

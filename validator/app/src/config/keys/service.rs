@@ -49,6 +49,14 @@ static SERVICE: Table = Table {
             "Where `run` keeps its ledger: a file of SQLite, or `postgres://user:password@host/database`.",
         )
         .or("`state/ledger.db` beside the file"),
+        Key::new(
+            "fleet",
+            Kind::Flag,
+            "false",
+            "Whether several processes run these pipelines together, over one ledger in PostgreSQL: they share the partitions and \
+             the files, and one of them judges.",
+        )
+        .or("false"),
         Key::new("poll", Kind::Duration, "\"2s\"", "How often `run` looks at a table.").or("\"2s\""),
         Key::new(
             "keep",

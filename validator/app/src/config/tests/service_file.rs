@@ -626,3 +626,17 @@ fn what_is_over_is_kept_for_a_time_that_lets_people_look() {
     assert!(refused.contains("what is over could not be looked at any more"), "{refused}");
     assert!(refused.contains("write `keep = \"1h\"` or more"), "{refused}");
 }
+
+#[test]
+fn a_fleet_has_a_ledger_that_processes_can_share() {
+    assert!(!sound("[service]\npoll = \"2s\"\n").fleet);
+    let state = "state = \"postgres://validator@db/validator\"\n";
+    assert!(sound(&format!("[service]\nfleet = true\n{state}")).fleet);
+    for state in ["", "state = \"sqlite://ledger.db\"\n"] {
+        let refused = seen(service(&format!("[service]\nfleet = true\n{state}")));
+        assert!(
+            refused.contains("a fleet shares its ledger, and a file of SQLite is written by one process"),
+            "{refused}"
+        );
+    }
+}

@@ -1,6 +1,6 @@
 //! Whether the process lives, and whether its verdicts can be relied on now.
 //!
-//! Contract: the five states are told apart by the status and by the body; of several pipelines the worst counts.
+//! Contract: the six states are told apart by the status and by the body; of several pipelines the worst counts.
 
 use std::sync::Arc;
 
@@ -25,6 +25,8 @@ pub fn ready(statuses: &[Arc<Status>]) -> (StatusCode, Value) {
 pub fn code(phase: Phase) -> StatusCode {
     match phase {
         Phase::Healthy => StatusCode::OK,
+        // What it could say others say.
+        Phase::StandingBy => StatusCode::NON_AUTHORITATIVE_INFORMATION,
         Phase::Degraded => StatusCode::MULTI_STATUS,
         Phase::Starting => StatusCode::SERVICE_UNAVAILABLE,
         Phase::CannotJudge => StatusCode::BAD_GATEWAY,

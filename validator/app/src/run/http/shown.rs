@@ -5,10 +5,20 @@ use validator_core::clock::UtcMillis;
 use validator_core::report::{FidelityReport, MessageCounts, RowCounts};
 
 use super::answers::FindingsPage;
-use crate::run::status::{PartitionStatus, Status};
+use crate::run::status::{PartitionStatus, Phase, Status};
 
 /// One pipeline, as it is now.
 pub fn pipeline(status: &Status, now_ms: i64) -> Value {
+    if status.phase == Phase::StandingBy {
+        // Its counts the judge says, who is another process.
+        return json!({
+            "pipeline": status.pipeline,
+            "state": status.phase.as_str(),
+            "why": status.why,
+            "since": UtcMillis(status.since_ms),
+            "restarts": status.restarts,
+        });
+    }
     let findings = status.findings.iter().map(|((verdict, cause), count)| {
         json!({ "verdict": verdict.as_str(), "cause": cause.map(validator_core::verdict::Cause::as_str), "count": count })
     });

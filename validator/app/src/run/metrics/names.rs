@@ -54,6 +54,8 @@ pub struct Metric {
     pub says: &'static str,
     /// Where its value comes from.
     pub of: Of,
+    /// Whether a member of a fleet says it that stands by.
+    pub of_members: bool,
 }
 
 const fn of_pipeline(
@@ -63,11 +65,15 @@ const fn of_pipeline(
     says: &'static str,
     of: fn(&Status, i64, &mut Samples<'_>),
 ) -> Metric {
-    Metric { name, kind, labels, says, of: Of::Pipeline(of) }
+    Metric { name, kind, labels, says, of: Of::Pipeline(of), of_members: false }
+}
+
+const fn of_members(metric: Metric) -> Metric {
+    Metric { of_members: true, ..metric }
 }
 
 const fn of_process(name: &'static str, kind: Type, says: &'static str, of: fn(&Process, &mut Samples<'_>)) -> Metric {
-    Metric { name, kind, labels: &[], says, of: Of::Process(of) }
+    Metric { name, kind, labels: &[], says, of: Of::Process(of), of_members: true }
 }
 
 use Type::{Counter, Gauge, Histogram, Untyped};
@@ -320,7 +326,7 @@ pub static METRICS: &[Metric] = &[
         "Bytes that parts of the pipeline's state take in memory, about: the `index` of its ledger, `entries` of disputed segments.",
         |status, _, samples| status.memory_bytes.iter().for_each(|(part, bytes)| samples.count(&[part], *bytes)),
     ),
-    of_pipeline(
+    of_members(of_pipeline(
         "validator_pipeline_state",
         Gauge,
         &["state"],
@@ -330,26 +336,27 @@ pub static METRICS: &[Metric] = &[
                 samples.count(&[phase.as_str()], u64::from(phase == status.phase));
             }
         },
-    ),
-    of_pipeline(
+    )),
+    of_members(of_pipeline(
         "validator_pipeline_start_timestamp_seconds",
         Gauge,
         &[],
         "When the present run of the pipeline began.",
         |status, _, samples| samples.value(&[], seconds(status.since_ms)),
-    ),
-    of_pipeline(
+    )),
+    of_members(of_pipeline(
         "validator_pipeline_restarts_total",
         Counter,
         &[],
         "How often the pipeline was started again after a failure.",
         |status, _, samples| samples.count(&[], status.restarts),
-    ),
+    )),
     Metric {
         name: "validator_build_info",
         kind: Gauge,
         labels: &["version"],
         says: "1, with the version of the validator.",
+        of_members: true,
         of: Of::Process(|process, samples| samples.count(&[process.version], 1)),
     },
     of_process(

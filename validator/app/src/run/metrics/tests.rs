@@ -66,6 +66,16 @@ fn shown(statuses: Vec<Status>) -> String {
 }
 
 #[test]
+fn a_pipeline_that_stands_by_says_its_state_and_counts_nothing() {
+    let text = shown(vec![Status { phase: Phase::StandingBy, ..whole() }]);
+    let of_pipeline = text.lines().filter(|line| line.contains("pipeline=\"trades\""));
+    let names: BTreeSet<&str> = of_pipeline.filter_map(|line| line.split_once('{')).map(|(name, _)| name).collect();
+    let members = METRICS.iter().filter(|metric| metric.of_members).map(|metric| metric.name);
+    assert_eq!(names, members.filter(|name| name.starts_with("validator_pipeline_")).collect());
+    assert!(text.contains("validator_pipeline_state{pipeline=\"trades\",state=\"standing_by\"} 1\n"), "{text}");
+}
+
+#[test]
 fn a_pipeline_is_shown_under_the_names_of_the_table() {
     let text = shown(vec![whole()]);
     let samples: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
@@ -138,6 +148,7 @@ fn a_pipeline_is_shown_under_the_names_of_the_table() {
     validator_read_bytes_total{pipeline="trades",side="files"} 500000
     validator_memory_bytes{pipeline="trades",part="pages"} 4096
     validator_pipeline_state{pipeline="trades",state="healthy"} 1
+    validator_pipeline_state{pipeline="trades",state="standing_by"} 0
     validator_pipeline_state{pipeline="trades",state="degraded"} 0
     validator_pipeline_state{pipeline="trades",state="starting"} 0
     validator_pipeline_state{pipeline="trades",state="cannot_judge"} 0

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::names::{METRICS, Metric, Of};
 use super::process::Process;
-use crate::run::status::{Histogram, LANDING_BOUNDS_S, Status};
+use crate::run::status::{Histogram, LANDING_BOUNDS_S, Phase, Status};
 
 /// The value of the header.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -22,7 +22,9 @@ pub fn text(statuses: &[Arc<Status>], process: &Process, now_ms: i64) -> String 
         match metric.of {
             Of::Process(of) => of(process, &mut Samples { metric, pipeline: None, text: &mut text }),
             Of::Pipeline(of) => {
-                for status in statuses {
+                // What a pipeline counts its judge says, who is another process.
+                let says = |status: &&Arc<Status>| status.phase != Phase::StandingBy || metric.of_members;
+                for status in statuses.iter().filter(says) {
                     let pipeline = Some(status.pipeline.as_str());
                     of(status, now_ms, &mut Samples { metric, pipeline, text: &mut text });
                 }

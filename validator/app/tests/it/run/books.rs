@@ -1,17 +1,24 @@
-//! The ledger's file, looked into beside the process that writes it: how many checkpoints there are, and whether the totals of each
+//! The ledger's database, looked into beside the process that writes it: how many checkpoints there are, and whether the totals of each
 //! balance.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
+use fixtures_harness::Postgres;
 use fixtures_warehouse::SqliteFile;
 use validator_core::shadow::standing::Standing;
 
+/// Where the ledger is.
+enum Place {
+    File(tokio::runtime::Runtime, PathBuf),
+    Server(Rc<Postgres>),
+}
+
 /// See the module.
 pub struct Books {
-    runtime: tokio::runtime::Runtime,
-    file: PathBuf,
+    place: Place,
     pipeline: String,
     last: Cell<u64>,
     snapshot: Cell<Option<i64>>,
@@ -23,8 +30,17 @@ impl Books {
     /// Of a pipeline of a ledger that may not be there yet.
     pub fn of(folder: &Path, pipeline: &str) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        Self::at(Place::File(runtime, folder.join("state/ledger.db")), pipeline)
+    }
+
+    /// The same of a ledger on a server.
+    pub fn of_server(server: &Rc<Postgres>, pipeline: &str) -> Self {
+        Self::at(Place::Server(Rc::clone(server)), pipeline)
+    }
+
+    fn at(place: Place, pipeline: &str) -> Self {
         let (last, snapshot, balanced) = (Cell::new(0), Cell::new(None), RefCell::default());
-        Self { runtime, file: folder.join("state/ledger.db"), pipeline: pipeline.to_owned(), last, snapshot, balanced }
+        Self { place, pipeline: pipeline.to_owned(), last, snapshot, balanced }
     }
 
     /// The number of the last checkpoint, 0 before the first; its totals must balance, and it never goes back.
@@ -64,16 +80,33 @@ impl Books {
         self.snapshot.get()
     }
 
-    /// Nothing while the file is not there, or is just being made.
+    /// Nothing while the ledger is not there, or is just being made.
     fn read(&self, query: &str) -> Vec<(i64, Option<Vec<u8>>)> {
+        let (runtime, file) = match &self.place {
+            Place::File(runtime, file) => (runtime, file),
+            Place::Server(server) => return read_of(server, &query.replace('?', &format!("'{}'", self.pipeline))),
+        };
         let read = async {
-            let mut file = SqliteFile::open(&self.file).await?;
+            let mut file = SqliteFile::open(file).await?;
             let rows = file.numbers_and_bytes(query, &self.pipeline).await;
             file.close().await?;
             rows
         };
-        self.runtime.block_on(read).unwrap_or_default()
+        runtime.block_on(read).unwrap_or_default()
     }
+}
+
+fn read_of(server: &Postgres, query: &str) -> Vec<(i64, Option<Vec<u8>>)> {
+    let query =
+        format!("SELECT one.checkpoint || ' ' || encode(coalesce(one.totals, ''), 'hex') FROM ({query}) AS one");
+    let Ok(text) = server.run(&query) else { return Vec::new() };
+    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).expect("digits"), 16).expect("two digits");
+    let row = |line: &str| {
+        let (checkpoint, totals) = line.split_once(' ')?;
+        let totals: Vec<u8> = totals.as_bytes().chunks(2).map(byte).collect();
+        Some((checkpoint.parse().ok()?, Some(totals).filter(|totals| !totals.is_empty())))
+    };
+    text.lines().filter_map(row).collect()
 }
 
 /// consumed = the sum of the eleven verdicts, by partition; rows read = the sum of theirs.

@@ -25,7 +25,7 @@ const WITHIN: Duration = Duration::from_secs(1_500);
 
 /// When a process is killed.
 #[derive(Debug, Clone, Copy)]
-enum Moment {
+pub enum Moment {
     /// So long after its start.
     After(Duration),
     /// After so many more checkpoints, and a little.
@@ -33,7 +33,8 @@ enum Moment {
 }
 
 impl Moment {
-    fn draw(rng: &mut ChaCha8Rng) -> Self {
+    /// Any.
+    pub fn draw(rng: &mut ChaCha8Rng) -> Self {
         match rng.random_range(0..3) {
             0 => Self::After(Duration::from_millis(rng.random_range(0..2_500))),
             _ => Self::Checkpoints(rng.random_range(1..4), Duration::from_millis(rng.random_range(0..250))),
@@ -41,7 +42,8 @@ impl Moment {
     }
 }
 
-fn number(name: &str, or: u64) -> u64 {
+/// A number of the environment.
+pub fn number(name: &str, or: u64) -> u64 {
     std::env::var(name).map_or(or, |text| text.parse().expect("a number"))
 }
 

@@ -4,6 +4,7 @@
 mod answers;
 pub mod books;
 mod crashes;
+mod fleet;
 mod followed;
 mod kept;
 mod lifecycle;

@@ -39,6 +39,18 @@ impl Service {
         Self { child: child.expect("the binary starts") }
     }
 
+    /// Starts a member of a fleet, its talk in `run-NAME.log`.
+    pub fn start_member(folder: &Path, name: &str) -> Self {
+        Self::start_member_with(folder, name, "")
+    }
+
+    /// The same with more words.
+    pub fn start_member_with(folder: &Path, name: &str, words: &str) -> Self {
+        let command = command(folder, &format!("run -c validator.toml {words} --member {name}"));
+        let child = ChildProcess::spawn(&format!("member {name}"), command, &folder.join(format!("run-{name}.log")));
+        Self { child: child.expect("the binary starts") }
+    }
+
     /// Starts it by a command of one's own.
     pub fn start_by(folder: &Path, command: Command) -> Self {
         let child = ChildProcess::spawn("validator run", command, &folder.join("run.log"));
@@ -66,7 +78,11 @@ impl Service {
         (ended, asked.elapsed())
     }
 
-    fn child_ended(&mut self, within: Duration) -> Option<i32> {
+    /// Its exit code, once it has ended.
+    ///
+    /// # Panics
+    /// When that takes longer.
+    pub fn child_ended(&mut self, within: Duration) -> Option<i32> {
         let ended = fixtures_harness::wait_until("the end of validator run", within, || match self.child.ended() {
             Some(status) => Look::Done(status.code()),
             None => Look::NotYet("it runs".into()),

@@ -10,8 +10,8 @@ mod ledger_away;
 mod logs;
 mod registry_away;
 mod retention;
-mod running;
-mod scene;
+pub mod running;
+pub mod scene;
 mod store_away;
 mod transactions;
 

@@ -29,10 +29,15 @@ impl Running {
     }
 
     /// One that was started.
-    pub fn of(mut service: Service, folder: &Path, pipeline: &str) -> Self {
+    pub fn of(service: Service, folder: &Path, pipeline: &str) -> Self {
+        Self::of_log(service, &folder.join("run.log"), pipeline)
+    }
+
+    /// One whose talk is in that file.
+    pub fn of_log(mut service: Service, log: &Path, pipeline: &str) -> Self {
         let said = service.child().wait_for_line("serving on ", WITHIN);
         said.unwrap_or_else(|why| panic!("{why}\n{}", service.child().log_tail()));
-        let log = std::fs::read_to_string(folder.join("run.log")).expect("it has a log");
+        let log = std::fs::read_to_string(log).expect("it has a log");
         let (_, last) = log.rsplit_once("serving on ").expect("it was said");
         let address = last.split_whitespace().next().unwrap_or_default().parse().expect("an address");
         Self { service, address, pipeline: pipeline.to_owned() }
@@ -60,7 +65,16 @@ impl Running {
         seen.unwrap_or_else(|why| panic!("{why}\n{}", self.service.child().log_tail()))
     }
 
-    fn get(&self, path: &str) -> std::io::Result<String> {
+    /// SIGKILL.
+    pub fn kill(self) {
+        self.service.kill();
+    }
+
+    /// What a path says.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub fn get(&self, path: &str) -> std::io::Result<String> {
         let mut stream = TcpStream::connect(self.address)?;
         stream.set_read_timeout(Some(Duration::from_secs(10)))?;
         write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;

@@ -1,0 +1,237 @@
+//! Scans of files that the judge leaves to whoever has time.
+//!
+//! Contract: what a scan says depends on the file, its deletes, the contract and the positions, which are all in the ask; so it does
+//! not matter who reads. Only a file without any fault or finding is answered for: what is wrong with one the judge sees itself. The
+//! judge works along, so that nothing waits for members that are not there.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
+use tokio::time::sleep;
+use validator_core::error_chain::error_chain;
+use validator_core::position::{FileIndex, TopicPartition};
+use validator_core::shadow::event::Scanned;
+use validator_core::shadow::file::FileBags;
+use validator_engine::live::error::LookError;
+use validator_engine::live::lanes::{LaneAt, Lanes};
+use validator_engine::live::scan::FileScan;
+use validator_engine::reconcile::Run;
+use validator_ledger::{AskState, LedgerError, Link};
+
+use crate::run::limits::{ANSWERS_EVERY, ASKS_MOST, DIVIDED_FILES};
+
+/// What of a table is to be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScanAsk {
+    /// The snapshot.
+    pub snapshot: i64,
+    /// Files that are live in it.
+    pub paths: Vec<String>,
+    /// Topic, partition, start, whether that was declared, position.
+    lanes: Vec<(String, i32, i64, bool, i64)>,
+}
+
+impl ScanAsk {
+    fn new(run: &Run, lanes: &Lanes, files: &[FileIndex]) -> Option<Self> {
+        let lane = |lane: &LaneAt| (lane.tp.topic.clone(), lane.tp.partition, lane.start, lane.declared, lane.position);
+        Some(Self {
+            snapshot: run.pinned.snapshot_id?,
+            paths: files.iter().map(|file| run.pinned.files[file.0 as usize].path.clone()).collect(),
+            lanes: lanes.0.iter().map(lane).collect(),
+        })
+    }
+
+    /// Where the judge was in each partition.
+    pub fn lanes(&self) -> Lanes {
+        let lane = |(topic, partition, start, declared, position): &(String, i32, i64, bool, i64)| LaneAt {
+            tp: TopicPartition { topic: topic.clone(), partition: *partition },
+            start: *start,
+            declared: *declared,
+            position: *position,
+        };
+        Lanes(self.lanes.iter().map(lane).collect())
+    }
+}
+
+/// What is answered of files in which nothing is wrong; none: the judge is to see them itself.
+pub fn answer(scans: &[FileScan]) -> Vec<u8> {
+    let is_plain = |scan: &FileScan| {
+        scan.scanned.faults.is_empty() && scan.faults.is_empty() && scan.findings.is_empty() && !scan.is_gone
+    };
+    if !scans.iter().all(is_plain) {
+        return Vec::new();
+    }
+    let mut answer = Vec::new();
+    for scan in scans {
+        let bags = scan.scanned.bags.to_bytes();
+        answer.extend(u32::try_from(bags.len()).expect("bags of one file").to_le_bytes());
+        answer.extend(bags);
+    }
+    answer
+}
+
+/// The bags of an answer, of so many files; none: it is none.
+fn bags(answer: &[u8], many: usize) -> Option<Vec<FileBags>> {
+    let (mut rest, mut bags) = (answer, Vec::with_capacity(many));
+    while let Some((length, after)) = rest.split_first_chunk::<4>() {
+        let (body, after) = after.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)?;
+        bags.push(FileBags::from_bytes(body).ok()?);
+        rest = after;
+    }
+    (rest.is_empty() && bags.len() == many).then_some(bags)
+}
+
+/// The judge's way to other members.
+#[derive(Clone)]
+pub struct Dividing {
+    name: String,
+    link: Option<Arc<Mutex<Link>>>,
+    binding: [u8; 32],
+}
+
+/// Asks of one round that are open, and the files of each.
+type Open = BTreeMap<[u8; 32], Vec<FileIndex>>;
+
+impl Dividing {
+    /// Over this connection, by this contract as bound.
+    pub fn new(name: &str, link: Arc<Mutex<Link>>, binding: [u8; 32]) -> Self {
+        Self { name: name.to_owned(), link: Some(link), binding }
+    }
+
+    /// Nobody else is there.
+    #[cfg(test)]
+    pub fn alone(name: &str) -> Self {
+        Self { name: name.to_owned(), link: None, binding: [0; 32] }
+    }
+
+    /// Reads these files of the pinned snapshot, with whoever has time.
+    ///
+    /// # Errors
+    /// [`LookError`], of what this process read itself.
+    pub async fn scans(self, run: Run, lanes: Lanes, files: Vec<FileIndex>) -> Result<Vec<FileScan>, LookError> {
+        let files: Vec<FileIndex> = files.into_iter().take(DIVIDED_FILES).collect();
+        let (mut done, mut left) = (Vec::new(), files.clone());
+        if files.len() > 1
+            && let Some(link) = self.link.clone()
+        {
+            let mut link = link.lock().await;
+            match self.divided(&mut link, &run, &lanes, &files).await? {
+                Ok(scans) => (done, left) = (scans, Vec::new()),
+                Err(error) => tracing::warn!(pipeline = self.name, "scans are not shared: {}", error_chain(&error)),
+            }
+        }
+        for portion in run.scan_portions(&left) {
+            done.extend(run.scan_files(&lanes, &portion).await?);
+        }
+        done.sort_by_key(|scan| scan.file);
+        Ok(done)
+    }
+
+    /// The inner error: the ledger cannot be asked.
+    async fn divided(
+        &self,
+        link: &mut Link,
+        run: &Run,
+        lanes: &Lanes,
+        files: &[FileIndex],
+    ) -> Result<Result<Vec<FileScan>, LedgerError>, LookError> {
+        let (mut open, mut asks, mut done) = (Open::new(), Vec::new(), Vec::new());
+        for some in files.chunks(files.len().div_ceil(ASKS_MOST)) {
+            for portion in run.scan_portions(some) {
+                let Some(ask) = ScanAsk::new(run, lanes, &portion) else { continue };
+                let body = serde_json::to_vec(&ask).expect("text and numbers");
+                let name = self.hash(&body);
+                asks.push((name, body));
+                open.insert(name, portion);
+            }
+        }
+        let names: Vec<[u8; 32]> = open.keys().copied().collect();
+        if let Err(error) = link.ask(&asks).await {
+            return Ok(Err(error));
+        }
+        let mut by_others = 0;
+        while !open.is_empty() {
+            match self.step(link, run, &mut open).await {
+                Err(error) => return Ok(Err(error)),
+                Ok(Step::Read(files)) => done.extend(run.scan_files(lanes, &files).await?),
+                Ok(Step::Answered(scans)) => {
+                    by_others += scans.len();
+                    done.extend(scans);
+                }
+                Ok(Step::Wait) => sleep(ANSWERS_EVERY).await,
+            }
+        }
+        tracing::info!(pipeline = self.name, files = done.len(), by_others, "scanned files, with others");
+        Ok(link.forget_asks(&names).await.map(|()| done))
+    }
+
+    /// The next thing to do of a round.
+    async fn step(&self, link: &mut Link, run: &Run, open: &mut Open) -> Result<Step, LedgerError> {
+        if let Some((name, _)) = link.claim(self.binding).await? {
+            return Ok(match open.remove(&name) {
+                Some(files) => Step::Read(files),
+                // Of an earlier round, that nobody waits for.
+                None => {
+                    link.forget_asks(&[name]).await?;
+                    Step::Answered(Vec::new())
+                }
+            });
+        }
+        for (name, files) in open.iter() {
+            let answer = match link.ask_state(*name).await? {
+                Some(AskState::Claimed | AskState::Open(_)) => continue,
+                Some(AskState::Answered(answer)) => answer,
+                None => Vec::new(),
+            };
+            let (name, files) = (*name, files.clone());
+            open.remove(&name);
+            return Ok(match bags(&answer, files.len()) {
+                Some(bags) => {
+                    Step::Answered(files.into_iter().zip(bags).map(|(file, bags)| plain(run, file, bags)).collect())
+                }
+                None => Step::Read(files),
+            });
+        }
+        Ok(Step::Wait)
+    }
+
+    fn hash(&self, body: &[u8]) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new_derive_key("validator fleet: an ask");
+        hasher.update(&self.binding);
+        hasher.update(body);
+        *hasher.finalize().as_bytes()
+    }
+}
+
+enum Step {
+    /// To be read here.
+    Read(Vec<FileIndex>),
+    /// Read by another member.
+    Answered(Vec<FileScan>),
+    /// Others have what is open.
+    Wait,
+}
+
+/// The scan of a file in which nothing is wrong.
+fn plain(run: &Run, file: FileIndex, bags: FileBags) -> FileScan {
+    let scanned = Scanned { facts: run.pinned.facts_of(file), bags, faults: Vec::new() };
+    FileScan { file, scanned, faults: Vec::new(), findings: Vec::new(), is_gone: false }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_taken_only_whole_and_of_as_many_files() {
+        let one = FileBags { rows: 7, ..FileBags::default() }.to_bytes();
+        let length = u32::try_from(one.len()).expect("few").to_le_bytes();
+        let two = [&length[..], &one, &length, &one].concat();
+        assert_eq!(bags(&two, 2).expect("two").iter().map(|bags| bags.rows).collect::<Vec<_>>(), [7, 7]);
+        assert!(bags(&two, 1).is_none() && bags(&two, 3).is_none());
+        assert!(bags(&two[..two.len() - 1], 2).is_none());
+        assert!(bags(&[], 1).is_none(), "the judge is to see it itself");
+    }
+}

@@ -1,0 +1,301 @@
+//! A member at work: partitions into parcels, asks into answers.
+//!
+//! Contract: a partition is read on from where the parcels that wait for the judge end, and what was posted by another member
+//! meanwhile is not posted again. How far it reads ahead is bounded: a judge that is slow, or not there, stops the tap.
+
+use std::collections::BTreeMap;
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::task::JoinSet;
+use tokio::time::sleep_until;
+use tokio_util::sync::CancellationToken;
+use validator_core::error_chain::error_chain;
+use validator_core::position::{FileIndex, PartitionIndex};
+use validator_core::shadow::lane::Lane;
+use validator_core::shadow::told::lane_of;
+use validator_engine::follow::Following;
+use validator_engine::reconcile::Run;
+use validator_ledger::{LedgerError, Link};
+use validator_table::Reloaded;
+use validator_tap::{Membership, TapError};
+
+use super::dividing::{ScanAsk, answer};
+use super::parcel::parcels;
+use crate::failure::Failure;
+use crate::run::keeping::damaged;
+use crate::run::limits::{HAND_EVERY, PARCELS_AHEAD, PARCELS_AT_ONCE};
+use crate::run::opening::Live;
+use crate::run::reading::{Read, Reader};
+
+/// See the module.
+pub struct Working {
+    name: String,
+    member: String,
+    link: Link,
+    membership: Arc<Membership>,
+    live: Live,
+    lanes: Vec<Lane>,
+    terms: [u8; 32],
+    binding: [u8; 32],
+    reader: Option<Reader>,
+    /// By partition that is read here: where its next parcel begins.
+    next: BTreeMap<PartitionIndex, i64>,
+    /// The judge is not too far behind.
+    has_room: bool,
+    /// The ask that is worked at, and its answer.
+    scans: JoinSet<([u8; 32], Option<Vec<u8>>)>,
+    claimed: Option<[u8; 32]>,
+    /// The snapshot that was last asked for.
+    pinned: Option<Run>,
+    /// The judge is this process, which has no time for its own asks.
+    is_judge: bool,
+}
+
+enum Heard {
+    Time,
+    Read(Option<Read>),
+    Scanned([u8; 32], Option<Vec<u8>>),
+}
+
+impl Working {
+    /// Over what is opened. `terms` are those of the files, and the binding that the judge goes by.
+    pub fn new(
+        (name, member): (String, String),
+        link: Link,
+        membership: Arc<Membership>,
+        live: Live,
+        lanes: Vec<Lane>,
+        (terms, binding): ([u8; 32], [u8; 32]),
+    ) -> Self {
+        Self {
+            name,
+            member,
+            link,
+            membership,
+            live,
+            lanes,
+            terms,
+            binding,
+            reader: None,
+            next: BTreeMap::new(),
+            has_room: true,
+            scans: JoinSet::new(),
+            claimed: None,
+            pinned: None,
+            is_judge: false,
+        }
+    }
+
+    /// Until it is told to stop, or both sides are to be opened anew.
+    ///
+    /// # Errors
+    /// What cannot be read, or no member any more.
+    pub async fn run(mut self, stop: &CancellationToken) -> Result<(), Failure> {
+        let mut looks_at = Instant::now();
+        loop {
+            let heard = {
+                let (reader, scans, has_room) = (&mut self.reader, &mut self.scans, self.has_room);
+                let read = async {
+                    match reader {
+                        Some(reader) if has_room => reader.read.recv().await,
+                        _ => pending().await,
+                    }
+                };
+                let scanned = async {
+                    match scans.join_next().await {
+                        Some(scanned) => scanned,
+                        None => pending().await,
+                    }
+                };
+                tokio::select! {
+                    biased;
+                    () = stop.cancelled() => return Ok(()),
+                    () = sleep_until(looks_at.into()) => Heard::Time,
+                    scanned = scanned => match scanned {
+                        Ok((ask, answer)) => Heard::Scanned(ask, answer),
+                        Err(error) => return Err(Failure::Following(format!("a scan broke off: {error}"))),
+                    },
+                    read = read => Heard::Read(read),
+                }
+            };
+            let goes_on = match heard {
+                Heard::Time => {
+                    let goes_on = self.look().await?;
+                    looks_at = Instant::now() + HAND_EVERY;
+                    goes_on
+                }
+                Heard::Read(read) => self.read(read).await?,
+                Heard::Scanned(ask, answer) => {
+                    self.claimed = None;
+                    self.link.answer(ask, answer).await?;
+                    self.claim().await?;
+                    true
+                }
+            };
+            if !goes_on {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Looks at the ledger and the group: what is to be read here, and from where on.
+    async fn look(&mut self) -> Result<bool, Failure> {
+        if let Some(seat) = self.link.seat().await? {
+            if seat.terms != self.terms {
+                return Err(LedgerError::OtherTerms { name: self.name.clone() }.into());
+            }
+            if seat.binding != Some(self.binding) {
+                return Ok(false);
+            }
+            self.is_judge = seat.member == self.member;
+        }
+        let ours = self.membership.ours()?;
+        let heads = self.link.lane_heads().await?;
+        if heads.len() != self.lanes.len() {
+            return Ok(false);
+        }
+        let (mut next, mut ahead) = (BTreeMap::new(), 0);
+        for (lane, head) in (0..).map(PartitionIndex).zip(heads) {
+            if ours.contains(&head.row.tp) {
+                ahead += head.parcels.len();
+                let position = lane_of(head.row.clone()).map_err(damaged)?.position;
+                next.insert(lane, head.end(position));
+            }
+        }
+        self.has_room = ahead < PARCELS_AHEAD;
+        if next != self.next {
+            self.read_from(next)?;
+        }
+        match self.claimed {
+            Some(ask) => self.link.keep_claim(ask).await?,
+            None => self.claim().await?,
+        }
+        Ok(true)
+    }
+
+    fn read_from(&mut self, next: BTreeMap<PartitionIndex, i64>) -> Result<(), Failure> {
+        let names = |of: &BTreeMap<PartitionIndex, i64>| -> Vec<String> {
+            of.iter().map(|(lane, at)| format!("{}@{at}", self.lanes[lane.0 as usize].tp)).collect()
+        };
+        tracing::info!(pipeline = self.name, member = self.member, partitions = ?names(&next), "reads");
+        self.reader = None;
+        if !next.is_empty() {
+            let from = next.iter().map(|(lane, at)| (*lane, *at)).collect();
+            self.reader = Some(Reader::start_apart(&self.name, &self.live.run, from).map_err(Failure::Runtime)?);
+        }
+        self.next = next;
+        Ok(())
+    }
+
+    /// Posts what was read; false: the judge goes by something else.
+    async fn read(&mut self, first: Option<Read>) -> Result<bool, Failure> {
+        let (mut read, mut all) = (first, Vec::new());
+        let mut wrong = None;
+        loop {
+            match read {
+                Some(Read::Following(Following::Batch(batch))) => all.extend(parcels(batch)),
+                Some(Read::Following(other)) => wrong = self.told(other),
+                Some(Read::Ended(Some(error))) => wrong = Some(Failure::Run(error.into())),
+                Some(Read::Posted(_)) => {}
+                Some(Read::Ended(None)) | None => {
+                    wrong = Some(Failure::Following("the topics are followed no further".to_owned()));
+                }
+            }
+            if wrong.is_some() || all.len() >= PARCELS_AT_ONCE {
+                break;
+            }
+            match self.reader.as_mut().and_then(|reader| reader.read.try_recv().ok()) {
+                Some(next) => read = Some(next),
+                None => break,
+            }
+        }
+        if !all.is_empty() {
+            match self.link.post(self.binding, &all).await {
+                Err(LedgerError::OtherTerms { .. }) => return Ok(false),
+                posted => posted?,
+            }
+            self.next.extend(all.into_iter().map(|parcel| (parcel.lane, parcel.offsets.end)));
+        }
+        wrong.map_or(Ok(true), Err)
+    }
+
+    /// What is told beside messages; an error ends this reading.
+    fn told(&self, following: Following) -> Option<Failure> {
+        let tp = |lane: PartitionIndex| self.lanes.get(lane.0 as usize).map(|lane| lane.tp.clone());
+        match following {
+            Following::Batch(_) | Following::Quiet | Following::Trimmed { .. } => None,
+            Following::OutOfRange { partition, asked, log_start, high_watermark } => {
+                let (tp, pipeline) = (tp(partition)?, &self.name);
+                if asked > high_watermark {
+                    return Some(Failure::Away(Arc::new(TapError::LogCut {
+                        tp,
+                        position: asked,
+                        end: high_watermark,
+                    })));
+                }
+                tracing::error!(
+                    pipeline,
+                    partition = %tp,
+                    from = asked,
+                    to = log_start,
+                    "the brokers deleted messages before they were read: they are a hole, and nobody can say whether they are \
+                     in the table; raise retention.ms of the topic"
+                );
+                None
+            }
+            Following::Lost { text, since } => {
+                tracing::warn!(pipeline = self.name, seconds = since.as_secs(), "no broker answers: {text}");
+                None
+            }
+            Following::Stopped { why, .. } => Some(Failure::Away(why)),
+        }
+    }
+
+    /// Takes an ask up, where there is one and this process has time.
+    async fn claim(&mut self) -> Result<(), Failure> {
+        if self.is_judge || self.claimed.is_some() {
+            return Ok(());
+        }
+        let Some((name, body)) = self.link.claim(self.binding).await? else { return Ok(()) };
+        let run = match serde_json::from_slice::<ScanAsk>(&body) {
+            Ok(ask) => self.run_at(ask.snapshot).await.map(|run| (run, ask)),
+            Err(_) => None,
+        };
+        let Some((run, ask)) = run else {
+            return Ok(self.link.answer(name, Some(Vec::new())).await?);
+        };
+        self.claimed = Some(name);
+        let pipeline = self.name.clone();
+        self.scans.spawn(async move {
+            let files: Option<Vec<FileIndex>> = ask.paths.iter().map(|path| run.pinned.index_of(path)).collect();
+            let Some(files) = files else { return (name, Some(Vec::new())) };
+            match run.scan_files(&ask.lanes(), &files).await {
+                Ok(scans) => {
+                    tracing::info!(pipeline, files = scans.len(), "scanned files for the judge");
+                    (name, Some(answer(&scans)))
+                }
+                Err(error) => {
+                    tracing::warn!(pipeline, "files are left to others: {}", error_chain(&error));
+                    (name, None)
+                }
+            }
+        });
+        Ok(())
+    }
+
+    /// Both sides over a snapshot; none: it is not there for this member, or of another schema.
+    async fn run_at(&mut self, snapshot: i64) -> Option<Run> {
+        if let Some(run) = self.pinned.as_ref().filter(|run| run.pinned.snapshot_id == Some(snapshot)) {
+            return Some(run.clone());
+        }
+        let live = &mut self.live;
+        if let Ok(Reloaded::Changed(table)) = live.source.reload(&live.table).await {
+            live.table = *table;
+        }
+        let pinned = live.table.pin_with(&live.cache, snapshot).await.ok()?;
+        let run = live.run.repinned(Arc::new(pinned))?;
+        Some(self.pinned.insert(run).clone())
+    }
+}

@@ -1,0 +1,153 @@
+//! Members killed at random moments, while a faulty sink writes and a compactor rewrites: at the end every count and every finding is
+//! the truth's.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use fixtures_harness::{KafkaCluster, KafkaOptions, Look, wait_until};
+use fixtures_kit::{Followed, Truth};
+use fixtures_warehouse::play::{Pace, Play, Player};
+use rand::seq::IndexedRandom;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde_json::Value as Json;
+
+use super::super::answers::{assert_ledger_true, judged_at_ms};
+use super::super::books::Books;
+use super::super::crashes::{Moment, number};
+use super::super::service::{assert_sound, run_until_idle, told};
+use super::super::stage::{Stage, chapter, every_fault};
+use super::team::Team;
+use crate::real_kafka::good;
+
+/// How often a member is killed where `CRASHES` says nothing else: the hundred of the issue take a quarter of an hour.
+const CRASHES: u64 = 30;
+/// Decides the play, the moments and who is killed where `SEED` says nothing else.
+const SEED: u64 = 1;
+/// Snapshots that an expiry leaves; see `run::crashes`.
+const KEEP: usize = 2_000;
+const WITHIN: Duration = Duration::from_secs(2_400);
+/// How often the ledger's server is asked: each answer is a process.
+const ASKED_EVERY: Duration = Duration::from_millis(100);
+/// What a start may take on a loaded machine.
+const LISTENS_WITHIN: Duration = Duration::from_secs(5);
+const MEMBERS: [&str; 3] = ["a", "b", "c"];
+
+/// Lets the team live until the moment; no member may die by itself.
+fn live_until(moment: Moment, team: &mut Team, books: &Books, player: &Player) {
+    let started = Instant::now();
+    let mut asked = started;
+    let before = books.checkpoints();
+    let mut reached: Option<Instant> = None;
+    let waited = wait_until("the moment of a crash", Duration::from_secs(120), || {
+        if asked.elapsed() < ASKED_EVERY {
+            return Look::NotYet("just asked".to_owned());
+        }
+        asked = Instant::now();
+        for (name, service) in team.members() {
+            if let Some(status) = service.child().ended() {
+                return Look::Never(format!("{name} ended by itself with {status}:\n{}", service.child().log_tail()));
+            }
+        }
+        let checkpoints = books.checkpoints();
+        if let Some(snapshot) = books.snapshot() {
+            player.saw(snapshot);
+        }
+        let over = match moment {
+            Moment::After(time) => started.elapsed() >= time,
+            Moment::Checkpoints(count, more) => {
+                if reached.is_none() && checkpoints >= before + count {
+                    reached = Some(Instant::now());
+                }
+                reached.is_some_and(|at| at.elapsed() >= more)
+            }
+        };
+        if over { Look::Done(()) } else { Look::NotYet(format!("{checkpoints} checkpoints, {before} before")) }
+    });
+    waited.unwrap_or_else(|why| panic!("{moment:?}: {why}\n{}", tails(team)));
+}
+
+fn tails(team: &mut Team) -> String {
+    team.members().map(|(name, service)| format!("--- {name}\n{}", service.child().log_tail())).collect()
+}
+
+/// The truth of a play does not say which snapshots were looked at before they were given up: whoever looks often sees some. That they
+/// were given up is true, and how many there are is not compared.
+fn forget_given_up(play: &mut Play, report: &mut Json, findings: &mut Vec<Json>) -> usize {
+    let is_given_up = |finding: &Json| finding["verdict"] == "history_rewritten";
+    let given_up: Vec<i64> = findings
+        .iter()
+        .filter(|one| is_given_up(one))
+        .map(|one| one["snapshot_id"].as_i64().expect("it names one"))
+        .collect();
+    for snapshot in &given_up {
+        assert_eq!(play.live().place_of(*snapshot), None, "{snapshot} is of the history");
+    }
+    findings.retain(|finding| !is_given_up(finding));
+    let total = report["findings"]["total"].as_u64().expect("a count");
+    report["findings"]["total"] = (total - given_up.len() as u64).into();
+    report["findings"]["by_cause"].as_array_mut().expect("a list").retain(|entry| !is_given_up(entry));
+    given_up.len()
+}
+
+/// Replay with `SEED=1 CRASHES=100 cargo test -p validator-app --test it -- run::fleet::crashes --nocapture`.
+#[test]
+fn members_killed_again_and_again_say_what_is_true() {
+    let (seed, crashes) = (number("SEED", SEED), number("CRASHES", CRASHES));
+    println!("SEED={seed} CRASHES={crashes} cargo test -p validator-app --test it -- run::fleet::crashes --nocapture");
+    let began = Instant::now();
+    let cluster = std::sync::Arc::new(good(KafkaCluster::start(&KafkaOptions::default())));
+    let stage = Stage::over(&cluster);
+    let play = stage.begin(seed, chapter(300, 7, every_fault()), 10);
+    let pipeline = play.contract().name.clone();
+    let mut team = Team::of(stage.folder());
+    let pace = Pace {
+        bad_rewrites_in_hundred: 20,
+        delete_every: Some(Duration::from_secs(7)),
+        roll_back_every: Some(Duration::from_secs(11)),
+        expire_every: Some((Duration::from_secs(9), KEEP)),
+        expires_only_seen: true,
+        ..Pace::plain(100)
+    };
+    let books = Books::of_server(team.server(), &pipeline);
+    let player = Player::start(play, pace);
+    let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x666c_6565);
+    let mut killed: BTreeMap<&str, u32> = BTreeMap::new();
+    MEMBERS.iter().for_each(|name| team.start(name));
+    for round in 0..crashes {
+        let (moment, member) = (Moment::draw(&mut rng), *MEMBERS.choose(&mut rng).expect("three"));
+        live_until(moment, &mut team, &books, &player);
+        let was = if team.judge_of(&pipeline).as_deref() == Some(member) { "the judge" } else { "another" };
+        team.kill(member);
+        *killed.entry(was).or_default() += 1;
+        println!("{round}: {moment:?}, {member}, {was}; {} checkpoints, {:?}", books.checkpoints(), began.elapsed());
+        // Some come back at once, and some when others have taken their place.
+        if rng.random_range(0..4) == 0 {
+            live_until(Moment::After(Duration::from_millis(rng.random_range(0..3_000))), &mut team, &books, &player);
+        }
+        team.start(member);
+        assert!(!player.has_ended(), "the play goes on");
+        assert!(began.elapsed() < WITHIN, "too slow: {round} crashes in {:?}", began.elapsed());
+    }
+    // A process that has just begun does not listen to signals yet.
+    live_until(Moment::After(LISTENS_WITHIN), &mut team, &books, &player);
+    let mut play = player.stop().expect("it was played");
+    let epoch = team.epoch();
+    let _server = team.stop();
+    run_until_idle(stage.folder());
+    let (mut report, mut findings) = told(stage.folder(), &pipeline);
+    let given_up = forget_given_up(&mut play, &mut report, &mut findings);
+    let world = play.world(judged_at_ms(&report));
+    let truth = Truth::followed(&world, &Followed::every(&world.table));
+    println!(
+        "seed {seed}: {killed:?} killed in {:?}, the seat was taken {epoch} times; {} messages, {} snapshots, {} findings, {given_up} more of \
+         snapshots that were given up",
+        began.elapsed(),
+        truth.messages.consumed,
+        world.table.snapshots.len(),
+        truth.findings.len()
+    );
+    assert_ledger_true(&format!("seed {seed}, {crashes} crashes of a fleet"), &truth, &report, &findings);
+    assert_sound(stage.folder());
+    println!("{} checkpoints balance", books.assert_balanced());
+}

@@ -1,0 +1,6 @@
+//! `validator run` in several processes over one ledger: who reads, who judges, and what a process that is killed changes.
+
+mod crashes;
+mod refused;
+mod shares;
+mod team;
