@@ -57,9 +57,12 @@ pub(super) struct Told {
 }
 
 impl Told {
-    /// Whether it says another thing. A cause that only the values of both sides tell is the ledger's: the state has none.
+    /// Whether it says another thing. A cause that only the values of both sides tell is the ledger's: the state has none. So is one
+    /// that only older snapshots tell: a message that is lost to the state was removed.
     fn differs(&self, now: &Self) -> bool {
-        self.facts != now.facts || self.id != now.id || now.cause.is_some() && self.cause != now.cause
+        let is_told_more = now.cause == Some(Cause::Lost) && self.cause == Some(Cause::Removed);
+        let is_other = now.cause.is_some() && self.cause != now.cause && !is_told_more;
+        self.facts != now.facts || self.id != now.id || is_other
     }
 }
 
@@ -318,5 +321,20 @@ impl Shadow {
             return Err(Contradiction::Totals.into());
         }
         Ok(shadow)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verdict::Damage;
+
+    #[test]
+    fn a_cause_that_only_the_ledger_knows_is_no_change_of_the_finding() {
+        let told = |cause| Told { id: None, cause, facts: FactsHash::of(b"facts") };
+        let (lost, removed, damage) = (Some(Cause::Lost), Some(Cause::Removed), Some(Cause::Damage(Damage::Truncated)));
+        assert!(!told(removed).differs(&told(lost)) && !told(damage).differs(&told(None)));
+        assert!(told(lost).differs(&told(removed)) && told(None).differs(&told(lost)));
+        assert!(Told { facts: FactsHash::of(b"others"), ..told(removed) }.differs(&told(lost)));
     }
 }

@@ -128,7 +128,10 @@ impl FileSlips {
 
 /// Rows that stood and went before their messages were consumed, by place: marks, and what took them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Partings(BTreeMap<(PartitionIndex, i64), Vec<(Mark, Option<Taker>)>>);
+pub(super) struct Partings(BTreeMap<(PartitionIndex, i64), Vec<Parting>>);
+
+/// A row that went, and what took it.
+type Parting = (Mark, Option<Taker>);
 
 impl Partings {
     fn add(&mut self, at: (PartitionIndex, i64), mark: Mark, taker: Option<Taker>) -> bool {
