@@ -16,13 +16,14 @@ mod two_writers;
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use fixtures_harness::Postgres;
 use tempfile::TempDir;
 use validator_core::secret::Secret;
 use validator_core::shadow::delta::Saved;
 
-use crate::{Address, Book, Ledger, PipelineIs};
+use crate::{Address, Book, Ledger, LedgerError, PipelineIs};
 
 /// The wall clock of all tests.
 const NOW: i64 = 1_700_000_000_000;
@@ -73,7 +74,14 @@ impl Place {
     }
 
     async fn open(&self) -> Ledger {
-        Ledger::open(&self.address, "validator 0.1.0", NOW).await.expect("a ledger")
+        // The lock of a connection that was dropped goes when the server has noticed.
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            match Ledger::open(&self.address, "validator 0.1.0", NOW).await {
+                Err(LedgerError::Held { .. }) if Instant::now() < deadline => {}
+                opened => return opened.expect("a ledger"),
+            }
+        }
     }
 
     async fn book(&self) -> (Ledger, Book, Saved) {
