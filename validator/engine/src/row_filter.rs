@@ -48,9 +48,10 @@ impl RowFilter {
     fn keeps(&self, columns: Vec<ArrayRef>, rows: usize) -> Result<BooleanArray> {
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?;
-        let holds = self.condition.evaluate(&batch).map_err(|fault| {
-            DataFusionError::Execution(format!("row_filter cannot be told of a row: {fault}"))
-        })?;
+        let holds = self
+            .condition
+            .evaluate(&batch)
+            .map_err(|fault| DataFusionError::Execution(format!("row_filter cannot be told of a row: {fault}")))?;
         // The condition's type was checked: NULL alone is none of its values' type.
         let holds = cast(&holds, &DataType::Boolean)?;
         let holds = holds.as_boolean();

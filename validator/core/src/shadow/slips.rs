@@ -8,9 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Shadow;
 use super::blame::Taker;
+use super::delta::Damaged;
 use super::file::FileId;
 use super::files::KnownFile;
-use super::pack::{Reader, Writer};
+use super::pack::{Reader, Writer, whole};
 use super::segment::Segment;
 use crate::digest::Digest;
 use crate::limits::{PARTINGS_MAX, SLIPS_OF_SEGMENT_MAX};
@@ -123,6 +124,21 @@ impl FileSlips {
         let rows = from.list(|from| Some((super::page_codec::read_key(from)?, Slips::read(from)?)))?;
         let ahead = from.list(|from| Some((PartitionIndex(from.small()?), Slips::read(from)?)))?;
         Some(Self { rows: rows.into_iter().collect(), ahead: ahead.into_iter().collect() })
+    }
+
+    /// As a body of its own.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut to = Writer::new();
+        self.write(&mut to);
+        to.seal()
+    }
+
+    /// From such a body.
+    ///
+    /// # Errors
+    /// [`Damaged`]: it is none.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Damaged> {
+        whole(bytes, "slips", Self::read)
     }
 }
 

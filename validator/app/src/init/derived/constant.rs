@@ -23,11 +23,7 @@ const CHANGING: [&str; 12] =
 pub fn find(sought: &Sought<'_>) -> Option<Derived> {
     let (rows, commits) = (sought.evidence.rows.values.len(), sought.evidence.commits_ms.len());
     let has_namesake = sought.evidence.messages.field(sought.name()).is_some();
-    if rows < CONSTANT_ROWS_LEAST
-        || commits < CONSTANT_COMMITS_LEAST
-        || has_namesake
-        || is_changing(sought.name())
-    {
+    if rows < CONSTANT_ROWS_LEAST || commits < CONSTANT_COMMITS_LEAST || has_namesake || is_changing(sought.name()) {
         return None;
     }
     let mut values = sought.evidence.rows.of(sought.leaf);

@@ -14,6 +14,7 @@ use validator_core::error_chain::error_chain;
 use validator_core::position::{FileIndex, TopicPartition};
 use validator_core::shadow::event::Scanned;
 use validator_core::shadow::file::FileBags;
+use validator_core::shadow::slips::FileSlips;
 use validator_engine::live::error::LookError;
 use validator_engine::live::lanes::{LaneAt, Lanes};
 use validator_engine::live::scan::FileScan;
@@ -65,22 +66,32 @@ pub fn answer(scans: &[FileScan]) -> Vec<u8> {
     }
     let mut answer = Vec::new();
     for scan in scans {
-        let bags = scan.scanned.bags.to_bytes();
-        answer.extend(u32::try_from(bags.len()).expect("bags of one file").to_le_bytes());
-        answer.extend(bags);
+        // A body without a byte: there was no room for slips.
+        let slips = scan.scanned.slips.as_ref().map(FileSlips::to_bytes).unwrap_or_default();
+        for body in [scan.scanned.bags.to_bytes(), slips] {
+            answer.extend(u32::try_from(body.len()).expect("a body of one file").to_le_bytes());
+            answer.extend(body);
+        }
     }
     answer
 }
 
-/// The bags of an answer, of so many files; none: it is none.
-fn bags(answer: &[u8], many: usize) -> Option<Vec<FileBags>> {
-    let (mut rest, mut bags) = (answer, Vec::with_capacity(many));
+/// What an answer says of so many files; none: it is none.
+fn told(answer: &[u8], many: usize) -> Option<Vec<(FileBags, Option<FileSlips>)>> {
+    let (mut rest, mut bodies) = (answer, Vec::new());
     while let Some((length, after)) = rest.split_first_chunk::<4>() {
         let (body, after) = after.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)?;
-        bags.push(FileBags::from_bytes(body).ok()?);
+        bodies.push(body);
         rest = after;
     }
-    (rest.is_empty() && bags.len() == many).then_some(bags)
+    if !rest.is_empty() || bodies.len() != many * 2 {
+        return None;
+    }
+    let of_file = |pair: &[&[u8]]| {
+        let slips = if pair[1].is_empty() { None } else { Some(FileSlips::from_bytes(pair[1]).ok()?) };
+        Some((FileBags::from_bytes(pair[0]).ok()?, slips))
+    };
+    bodies.chunks_exact(2).map(of_file).collect()
 }
 
 /// The judge's way to other members.
@@ -187,9 +198,9 @@ impl Dividing {
             };
             let (name, files) = (*name, files.clone());
             open.remove(&name);
-            return Ok(match bags(&answer, files.len()) {
-                Some(bags) => {
-                    Step::Answered(files.into_iter().zip(bags).map(|(file, bags)| plain(run, file, bags)).collect())
+            return Ok(match told(&answer, files.len()) {
+                Some(told) => {
+                    Step::Answered(files.into_iter().zip(told).map(|(file, told)| plain(run, file, told)).collect())
                 }
                 None => Step::Read(files),
             });
@@ -215,8 +226,8 @@ enum Step {
 }
 
 /// The scan of a file in which nothing is wrong.
-fn plain(run: &Run, file: FileIndex, bags: FileBags) -> FileScan {
-    let scanned = Scanned { facts: run.pinned.facts_of(file), bags, faults: Vec::new() };
+fn plain(run: &Run, file: FileIndex, (bags, slips): (FileBags, Option<FileSlips>)) -> FileScan {
+    let scanned = Scanned { facts: run.pinned.facts_of(file), bags, faults: Vec::new(), slips };
     FileScan { file, scanned, faults: Vec::new(), findings: Vec::new(), is_gone: false }
 }
 
@@ -226,12 +237,17 @@ mod tests {
 
     #[test]
     fn an_answer_is_taken_only_whole_and_of_as_many_files() {
-        let one = FileBags { rows: 7, ..FileBags::default() }.to_bytes();
-        let length = u32::try_from(one.len()).expect("few").to_le_bytes();
-        let two = [&length[..], &one, &length, &one].concat();
-        assert_eq!(bags(&two, 2).expect("two").iter().map(|bags| bags.rows).collect::<Vec<_>>(), [7, 7]);
-        assert!(bags(&two, 1).is_none() && bags(&two, 3).is_none());
-        assert!(bags(&two[..two.len() - 1], 2).is_none());
-        assert!(bags(&[], 1).is_none(), "the judge is to see it itself");
+        let body = |bytes: Vec<u8>| [&u32::try_from(bytes.len()).expect("few").to_le_bytes()[..], &bytes].concat();
+        let bags = body(FileBags { rows: 7, ..FileBags::default() }.to_bytes());
+        let with = [bags.clone(), body(FileSlips::default().to_bytes())].concat();
+        let two = [with, bags, body(Vec::new())].concat();
+        let both = told(&two, 2).expect("two");
+        assert_eq!(
+            both.iter().map(|(bags, slips)| (bags.rows, slips.is_some())).collect::<Vec<_>>(),
+            [(7, true), (7, false)]
+        );
+        assert!(told(&two, 1).is_none() && told(&two, 3).is_none());
+        assert!(told(&two[..two.len() - 1], 2).is_none());
+        assert!(told(&[], 1).is_none(), "the judge is to see it itself");
     }
 }

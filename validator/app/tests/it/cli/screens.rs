@@ -92,7 +92,9 @@ fn progress_is_for_a_terminal_and_not_for_a_dumb_one() {
 /// So many messages that a run of a development build takes longer than the bars take to be drawn.
 fn long() -> Folder {
     let lines = |of: fn(i64) -> String| (0..30_000).map(of).collect::<Vec<_>>().join(" | ");
-    written(&Scene::key_plain().topic(&lines(|n| format!("0@{n} id{n} {n}.5"))).file(&lines(|n| format!("id{n} {n}.5"))))
+    written(
+        &Scene::key_plain().topic(&lines(|n| format!("0@{n} id{n} {n}.5"))).file(&lines(|n| format!("id{n} {n}.5"))),
+    )
 }
 
 #[test]
@@ -118,7 +120,11 @@ fn progress_shows_how_far_both_sides_are_and_goes_away() {
 fn every_command_keeps_to_forty_columns() {
     let folder = written(&sound());
     // Lines that are copied as they are: SQL, commands and paths.
-    let is_copied = |line: &str| line.contains("-- ") || line.trim_start().trim_start_matches("Usage: ").starts_with("validator ") || line.contains('/');
+    let is_copied = |line: &str| {
+        line.contains("-- ")
+            || line.trim_start().trim_start_matches("Usage: ").starts_with("validator ")
+            || line.contains('/')
+    };
     for words in [
         "check pipeline.toml --offline",
         "check pipeline.toml",

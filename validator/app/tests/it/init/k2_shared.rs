@@ -11,20 +11,20 @@ use crate::transcript::Ran;
 /// Messages of the topic, each with its row.
 const OWN: i64 = 240;
 /// How another exchange's rows differ, by the number of a row behind the own ones.
-type Other = fn(&mut Vec<Value>, i64);
+type Other = fn(&mut [Value], i64);
 
-fn kraken(row: &mut Vec<Value>, nth: i64) {
+fn kraken(row: &mut [Value], nth: i64) {
     row[1] = Value::text(format!("KRAKEN-{}", trade_number(nth)));
     row[3] = Value::text("KRAKEN");
 }
 
-fn coinbase(row: &mut Vec<Value>, nth: i64) {
+fn coinbase(row: &mut [Value], nth: i64) {
     row[1] = Value::text(format!("COINBASE-{}", trade_number(nth)));
     row[3] = Value::text("COINBASE");
 }
 
 /// A table of the topic's rows between those of others.
-fn stage(shape: &Shape, others: &[Other], change: impl Fn(i64, &mut Vec<Value>)) -> Stage {
+fn stage(shape: &Shape, others: &[Other], change: impl Fn(i64, &mut [Value])) -> Stage {
     let sent: Vec<Sent> = (0..OWN).map(shape.message).collect();
     let at = |nth: i64| At { topic: shape.topic.name, nth, partition: 0, offset: nth, timestamp_ms: ms(nth) };
     let mut rows = Vec::new();
@@ -72,9 +72,7 @@ fn damage_to_rows_of_the_topic_is_found_beside_those_of_others() {
     let clean = stage(&k2_silver::gold(), &[kraken], |_, _| {});
     let (text, _) = clean.written();
     // A price, and an exchange: the row seems to be another's, and its message has none.
-    for (column, value, says) in
-        [(6, Value::decimal(1, 8), "corrupted 1"), (3, Value::text("KRAKEN"), "missing 1")]
-    {
+    for (column, value, says) in [(6, Value::decimal(1, 8), "corrupted 1"), (3, Value::text("KRAKEN"), "missing 1")] {
         let stage = stage(&k2_silver::gold(), &[kraken], |nth, row| {
             if nth == 17 {
                 row[column] = value.clone();

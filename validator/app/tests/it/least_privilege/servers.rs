@@ -150,8 +150,7 @@ fn the_requests_of_the_guide_are_enough() {
         let asked: Vec<Asked> = door.asked();
         let own = |asked: &Asked| Asked { path: asked.path.replacen(below, "", 1), ..asked.clone() };
         let all: Vec<Asked> = asked.iter().map(own).collect();
-        let beside: Vec<&Asked> =
-            all.iter().filter(|asked| !rights.iter().any(|right| allows(right, asked))).collect();
+        let beside: Vec<&Asked> = all.iter().filter(|asked| !rights.iter().any(|right| allows(right, asked))).collect();
         assert!(beside.is_empty(), "{beside:?}");
         for right in rights {
             assert!(all.iter().any(|asked| allows(&right, asked)), "{right} was never used: {:?}", door.lines());
