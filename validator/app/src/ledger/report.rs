@@ -105,7 +105,10 @@ fn of(pipeline: &Pipeline, facts: &ReportFacts, holes: &Continuity, notes: &Note
         findings,
         warnings: warnings(standing, notes, &decision, holes),
     };
-    report.assert_balanced(&standing.accounts());
+    // The ledger has partitions in the order in which they came, a report by name.
+    let mut accounts = standing.accounts();
+    accounts.partitions.sort_by(|a, b| a.tp.cmp(&b.tp));
+    report.assert_balanced(&accounts);
     Reported { report, decision, continuity: holes.clone() }
 }
 

@@ -1,6 +1,7 @@
 //! `validator run` in several processes over one ledger: who reads, who judges, and what a process that is killed changes.
 
 mod crashes;
+mod grows;
 mod refused;
 mod shares;
 mod team;
