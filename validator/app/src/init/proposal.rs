@@ -18,9 +18,9 @@ use super::identity::{Choice, Mode, choose};
 use super::limits::NAMES_MAX;
 use super::lost::{lost, words};
 use super::operands::{Declared, Operands, Types, another_type};
+use super::own_rows::share;
 use super::reading::Reading;
 use super::rhythm::Rhythm;
-use super::shared::share;
 use super::ties::{Ties, tie};
 use crate::identifier::identifier;
 
