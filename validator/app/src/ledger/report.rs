@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use validator_core::accounting::Accounts;
 use validator_core::clock::UtcMillis;
 use validator_core::figures::{Decision, OutcomeInput, decide};
 use validator_core::finding::FindingCounts;
@@ -105,11 +106,15 @@ fn of(pipeline: &Pipeline, facts: &ReportFacts, holes: &Continuity, notes: &Note
         findings,
         warnings: warnings(standing, notes, &decision, holes),
     };
-    // The ledger has partitions in the order in which they came, a report by name.
+    report.assert_balanced(&accounts(standing));
+    Reported { report, decision, continuity: holes.clone() }
+}
+
+/// As a report has them: the ledger has partitions in the order in which they came.
+fn accounts(standing: &Standing) -> Accounts {
     let mut accounts = standing.accounts();
     accounts.partitions.sort_by(|a, b| a.tp.cmp(&b.tp));
-    report.assert_balanced(&accounts);
-    Reported { report, decision, continuity: holes.clone() }
+    accounts
 }
 
 fn has_retention(standing: &Standing) -> bool {
