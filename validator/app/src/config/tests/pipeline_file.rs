@@ -289,7 +289,7 @@ settel = \"90s\"
     6 | color = "blue"
       | ^^^^^
       = hint: known here: `name`, `topic`, `topics`, `table`, `format`, `schema`, `start`, `filter`,
-              `null_payload` and `poll`
+              `row_filter`, `null_payload` and `poll`
 
     error: unknown key `identiy`
      --> rules/trades.toml:7:2

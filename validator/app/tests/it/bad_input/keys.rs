@@ -42,7 +42,7 @@ fn a_key_in_another_section_names_its_own() {
     7 | widht = 2
       | ^^^^^
       = hint: known here: `name`, `topic`, `topics`, `table`, `format`, `schema`, `start`, `filter`,
-              `null_payload` and `poll`
+              `row_filter`, `null_payload` and `poll`
 
     2 problems in pipeline.toml
     "#);
