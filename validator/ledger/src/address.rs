@@ -14,7 +14,9 @@ use validator_core::secret::Secret;
 
 use crate::error::LedgerError;
 use crate::ledger::is_sqlite;
-use crate::limits::{BUSY_MILLIS, CONNECT_SECONDS, FILE_PAGE_BYTES, STATEMENT_SECONDS, WAL_PAGES};
+use crate::limits::{
+    BUSY_MILLIS, CONNECT_SECONDS, FILE_PAGE_BYTES, IDLE_SECONDS, STATEMENT_BESIDE_SECONDS, STATEMENT_SECONDS, WAL_PAGES,
+};
 use crate::lock::take_advisory;
 use crate::store::{Access, Connected};
 
@@ -73,8 +75,14 @@ impl Address {
                 let connecting = tokio::time::timeout(Duration::from_secs(CONNECT_SECONDS), options.connect());
                 let late = |_| sqlx::Error::PoolTimedOut;
                 let mut connection = connecting.await.map_err(late)??;
-                let bound = format!("SET statement_timeout = '{STATEMENT_SECONDS}s'");
+                let seconds = if access == Access::Beside { STATEMENT_BESIDE_SECONDS } else { STATEMENT_SECONDS };
+                let bound = format!("SET statement_timeout = '{seconds}s'");
                 connection.execute(bound.as_str()).await?;
+                if matches!(access, Access::Shared | Access::Beside) {
+                    // What a member that is paused holds in a transaction others wait for.
+                    let bound = format!("SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'");
+                    connection.execute(bound.as_str()).await?;
+                }
                 if matches!(access, Access::Alone | Access::Shared) {
                     take_advisory(&mut connection, access, || self.shown()).await?;
                 }

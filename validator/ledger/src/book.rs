@@ -113,6 +113,9 @@ async fn taken(
     {
         return Err(LedgerError::Fenced { name: is.name.clone() });
     }
+    // Whoever had it may be in the middle of a checkpoint: what is read is from behind its end.
+    let sql = format!("SELECT pipeline FROM pipelines WHERE shown = $1{}", store.for_update());
+    store.rows(&sql, &[&is.name.as_str().into()], &[Kind::Int]).await?;
     let key = is.key();
     let (head, all) = ledger::pipelines(store).await?;
     let known = all.iter().find(|(row, _)| row.shown == is.name);
@@ -143,8 +146,10 @@ async fn taken(
     let open = open_findings::counted(store, row.pipeline).await?;
     let before = row.fence;
     row.fence += 1;
-    let values: [Value; 4] = [row.pipeline.into(), before.into(), row.fence.into(), (&row.seal(&key)).into()];
-    let sql = "UPDATE pipelines SET fence = $3, seal = $4 WHERE pipeline = $1 AND fence = $2";
+    let seal = row.seal(&key);
+    let values: [Value; 5] =
+        [row.pipeline.into(), before.into(), row.checkpoint.into(), row.fence.into(), (&seal).into()];
+    let sql = "UPDATE pipelines SET fence = $4, seal = $5 WHERE pipeline = $1 AND fence = $2 AND checkpoint = $3";
     match store.write(sql, &values.iter().collect::<Vec<_>>()).await? {
         1 => Ok((row, index, saved, open)),
         _ => Err(LedgerError::Fenced { name: is.name.clone() }),

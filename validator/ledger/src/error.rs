@@ -186,9 +186,9 @@ fn of_code(code: &str, source: sqlx::Error) -> LedgerError {
         return match code {
             "53100" => LedgerError::Full { source },
             "25006" => LedgerError::ReadOnly { source },
-            "55P03" | "40001" | "40P01" => LedgerError::Busy { source },
+            "55P03" | "40001" | "40P01" | "57014" => LedgerError::Busy { source },
             "XX001" | "XX002" => LedgerError::damaged(source.to_string()),
-            "53300" => LedgerError::Unreachable { source },
+            "53300" | "25P03" => LedgerError::Unreachable { source },
             _ if code.starts_with("57P") || code.starts_with("08") => LedgerError::Unreachable { source },
             _ => LedgerError::Query { source },
         };

@@ -82,21 +82,28 @@ impl Ledger {
         let Address::Postgres(_) = address else { return Err(LedgerError::NotOfAFleet { place: address.shown() }) };
         let until = Instant::now() + Duration::from_secs(MADE_SECONDS);
         loop {
-            match shared(address).await? {
-                Some(store) => {
+            let made = match shared(address).await {
+                Ok(Some(store)) => {
                     let (store, holder) = (Arc::new(Mutex::new(store)), Some(member.holder()));
                     return Ok(Self { store, lock: None, holder });
                 }
-                None => match Self::open(address, made_by, now_ms).await {
-                    Ok(made) => made.close().await?,
-                    // Another member makes it; or somebody writes alone and goes on doing so.
-                    Err(LedgerError::Held { .. }) if Instant::now() < until => {
-                        tokio::time::sleep(Duration::from_millis(MADE_AGAIN_MILLIS)).await;
-                    }
-                    Err(error) => return Err(error),
-                },
+                Ok(None) => Self::open(address, made_by, now_ms).await,
+                Err(error) => Err(error),
+            };
+            match made {
+                Ok(made) => made.close().await?,
+                // Another member makes it; or somebody writes alone and goes on doing so.
+                Err(LedgerError::Held { .. }) if Instant::now() < until => {
+                    tokio::time::sleep(Duration::from_millis(MADE_AGAIN_MILLIS)).await;
+                }
+                Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Rolls back what a call that was dropped half way has left open: others wait for what it holds.
+    pub async fn let_go(&self) {
+        self.store.lock().await.let_go().await;
     }
 
     /// Ends the connection in an orderly way. Books that are still there keep it, and the lock.

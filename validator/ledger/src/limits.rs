@@ -24,6 +24,15 @@ pub const CONNECT_SECONDS: u64 = 10;
 /// Seconds after which PostgreSQL gives up a statement. A checkpoint of 100,000 segments takes 0.3 s.
 pub const STATEMENT_SECONDS: u64 = 60;
 
+/// The same of what is no part of the books: longer than a paused member holds anything.
+pub const STATEMENT_BESIDE_SECONDS: u64 = 15;
+
+/// Seconds in which PostgreSQL answers what is no part of the books; after them the connection is given up.
+pub const ANSWER_SECONDS: u64 = 20;
+
+/// Seconds after which PostgreSQL ends a session of a fleet that says nothing in the middle of a transaction: as long as a lease.
+pub const IDLE_SECONDS: u64 = 10;
+
 /// Seconds in which another member of a fleet makes a ledger or brings it up to date; after them somebody writes alone.
 pub const MADE_SECONDS: u64 = 30;
 

@@ -3,13 +3,17 @@
 //! Contract: a transaction that was begun and not ended, because an error or a dropped future came between, is rolled
 //! back before the next one begins.
 
+use std::time::Duration;
+
 use futures::TryStreamExt;
 use futures::stream::BoxStream;
 use sqlx::query::Query;
 use sqlx::{Connection, Database, Encode, Executor, IntoArguments, PgConnection, SqliteConnection, Type};
+use tokio::time::timeout;
 
 use crate::address::Address;
 use crate::error::LedgerError;
+use crate::limits::ANSWER_SECONDS;
 use crate::value::{Kind, Value, decoded};
 
 /// A connection.
@@ -37,6 +41,8 @@ pub(crate) struct Store {
     connected: Option<Connected>,
     in_transaction: bool,
     access: Access,
+    /// How long the server may be silent; none: as long as it likes.
+    pub(crate) patience: Option<Duration>,
     /// Statements that are left before the connection breaks.
     #[cfg(test)]
     pub(crate) fuse: Option<u32>,
@@ -52,6 +58,7 @@ impl Store {
             connected: Some(connected),
             in_transaction: false,
             access,
+            patience: (access == Access::Beside).then_some(Duration::from_secs(ANSWER_SECONDS)),
             #[cfg(test)]
             fuse: None,
             #[cfg(test)]
@@ -73,9 +80,7 @@ impl Store {
 
     /// Begins; what an earlier transaction left is rolled back, a lost connection is made again.
     pub(crate) async fn begin(&mut self) -> Result<(), LedgerError> {
-        if self.in_transaction {
-            self.rollback().await;
-        }
+        self.let_go().await;
         let connected = match &self.connected {
             Some(connected) => connected,
             None => self.connected.insert(self.address.connect(self.access).await?),
@@ -88,6 +93,13 @@ impl Store {
         };
         self.in_transaction = true;
         self.statement(begin).await
+    }
+
+    /// Rolls back what an earlier transaction left.
+    pub(crate) async fn let_go(&mut self) {
+        if self.in_transaction {
+            self.rollback().await;
+        }
     }
 
     pub(crate) async fn commit(&mut self) -> Result<(), LedgerError> {
@@ -103,13 +115,14 @@ impl Store {
 
     /// A connection on which even this fails is of no more use.
     pub(crate) async fn rollback(&mut self) {
+        let patience = self.patience;
         let done = match &mut self.connected {
             // SQLite ends a transaction by itself where it must; it says so by refusing this.
             Some(Connected::Sqlite(connection)) => {
                 let _ = connection.execute("ROLLBACK").await;
                 connection.ping().await.is_ok()
             }
-            Some(Connected::Postgres(connection)) => connection.execute("ROLLBACK").await.is_ok(),
+            Some(Connected::Postgres(connection)) => answered(patience, connection.execute("ROLLBACK")).await.is_ok(),
             None => false,
         };
         if !done {
@@ -120,21 +133,24 @@ impl Store {
 
     /// A statement without values.
     pub(crate) async fn statement(&mut self, sql: &str) -> Result<(), LedgerError> {
+        let patience = self.patience;
         let done = match self.live()? {
             Connected::Sqlite(connection) => connection.execute(sql).await.map(|_| ()),
-            Connected::Postgres(connection) => connection.execute(sql).await.map(|_| ()),
+            Connected::Postgres(connection) => answered(patience, connection.execute(sql)).await.map(|_| ()),
         };
         self.noted(done)
     }
 
     /// A statement that writes; how many rows it touched.
     pub(crate) async fn write(&mut self, sql: &str, values: &[&Value]) -> Result<u64, LedgerError> {
+        let patience = self.patience;
         let done = match self.live()? {
             Connected::Sqlite(connection) => {
                 bound(sqlx::query(sql), values).execute(connection).await.map(|done| done.rows_affected())
             }
             Connected::Postgres(connection) => {
-                bound(sqlx::query(sql), values).execute(connection).await.map(|done| done.rows_affected())
+                let done = answered(patience, bound(sqlx::query(sql), values).execute(connection)).await;
+                done.map(|done| done.rows_affected())
             }
         };
         self.noted(done)
@@ -164,12 +180,15 @@ impl Store {
         kinds: &[Kind],
         mut take: impl FnMut(Vec<Value>) -> Result<(), LedgerError>,
     ) -> Result<(), LedgerError> {
+        let patience = self.patience;
         let done = match self.live()? {
             Connected::Sqlite(connection) => {
                 drained(bound(sqlx::query(sql), values).fetch(connection), |row| take(decoded(row, kinds)?)).await?
             }
             Connected::Postgres(connection) => {
-                drained(bound(sqlx::query(sql), values).fetch(connection), |row| take(decoded(row, kinds)?)).await?
+                let rows = bound(sqlx::query(sql), values).fetch(connection);
+                let taken = async { Ok(drained(rows, |row| take(decoded(row, kinds)?)).await) };
+                answered(patience, taken).await.unwrap_or_else(|late| Ok(Err(late)))?
             }
         };
         self.noted(done)
@@ -211,6 +230,14 @@ impl Store {
             None => {}
         }
         Ok(())
+    }
+}
+
+/// What the server says within that time.
+async fn answered<T>(patience: Option<Duration>, asked: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
+    match patience {
+        Some(patience) => timeout(patience, asked).await.unwrap_or(Err(sqlx::Error::PoolTimedOut)),
+        None => asked.await,
     }
 }
 

@@ -11,7 +11,7 @@ use validator_ledger::{Keep, Ledger, LedgerError};
 use super::actor::{Actor, End};
 use super::fleet::{Fleet, Judging};
 use super::idle::Idle;
-use super::limits::{KEPT, PANICS_MAX, POLL_DEFAULT, RETRY_FIRST, RETRY_MOST};
+use super::limits::{KEPT, PANICS_MAX, POLL_DEFAULT, RETRY_FIRST, RETRY_MOST, SEAT_ASK_MOST};
 use super::publishing::Publisher;
 use super::standing_by::stand_by;
 use super::{Outside, opening};
@@ -149,9 +149,14 @@ pub async fn once(
         };
         Ok::<_, Failure>((opened, judging))
     };
-    let (opened, judging) = tokio::select! {
-        () = stop.cancelled() => return Ok(End::Stopped),
-        opened = opened => opened?,
+    let opened = tokio::select! {
+        () = stop.cancelled() => None,
+        opened = opened => Some(opened?),
+    };
+    let Some((opened, judging)) = opened else {
+        // Else the seat is held by what was dropped. What takes longer is over with the session.
+        let _ = tokio::time::timeout(SEAT_ASK_MOST, ledger.let_go()).await;
+        return Ok(End::Stopped);
     };
     let poll = pipeline.poll_ms.or(service.poll_ms).map(|ms| Duration::from_millis(ms.unsigned_abs()));
     tracing::info!(pipeline = pipeline.contract.name, checkpoint = opened.shadow.checkpoint(), "following");

@@ -39,11 +39,22 @@ pub struct LaneHead {
 impl LaneHead {
     /// Where the next parcel is to begin: behind those that follow each other from the position on.
     pub fn end(&self, position: i64) -> i64 {
-        let mut end = position;
+        self.chained(position).0
+    }
+
+    /// The same, and how many parcels those are.
+    pub fn chained(&self, position: i64) -> (i64, usize) {
+        let (mut end, mut parcels) = (position, 0);
         while let Some(upto) = self.parcels.get(&end).filter(|upto| **upto > end) {
             end = *upto;
+            parcels += 1;
         }
-        end
+        (end, parcels)
+    }
+
+    /// Whether there are parcels behind that end, which nothing leads to.
+    pub fn has_behind(&self, end: i64) -> bool {
+        self.parcels.keys().next_back().is_some_and(|last| *last > end)
     }
 }
 
@@ -108,15 +119,27 @@ impl Link {
         Ok(())
     }
 
-    /// Throws a parcel away that cannot be opened: its messages are read again.
+    /// Throws a parcel away that cannot be opened, and those behind it: its messages are read again.
     ///
     /// # Errors
     /// When the database cannot.
     pub async fn drop_parcel(&mut self, lane: PartitionIndex, from: i64) -> Result<(), LedgerError> {
-        let sql = "DELETE FROM parcels WHERE pipeline = $1 AND lane = $2 AND from_offset = $3";
-        let values = [self.name(), i64::from(lane.0).into(), from.into()];
+        self.dropped("from_offset >= $3", lane, from).await
+    }
+
+    /// Throws away what begins behind the end of a partition's parcels. One that begins there was posted since.
+    ///
+    /// # Errors
+    /// When the database cannot.
+    pub async fn drop_behind(&mut self, lane: PartitionIndex, end: i64) -> Result<(), LedgerError> {
+        self.dropped("from_offset > $3", lane, end).await
+    }
+
+    async fn dropped(&mut self, which: &str, lane: PartitionIndex, offset: i64) -> Result<(), LedgerError> {
+        let sql = format!("DELETE FROM parcels WHERE pipeline = $1 AND lane = $2 AND {which}");
+        let values = [self.name(), i64::from(lane.0).into(), offset.into()];
         self.store.begin().await?;
-        let dropped = self.store.write(sql, &values.iter().collect::<Vec<_>>()).await;
+        let dropped = self.store.write(&sql, &values.iter().collect::<Vec<_>>()).await;
         self.ended(dropped).await.map(|_| ())
     }
 

@@ -1,6 +1,7 @@
 //! Several processes over one ledger: one judges, all read, and what was taken over writes no more.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -9,6 +10,8 @@ use validator_core::shadow::delta::{Delta, LaneRow};
 
 use super::random::Model;
 use super::{NOW, Place, trades, within};
+use crate::store::{Access, Store};
+use crate::value::Kind;
 use crate::{AskState, LaneHead, Ledger, LedgerError, Link, MemberIs, Parcel, Posting, Seat, SeatTerms};
 
 const TERMS: [u8; 32] = [3; 32];
@@ -49,6 +52,18 @@ fn members_that_come_at_once_make_one_ledger_and_keep_out_who_writes_alone() {
         let place = Place::sqlite();
         let refused = Ledger::open_in_fleet(&place.address, "validator", NOW, &member("a")).await.map(|_| ());
         assert!(matches!(refused, Err(LedgerError::NotOfAFleet { .. })), "{refused:?}");
+    });
+}
+
+#[test]
+fn a_member_that_comes_while_another_still_holds_what_it_made_waits() {
+    within(async {
+        let place = Place::postgres();
+        let alone = place.open().await;
+        let early = tokio::time::timeout(Duration::from_millis(500), ledger(&place, "a")).await;
+        assert!(early.is_err(), "it waits");
+        alone.close().await.expect("closed");
+        ledger(&place, "a").await;
     });
 }
 
@@ -108,6 +123,129 @@ fn only_who_has_the_seat_takes_a_book_over_and_who_lost_it_writes_no_more() {
     });
 }
 
+/// Until so many sessions wait for a lock.
+async fn until_waiting(place: &Place, many: &str) {
+    let deadline = Instant::now() + Duration::from_secs(8);
+    let sql = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+    while !place.run(sql).lines().any(|line| line.trim() == many) {
+        assert!(Instant::now() < deadline, "{many} wait: {}", place.run(sql));
+        // Each question is a process.
+        tokio::task::yield_now().await;
+    }
+}
+
+/// A transaction that is held open by hand.
+async fn held_open(place: &Place, sql: &str) -> Store {
+    let connected = place.address.connect(Access::Beside).await.expect("a connection");
+    let mut store = Store::new(place.address.clone(), connected, Access::Beside);
+    store.begin().await.expect("begun");
+    store.statement(sql).await.expect("a statement");
+    store
+}
+
+#[test]
+fn a_book_that_is_taken_while_a_checkpoint_of_it_is_on_its_way_is_the_one_behind_it() {
+    within(async {
+        let place = Place::postgres();
+        let (first, second) = (ledger(&place, "a").await, ledger(&place, "b").await);
+        let (mut a, mut b) = (link(&place, "a").await, link(&place, "b").await);
+        a.take_seat(TERMS).await.expect("taken");
+        let (mut of_a, _) = first.book(&trades()).await.expect("it has the seat");
+        let (delta, model) = Model::default().step(&mut ChaCha8Rng::seed_from_u64(21));
+        of_a.checkpoint(&Posting::of(&delta, NOW)).await.expect("it judges");
+
+        // It is paused in its next checkpoint, for longer than its lease.
+        let mut pause = held_open(&place, "LOCK TABLE checkpoints IN SHARE MODE").await;
+        let (delta, model) = model.step(&mut ChaCha8Rng::seed_from_u64(22));
+        let posting = Posting::of(&delta, NOW);
+        let taking = async {
+            until_waiting(&place, "1").await;
+            place.run("UPDATE seats SET until_ms = 0");
+            b.take_seat(TERMS).await.expect("taken");
+            second.book(&trades()).await
+        };
+        let goes_on = async {
+            until_waiting(&place, "2").await;
+            pause.rollback().await;
+        };
+        let (written, taken, ()) = tokio::join!(of_a.checkpoint(&posting), taking, goes_on);
+        written.expect("it had the fence");
+        let (mut of_b, saved) = taken.expect("it has the seat now");
+        assert_eq!(saved, model.saved());
+        let (delta, model) = model.step(&mut ChaCha8Rng::seed_from_u64(23));
+        let fenced = of_a.checkpoint(&Posting::of(&delta, NOW)).await;
+        assert!(matches!(fenced, Err(LedgerError::Fenced { .. })), "{fenced:?}");
+        of_b.checkpoint(&Posting::of(&delta, NOW)).await.expect("it judges");
+        assert_eq!(second.book(&trades()).await.expect("what was written").1, model.saved());
+    });
+}
+
+#[test]
+fn what_a_member_leaves_in_the_middle_of_a_transaction_is_over_with_a_lease() {
+    within(async {
+        let place = Place::postgres();
+        let ledger = ledger(&place, "a").await;
+        let mut a = link(&place, "a").await;
+        a.take_seat(TERMS).await.expect("taken");
+        let mut paused = held_open(&place, "SELECT * FROM seats FOR SHARE").await;
+        let began = Instant::now();
+        a.take_seat(TERMS).await.expect("whoever was paused holds it no more");
+        assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+        let gone = paused.statement("SELECT 1").await.expect_err("its session is over");
+        assert!(matches!(gone, LedgerError::Unreachable { .. }) && gone.may_pass(), "{gone:?}");
+        paused.begin().await.expect("it is connected again");
+        paused.statement("SET statement_timeout = '100ms'").await.expect("set");
+        let late = paused.statement("SELECT pg_sleep(5)").await.expect_err("it takes too long");
+        assert!(matches!(late, LedgerError::Busy { .. }) && late.may_pass(), "{late:?}");
+        let mut books = ledger.store.lock().await;
+        let shown = books.rows("SHOW idle_in_transaction_session_timeout", &[], &[Kind::Text]).await.expect("shown");
+        assert_eq!(shown[0][0].text().expect("a text"), "10s");
+    });
+}
+
+#[test]
+fn a_server_that_says_nothing_is_waited_for_no_longer_than_patience_is() {
+    within(async {
+        let place = Place::postgres();
+        let _ledger = ledger(&place, "a").await;
+        let mut beside = held_open(&place, "SELECT 1").await;
+        assert!(beside.patience.is_some_and(|patience| patience <= Duration::from_secs(20)));
+        for turn in 0..3 {
+            beside.begin().await.expect("it is connected");
+            beside.patience = Some(Duration::from_millis(200));
+            let silent = match turn {
+                0 => beside.statement("SELECT pg_sleep(30)").await,
+                1 => beside.write("SELECT pg_sleep(30)", &[]).await.map(|_| ()),
+                _ => beside.rows("SELECT 1::bigint FROM pg_sleep(30)", &[], &[Kind::Int]).await.map(|_| ()),
+            };
+            beside.patience = Some(Duration::from_secs(20));
+            assert!(matches!(silent, Err(LedgerError::Unreachable { .. })), "{silent:?}");
+        }
+        beside.begin().await.expect("it is connected again");
+    });
+}
+
+#[test]
+fn a_book_whose_opening_is_dropped_half_way_holds_nothing() {
+    within(async {
+        let place = Place::postgres();
+        let ledger = ledger(&place, "a").await;
+        let mut a = link(&place, "a").await;
+        a.take_seat(TERMS).await.expect("taken");
+        let mut pause = held_open(&place, "SELECT * FROM ledger FOR UPDATE").await;
+        let trades = trades();
+        tokio::select! {
+            _ = ledger.book(&trades) => panic!("the row of the ledger is held"),
+            () = until_waiting(&place, "1") => {}
+        }
+        pause.rollback().await;
+        ledger.let_go().await;
+        let began = Instant::now();
+        a.give_seat_up().await.expect("nobody holds it");
+        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    });
+}
+
 #[test]
 fn a_checkpoint_takes_the_parcels_that_it_holds_and_what_is_behind_them() {
     within(async {
@@ -134,8 +272,19 @@ fn a_checkpoint_takes_the_parcels_that_it_holds_and_what_is_behind_them() {
         let heads = b.lane_heads().await.expect("asked");
         assert_eq!(heads, [LaneHead { row, parcels: BTreeMap::from([(20, 30)]) }]);
         assert_eq!((heads[0].end(20), heads[0].end(30), heads[0].end(3)), (30, 30, 3));
+        b.post(BINDING, &[parcel(0, 30..33, 2)]).await.expect("posted");
         a.drop_parcel(lane(0), 20).await.expect("thrown away");
-        assert_eq!(b.lane_heads().await.expect("asked")[0].end(20), 20, "it is to be read again");
+        let head = &b.lane_heads().await.expect("asked")[0];
+        assert_eq!((head.end(20), head.has_behind(20)), (20, false), "it is to be read again, and what was behind it");
+        // Who read on from elsewhere posted what nothing leads to.
+        b.post(BINDING, &[parcel(0, 20..25, 2), parcel(0, 26..27, 2), parcel(0, 27..28, 2)]).await.expect("posted");
+        let head = &b.lane_heads().await.expect("asked")[0];
+        assert_eq!((head.chained(20), head.has_behind(25)), ((25, 1), true));
+        // Meanwhile somebody posts what comes next: it stays.
+        a.post(BINDING, &[parcel(0, 25..26, 1)]).await.expect("posted");
+        b.drop_behind(lane(0), 25).await.expect("thrown away");
+        let head = &b.lane_heads().await.expect("asked")[0];
+        assert_eq!((head.chained(20), head.has_behind(26)), ((26, 2), false));
         // Parcels of another binding are none.
         b.post(BINDING, &[parcel(0, 20..21, 2)]).await.expect("posted");
         a.judge_by([6; 32]).await.expect("it is ours");

@@ -83,7 +83,7 @@ impl Hand {
             () = stop.cancelled() => return Ok(()),
             live = opening::beside(&self.pipeline, &self.service, &lanes, &outside) => live?,
         };
-        if binding(self.terms, &live.run) != judged_by {
+        if !self.agrees(binding(self.terms, &live.run), judged_by) {
             tracing::info!(pipeline = name, "the judge goes by another state of the table, or is of another version");
             pause_for(RETRY_FIRST, stop).await;
             return Ok(());
@@ -127,6 +127,14 @@ impl Hand {
         Ok(Membership::join(&config, &group, &self.fleet.member.name)?)
     }
 
+    /// Whether what is open here is what the judge goes by; who has something else leaves its partitions to others.
+    fn agrees(&mut self, binding: [u8; 32], judged_by: [u8; 32]) -> bool {
+        if binding != judged_by {
+            self.leave();
+        }
+        binding == judged_by
+    }
+
     /// Is no member for now. The client may wait for brokers that are gone.
     fn leave(&mut self) {
         if let Some(membership) = self.membership.take() {
@@ -148,5 +156,40 @@ async fn pause_for(time: Duration, stop: &CancellationToken) {
     tokio::select! {
         () = stop.cancelled() => {}
         () = sleep(time) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use validator_ledger::{Address, MemberIs};
+    use validator_tap::KafkaConfig;
+
+    use super::*;
+    use crate::config::{Loader, SourceFile};
+
+    const PIPELINE: &str = "[pipeline]\nname = \"trades\"\ntopic = \"t\"\ntable = \"lake.ns.trades\"\nformat = \"json\"\n\
+                            [identity]\nmode = \"offset\"\ncolumns = [\"topic\", \"partition\", \"offset\"]\n";
+
+    #[test]
+    fn who_has_another_binding_than_the_judge_leaves_the_group() {
+        let nothing = |_: &str| None;
+        let loader = Loader { environment: &nothing, now_ms: 0 };
+        let file = |name, text| Arc::new(SourceFile::new(name, text));
+        let pipeline = Pipeline::read(file("trades.toml", PIPELINE), &loader).expect("it is sound");
+        let service = "[kafka]\nbrokers = \"127.0.0.1:1\"\n";
+        let service = Service::read(file("validator.toml", service), &nothing).expect("it is sound");
+        let member = MemberIs { name: "a".to_owned(), instance: "1".to_owned() };
+        let mut hand = Hand::new(&pipeline, &service, &Fleet { address: Address::new("x"), member }, [1; 32]);
+        let kafka = service.kafka.as_ref().expect("brokers");
+        let config: KafkaConfig = kafka_config(kafka, Vec::new(), Bounds::default());
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let within = runtime.enter();
+        hand.membership =
+            Some(Arc::new(Membership::join(&config, "validator.trades.0", "a").expect("no broker is asked")));
+        assert!(hand.agrees([2; 32], [2; 32]) && hand.membership.is_some());
+        assert!(!hand.agrees([2; 32], [3; 32]) && hand.membership.is_none());
+        drop(within);
+        // Its client may wait for a broker that is not there.
+        runtime.shutdown_background();
     }
 }

@@ -10,6 +10,7 @@
 //! What a member that is gone has left undone another one does; nothing of it is counted twice, and no member is asked whether
 //! it is still there.
 
+mod ahead;
 mod dividing;
 mod hand;
 mod judging;

@@ -17,10 +17,11 @@ use validator_core::shadow::lane::Lane;
 use validator_core::shadow::told::lane_of;
 use validator_engine::follow::Following;
 use validator_engine::reconcile::Run;
-use validator_ledger::{LedgerError, Link};
+use validator_ledger::{LaneHead, LedgerError, Link};
 use validator_table::Reloaded;
 use validator_tap::{Membership, TapError};
 
+use super::ahead::Ahead;
 use super::dividing::{ScanAsk, answer};
 use super::parcel::parcels;
 use crate::failure::Failure;
@@ -42,8 +43,8 @@ pub struct Working {
     reader: Option<Reader>,
     /// By partition that is read here: where its next parcel begins.
     next: BTreeMap<PartitionIndex, i64>,
-    /// The judge is not too far behind.
-    has_room: bool,
+    /// Parcels of them that wait for the judge.
+    ahead: usize,
     /// The ask that is worked at, and its answer.
     scans: JoinSet<([u8; 32], Option<Vec<u8>>)>,
     claimed: Option<[u8; 32]>,
@@ -80,7 +81,7 @@ impl Working {
             binding,
             reader: None,
             next: BTreeMap::new(),
-            has_room: true,
+            ahead: 0,
             scans: JoinSet::new(),
             claimed: None,
             pinned: None,
@@ -96,7 +97,7 @@ impl Working {
         let mut looks_at = Instant::now();
         loop {
             let heard = {
-                let (reader, scans, has_room) = (&mut self.reader, &mut self.scans, self.has_room);
+                let (reader, scans, has_room) = (&mut self.reader, &mut self.scans, self.ahead < PARCELS_AHEAD);
                 let read = async {
                     match reader {
                         Some(reader) if has_room => reader.read.recv().await,
@@ -153,20 +154,16 @@ impl Working {
         }
         let ours = self.membership.ours()?;
         let heads = self.link.lane_heads().await?;
-        if heads.len() != self.lanes.len() {
+        let position = |head: &LaneHead| Ok(lane_of(head.row.clone()).map_err(damaged)?.position);
+        let Some(ahead) = Ahead::of(&heads, self.lanes.iter().map(|lane| &lane.tp), &ours, position)? else {
             return Ok(false);
+        };
+        for (lane, end) in ahead.strays {
+            self.link.drop_behind(lane, end).await?;
         }
-        let (mut next, mut ahead) = (BTreeMap::new(), 0);
-        for (lane, head) in (0..).map(PartitionIndex).zip(heads) {
-            if ours.contains(&head.row.tp) {
-                ahead += head.parcels.len();
-                let position = lane_of(head.row.clone()).map_err(damaged)?.position;
-                next.insert(lane, head.end(position));
-            }
-        }
-        self.has_room = ahead < PARCELS_AHEAD;
-        if next != self.next {
-            self.read_from(next)?;
+        self.ahead = ahead.parcels;
+        if ahead.next != self.next {
+            self.read_from(ahead.next)?;
         }
         match self.claimed {
             Some(ask) => self.link.keep_claim(ask).await?,
@@ -216,6 +213,7 @@ impl Working {
                 Err(LedgerError::OtherTerms { .. }) => return Ok(false),
                 posted => posted?,
             }
+            self.ahead += all.len();
             self.next.extend(all.into_iter().map(|parcel| (parcel.lane, parcel.offsets.end)));
         }
         wrong.map_or(Ok(true), Err)
