@@ -14,7 +14,7 @@ use arrow_select::filter::filter;
 use datafusion::error::{DataFusionError, Result};
 use validator_core::schema::{Field, Schema};
 
-use crate::expr::{ExprError, MessageExpr};
+use crate::expr::{ExprError, MessageExpr, referenced_names};
 use crate::map_type::compile_filter;
 
 /// The condition, compiled over the columns that it refers to.
@@ -31,8 +31,7 @@ impl RowFilter {
     /// # Errors
     /// [`ExprError`]: it is none, or does not fit the table.
     pub fn new(sql: &str, table: &Schema) -> Result<Self, ExprError> {
-        let all = nullable(table.fields.iter());
-        let (_, names) = compile_filter(sql, &all)?;
+        let names = referenced_names(sql)?;
         let fields: Vec<Field> = table.fields.iter().filter(|field| names.contains(&field.name)).cloned().collect();
         let schema = nullable(fields.iter());
         let (condition, _) = compile_filter(sql, &schema)?;

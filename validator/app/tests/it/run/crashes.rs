@@ -42,6 +42,41 @@ impl Moment {
     }
 }
 
+/// A moment that is waited for.
+pub struct Awaited {
+    moment: Moment,
+    began: Instant,
+    before: u64,
+    reached: Option<Instant>,
+}
+
+impl Awaited {
+    /// From now on.
+    pub fn new(moment: Moment, books: &Books) -> Self {
+        Self { moment, began: Instant::now(), before: books.checkpoints(), reached: None }
+    }
+
+    /// Whether it is there; the player is told which snapshot was looked at.
+    pub fn look(&mut self, books: &Books, player: &Player) -> Look<()> {
+        let checkpoints = books.checkpoints();
+        if let Some(snapshot) = books.snapshot() {
+            player.saw(snapshot);
+        }
+        let over = match self.moment {
+            Moment::After(time) => self.began.elapsed() >= time,
+            Moment::Checkpoints(count, more) => {
+                if self.reached.is_none() && checkpoints >= self.before + count {
+                    self.reached = Some(Instant::now());
+                }
+                self.reached.is_some_and(|at| at.elapsed() >= more)
+            }
+        };
+        let (before, began) = (self.before, self.began);
+        let seen = || format!("{checkpoints} checkpoints, {before} before, {:?} gone", began.elapsed());
+        if over { Look::Done(()) } else { Look::NotYet(seen()) }
+    }
+}
+
 /// A number of the environment.
 pub fn number(name: &str, or: u64) -> u64 {
     std::env::var(name).map_or(or, |text| text.parse().expect("a number"))
@@ -49,27 +84,10 @@ pub fn number(name: &str, or: u64) -> u64 {
 
 /// Lets it live until the moment, unless it dies before.
 fn live_until(moment: Moment, service: &mut Service, books: &Books, player: &Player) {
-    let started = Instant::now();
-    let before = books.checkpoints();
-    let mut reached: Option<Instant> = None;
-    let waited = wait_until("the moment of a crash", Duration::from_secs(60), || {
-        if let Some(status) = service.child().ended() {
-            return Look::Never(format!("it ended by itself with {status}"));
-        }
-        let checkpoints = books.checkpoints();
-        if let Some(snapshot) = books.snapshot() {
-            player.saw(snapshot);
-        }
-        let over = match moment {
-            Moment::After(time) => started.elapsed() >= time,
-            Moment::Checkpoints(count, more) => {
-                if reached.is_none() && checkpoints >= before + count {
-                    reached = Some(Instant::now());
-                }
-                reached.is_some_and(|at| at.elapsed() >= more)
-            }
-        };
-        if over { Look::Done(()) } else { Look::NotYet(format!("{:?} gone", started.elapsed())) }
+    let mut awaited = Awaited::new(moment, books);
+    let waited = wait_until("the moment of a crash", Duration::from_secs(60), || match service.child().ended() {
+        Some(status) => Look::Never(format!("it ended by itself with {status}")),
+        None => awaited.look(books, player),
     });
     waited.unwrap_or_else(|why| panic!("{moment:?}: {why}\n{}", service.child().log_tail()));
 }
@@ -116,7 +134,7 @@ fn killed(crashes: u64, began: impl FnOnce(&Stage, &mut Play), pace: Pace) {
 }
 
 /// What happens beside commits and good rewrites.
-fn restless() -> Pace {
+pub fn restless() -> Pace {
     Pace {
         bad_rewrites_in_hundred: 20,
         delete_every: Some(Duration::from_secs(7)),

@@ -14,7 +14,7 @@ use serde_json::Value as Json;
 
 use super::super::answers::{assert_ledger_true, judged_at_ms};
 use super::super::books::Books;
-use super::super::crashes::{Moment, number};
+use super::super::crashes::{Awaited, Moment, number, restless};
 use super::super::service::{assert_sound, run_until_idle, told};
 use super::super::stage::{Stage, chapter, every_fault};
 use super::team::Team;
@@ -24,8 +24,6 @@ use crate::real_kafka::good;
 const CRASHES: u64 = 30;
 /// Decides the play, the moments and who is killed where `SEED` says nothing else.
 const SEED: u64 = 1;
-/// Snapshots that an expiry leaves; see `run::crashes`.
-const KEEP: usize = 2_000;
 const WITHIN: Duration = Duration::from_secs(2_400);
 /// How often the ledger's server is asked: each answer is a process.
 const ASKED_EVERY: Duration = Duration::from_millis(100);
@@ -35,10 +33,7 @@ const MEMBERS: [&str; 3] = ["a", "b", "c"];
 
 /// Lets the team live until the moment; no member may die by itself.
 fn live_until(moment: Moment, team: &mut Team, books: &Books, player: &Player) {
-    let started = Instant::now();
-    let mut asked = started;
-    let before = books.checkpoints();
-    let mut reached: Option<Instant> = None;
+    let (mut asked, mut awaited) = (Instant::now(), Awaited::new(moment, books));
     let waited = wait_until("the moment of a crash", Duration::from_secs(120), || {
         if asked.elapsed() < ASKED_EVERY {
             return Look::NotYet("just asked".to_owned());
@@ -49,20 +44,7 @@ fn live_until(moment: Moment, team: &mut Team, books: &Books, player: &Player) {
                 return Look::Never(format!("{name} ended by itself with {status}:\n{}", service.child().log_tail()));
             }
         }
-        let checkpoints = books.checkpoints();
-        if let Some(snapshot) = books.snapshot() {
-            player.saw(snapshot);
-        }
-        let over = match moment {
-            Moment::After(time) => started.elapsed() >= time,
-            Moment::Checkpoints(count, more) => {
-                if reached.is_none() && checkpoints >= before + count {
-                    reached = Some(Instant::now());
-                }
-                reached.is_some_and(|at| at.elapsed() >= more)
-            }
-        };
-        if over { Look::Done(()) } else { Look::NotYet(format!("{checkpoints} checkpoints, {before} before")) }
+        awaited.look(books, player)
     });
     waited.unwrap_or_else(|why| panic!("{moment:?}: {why}\n{}", tails(team)));
 }
@@ -101,14 +83,7 @@ fn members_killed_again_and_again_say_what_is_true() {
     let play = stage.begin(seed, chapter(300, 7, every_fault()), 10);
     let pipeline = play.contract().name.clone();
     let mut team = Team::of(stage.folder());
-    let pace = Pace {
-        bad_rewrites_in_hundred: 20,
-        delete_every: Some(Duration::from_secs(7)),
-        roll_back_every: Some(Duration::from_secs(11)),
-        expire_every: Some((Duration::from_secs(9), KEEP)),
-        expires_only_seen: true,
-        ..Pace::plain(100)
-    };
+    let pace = Pace { messages_per_second: 100, ..restless() };
     let books = Books::of_server(team.server(), &pipeline);
     let player = Player::start(play, pace);
     let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x666c_6565);
