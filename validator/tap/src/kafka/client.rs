@@ -59,6 +59,9 @@ pub(super) enum Isolation {
 pub(super) enum Ahead {
     /// As far as memory allows: long ranges.
     Far,
+    /// Some: partitions that are followed for ever beside others. A backlog is read by 1.7 instead of 1.9 M messages/s, and what
+    /// waits in the client takes some 60 MiB instead of 200.
+    Some,
     /// Little: short ranges with wide gaps, where what is read ahead is thrown away.
     Little,
 }
@@ -104,8 +107,19 @@ impl Clients {
         for (name, value) in DEFAULTS {
             config.set(name, value);
         }
-        if ahead == Ahead::Little {
-            config.set("max.partition.fetch.bytes", "262144").set("queued.min.messages", "1000");
+        let bounds: &[(&str, &str)] = match ahead {
+            Ahead::Far => &[],
+            Ahead::Some => &[
+                ("fetch.max.bytes", "16777216"),
+                ("max.partition.fetch.bytes", "1048576"),
+                ("queued.max.messages.kbytes", "16384"),
+                // Of all partitions together, as they share a queue; each is some hundred bytes more than its payload.
+                ("queued.min.messages", "16384"),
+            ],
+            Ahead::Little => &[("max.partition.fetch.bytes", "262144"), ("queued.min.messages", "1000")],
+        };
+        for (name, value) in bounds {
+            config.set(*name, *value);
         }
         for (name, value) in &self.properties {
             config.set(name, value);

@@ -33,7 +33,7 @@ impl KafkaTap {
         let lanes: Vec<Lane> = from.iter().map(lane).collect();
         let lookout = self.lookout()?;
         let watch = Watch::start(Arc::clone(&lookout), lanes.iter().map(|lane| lane.tp.clone()).collect())?;
-        let consumer = self.clients.consumer(Isolation::Committed, Ahead::Far)?;
+        let consumer = self.clients.consumer(Isolation::Committed, Ahead::Some)?;
         let mut assignment = TopicPartitionList::with_capacity(lanes.len());
         for lane in &lanes {
             assignment
