@@ -230,7 +230,7 @@ fn silver_row(nth: i64, trade: Trade) -> Vec<Value> {
     ]
 }
 
-fn silver_binance() -> Shape {
+pub fn silver_binance() -> Shape {
     Shape {
         name: "v2 cold silver, binance",
         topic: BINANCE_RAW,
@@ -271,7 +271,7 @@ fn silver_binance() -> Shape {
     }
 }
 
-fn silver_kraken() -> Shape {
+pub fn silver_kraken() -> Shape {
     Shape {
         name: "v2 cold silver, kraken",
         topic: KRAKEN_RAW,
@@ -311,7 +311,7 @@ fn silver_kraken() -> Shape {
     }
 }
 
-fn silver_coinbase() -> Shape {
+pub fn silver_coinbase() -> Shape {
     Shape {
         name: "v2 cold silver, coinbase",
         topic: COINBASE_RAW,

@@ -3,9 +3,9 @@
 use fixtures_kit::value::Value;
 
 use super::k2::{ms, trade_number};
-use super::k2_silver;
 use super::shapes::Shape;
 use super::stage::{At, Sent, Stage, partitioned};
+use super::{k2_cold, k2_silver};
 use crate::transcript::Ran;
 
 /// Messages of the topic, each with its row.
@@ -64,6 +64,33 @@ fn a_table_of_several_exchanges_is_judged_by_the_rows_of_its_topic() {
         let (ran, words) = reconciled(&stage);
         assert_eq!(ran.exit, 0, "{}", ran.all());
         assert!(words.contains(&format!("intact 240 out of scope {}", 60 * others.len())), "{}", ran.all());
+    }
+}
+
+/// The row of another's message.
+fn of(shape: &Shape, row: &mut [Value], nth: i64) {
+    let at = At { topic: shape.topic.name, nth, partition: 0, offset: nth, timestamp_ms: ms(nth) };
+    row.clone_from_slice(&(shape.row)(at));
+}
+
+#[test]
+fn silver_of_the_cold_tier_is_judged_by_the_rows_of_its_topic() {
+    let of_binance: Other = |row, nth| of(&k2_cold::silver_binance(), row, nth);
+    let of_kraken: Other = |row, nth| of(&k2_cold::silver_kraken(), row, nth);
+    let of_coinbase: Other = |row, nth| of(&k2_cold::silver_coinbase(), row, nth);
+    for (shape, others, name, mode) in [
+        (k2_cold::silver_binance(), [of_kraken, of_coinbase], "binance", "key"),
+        (k2_cold::silver_kraken(), [of_binance, of_coinbase], "kraken", "content"),
+        (k2_cold::silver_coinbase(), [of_binance, of_kraken], "coinbase", "content"),
+    ] {
+        let stage = stage(&shape, &others, |_, _| {});
+        let (text, _) = stage.written();
+        for line in [format!("row_filter = \"exchange = '{name}'\""), format!("mode = \"{mode}\"")] {
+            assert!(text.lines().any(|written| written == line), "{line}\n{text}");
+        }
+        let (ran, words) = reconciled(&stage);
+        assert_eq!(ran.exit, 0, "{}", ran.all());
+        assert!(words.contains("intact 240 out of scope 120"), "{}", ran.all());
     }
 }
 

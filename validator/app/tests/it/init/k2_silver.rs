@@ -65,7 +65,7 @@ fn layout(vendor: Vendor, more: &[(&'static str, ColumnType)]) -> Vec<Column> {
         ("quantity", decimal(18, 8)),
         ("currency", text.clone()),
         ("side", text),
-        ("trade_conditions", ColumnType::StringList { element_id: 0 }),
+        ("trade_conditions", ColumnType::list(ColumnType::String)),
         ("source_sequence", ColumnType::Long),
         ("ingestion_timestamp", ColumnType::Long),
         ("platform_sequence", ColumnType::Long),

@@ -55,6 +55,21 @@ fn struct_of(name: &str, parts: &[(&str, ColumnType)]) -> Vec<Column> {
     vec![Column::optional(name, ColumnType::Struct(named("", parts)))]
 }
 
+/// `array<struct<key: string, value: binary>>`.
+fn headers_of_redpanda() -> ColumnType {
+    ColumnType::list(ColumnType::Struct(named("", &[("key", ColumnType::String), ("value", ColumnType::Binary)])))
+}
+
+/// None, one, or two of which the second has no value.
+fn headers(nth: i64) -> Value {
+    let header = |key: &str, value: Value| {
+        Value::Struct(vec![("key".to_owned(), Value::text(key)), ("value".to_owned(), value)])
+    };
+    let traced = header("trace", Value::Bytes(format!("x{nth}").into_bytes()));
+    let all = [traced, header("replayed", Value::Null)];
+    Value::List(all.into_iter().take(usize::try_from(nth % 3).expect("0 to 2")).collect())
+}
+
 fn values(at: At<'_>) -> (Value, Value, Value, Value) {
     let micros = at.timestamp_ms * 1_000;
     (Value::text(at.topic), Value::long(at.partition.into()), Value::long(at.offset), Value::instant(micros))
@@ -226,14 +241,14 @@ fn of_sinks() -> Vec<Shape> {
             topic: TRADES,
             columns: trade_columns(struct_of(
                 "redpanda",
-                &[position(false, instant()), vec![("headers", ColumnType::StringList { element_id: 0 })]].concat(),
+                &[position(false, instant()), vec![("headers", headers_of_redpanda())]].concat(),
             )),
             partitioning: &[],
             message: trade,
             row: |at| {
                 let mut position = in_struct(at, false);
                 if let Value::Struct(fields) = &mut position[0] {
-                    fields.push(("headers".to_owned(), Value::List(Vec::new())));
+                    fields.push(("headers".to_owned(), headers(at.nth)));
                 }
                 trade_row(position, at.nth)
             },
