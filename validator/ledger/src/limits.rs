@@ -49,6 +49,9 @@ pub const PARCELS_LISTED_MAX: usize = 4_096;
 /// Parcels whose bodies are read at once: some MiB.
 pub const PARCELS_TAKEN_MAX: usize = 64;
 
+/// An ask that was given back is nobody's for so long: what failed a moment ago fails again.
+pub const ASKS_AGAIN_MILLIS: i64 = 1_000;
+
 /// Milliseconds after which an ask that nobody waits for any more is forgotten.
 pub const ASKS_KEPT_MILLIS: i64 = 600_000;
 

@@ -101,6 +101,9 @@ pub const ASKS_MOST: usize = 64;
 /// How often a judge that has nothing left to read itself looks for answers.
 pub const ANSWERS_EVERY: Duration = Duration::from_millis(50);
 
+/// How long a judge waits for answers of members while none comes, before it reads what they have claimed itself.
+pub const ANSWERS_WITHIN: Duration = Duration::from_secs(60);
+
 /// How often a member that stands by asks for the seat.
 pub const SEAT_EVERY: Duration = Duration::from_secs(1);
 

@@ -174,6 +174,8 @@ fn tap(
         true => KafkaTap::open(&config)?,
         false => KafkaTap::open_lanes(&config, &with_new(&config, known)?)?,
     };
+    // From here on it is known which topics these are: what is made again under their names is another one.
+    tap.ends()?;
     // Those that the contract leaves out come last: a partition has the number of its place among those that are followed.
     let (followed, left_out): (Vec<_>, Vec<_>) = tap.partitions().iter().partition(|range| range.listed);
     if tap.partitions().iter().take(followed.len()).all(|range| range.listed) {

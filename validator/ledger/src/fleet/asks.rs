@@ -6,7 +6,7 @@
 
 use super::{Link, NOW_MS};
 use crate::error::LedgerError;
-use crate::limits::{ASKS_KEPT_MILLIS, LEASE_MILLIS};
+use crate::limits::{ASKS_AGAIN_MILLIS, ASKS_KEPT_MILLIS, LEASE_MILLIS};
 use crate::value::{Kind, Value};
 
 /// How an ask stands.
@@ -14,7 +14,7 @@ use crate::value::{Kind, Value};
 pub enum AskState {
     /// Answered.
     Answered(Vec<u8>),
-    /// Somebody has it.
+    /// Somebody has it, or has just given it back.
     Claimed,
     /// Nobody has it; so often somebody had, and did not answer.
     Open(u32),
@@ -114,13 +114,16 @@ impl Link {
         self.of_claim(&sql, ask, None).await
     }
 
-    /// Answers a claimed ask; none: it is left to others.
+    /// Answers a claimed ask; none: it is left to whoever comes first after a pause.
     ///
     /// # Errors
     /// When the database cannot.
     pub async fn answer(&mut self, ask: [u8; 32], answer: Option<Vec<u8>>) -> Result<(), LedgerError> {
-        let sql = "UPDATE asks SET answer = $4, until_ms = 0 WHERE pipeline = $1 AND ask = $2 AND claimed_by = $3";
-        self.of_claim(sql, ask, Some(Value::Blob(answer))).await
+        let until = if answer.is_some() { "0".to_owned() } else { format!("{NOW_MS} + {ASKS_AGAIN_MILLIS}") };
+        let sql = format!(
+            "UPDATE asks SET answer = $4, until_ms = {until} WHERE pipeline = $1 AND ask = $2 AND claimed_by = $3"
+        );
+        self.of_claim(&sql, ask, Some(Value::Blob(answer))).await
     }
 
     async fn of_claim(&mut self, sql: &str, ask: [u8; 32], more: Option<Value>) -> Result<(), LedgerError> {

@@ -315,8 +315,9 @@ fn an_ask_is_claimed_by_one_and_by_another_when_its_lease_is_over() {
         assert_eq!(a.ask_state(one).await.expect("asked"), Some(AskState::Claimed));
         b.answer(two, Some(b"not its own".to_vec())).await.expect("nothing");
         a.answer(two, None).await.expect("left to others");
-        assert_eq!(a.ask_state(two).await.expect("asked"), Some(AskState::Open(1)));
+        assert_eq!(b.claim(BINDING).await.expect("asked"), None, "it has just failed");
         place.run("UPDATE asks SET until_ms = 1");
+        assert_eq!(a.ask_state(two).await.expect("asked"), Some(AskState::Open(1)));
         assert_eq!(a.claim(BINDING).await.expect("claimed").map(|(ask, _)| ask), Some(one), "b is gone");
         b.answer(one, Some(b"late".to_vec())).await.expect("nothing");
         a.keep_claim(one).await.expect("kept");

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
@@ -21,7 +22,7 @@ use validator_engine::live::scan::FileScan;
 use validator_engine::reconcile::Run;
 use validator_ledger::{AskState, LedgerError, Link};
 
-use crate::run::limits::{ANSWERS_EVERY, ASKS_MOST, DIVIDED_FILES};
+use crate::run::limits::{ANSWERS_EVERY, ANSWERS_WITHIN, ASKS_MOST, DIVIDED_FILES};
 
 /// What of a table is to be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -162,7 +163,7 @@ impl Dividing {
         if let Err(error) = link.ask(&asks).await {
             return Ok(Err(error));
         }
-        let mut by_others = 0;
+        let (mut by_others, mut since) = (0, Instant::now());
         while !open.is_empty() {
             match self.step(link, run, &mut open).await {
                 Err(error) => return Ok(Err(error)),
@@ -171,8 +172,17 @@ impl Dividing {
                     by_others += scans.len();
                     done.extend(scans);
                 }
-                Ok(Step::Wait) => sleep(ANSWERS_EVERY).await,
+                Ok(Step::Wait) if since.elapsed() < ANSWERS_WITHIN => {
+                    sleep(ANSWERS_EVERY).await;
+                    continue;
+                }
+                // Who has it hangs. Both may read it: it is taken once.
+                Ok(Step::Wait) => {
+                    let (_, files) = open.pop_first().expect("some are open");
+                    done.extend(run.scan_files(lanes, &files).await?);
+                }
             }
+            since = Instant::now();
         }
         tracing::info!(pipeline = self.name, files = done.len(), by_others, "scanned files, with others");
         Ok(link.forget_asks(&names).await.map(|()| done))

@@ -84,7 +84,10 @@ impl Hand {
             live = opening::beside(&self.pipeline, &self.service, &lanes, &outside) => live?,
         };
         if !self.agrees(binding(self.terms, &live.run), judged_by) {
-            tracing::info!(pipeline = name, "the judge goes by another state of the table, or is of another version");
+            tracing::info!(
+                pipeline = name,
+                "the judge goes by another state of the table, by other topics of these names, or is of another version"
+            );
             pause_for(RETRY_FIRST, stop).await;
             return Ok(());
         }

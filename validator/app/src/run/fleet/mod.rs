@@ -88,11 +88,14 @@ fn terms(pipeline: &Pipeline, service: &Service) -> Result<[u8; 32], Failure> {
     Ok(*hasher.finalize().as_bytes())
 }
 
-/// The contract as it is bound to the table: what was read under another one counts for nothing.
+/// The contract as it is bound to the table, and the topics by their ids: what was read under another one, or of a topic that was
+/// made again, counts for nothing.
 fn binding(terms: [u8; 32], run: &Run) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new_derive_key("validator fleet: a contract bound to a table");
     hasher.update(&terms);
-    for text in [version::SHORT.to_owned(), format!("{:?}", run.pinned.schema), format!("{:?}", run.pinned.defaults)] {
+    let topics = format!("{:?}", run.messages.tap.topic_ids());
+    let table = [format!("{:?}", run.pinned.schema), format!("{:?}", run.pinned.defaults)];
+    for text in [version::SHORT.to_owned(), topics].into_iter().chain(table) {
         hasher.update(&(text.len() as u64).to_le_bytes());
         hasher.update(text.as_bytes());
     }

@@ -36,7 +36,10 @@ pub struct Working {
     member: String,
     link: Link,
     membership: Arc<Membership>,
-    live: Live,
+    /// What the tap reads by.
+    run: Run,
+    /// What asks are answered by; none while one is.
+    desk: Option<Desk>,
     lanes: Vec<Lane>,
     terms: [u8; 32],
     binding: [u8; 32],
@@ -45,11 +48,9 @@ pub struct Working {
     next: BTreeMap<PartitionIndex, i64>,
     /// Parcels of them that wait for the judge.
     ahead: usize,
-    /// The ask that is worked at, and its answer.
-    scans: JoinSet<([u8; 32], Option<Vec<u8>>)>,
+    /// The ask that is worked at.
     claimed: Option<[u8; 32]>,
-    /// The snapshot that was last asked for.
-    pinned: Option<Run>,
+    answers: JoinSet<(Desk, [u8; 32], Option<Vec<u8>>)>,
     /// The judge is this process, which has no time for its own asks.
     is_judge: bool,
 }
@@ -57,7 +58,14 @@ pub struct Working {
 enum Heard {
     Time,
     Read(Option<Read>),
-    Scanned([u8; 32], Option<Vec<u8>>),
+    Answered(Desk, [u8; 32], Option<Vec<u8>>),
+}
+
+/// The table's side, where asks are answered beside the reading of partitions.
+struct Desk {
+    live: Live,
+    /// The snapshot that was last asked for.
+    pinned: Option<Run>,
 }
 
 impl Working {
@@ -75,16 +83,16 @@ impl Working {
             member,
             link,
             membership,
-            live,
+            run: live.run.clone(),
+            desk: Some(Desk { live, pinned: None }),
             lanes,
             terms,
             binding,
             reader: None,
             next: BTreeMap::new(),
             ahead: 0,
-            scans: JoinSet::new(),
             claimed: None,
-            pinned: None,
+            answers: JoinSet::new(),
             is_judge: false,
         }
     }
@@ -97,16 +105,16 @@ impl Working {
         let mut looks_at = Instant::now();
         loop {
             let heard = {
-                let (reader, scans, has_room) = (&mut self.reader, &mut self.scans, self.ahead < PARCELS_AHEAD);
+                let (reader, answers, has_room) = (&mut self.reader, &mut self.answers, self.ahead < PARCELS_AHEAD);
                 let read = async {
                     match reader {
                         Some(reader) if has_room => reader.read.recv().await,
                         _ => pending().await,
                     }
                 };
-                let scanned = async {
-                    match scans.join_next().await {
-                        Some(scanned) => scanned,
+                let answered = async {
+                    match answers.join_next().await {
+                        Some(answered) => answered,
                         None => pending().await,
                     }
                 };
@@ -114,8 +122,8 @@ impl Working {
                     biased;
                     () = stop.cancelled() => return Ok(()),
                     () = sleep_until(looks_at.into()) => Heard::Time,
-                    scanned = scanned => match scanned {
-                        Ok((ask, answer)) => Heard::Scanned(ask, answer),
+                    answered = answered => match answered {
+                        Ok((desk, ask, answer)) => Heard::Answered(desk, ask, answer),
                         Err(error) => return Err(Failure::Following(format!("a scan broke off: {error}"))),
                     },
                     read = read => Heard::Read(read),
@@ -128,8 +136,8 @@ impl Working {
                     goes_on
                 }
                 Heard::Read(read) => self.read(read).await?,
-                Heard::Scanned(ask, answer) => {
-                    self.claimed = None;
+                Heard::Answered(desk, ask, answer) => {
+                    (self.desk, self.claimed) = (Some(desk), None);
                     self.link.answer(ask, answer).await?;
                     self.claim().await?;
                     true
@@ -180,7 +188,7 @@ impl Working {
         self.reader = None;
         if !next.is_empty() {
             let from = next.iter().map(|(lane, at)| (*lane, *at)).collect();
-            self.reader = Some(Reader::start_apart(&self.name, &self.live.run, from).map_err(Failure::Runtime)?);
+            self.reader = Some(Reader::start_apart(&self.name, &self.run, from).map_err(Failure::Runtime)?);
         }
         self.next = next;
         Ok(())
@@ -253,34 +261,38 @@ impl Working {
 
     /// Takes an ask up, where there is one and this process has time.
     async fn claim(&mut self) -> Result<(), Failure> {
-        if self.is_judge || self.claimed.is_some() {
+        if self.is_judge || self.desk.is_none() {
             return Ok(());
         }
         let Some((name, body)) = self.link.claim(self.binding).await? else { return Ok(()) };
-        let run = match serde_json::from_slice::<ScanAsk>(&body) {
-            Ok(ask) => self.run_at(ask.snapshot).await.map(|run| (run, ask)),
-            Err(_) => None,
-        };
-        let Some((run, ask)) = run else {
-            return Ok(self.link.answer(name, Some(Vec::new())).await?);
-        };
+        let Some(mut desk) = self.desk.take() else { return Ok(()) };
         self.claimed = Some(name);
         let pipeline = self.name.clone();
-        self.scans.spawn(async move {
-            let files: Option<Vec<FileIndex>> = ask.paths.iter().map(|path| run.pinned.index_of(path)).collect();
-            let Some(files) = files else { return (name, Some(Vec::new())) };
-            match run.scan_files(&ask.lanes(), &files).await {
-                Ok(scans) => {
-                    tracing::info!(pipeline, files = scans.len(), "scanned files for the judge");
-                    (name, Some(answer(&scans)))
-                }
-                Err(error) => {
-                    tracing::warn!(pipeline, "files are left to others: {}", error_chain(&error));
-                    (name, None)
-                }
-            }
+        self.answers.spawn(async move {
+            let answer = desk.answer(&pipeline, &body).await;
+            (desk, name, answer)
         });
         Ok(())
+    }
+}
+
+impl Desk {
+    /// What an ask is answered, empty where the judge is to look itself; none: it is left to others.
+    async fn answer(&mut self, pipeline: &str, body: &[u8]) -> Option<Vec<u8>> {
+        let Ok(ask) = serde_json::from_slice::<ScanAsk>(body) else { return Some(Vec::new()) };
+        let Some(run) = self.run_at(ask.snapshot).await else { return Some(Vec::new()) };
+        let files: Option<Vec<FileIndex>> = ask.paths.iter().map(|path| run.pinned.index_of(path)).collect();
+        let Some(files) = files else { return Some(Vec::new()) };
+        match run.scan_files(&ask.lanes(), &files).await {
+            Ok(scans) => {
+                tracing::info!(pipeline, files = scans.len(), "scanned files for the judge");
+                Some(answer(&scans))
+            }
+            Err(error) => {
+                tracing::warn!(pipeline, "files are left to others: {}", error_chain(&error));
+                None
+            }
+        }
     }
 
     /// Both sides over a snapshot; none: it is not there for this member, or of another schema.

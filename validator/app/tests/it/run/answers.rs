@@ -1,9 +1,10 @@
 //! What is said of a play, held against its truth.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fixtures_kit::compare::{finding_differences, report_differences};
 use fixtures_kit::{Truth, Verdict};
+use fixtures_warehouse::play::Play;
 use serde_json::{Value as Json, json};
 
 /// Lines that are shown of what differs.
@@ -65,6 +66,46 @@ pub fn forget_removed(truth: &mut Truth, report: &mut Json, findings: &mut [Json
     };
     report["findings"]["by_cause"].as_array_mut().into_iter().flatten().for_each(forget);
     findings.iter_mut().for_each(forget);
+}
+
+/// What was told of snapshots that were given up: the truth of a play does not say which of them were looked at before. Takes them
+/// out, and returns which snapshots they name.
+///
+/// # Panics
+/// When one of them was not given up.
+pub fn forget_given_up(play: &Play, report: &mut Json, findings: &mut Vec<Json>) -> BTreeSet<i64> {
+    let is_given_up = |finding: &Json| finding["verdict"] == "history_rewritten";
+    let told: BTreeSet<i64> = findings
+        .iter()
+        .filter(|one| is_given_up(one))
+        .map(|one| one["snapshot_id"].as_i64().expect("it names one"))
+        .collect();
+    let given_up = play.given_up();
+    let wrong: Vec<&i64> = told.iter().filter(|snapshot| !given_up.contains_key(snapshot)).collect();
+    assert!(wrong.is_empty(), "not given up: {wrong:?}");
+    findings.retain(|finding| !is_given_up(finding));
+    let total = report["findings"]["total"].as_u64().expect("a count");
+    report["findings"]["total"] = (total - told.len() as u64).into();
+    report["findings"]["by_cause"].as_array_mut().expect("a list").retain(|entry| !is_given_up(entry));
+    told
+}
+
+/// Holds what was told against the snapshots of which the ledger has a checkpoint: of each that was given up, it or one that came
+/// behind it was told.
+///
+/// # Panics
+/// When one was passed over in silence.
+pub fn assert_given_up_told(play: &Play, looked_at: &[i64], told: &BTreeSet<i64>) {
+    let given_up = play.given_up();
+    assert!(
+        looked_at.iter().any(|snapshot| given_up.contains_key(snapshot)),
+        "nothing that was looked at was given up"
+    );
+    for snapshot in looked_at {
+        let Some(here) = given_up.get(snapshot) else { continue };
+        let is_it = |one: &i64| given_up[one].start >= here.start && given_up[one].end == here.end;
+        assert!(told.iter().any(is_it), "{snapshot} was looked at and given up, and only {told:?} were told");
+    }
 }
 
 /// The instant as of which a report judges.

@@ -2,7 +2,7 @@
 //! balance.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -21,9 +21,10 @@ pub struct Books {
     place: Place,
     pipeline: String,
     last: Cell<u64>,
-    snapshot: Cell<Option<i64>>,
     /// Checkpoints whose totals were looked at.
     balanced: RefCell<BTreeSet<i64>>,
+    /// The table's snapshot as of each of them.
+    snapshots: RefCell<BTreeMap<i64, i64>>,
 }
 
 impl Books {
@@ -39,8 +40,8 @@ impl Books {
     }
 
     fn at(place: Place, pipeline: &str) -> Self {
-        let (last, snapshot, balanced) = (Cell::new(0), Cell::new(None), RefCell::default());
-        Self { place, pipeline: pipeline.to_owned(), last, snapshot, balanced }
+        let (last, snapshots, balanced) = (Cell::new(0), RefCell::default(), RefCell::default());
+        Self { place, pipeline: pipeline.to_owned(), last, snapshots, balanced }
     }
 
     /// The number of the last checkpoint, 0 before the first; its totals must balance, and it never goes back.
@@ -71,13 +72,18 @@ impl Books {
         if self.balanced.borrow_mut().insert(checkpoint) {
             let standing = Standing::from_bytes(totals).unwrap_or_else(|why| panic!("totals of {checkpoint}: {why}"));
             assert_balance(checkpoint, &standing);
-            self.snapshot.set(standing.snapshot.map(|snapshot| snapshot.id));
+            self.snapshots.borrow_mut().extend(standing.snapshot.map(|snapshot| (checkpoint, snapshot.id)));
         }
     }
 
     /// The table's snapshot as of the last checkpoint that was looked at.
     pub fn snapshot(&self) -> Option<i64> {
-        self.snapshot.get()
+        self.snapshots.borrow().values().next_back().copied()
+    }
+
+    /// The table's snapshot as of each checkpoint that was looked at.
+    pub fn snapshots(&self) -> Vec<i64> {
+        self.snapshots.borrow().values().copied().collect()
     }
 
     /// Nothing while the ledger is not there, or is just being made.

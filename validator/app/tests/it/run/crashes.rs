@@ -11,7 +11,7 @@ use fixtures_warehouse::play::{Done, Pace, Play, Player};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::answers::{assert_ledger_true, judged_at_ms};
+use super::answers::{assert_given_up_told, assert_ledger_true, forget_given_up, judged_at_ms};
 use super::books::Books;
 use super::service::{Service, assert_sound, run_until_idle, told};
 use super::stage::{Stage, chapter, every_fault};
@@ -101,7 +101,7 @@ fn killed(crashes: u64, began: impl FnOnce(&Stage, &mut Play), pace: Pace) {
     let pipeline = play.contract().name.clone();
     began(&stage, &mut play);
     let books = Books::of(stage.folder(), &pipeline);
-    let player = Player::start(play, pace);
+    let player = Player::start(play, pace.clone());
     let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x6b69_6c6c);
     let mut moments: BTreeMap<&str, u32> = BTreeMap::new();
     for round in 0..crashes {
@@ -118,19 +118,25 @@ fn killed(crashes: u64, began: impl FnOnce(&Stage, &mut Play), pace: Pace) {
     let expiries = player.progress().expiries.load(Ordering::SeqCst);
     let play = player.stop().expect("it was played");
     run_until_idle(stage.folder());
-    let (report, findings) = told(stage.folder(), &pipeline);
+    let (mut report, mut findings) = told(stage.folder(), &pipeline);
+    let given_up = forget_given_up(&play, &mut report, &mut findings);
     let world = play.world(judged_at_ms(&report));
     let truth = Truth::followed(&world, &Followed::every(&world.table));
     println!(
-        "seed {seed}: {moments:?} in {:?}; {} messages, {} snapshots, {expiries} expiries, {} findings",
+        "seed {seed}: {moments:?} in {:?}; {} messages, {} snapshots, {expiries} expiries, {} findings, {} more of \
+         snapshots that were given up",
         start.elapsed(),
         truth.messages.consumed,
         world.table.snapshots.len(),
-        truth.findings.len()
+        truth.findings.len(),
+        given_up.len()
     );
     assert_ledger_true(&format!("seed {seed}, {crashes} crashes"), &truth, &report, &findings);
     assert_sound(stage.folder());
     books.assert_balanced();
+    if pace.expire_every.is_some_and(|(_, keep)| keep == KEEP) {
+        assert_given_up_told(&play, &books.snapshots(), &given_up);
+    }
 }
 
 /// What happens beside commits and good rewrites.

@@ -6,13 +6,12 @@ use std::time::{Duration, Instant};
 
 use fixtures_harness::{KafkaCluster, KafkaOptions, Look, wait_until};
 use fixtures_kit::{Followed, Truth};
-use fixtures_warehouse::play::{Pace, Play, Player};
+use fixtures_warehouse::play::{Pace, Player};
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use serde_json::Value as Json;
 
-use super::super::answers::{assert_ledger_true, judged_at_ms};
+use super::super::answers::{assert_ledger_true, forget_given_up, judged_at_ms};
 use super::super::books::Books;
 use super::super::crashes::{Awaited, Moment, number, restless};
 use super::super::service::{assert_sound, run_until_idle, told};
@@ -53,25 +52,6 @@ fn tails(team: &mut Team) -> String {
     team.members().map(|(name, service)| format!("--- {name}\n{}", service.child().log_tail())).collect()
 }
 
-/// The truth of a play does not say which snapshots were looked at before they were given up: whoever looks often sees some. That they
-/// were given up is true, and how many there are is not compared.
-fn forget_given_up(play: &mut Play, report: &mut Json, findings: &mut Vec<Json>) -> usize {
-    let is_given_up = |finding: &Json| finding["verdict"] == "history_rewritten";
-    let given_up: Vec<i64> = findings
-        .iter()
-        .filter(|one| is_given_up(one))
-        .map(|one| one["snapshot_id"].as_i64().expect("it names one"))
-        .collect();
-    for snapshot in &given_up {
-        assert_eq!(play.live().place_of(*snapshot), None, "{snapshot} is of the history");
-    }
-    findings.retain(|finding| !is_given_up(finding));
-    let total = report["findings"]["total"].as_u64().expect("a count");
-    report["findings"]["total"] = (total - given_up.len() as u64).into();
-    report["findings"]["by_cause"].as_array_mut().expect("a list").retain(|entry| !is_given_up(entry));
-    given_up.len()
-}
-
 /// Replay with `SEED=1 CRASHES=100 cargo test -p validator-app --test it -- run::fleet::crashes --nocapture`.
 #[test]
 fn members_killed_again_and_again_say_what_is_true() {
@@ -106,21 +86,22 @@ fn members_killed_again_and_again_say_what_is_true() {
     }
     // A process that has just begun does not listen to signals yet.
     live_until(Moment::After(LISTENS_WITHIN), &mut team, &books, &player);
-    let mut play = player.stop().expect("it was played");
+    let play = player.stop().expect("it was played");
     let epoch = team.epoch();
     let _server = team.stop();
     run_until_idle(stage.folder());
     let (mut report, mut findings) = told(stage.folder(), &pipeline);
-    let given_up = forget_given_up(&mut play, &mut report, &mut findings);
+    let given_up = forget_given_up(&play, &mut report, &mut findings);
     let world = play.world(judged_at_ms(&report));
     let truth = Truth::followed(&world, &Followed::every(&world.table));
     println!(
-        "seed {seed}: {killed:?} killed in {:?}, the seat was taken {epoch} times; {} messages, {} snapshots, {} findings, {given_up} more of \
+        "seed {seed}: {killed:?} killed in {:?}, the seat was taken {epoch} times; {} messages, {} snapshots, {} findings, {} more of \
          snapshots that were given up",
         began.elapsed(),
         truth.messages.consumed,
         world.table.snapshots.len(),
-        truth.findings.len()
+        truth.findings.len(),
+        given_up.len()
     );
     assert_ledger_true(&format!("seed {seed}, {crashes} crashes of a fleet"), &truth, &report, &findings);
     assert_sound(stage.folder());

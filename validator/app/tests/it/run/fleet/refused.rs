@@ -1,5 +1,6 @@
 //! Who is no member, and is told why.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use fixtures_harness::{Look, TopicSpec, kafka_cluster, unique_name, wait_until};
@@ -13,11 +14,14 @@ use crate::transcript;
 const WITHIN: Duration = Duration::from_secs(90);
 
 fn scene(stem: &str) -> Scene {
+    scene_of(&unique_name(stem))
+}
+
+fn scene_of(topic: &str) -> Scene {
     let cluster = kafka_cluster();
-    let topic = unique_name(stem);
-    good(cluster.create_topic(&TopicSpec::new(&topic, 2)));
-    let mut scene = Scene::of(cluster, &topic);
-    send(cluster, &topic, 0, 0..10);
+    good(cluster.create_topic(&TopicSpec::new(topic, 2)));
+    let mut scene = Scene::of(cluster, topic);
+    send(cluster, topic, 0, 0..10);
     scene.land(&straight(0, 0..10));
     scene
 }
@@ -46,6 +50,32 @@ fn a_fleet_over_a_file_and_a_member_without_a_fleet_are_refused() {
     let refused = transcript::run(scene.folder(), "run -c validator.toml --member a", &[]).assert_no_panic();
     assert_eq!(refused.exit, 2, "{}", refused.all());
     assert!(refused.all().contains("a fleet shares its ledger, and a file of SQLite is written by one process"));
+}
+
+#[test]
+fn a_topic_that_was_made_again_is_read_by_nobody() {
+    let (cluster, topic) = (kafka_cluster(), unique_name("fleet-again"));
+    let scene = scene_of(&topic);
+    let mut team = Team::of(scene.folder());
+    team.start("a");
+    until_intact(&team, 1);
+    team.kill("a");
+    good(cluster.delete_topic(&topic));
+    good(cluster.create_topic(&TopicSpec::new(&topic, 2)));
+    send(cluster, &topic, 0, 0..30);
+    const COUNTED: &str = "SELECT count(*) FROM parcels";
+    let server = Rc::clone(team.server());
+    let before = good(server.run(COUNTED));
+    team.start("b");
+    let told = ["deleted and made again", "by other topics of these names"];
+    let seen = wait_until("a member that tells them apart", WITHIN, || {
+        let log = log(scene.folder(), "b");
+        if told.iter().all(|words| log.contains(words)) { Look::Done(()) } else { Look::NotYet(log) }
+    });
+    seen.unwrap_or_else(|why| panic!("{why}"));
+    assert!(!log(scene.folder(), "b").contains(" reads "), "{}", log(scene.folder(), "b"));
+    assert_eq!(good(server.run(COUNTED)), before, "something was read of it");
+    team.stop();
 }
 
 #[test]
