@@ -28,7 +28,7 @@ impl Table {
     /// The snapshots between a run's last step and the head that `head` names, oldest first; none where it is there.
     ///
     /// # Errors
-    /// There is no such head.
+    /// There is no such head; [`TableError::OlderMetadata`]: this is of before the line's snapshot was committed.
     pub fn steps(&self, line: &Line, head: &SnapshotSelector) -> Result<Vec<StepPlan>, TableError> {
         let Some(head) = choose(self, head)?.snapshot else { return Ok(Vec::new()) };
         let Some(cursor) = &line.cursor else {
@@ -39,6 +39,7 @@ impl Table {
         if line.uuid.as_ref().is_some_and(|uuid| *uuid != self.uuid()) {
             return Ok(vec![StepPlan::new(&head, Why::Recreated)]);
         }
+        self.refuse_overtaken(cursor)?;
         let ancestors = ancestry(&self.metadata, &head);
         if let Some(place) = ancestors.iter().position(|ancestor| is_same(ancestor, cursor)) {
             return Ok(onwards(&ancestors[..place], None));
@@ -60,6 +61,19 @@ impl Table {
                 Ok(onwards(&ancestors[..newer], (!follows).then_some(Why::Jumped)))
             }
         }
+    }
+
+    /// Metadata that does not have a snapshot and was written before its commit tells of no rollback: it is older.
+    fn refuse_overtaken(&self, cursor: &SnapshotFact) -> Result<(), TableError> {
+        let is_later = self.metadata.last_sequence_number() > cursor.sequence;
+        if is_later
+            || self.metadata.snapshot_by_id(cursor.id).is_some()
+            || self.metadata.last_updated_ms() >= cursor.commit_ms
+        {
+            return Ok(());
+        }
+        let known = format!("snapshot {} was looked at", cursor.id);
+        Err(TableError::OlderMetadata { location: self.metadata_location.clone(), known })
     }
 
     /// Pins the first of `steps` whose metadata can still be read, and takes it and those before it out; the one after a gap

@@ -191,6 +191,17 @@ pub enum TableError {
         /// What the copy tells of.
         copy: String,
     },
+    /// What the catalog answers was overtaken by what it answered before.
+    #[error(
+        "the catalog answers with metadata that it had replaced: {location}, after {known}; a cache answers, or the table was \
+         registered from an older file, which the next commit settles"
+    )]
+    OlderMetadata {
+        /// Where the older one is.
+        location: String,
+        /// What is known of the table, in a few words.
+        known: String,
+    },
     /// No snapshot of that id is retained.
     #[error("snapshot {id} not found; {}", current_snapshot(.current))]
     NoSnapshot {

@@ -54,6 +54,12 @@ pub enum TapError {
         /// As the group says it.
         what: String,
     },
+    /// The brokers do not let us into the group of the fleet.
+    #[error("the fleet's group {group} may not be joined by this user, who has no right to READ it")]
+    GroupForbidden {
+        /// The group.
+        group: String,
+    },
     /// The log ends before what was read of it: it was cut, or is another one.
     #[error("{tp} ends at offset {end}, and was read up to {position}: its log was cut, or is another one")]
     LogCut {

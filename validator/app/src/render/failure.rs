@@ -148,6 +148,10 @@ fn tap_hint(error: &TapError) -> String {
                 "`kafka-acls --list --topic {topic}` shows who may DESCRIBE and READ it; no group is needed"
             );
         }
+        TapError::GroupForbidden { .. } => {
+            "members of a fleet need READ on groups of the prefix `validator.`: `kafka-acls --add --operation Read --group validator. \
+             --resource-pattern-type prefixed`"
+        }
         TapError::TopicRecreated { .. } | TapError::LogCut { .. } => {
             "what the books know is of the old log: `validator ledger start-over` begins new ones at the contract's `start`"
         }

@@ -24,6 +24,7 @@ use crate::{TapError, limits};
 /// A member of a group, for as long as the value lives.
 #[derive(Debug)]
 pub struct Membership {
+    group: String,
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
@@ -42,6 +43,8 @@ struct State {
     ours: BTreeSet<TopicPartition>,
     /// Why it is a member no longer.
     ended: Option<String>,
+    /// The brokers do not let it in.
+    is_forbidden: bool,
     /// What the client last complained of.
     last_word: Option<String>,
 }
@@ -121,7 +124,7 @@ impl Membership {
             let_go(consumer);
         });
         let thread = thread.map_err(|error| TapError::Client { what: error.to_string() })?;
-        Ok(Self { shared, thread: Some(thread) })
+        Ok(Self { group: group.to_owned(), shared, thread: Some(thread) })
     }
 
     /// Shares these topics from now on. By name: a pattern of the contract is matched by who knows how it is meant.
@@ -132,10 +135,11 @@ impl Membership {
     /// What falls to this member now.
     ///
     /// # Errors
-    /// [`TapError::MemberReplaced`] where another process is this member now.
+    /// [`TapError::MemberReplaced`] where another process is this member now, [`TapError::GroupForbidden`].
     pub fn ours(&self) -> Result<BTreeSet<TopicPartition>, TapError> {
         self.shared.with(|state| match &state.ended {
             Some(what) => Err(TapError::MemberReplaced { what: what.clone() }),
+            None if state.is_forbidden => Err(TapError::GroupForbidden { group: self.group.clone() }),
             None => Ok(state.ours.clone()),
         })
     }
@@ -176,7 +180,10 @@ fn take_part(consumer: &BaseConsumer<Sharing>, logs: &Logs, shared: &Shared) {
             }
         }
         if let Some(Err(error)) = consumer.poll(limits::POLL) {
-            shared.with(|state| state.last_word = Some(error.to_string()));
+            shared.with(|state| {
+                state.is_forbidden |= error.rdkafka_error_code() == Some(RDKafkaErrorCode::GroupAuthorizationFailed);
+                state.last_word = Some(error.to_string());
+            });
         }
         while let Some((level, facility, text)) = logs.next() {
             tracing::debug!(level, facility, "{text}");

@@ -13,8 +13,8 @@ use crate::real_kafka::stage::Stage;
 use crate::real_kafka::trades::{self, columns, pipeline, row, table};
 use crate::transcript::Ran;
 
-const TOPIC: &str = "market.crypto.trades";
-const PASSWORD: &str = "open-sesame-5417";
+pub const TOPIC: &str = "market.crypto.trades";
+pub const PASSWORD: &str = "open-sesame-5417";
 /// Each with the rights of the guide that it lacks.
 const USERS: [(&str, &[TopicRight]); 5] = [
     ("all", &[]),
@@ -25,9 +25,9 @@ const USERS: [(&str, &[TopicRight]); 5] = [
 ];
 
 /// The rights in the guide's command.
-fn rights() -> Vec<TopicRight> {
-    let command = block("console", "kafka-acls");
-    assert!(command.contains(&format!("--topic {TOPIC}")), "{command}");
+pub fn rights() -> Vec<TopicRight> {
+    let command = block("console", &format!("--topic {TOPIC}"));
+    assert!(command.contains("kafka-acls"), "{command}");
     let words = command.split("--operation ").skip(1).filter_map(|rest| rest.split_whitespace().next());
     words.map(|word| TopicRight::from_word(word).unwrap_or_else(|| panic!("{word}"))).collect()
 }

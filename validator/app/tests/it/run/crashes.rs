@@ -123,13 +123,14 @@ fn killed(crashes: u64, began: impl FnOnce(&Stage, &mut Play), pace: Pace) {
     let world = play.world(judged_at_ms(&report));
     let truth = Truth::followed(&world, &Followed::every(&world.table));
     println!(
-        "seed {seed}: {moments:?} in {:?}; {} messages, {} snapshots, {expiries} expiries, {} findings, {} more of \
+        "seed {seed}: {moments:?} in {:?}; {} messages, {} snapshots, {expiries} expiries, {} findings, {} more of {} \
          snapshots that were given up",
         start.elapsed(),
         truth.messages.consumed,
         world.table.snapshots.len(),
         truth.findings.len(),
-        given_up.len()
+        given_up.len(),
+        play.given_up().len()
     );
     assert_ledger_true(&format!("seed {seed}, {crashes} crashes"), &truth, &report, &findings);
     assert_sound(stage.folder());
@@ -144,7 +145,7 @@ pub fn restless() -> Pace {
     Pace {
         bad_rewrites_in_hundred: 20,
         delete_every: Some(Duration::from_secs(7)),
-        roll_back_every: Some(Duration::from_secs(11)),
+        roll_back_every: Some(Duration::from_secs(5)),
         expire_every: Some((Duration::from_secs(9), KEEP)),
         expires_only_seen: true,
         ..Pace::plain(200)

@@ -91,7 +91,13 @@ fn who_cannot_look_says_so_and_takes_it_back() {
         shop.metric("validator_looks_failed_total{pipeline=\"trades\",what=\"catalog\"}")
             .is_some_and(|many| many > 0.0)
     );
-    // A restart while nobody can look neither ends it nor tells it again.
+    // A restart while nobody can look neither ends it nor tells it again, once the ledger has it that it was told.
+    shop.until("what was told, in the ledger", |shop| {
+        match (shop.firing("blind"), shop.metric("validator_outbox_messages")) {
+            (Some(1), Some(0.0)) => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    });
     shop.kill();
     shop.start();
     shop.until("a state", |shop| match shop.get("/readyz") {

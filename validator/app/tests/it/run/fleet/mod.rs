@@ -3,5 +3,6 @@
 mod crashes;
 mod grows;
 mod refused;
+mod rights;
 mod shares;
 mod team;

@@ -133,6 +133,11 @@ impl Scene {
         self.folder().join(name)
     }
 
+    /// The topic.
+    pub fn topic(&self) -> &str {
+        &self.topic
+    }
+
     /// The table.
     pub fn live(&mut self) -> &mut LiveTable {
         &mut self.live
