@@ -50,7 +50,8 @@ impl Bench {
     fn new() -> Self {
         let width = OffsetWidth::new(WIDTH as u64).expect("a power of two");
         let (settle_ms, give_up_ms) = (2 * HOUR_MS, 1_000 * HOUR_MS);
-        let terms = Terms { pipeline: "bench".to_owned(), settle_ms, give_up_ms, width, whole_topic: true };
+        let terms =
+            Terms { pipeline: "bench".to_owned(), settle_ms, give_up_ms, width, whole_topic: true, timed: true };
         let mut shadow = Shadow::new(terms);
         let lane = |partition| NewLane {
             tp: TopicPartition { topic: "bench".to_owned(), partition },
@@ -142,7 +143,7 @@ impl Bench {
             let from = self.landed[lane as usize];
             let to = from + rows / i64::from(LANES);
             self.landed[lane as usize] = to;
-            bags.bags.extend(pieces(lane, from, to).map(|(segment, bag, _)| (segment, bag, 0)));
+            bags.bags.extend(pieces(lane, from, to).map(|(segment, bag, _)| (segment, bag)));
             bags.rows += (to - from) as u64;
         }
         (facts(self.live.len()), bags)
@@ -221,7 +222,7 @@ impl Bench {
     /// Segments whose rows are there but for some.
     fn dispute(&mut self, segments: usize, missing: i64) {
         // A row of no message: it may be that of any of them, so that none is judged unread.
-        let bags = FileBags { bags: vec![(SegmentKey::Nowhere, stray().collect(), 0)], rows: 1, ..FileBags::default() };
+        let bags = FileBags { bags: vec![(SegmentKey::Nowhere, stray().collect())], rows: 1, ..FileBags::default() };
         let (file, at_ms) = (facts(self.live.len()), self.shadow.judged_at_ms());
         self.look(vec![(file, bags)], at_ms + 1);
         let asks = self.shadow.actions().into_iter().filter_map(|action| match action {

@@ -1,12 +1,16 @@
 //! When a row is late: its own time + settle lies before the commit of the snapshot that its manifest entry names.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::ArrayRef;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Date32Type, Int64Type, TimestampMicrosecondType, TimestampNanosecondType};
 use arrow_schema::{DataType, TimeUnit};
-use validator_core::position::RowAt;
+use roaring::RoaringTreemap;
+use validator_core::position::{FileIndex, PartitionIndex, RowAt};
+use validator_core::shadow::late::Lateness;
+use validator_core::shadow::runs::{Offsets, Runs};
 use validator_table::DataFile;
 
 use crate::binding::LeafPath;
@@ -19,6 +23,40 @@ pub struct LateRule {
     settle_ms: i64,
     /// By file: the commit time; none for rewritten files and expired snapshots.
     commits_ms: Arc<[Option<i64>]>,
+    /// Whether a pass notes where late rows are, and all rows of files without a commit time.
+    notes_rows: bool,
+}
+
+/// Rows of one file that a pass noted, by the offsets that they name.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub struct NotedRows {
+    offsets: BTreeMap<PartitionIndex, RoaringTreemap>,
+    /// Those that several rows name.
+    several: BTreeMap<PartitionIndex, RoaringTreemap>,
+}
+
+impl NotedRows {
+    /// One more; offsets that no message can have are left out.
+    pub fn note(&mut self, partition: PartitionIndex, offset: i64) {
+        let Ok(offset) = u64::try_from(offset) else { return };
+        if !self.offsets.entry(partition).or_default().insert(offset) {
+            self.several.entry(partition).or_default().insert(offset);
+        }
+    }
+}
+
+fn offsets(noted: &BTreeMap<PartitionIndex, RoaringTreemap>) -> Offsets {
+    let runs = |offsets: &RoaringTreemap| -> Runs {
+        let mut runs: Vec<(i64, i64)> = Vec::new();
+        for offset in offsets.iter().map(u64::cast_signed) {
+            match runs.last_mut() {
+                Some((_, end)) if *end == offset => *end = offset.saturating_add(1),
+                _ => runs.push((offset, offset.saturating_add(1))),
+            }
+        }
+        runs.into_iter().collect()
+    };
+    noted.iter().map(|(partition, offsets)| (*partition, runs(offsets))).collect()
 }
 
 impl LateRule {
@@ -26,7 +64,26 @@ impl LateRule {
     pub fn new(leaf: LeafPath, settle_ms: i64, files: &[DataFile]) -> Self {
         let commit =
             |file: &DataFile| file.added_by.as_ref().filter(|by| by.operation != "replace").map(|by| by.commit_ms);
-        Self { leaf, settle_ms, commits_ms: files.iter().map(commit).collect() }
+        Self { leaf, settle_ms, commits_ms: files.iter().map(commit).collect(), notes_rows: false }
+    }
+
+    /// For a run that follows the table: rows are noted.
+    #[must_use]
+    pub fn noting_rows(self) -> Self {
+        Self { notes_rows: true, ..self }
+    }
+
+    /// Whether a row is to be noted, by whether it is late.
+    pub fn notes(&self, late: Option<bool>) -> bool {
+        self.notes_rows && late != Some(false)
+    }
+
+    /// What is said of a file of which these rows were noted.
+    pub fn lateness(&self, file: FileIndex, noted: &NotedRows) -> Lateness {
+        match self.commits_ms[file.0 as usize] {
+            Some(_) => Lateness::Told(offsets(&noted.offsets)),
+            None => Lateness::Moved { rows: offsets(&noted.offsets), several: offsets(&noted.several) },
+        }
     }
 
     /// For each row whether it is late; `None` where that cannot be told.

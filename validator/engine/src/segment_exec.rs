@@ -23,7 +23,7 @@ use validator_core::position::{FileIndex, PartitionIndex, RowAt};
 
 use crate::bag_exec::{slip_column, slip_field};
 use crate::binding::Binding;
-use crate::late::LateRule;
+use crate::late::{LateRule, NotedRows};
 use crate::misrouted::{MisroutedRow, Routing};
 use crate::scan_exec::rows_at;
 use crate::segments::{RowPlace, RowSegments};
@@ -51,7 +51,7 @@ pub struct RowCensus {
 }
 
 /// Counts over the rows of one file.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, PartialEq)]
 pub struct FileCensus {
     /// Rows read.
     pub rows: u64,
@@ -63,6 +63,8 @@ pub struct FileCensus {
     pub beyond: BTreeMap<PartitionIndex, i64>,
     /// Mode `offset`: whether there are rows of partitions that are not known.
     pub strangers: bool,
+    /// Mode `offset`: where rows are late, for whoever follows the table.
+    pub noted: NotedRows,
 }
 
 impl RowCensus {
@@ -153,8 +155,9 @@ impl RowCut {
         };
         let drops = |place: &RowPlace| place.standing == RowStanding::OutOfScope && !self.is_key();
         self.count(&places, &late, drops);
-        let file = at.first().map(|at| at.file);
-        self.count_file(file, &places, &changed, drops);
+        if let Some(at) = at.first() {
+            self.count_file(at.file, &places, &changed, &late);
+        }
         self.note_misrouted(columns, &at, &places, drops);
         self.count_tolerated(&changed, &places);
         let keep = places.iter().any(drops).then(|| places.iter().map(|p| Some(!drops(p))).collect::<BooleanArray>());
@@ -194,19 +197,17 @@ impl RowCut {
     }
 
     /// The rows of one batch are of one file.
-    fn count_file(
-        &self,
-        file: Option<FileIndex>,
-        places: &[RowPlace],
-        tolerated: &Tolerated,
-        drops: impl Fn(&RowPlace) -> bool,
-    ) {
-        let Some(file) = file else { return };
+    fn count_file(&self, file: FileIndex, places: &[RowPlace], tolerated: &Tolerated, late: &[Option<bool>]) {
         let mut census = self.census.lock().unwrap_or_else(PoisonError::into_inner);
         let census = census.files.entry(file).or_default();
         census.rows += places.len() as u64;
-        for place in places {
-            census.out_of_scope += u64::from(drops(place));
+        let notes = |late: Option<bool>| self.late.as_ref().is_some_and(|rule| rule.notes(late));
+        for (place, late) in places.iter().zip(late) {
+            let is_outside = place.standing == RowStanding::OutOfScope;
+            census.out_of_scope += u64::from(is_outside && !self.is_key());
+            if let Some((Some(partition), offset)) = place.offset.filter(|_| !is_outside && notes(*late)) {
+                census.noted.note(partition, offset);
+            }
             match place.offset.filter(|_| place.standing == RowStanding::Impossible) {
                 Some((Some(partition), offset)) => {
                     let least = census.beyond.entry(partition).or_insert(offset);

@@ -90,8 +90,7 @@ fn of(pipeline: &Pipeline, facts: &ReportFacts, holes: &Continuity, notes: &Note
         config_hash: pipeline.config_hash.clone(),
         digest: "canonical/1".to_owned(),
         fidelity: FidelityReport::new(&asked.figures, fidelity.target),
-        // Which rows came late only the messages' own timestamps tell, and nobody has held them against the commits.
-        messages: MessageCounts::new(&messages, false),
+        messages: MessageCounts::new(&messages, standing.late().is_some()),
         rows: RowCounts::new(&standing.rows, Some(standing.files.misrouted), None),
         partitions: partitions(standing, holes),
         segments: SegmentCounts {
@@ -207,6 +206,12 @@ fn warnings(standing: &Standing, notes: &Notes, decision: &Decision, continuity:
     if notes.duplicate_keys > 0 {
         let messages = counted(notes.duplicate_keys, "message names", "messages name");
         warnings.push(format!("{messages} a key of an object twice; the last one counts"));
+    }
+    if standing.late().is_some() && standing.untold > 0 {
+        let rows = counted(standing.untold, "row was", "rows were");
+        warnings.push(format!(
+            "{rows} rewritten or expired before being followed, or read by another `settle`: late is not known of them"
+        ));
     }
     if decision.is_vacuous {
         warnings.push("there was nothing to judge: no message was due and no row was found".to_owned());

@@ -42,7 +42,8 @@ async fn one(ledger: &mut ReadLedger, service: &Service, name: &str, now_ms: i64
     // All else of the terms is in the state itself.
     let width =
         OffsetWidth::new(facts.width.max(1)).map_err(|error| LedgerError::Damaged { what: error.to_string() })?;
-    let terms = Terms { pipeline: name.to_owned(), settle_ms: 0, give_up_ms: 0, width, whole_topic: false };
+    let terms =
+        Terms { pipeline: name.to_owned(), settle_ms: 0, give_up_ms: 0, width, whole_topic: false, timed: false };
     let proven = ledger.verify_deep(name, key, terms).await?;
     let DeepVerified { verified, bodies, segments, continuity } = proven;
     let mut said = format!(

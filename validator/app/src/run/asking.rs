@@ -99,7 +99,7 @@ impl Actor {
                     again.extend(self.live.run.pinned.index_of(&path));
                 }
                 Action::Drill(ask) if !self.asking.doubts.holds(&ask.files) => drills.push(ask),
-                Action::Explain(_) | Action::Rescan { .. } | Action::Drill(_) | Action::Time { .. } => {}
+                Action::Explain(_) | Action::Rescan { .. } | Action::Drill(_) => {}
             }
         }
         if !again.is_empty() {

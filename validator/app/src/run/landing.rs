@@ -23,7 +23,7 @@ pub struct Landing {
 
 /// How many rows a file has in each segment.
 pub fn rows_of(bags: &FileBags) -> Vec<(SegmentKey, u64)> {
-    bags.bags.iter().map(|(segment, bag, _)| (*segment, bag.count)).collect()
+    bags.bags.iter().map(|(segment, bag)| (*segment, bag.count)).collect()
 }
 
 /// Messages of one segment that were consumed together.
@@ -130,7 +130,7 @@ mod tests {
             deletes: [0; 16],
             spec_id: 0,
         };
-        let bags = rows.iter().map(|(index, count)| (segment(*index), bag(*count), 0)).collect();
+        let bags = rows.iter().map(|(index, count)| (segment(*index), bag(*count))).collect();
         (facts, rows_of(&FileBags { bags, ..FileBags::default() }))
     }
 

@@ -77,7 +77,8 @@ pub async fn opened(
     let (mut book, saved) = ledger.book(&pipeline_is(pipeline, service, &contract)).await?;
     let known = saved.opened_lanes().map_err(damaged)?;
     let (sides, run) = both(pipeline, service, (contract, head), &known, outside).await?;
-    let shadow = restored(pipeline, &sides.contract, saved, &known, sides.tap.as_ref())?;
+    let terms = Terms { timed: run.tells_late(), ..terms(pipeline, &sides.contract)? };
+    let shadow = restored(terms, saved, &known, sides.tap.as_ref())?;
     let cache = Arc::new(ManifestCache::new());
     let mut live = Live { source, table, cache, run, is_at_line: false };
     live.go_to_line(&shadow).await;
@@ -116,8 +117,9 @@ async fn both(
     let (lanes, asked) = (known.iter().map(known_lane).collect::<Vec<_>>(), request.clone());
     let opened = open::over(contract, service, head, move |contract, service| tap(contract, service, lanes, &asked));
     let sides = opened.await.map_err(|failure| logs::away(failure, known))?;
-    // Verdicts are the shadow's, and nothing here is judged by it.
-    let clock = Clock { judged_at_ms: request.started_ms, settle_ms: 0, give_up_ms: 0 };
+    // Verdicts are the shadow's, and nothing here is judged by it; which rows are late the scans say.
+    let settle_ms = terms(pipeline, &sides.contract)?.settle_ms;
+    let clock = Clock { judged_at_ms: request.started_ms, settle_ms, give_up_ms: 0 };
     let run = open::run(pipeline, service, &sides, clock, &request, Progress::none())?;
     Ok((sides, run))
 }
@@ -202,13 +204,7 @@ fn with_new(
 }
 
 /// The shadow as the book has it, with the partitions that are new.
-fn restored(
-    pipeline: &Pipeline,
-    contract: &Contract,
-    saved: Saved,
-    known: &[Lane],
-    tap: &dyn Tap,
-) -> Result<Shadow, Failure> {
+fn restored(terms: Terms, saved: Saved, known: &[Lane], tap: &dyn Tap) -> Result<Shadow, Failure> {
     let there: BTreeSet<&TopicPartition> = known.iter().map(|lane| &lane.tp).collect();
     let new: Vec<NewLane> = tap
         .partitions()
@@ -230,22 +226,23 @@ fn restored(
     let is_left_out = tap.partitions().iter().any(|range| !range.listed);
     let known_whole = !is_left_out && known.iter().all(|lane| is_whole(&lane.tp, lane.start, lane.log_start));
     let whole_topic = known_whole && new.iter().all(|lane| is_whole(&lane.tp, lane.start, lane.log_start));
-    let mut shadow = Shadow::restore(terms(pipeline, contract, known_whole)?, saved).map_err(damaged)?;
+    let before = Terms { whole_topic: known_whole, ..terms.clone() };
+    let mut shadow = Shadow::restore(before, saved).map_err(damaged)?;
     if !new.is_empty() {
         shadow.apply(Event::Partitions(new)).map_err(|refused| Failure::Following(refused.to_string()))?;
     }
-    let terms = terms(pipeline, contract, whole_topic)?;
+    let terms = Terms { whole_topic, ..terms };
     if *shadow.terms() != terms {
         shadow.set_terms(terms);
     }
     Ok(shadow)
 }
 
-/// The terms of a pipeline.
+/// The terms of a pipeline, without what the topic and the table say.
 ///
 /// # Errors
 /// The width is none.
-pub fn terms(pipeline: &Pipeline, contract: &Contract, whole_topic: bool) -> Result<Terms, Failure> {
+fn terms(pipeline: &Pipeline, contract: &Contract) -> Result<Terms, Failure> {
     let Identity::Offset { width, .. } = contract.identity else { unreachable!("refused before") };
     let fidelity = &contract.fidelity;
     Ok(Terms {
@@ -253,7 +250,8 @@ pub fn terms(pipeline: &Pipeline, contract: &Contract, whole_topic: bool) -> Res
         settle_ms: if pipeline.has_settle { fidelity.settle_ms } else { SETTLE_MS_DEFAULT },
         give_up_ms: fidelity.give_up_ms,
         width: OffsetWidth::new(width)?,
-        whole_topic,
+        whole_topic: false,
+        timed: false,
     })
 }
 

@@ -125,6 +125,7 @@ impl Status {
     /// Takes over what a standing says.
     pub fn take(&mut self, standing: &Standing) {
         (self.messages, self.rows) = (standing.messages(), standing.rows);
+        self.late = standing.late();
         self.partitions = standing.lanes.iter().map(partition).collect();
         let segments = &standing.segments;
         self.segments =

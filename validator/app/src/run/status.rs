@@ -58,6 +58,8 @@ pub struct Status {
     pub since_ms: i64,
     /// Messages by verdict, of all that were consumed.
     pub messages: MessageTally,
+    /// Late ones of them; none where it is not known.
+    pub late: Option<u64>,
     /// Rows by verdict.
     pub rows: RowTally,
     /// Least fidelity, of the contract.
@@ -225,6 +227,7 @@ impl Status {
             why: "it restores its state and has judged nothing yet".to_owned(),
             since_ms: now_ms,
             messages: MessageTally::default(),
+            late: None,
             rows: RowTally::default(),
             target,
             partitions: Vec::new(),

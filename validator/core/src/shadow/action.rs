@@ -22,15 +22,6 @@ pub enum Action {
     },
     /// Say why offsets hold no message.
     Explain(Vec<(PartitionIndex, i64, i64)>),
-    /// Read how many rows of a file are late in a segment.
-    Time {
-        /// The segment.
-        segment: SegmentKey,
-        /// The file.
-        file: FileId,
-        /// To be given back.
-        revision: u32,
-    },
 }
 
 /// What to read of a segment.

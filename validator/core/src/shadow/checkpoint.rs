@@ -96,6 +96,7 @@ impl Shadow {
             notes: self.notes.clone(),
             judged_by: self.terms.judged_by(),
             partings: self.partings.clone(),
+            late_after: self.files.late_after(),
         };
         Delta {
             checkpoint: self.checkpoint + 1,
@@ -278,10 +279,12 @@ impl Shadow {
         if saved.checkpoint == 0 {
             return Ok(shadow);
         }
-        let State { line, last_file, judged_at_ms, cannot_look, notes, judged_by, partings } =
+        let State { line, last_file, judged_at_ms, cannot_look, notes, judged_by, partings, late_after } =
             State::from_bytes(&saved.state)?;
         shadow.partings = partings;
-        (shadow.terms.settle_ms, shadow.terms.give_up_ms, shadow.terms.whole_topic) = judged_by;
+        shadow.files.know_late_after(late_after);
+        let terms = &mut shadow.terms;
+        (terms.settle_ms, terms.give_up_ms, terms.whole_topic, terms.timed) = judged_by;
         shadow.cannot_look = cannot_look;
         (shadow.line, shadow.files.last, shadow.judged_at_ms, shadow.notes) = (line, last_file, judged_at_ms, notes);
         shadow.checkpoint = saved.checkpoint;

@@ -39,7 +39,7 @@ impl Shadow {
         let read_before = residue.read_upto;
         let lost = drilled.lost_messages;
         let files: BTreeSet<FileId> = drilled.files.keys().copied().collect();
-        join(&mut residue, drilled);
+        join(&mut residue, drilled, segment, self.files.late_after());
         let is_copy = self.has_copy_of_agreed(key, &residue, read_before, &files);
         residue.settle();
         if !self.is_sound(segment, &residue) {
@@ -107,7 +107,8 @@ fn fits(drilled: &Drilled, segment: &Segment, residue: &Residue) -> bool {
     next && files && gone
 }
 
-fn join(residue: &mut Residue, drilled: Drilled) {
+/// Which rows are late the segment knows, since a rewrite may have moved them: the reading does not.
+fn join(residue: &mut Residue, drilled: Drilled, segment: &Segment, late_after: FileId) {
     residue.read_upto = residue.read_upto.max(drilled.messages.end);
     residue.read_debit.merge(&drilled.debit);
     // Taken anew at each judging.
@@ -119,6 +120,7 @@ fn join(residue: &mut Residue, drilled: Drilled) {
         residue.read_files.insert(file, bag);
         residue.rows.extend(rows.into_iter().map(|mut row| {
             (row.entry.standing, row.entry.hole) = (RowStanding::InScope, None);
+            row.entry.late = row.offset.is_some_and(|offset| segment.is_late(file, offset, late_after));
             row
         }));
     }

@@ -35,17 +35,6 @@ pub enum Event {
     },
     /// The answer to a drill.
     Drilled(Drilled),
-    /// How many rows of a file are late in a segment.
-    Timed {
-        /// The file.
-        file: FileId,
-        /// The segment.
-        segment: SegmentKey,
-        /// As asked.
-        revision: u32,
-        /// None: it cannot be read.
-        late: Option<u32>,
-    },
     /// New partitions, in the order in which the shadow numbers them.
     Partitions(Vec<NewLane>),
     /// Why offsets are not there.

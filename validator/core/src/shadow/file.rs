@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use super::late::Lateness;
 use crate::bag::Bag;
 use crate::position::PartitionIndex;
 use crate::segment::SegmentKey;
@@ -60,8 +61,8 @@ impl FileFacts {
 /// What one live entry of a file adds to each segment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FileBags {
-    /// Sorted by key, each key once: its rows there, and how many of them are late.
-    pub bags: Vec<(SegmentKey, Bag, u32)>,
+    /// Sorted by key, each key once: its rows there.
+    pub bags: Vec<(SegmentKey, Bag)>,
     /// Rows of one live entry, out of scope ones too.
     pub rows: u64,
     /// Of them, those that are in no segment: below a declared start, or not below the position of the scan.
@@ -74,12 +75,14 @@ pub struct FileBags {
     pub ahead: BTreeMap<PartitionIndex, i64>,
     /// Whether it has rows of partitions that were not known.
     pub strangers: bool,
+    /// Which of its rows are late.
+    pub late: Lateness,
 }
 
 impl FileBags {
     /// Its rows in segments.
     pub fn booked(&self) -> Bag {
-        self.bags.iter().map(|(_, bag, _)| bag).collect()
+        self.bags.iter().map(|(_, bag)| bag).collect()
     }
 }
 

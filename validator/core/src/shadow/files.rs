@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::file::{FaultFact, FileFacts, FileId, PathHash};
+use super::runs::Offsets;
 use super::slips::FileSlips;
 use super::standing::FileCounts;
 use crate::position::PartitionIndex;
@@ -29,6 +30,10 @@ pub(super) struct Files {
     pub rows: u64,
     /// Of them, those in no segment.
     pub out_of_scope: u64,
+    /// Of rows of live entries, those of which nobody knows whether they are late.
+    pub untold: u64,
+    /// Of files up to this one nothing is known.
+    late_after: FileId,
 }
 
 /// A file that was scanned.
@@ -44,6 +49,10 @@ pub(super) struct KnownFile {
     pub faults: Vec<FaultFact>,
     /// Slips of its rows: of those in segments until it is live, then their segments have them. None: they were too many.
     pub slips: Option<FileSlips>,
+    /// Once it is live: rows of one live entry of which nobody knows whether they are late.
+    pub untold: u64,
+    /// Once it is live: late rows that were not below the position when it was read.
+    pub late_ahead: Offsets,
 }
 
 impl KnownFile {
@@ -121,12 +130,35 @@ impl Files {
         Some(file)
     }
 
+    /// Files up to this one were read when settle was another one.
+    pub fn late_after(&self) -> FileId {
+        self.late_after
+    }
+
+    /// See [`Files::late_after`]; before any file is live.
+    pub fn know_late_after(&mut self, file: FileId) {
+        self.late_after = file;
+    }
+
+    /// Of one live entry of a live file, the rows of which nobody knows whether they are late.
+    pub fn untold_of(&self, file: &KnownFile) -> u64 {
+        if file.id > self.late_after { file.untold } else { file.rows }
+    }
+
+    /// What is known of lateness counts no more.
+    pub fn forget_late(&mut self) {
+        self.late_after = FileId(self.last);
+        self.untold = self.rows;
+    }
+
     fn count(&mut self, hash: PathHash, file: &KnownFile, enters: bool) {
         let entries = u64::from(file.facts.entries);
+        let untold = self.untold_of(file);
         let has = |corrupt: bool| u64::from(file.faults.iter().any(|fault| fault.corrupt == corrupt));
         let sums = [
             (&mut self.rows, file.rows * entries),
             (&mut self.out_of_scope, file.out_of_scope * entries),
+            (&mut self.untold, untold * entries),
             (&mut self.counts.corrupt, has(true)),
             (&mut self.counts.unreadable, has(false)),
         ];

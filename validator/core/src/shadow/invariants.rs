@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use super::Shadow;
 use super::file::{FileBags, FileId};
 use super::residue::Residue;
+use super::runs::Runs;
 use super::segment::Segment;
 use crate::accounting::Imbalance;
 use crate::bag::Bag;
@@ -43,6 +44,12 @@ pub enum Contradiction {
     /// I8.
     #[error("I8 violated: the counts of the state are not those that were saved")]
     Totals,
+    /// Late rows are rows, and those of a balanced segment those of its messages.
+    #[error("{place} has late rows that are none of its rows")]
+    Late {
+        /// Segment.
+        place: String,
+    },
     /// I6.
     #[error("I6 violated in {place}: {offsets} offsets, {counted} counted")]
     Offsets {
@@ -73,6 +80,9 @@ pub fn check(shadow: &Shadow) -> Result<(), Contradiction> {
         for (slot, segment) in page.iter() {
             let place = || page_key.segment(slot).map(|key| key.to_string()).unwrap_or_default();
             check_offsets(segment.upto - segment.from, segment.offsets(), place)?;
+            if !is_late_of_rows(segment) {
+                return Err(Contradiction::Late { place: place() });
+            }
         }
     }
     Ok(())
@@ -83,6 +93,12 @@ fn check_offsets(offsets: i64, counted: u64, place: impl Fn() -> String) -> Resu
         Ok(offsets) if offsets == counted => Ok(()),
         _ => Err(Contradiction::Offsets { place: place(), offsets: offsets.unsigned_abs(), counted }),
     }
+}
+
+fn is_late_of_rows(segment: &Segment) -> bool {
+    let is_inside = |runs: &Runs| runs.iter().all(|(from, to)| from >= segment.from && to <= segment.upto);
+    let is_of_files = segment.late.iter().all(|(file, runs)| segment.files.contains(file) && is_inside(runs));
+    is_of_files && (!segment.is_balanced() || segment.late_rows(FileId::default()) <= segment.debit.count)
 }
 
 fn check_residue(segment: &Segment, residue: &Residue) -> Result<(), &'static str> {
@@ -139,7 +155,7 @@ pub fn check_credit(shadow: &Shadow, bodies: &BTreeMap<FileId, FileBags>) -> Res
             let mut credit = Bag::EMPTY;
             for file in &segment.files {
                 let bags = bodies.get(file).map(|body| body.bags.as_slice()).unwrap_or_default();
-                if let Ok(at) = bags.binary_search_by_key(&key, |(own, ..)| *own) {
+                if let Ok(at) = bags.binary_search_by_key(&key, |(own, _)| *own) {
                     credit.merge(&bags[at].1);
                 }
             }

@@ -19,6 +19,7 @@ mod files;
 pub mod held;
 pub mod invariants;
 pub mod lane;
+pub mod late;
 mod memo;
 pub mod nets;
 pub mod outside;
@@ -28,6 +29,7 @@ mod page_codec;
 mod parcel_codec;
 pub mod residue;
 mod residue_codec;
+pub mod runs;
 pub mod segment;
 pub mod slips;
 pub mod stage;
@@ -215,7 +217,7 @@ impl Shadow {
             Event::Partitions(lanes) => self.follow(lanes),
             Event::Explained(holes) => self.explain(holes),
             Event::NotLooked { at_ms, what } => self.not_looked(at_ms, what),
-            Event::Timed { .. } | Event::Trimmed { .. } => {}
+            Event::Trimmed { .. } => {}
         }
         let touched = std::mem::take(&mut self.touched);
         self.recount_dependent(&touched);
@@ -296,11 +298,12 @@ impl Shadow {
         if !segment.is_balanced() || segment.debit.is_empty() {
             return;
         }
+        let late = segment.late_rows(self.files.late_after());
         let Some(lane) = self.lane_mut(partition) else { return };
         let sums = [
             (&mut lane.balanced_segments, 1),
             (&mut lane.balanced_messages, segment.debit.count),
-            (&mut lane.balanced_late, u64::from(segment.late)),
+            (&mut lane.balanced_late, late),
         ];
         for (sum, part) in sums {
             *sum = if enters { *sum + part } else { *sum - part };

@@ -1,10 +1,12 @@
 //! What a step changes in each segment: bags of added files less those of removed ones, summed before anything is applied.
 //!
-//! Contract: bodies of files are streamed through and not held; about 100 bytes a segment that the step touches.
+//! Contract: bodies of files are streamed through and not held; about 100 bytes a segment that the step touches, and the
+//! offsets of rows that are late or were moved, as runs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::file::{FileBags, FileId};
+use super::late::Lateness;
 use crate::bag::Bag;
 use crate::segment::SegmentKey;
 
@@ -26,8 +28,6 @@ pub struct Net {
     pub added: Vec<FileId>,
     /// Files that go, one for each entry.
     pub removed: Vec<FileId>,
-    /// Late rows of the files that go.
-    pub late_removed: u32,
 }
 
 /// What happens to all segments.
@@ -36,6 +36,10 @@ pub struct Nets {
     pub(super) segments: BTreeMap<SegmentKey, Net>,
     pub(super) added: BTreeSet<FileId>,
     pub(super) removed: BTreeSet<FileId>,
+    /// What the scans of these files say of their rows.
+    pub(super) late: BTreeMap<FileId, Lateness>,
+    /// Rows of one live entry, of files that go and of those whose rows a rewrite moved.
+    pub(super) booked: BTreeMap<FileId, Bag>,
 }
 
 impl Nets {
@@ -46,7 +50,7 @@ impl Nets {
 
     /// Adds a file with that many live entries.
     pub fn add(&mut self, file: FileId, bags: &FileBags, entries: u32, sign: Sign) {
-        for (key, bag, late) in &bags.bags {
+        for (key, bag) in &bags.bags {
             let net = self.segments.entry(*key).or_default();
             for _ in 0..entries {
                 match sign {
@@ -57,10 +61,13 @@ impl Nets {
                     Sign::Removed => {
                         net.bag.subtract(bag);
                         net.removed.push(file);
-                        net.late_removed += late;
                     }
                 }
             }
+        }
+        self.late.insert(file, bags.late.clone());
+        if sign == Sign::Removed || matches!(bags.late, Lateness::Moved { .. }) {
+            self.booked.insert(file, bags.booked());
         }
         match sign {
             Sign::Added => self.added.insert(file),

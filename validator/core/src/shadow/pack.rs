@@ -6,8 +6,8 @@
 use super::delta::Damaged;
 use crate::bag::{BAG_BYTES, Bag};
 
-/// 3: slips.
-const VERSION: u8 = 3;
+/// 3: slips. 4: which rows are late.
+const VERSION: u8 = 4;
 /// The oldest that is read.
 const OLDEST: u8 = 2;
 /// Facts of findings are compared by their bytes: what they say has not changed since.
@@ -100,6 +100,11 @@ impl<'a> Reader<'a> {
     /// Whether these are bytes of a build that kept slips.
     pub fn has_slips(&self) -> bool {
         self.1 >= 3
+    }
+
+    /// Whether these are bytes of a build that kept which rows are late.
+    pub fn has_late(&self) -> bool {
+        self.1 >= 4
     }
 
     pub fn is_empty(&self) -> bool {

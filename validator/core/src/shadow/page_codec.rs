@@ -2,13 +2,18 @@
 //!
 //! Contract: see [`super::pack`]. Of a balanced segment one bag is written, since the other one is equal.
 
+use std::collections::BTreeMap;
+
 use super::blame::Taker;
 use super::delta::Damaged;
 use super::file::{FileBags, FileId};
+use super::late::Lateness;
 use super::pack::{Reader, Writer, whole};
 use super::page::Page;
+use super::runs::Runs;
 use super::segment::{Segment, Times};
 use super::slips::Slips;
+use crate::bag::Bag;
 use crate::hole::{Hole, HoleReason, Holes};
 use crate::limits::PAGE_SLOTS;
 use crate::position::PartitionIndex;
@@ -71,7 +76,7 @@ fn flags_of(segment: &Segment) -> u8 {
     let parts = [
         (segment.is_balanced(), BALANCED),
         (segment.excluded > 0 || segment.undecodable > 0 || segment.hole_offsets > 0, NO_ROWS_ASKED),
-        (segment.late > 0 || segment.late_open > 0, LATE),
+        (!segment.late.is_empty(), LATE),
         (segment.times.untimed > 0, UNTIMED),
         (segment.unproven_min_ms.is_some(), UNPROVEN),
         (segment.proven_max != segment.offset_max, PROVEN_ELSEWHERE),
@@ -99,7 +104,7 @@ fn write_segment(to: &mut Writer, segment: &Segment) {
         counts.iter().for_each(|count| to.number(u64::from(*count)));
     }
     if has(LATE) {
-        [segment.late, segment.late_open].iter().for_each(|count| to.number(u64::from(*count)));
+        write_late(to, &segment.late);
     }
     if has(UNTIMED) {
         to.number(u64::from(segment.times.untimed));
@@ -149,6 +154,24 @@ fn known(number: i64) -> Option<i64> {
     (number > i64::MIN).then_some(number)
 }
 
+fn write_late(to: &mut Writer, late: &BTreeMap<FileId, Runs>) {
+    to.number(late.len() as u64);
+    for (file, runs) in late {
+        to.number(u64::from(file.0));
+        runs.write(to);
+    }
+}
+
+/// Older builds have two counts there, which nobody kept up.
+fn read_late(from: &mut Reader<'_>) -> Option<BTreeMap<FileId, Runs>> {
+    if !from.has_late() {
+        let _: [u64; 2] = from.numbers()?;
+        return Some(BTreeMap::new());
+    }
+    let late = from.list(|from| Some((FileId(from.small()?), Runs::read(from)?)))?;
+    Some(late.into_iter().collect())
+}
+
 /// Ascending, so as differences.
 fn write_files(to: &mut Writer, files: &[FileId]) {
     to.number(files.len() as u64);
@@ -183,7 +206,7 @@ fn read_segment(from: &mut Reader<'_>) -> Option<Segment> {
         (segment.excluded, segment.undecodable, segment.hole_offsets) = (from.small()?, from.small()?, from.small()?);
     }
     if has(LATE) {
-        (segment.late, segment.late_open) = (from.small()?, from.small()?);
+        segment.late = read_late(from)?;
     }
     if has(UNTIMED) {
         segment.times.untimed = from.small()?;
@@ -218,10 +241,9 @@ impl FileBags {
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut to = Writer::new();
         to.number(self.bags.len() as u64);
-        for (key, bag, late) in &self.bags {
+        for (key, bag) in &self.bags {
             write_key(&mut to, *key);
             to.bag(bag);
-            to.number(u64::from(*late));
         }
         to.number(self.rows);
         to.number(self.out_of_scope);
@@ -238,6 +260,7 @@ impl FileBags {
             to.signed(*offset);
         }
         to.byte(u8::from(self.strangers));
+        self.late.write(&mut to);
         to.seal()
     }
 
@@ -248,13 +271,14 @@ impl FileBags {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Damaged> {
         whole(bytes, "the bags of a file", |from| {
             Some(Self {
-                bags: from.list(|from| Some((read_key(from)?, from.bag()?, from.small()?)))?,
+                bags: from.list(read_bag)?,
                 rows: from.number()?,
                 out_of_scope: from.number()?,
                 misrouted: from.list(|from| Some((from.number()?, read_key(from)?)))?,
                 tolerated: from.list(Reader::number)?,
                 ahead: from.list(|from| Some((PartitionIndex(from.small()?), from.signed()?)))?.into_iter().collect(),
                 strangers: from.flag()?,
+                late: if from.has_late() { Lateness::read(from)? } else { Lateness::Untold },
             })
         })
     }
@@ -266,6 +290,15 @@ pub(super) fn write_key(to: &mut Writer, key: SegmentKey) {
     to.signed(number);
 }
 
+/// Older builds have a count of late rows there, which nobody used.
+fn read_bag(from: &mut Reader<'_>) -> Option<(SegmentKey, Bag)> {
+    let one = (read_key(from)?, from.bag()?);
+    if !from.has_late() {
+        from.small()?;
+    }
+    Some(one)
+}
+
 pub(super) fn read_key(from: &mut Reader<'_>) -> Option<SegmentKey> {
     SegmentKey::from_pair((from.number()?, from.signed()?))
 }
@@ -273,7 +306,6 @@ pub(super) fn read_key(from: &mut Reader<'_>) -> Option<SegmentKey> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bag::Bag;
     use crate::digest::Digest;
 
     /// Segments as a topic of 10,000 messages a second has them.

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::blame::Blames;
 use super::event::SeenRow;
 use super::file::FileId;
+use super::runs::{has, joined};
 use super::segment::Segment;
 use crate::bag::Bag;
 use crate::digest::Digest;
@@ -117,8 +118,7 @@ impl Residue {
 
     /// Whether it is known that a judged message of this offset had an equal row.
     pub fn has_stood(&self, offset: i64) -> bool {
-        let after = self.stood_at.partition_point(|(from, _)| *from <= offset);
-        after > 0 && offset < self.stood_at[after - 1].1
+        has(&self.stood_at, offset)
     }
 
     /// Rows read, agreed ones too.
@@ -199,17 +199,6 @@ impl Residue {
     }
 }
 
-/// These runs in order, those that touch as one.
-fn joined(mut runs: Vec<(i64, i64)>) -> Vec<(i64, i64)> {
-    runs.sort_unstable();
-    runs.dedup_by(|next, last| {
-        let touches = next.0 <= last.1;
-        last.1 = if touches { last.1.max(next.1) } else { last.1 };
-        touches
-    });
-    runs
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -251,11 +240,5 @@ mod tests {
         // It is kept when all is read again, and grows.
         let again = Residue { read_upto: 14, messages: vec![message(13)], ..learned.again(10) }.learned(10);
         assert_eq!(again.stood_at, [(10, 15), (16, 20)]);
-    }
-
-    #[test]
-    fn runs_that_touch_are_one() {
-        assert_eq!(joined(vec![(5, 7), (1, 3), (3, 4), (6, 9)]), [(1, 4), (5, 9)]);
-        assert_eq!(joined(Vec::new()), []);
     }
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use super::blame::Taker;
 use super::file::FileId;
+use super::runs::Runs;
 use super::slips::Slips;
 use crate::bag::Bag;
 
@@ -93,10 +94,8 @@ pub struct Segment {
     /// Messages below it had an equal row in a step: the end of the consumed part when it last balanced with messages.
     /// `i64::MIN`: never.
     pub stood_below: i64,
-    /// Rows known to be late.
-    pub late: u32,
-    /// Rows whose lateness waits for an answer.
-    pub late_open: u32,
+    /// Offsets of late rows, by file; of `files`, only those that have some.
+    pub late: BTreeMap<FileId, Runs>,
     /// One more at each change of debit, credit or files.
     pub revision: u32,
 }
@@ -124,8 +123,7 @@ impl Default for Segment {
             takes: 0,
             proven_max: i64::MIN,
             stood_below: i64::MIN,
-            late: 0,
-            late_open: 0,
+            late: BTreeMap::new(),
             revision: 0,
         }
     }

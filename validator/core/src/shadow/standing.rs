@@ -41,6 +41,11 @@ pub struct Standing {
     pub entries: u64,
     /// What is asked for and not answered.
     pub wishes: Wishes,
+    /// Whether something settles, and rows have a time that says whether they are late.
+    pub timed: bool,
+    /// Rows of live entries of which nobody knows whether they are late: what a rewrite moved before it was followed, rows of expired
+    /// snapshots, and those that were read when settle was another one.
+    pub untold: u64,
 }
 
 /// A table that could not be looked at.
@@ -128,8 +133,6 @@ pub struct Wishes {
     pub rescans: u64,
     /// Runs of offsets without message whose reason is not known.
     pub holes: u64,
-    /// Files of which is to be read how many rows are late in a segment.
-    pub times: u64,
 }
 
 impl SegmentCounts {
@@ -152,7 +155,7 @@ impl SegmentCounts {
 impl Wishes {
     /// How many.
     pub fn total(&self) -> u64 {
-        self.drills + self.rescans + self.holes + self.times
+        self.drills + self.rescans + self.holes
     }
 }
 
@@ -177,6 +180,13 @@ impl Standing {
         let mut messages = MessageTally::default();
         self.lanes.iter().for_each(|lane| messages += lane.messages);
         messages
+    }
+
+    /// Late messages, as far as it is known; none where it was not looked at, or is known of no row.
+    pub fn late(&self) -> Option<u64> {
+        let messages = self.messages();
+        let is_unknown = messages.intact > 0 && messages.late == 0 && self.untold == self.rows_read;
+        (self.timed && !is_unknown).then_some(messages.late)
     }
 
     /// Messages consumed.

@@ -32,6 +32,8 @@ impl Standing {
         self.segments.in_order().iter().for_each(|count| to.number(*count));
         to.number(self.entries);
         self.wishes.in_order().iter().for_each(|count| to.number(*count));
+        to.byte(u8::from(self.timed));
+        to.number(self.untold);
         to.seal()
     }
 
@@ -51,19 +53,23 @@ impl Standing {
             let judged_at_ms = from.maybe()?;
             let (has_uuid, uuid) = (from.flag()?, from.text()?);
             let snapshot = if from.flag()? { Some(read_snapshot(from)?) } else { None };
+            let (cannot_look, lanes) = (read_no_look(from)?, from.list(read_lane)?);
+            let rows_read = from.number()?;
             Some(Self {
                 judged_at_ms,
                 uuid: has_uuid.then_some(uuid),
                 snapshot,
-                cannot_look: read_no_look(from)?,
-                lanes: from.list(read_lane)?,
-                rows_read: from.number()?,
+                cannot_look,
+                lanes,
+                rows_read,
                 rows: read_rows(from)?,
                 phantoms_again: read_again(from)?,
                 files: FileCounts::read(from)?,
                 segments: SegmentCounts::read(from)?,
                 entries: from.number()?,
                 wishes: Wishes::read(from)?,
+                timed: from.has_late() && from.flag()?,
+                untold: if from.has_late() { from.number()? } else { rows_read },
             })
         })
     }
@@ -168,12 +174,15 @@ impl SegmentCounts {
 }
 
 impl Wishes {
-    fn in_order(&self) -> [u64; 4] {
-        [self.drills, self.rescans, self.holes, self.times]
+    fn in_order(&self) -> [u64; 3] {
+        [self.drills, self.rescans, self.holes]
     }
 
     fn read(from: &mut Reader<'_>) -> Option<Self> {
-        let [drills, rescans, holes, times] = from.numbers()?;
-        Some(Self { drills, rescans, holes, times })
+        let [drills, rescans, holes] = from.numbers()?;
+        if !from.has_late() {
+            from.number()?;
+        }
+        Some(Self { drills, rescans, holes })
     }
 }

@@ -9,6 +9,7 @@ use super::file::{FaultFact, FileFacts, FileId};
 use super::files::KnownFile;
 use super::lane::Lane;
 use super::pack::{Reader, Writer, whole};
+use super::runs::Offsets;
 use super::slips::{FileSlips, Partings};
 use super::standing::NoLook;
 use crate::hole::HoleReason;
@@ -24,9 +25,11 @@ pub(super) struct State {
     pub judged_at_ms: i64,
     pub cannot_look: Option<NoLook>,
     pub notes: String,
-    /// Settle and give-up that the last checkpoint was judged by, milliseconds.
-    pub judged_by: (i64, i64, bool),
+    /// Settle and give-up that the last checkpoint was judged by, milliseconds; whether the topic was followed whole, and
+    /// whether rows had a time.
+    pub judged_by: (i64, i64, bool, bool),
     pub partings: Partings,
+    pub late_after: FileId,
 }
 
 impl State {
@@ -46,6 +49,8 @@ impl State {
         to.signed(self.judged_by.1);
         to.byte(u8::from(self.judged_by.2));
         self.partings.write(&mut to);
+        to.byte(u8::from(self.judged_by.3));
+        to.number(u64::from(self.late_after.0));
         to.seal()
     }
 
@@ -57,14 +62,18 @@ impl State {
             let (last_file, judged_at_ms) = (from.small()?, from.signed()?);
             let cannot_look = read_no_look(from)?;
             let (notes, settle_ms, give_up_ms) = (from.text()?, from.signed()?, from.signed()?);
+            let is_whole = from.flag()?;
+            let partings = if from.has_slips() { Partings::read(from)? } else { Partings::default() };
+            let is_timed = from.has_late() && from.flag()?;
             Some(Self {
                 line,
                 last_file,
                 judged_at_ms,
                 cannot_look,
                 notes,
-                judged_by: (settle_ms, give_up_ms, from.flag()?),
-                partings: if from.has_slips() { Partings::read(from)? } else { Partings::default() },
+                judged_by: (settle_ms, give_up_ms, is_whole, is_timed),
+                partings,
+                late_after: FileId(if from.has_late() { from.small()? } else { last_file }),
             })
         })
     }
@@ -220,6 +229,8 @@ impl KnownFile {
         if let Some(slips) = &self.slips {
             slips.write(&mut to);
         }
+        to.number(self.untold);
+        self.late_ahead.write(&mut to);
         to.seal()
     }
 
@@ -236,15 +247,18 @@ impl KnownFile {
                 deletes: from.raw()?,
                 spec_id: i32::try_from(from.signed()?).ok()?,
             };
+            let rows = from.number()?;
             Some(Self {
                 id,
                 facts,
-                rows: from.number()?,
+                rows,
                 out_of_scope: from.number()?,
                 ahead: from.list(|from| Some((PartitionIndex(from.small()?), from.signed()?)))?.into_iter().collect(),
                 strangers: from.flag()?,
                 faults: from.list(read_fault)?,
                 slips: if from.has_slips() && from.flag()? { Some(FileSlips::read(from)?) } else { None },
+                untold: if from.has_late() { from.number()? } else { rows },
+                late_ahead: if from.has_late() { Offsets::read(from)? } else { Offsets::default() },
             })
         })
     }

@@ -11,6 +11,7 @@ use super::file::{FileId, PathHash};
 use super::files::KnownFile;
 use super::nets::{Difference, Net, Nets};
 use super::residue::Residue;
+use super::runs::{Offsets, Runs};
 use super::segment::Segment;
 use super::slips::{FileSlips, Slips};
 use super::{FindingPlace, News, Shadow};
@@ -37,6 +38,8 @@ impl Shadow {
             faults,
             facts,
             slips,
+            untold: 0,
+            late_ahead: Offsets::default(),
         };
         if let Some(old) = self.files.waiting.insert(file.hash(), file) {
             self.note_gone(&old, self.judged_at_ms);
@@ -119,7 +122,7 @@ impl Shadow {
         // Rows whose messages came since their file was read go into another segment, and are the same rows.
         let sum: Bag = nets.segments.values().map(|net| &net.bag).collect();
         let is_preserving = sum.is_empty();
-        let Swapped { went, again, mut slips } = self.swap(&nets, look.at_ms);
+        let Swapped { went, again, mut comes } = self.swap(&nets, look.at_ms);
         self.cannot_look = None;
         for (partition, barrier, high_watermark) in &look.barrier {
             let lane = self.lane_mut(*partition).expect("checked above");
@@ -131,8 +134,8 @@ impl Shadow {
         let gone: BTreeSet<FileId> = went.iter().map(|file| file.id).collect();
         let taker = look.step.as_ref().map(|step| Taker::of(step, self.line.cursor.as_ref()));
         for (segment, net) in nets.segments {
-            let slips = slips.remove(&segment).unwrap_or_default();
-            self.enter(segment, net, slips, &gone, taker);
+            let comes = comes.remove(&segment).unwrap_or_default();
+            self.enter(segment, net, comes, &gone, taker);
         }
         for file in went {
             self.note_overtaken(&file, taker);
@@ -147,6 +150,7 @@ impl Shadow {
 
     /// Files that come take their place, files that go leave it.
     fn swap(&mut self, nets: &Nets, at_ms: i64) -> Swapped {
+        let mut landings = self.landings(nets);
         let mut left = Vec::new();
         for id in &nets.removed {
             let Some(file) = self.files.leave(*id) else { continue };
@@ -157,7 +161,7 @@ impl Shadow {
             left.push(file);
         }
         let mut again = Vec::new();
-        let mut slips: BTreeMap<SegmentKey, Vec<(FileId, Slips)>> = BTreeMap::new();
+        let mut come: BTreeMap<SegmentKey, Comes> = BTreeMap::new();
         let comes: Vec<(PathHash, KnownFile)> =
             self.files.waiting.extract_if(.., |_, file| nets.added.contains(&file.id)).collect();
         for (hash, mut file) in comes {
@@ -172,23 +176,19 @@ impl Shadow {
                 again.push(old.ahead_without(Some(&FileSlips { rows: of_segments.clone(), ahead })));
             }
             for (segment, of_segment) in of_segments {
-                slips.entry(segment).or_default().push((file.id, of_segment));
+                come.entry(segment).or_default().slips.push((file.id, of_segment));
+            }
+            for (segment, late) in file.land(landings.remove(&file.id).unwrap_or_default(), self.terms.width) {
+                come.entry(segment).or_default().late.push((file.id, late));
             }
             self.files.enter(hash, file);
         }
         left.sort_by_key(|file| file.id);
-        Swapped { went: left, again, slips }
+        Swapped { went: left, again, comes: come }
     }
 
-    /// `gone`: of the removed files, those whose rows are live no longer; `slips`: of the added ones.
-    fn enter(
-        &mut self,
-        key: SegmentKey,
-        net: Net,
-        slips: Vec<(FileId, Slips)>,
-        gone: &BTreeSet<FileId>,
-        taker: Option<Taker>,
-    ) {
+    /// `gone`: of the removed files, those whose rows are live no longer; `comes`: of the added ones.
+    fn enter(&mut self, key: SegmentKey, net: Net, comes: Comes, gone: &BTreeSet<FileId>, taker: Option<Taker>) {
         let was_balanced = self.pages.segment(key).is_none_or(super::segment::Segment::is_balanced);
         let is_same = net.bag.is_empty();
         let read = self.residues.get(&key).map(|residue| residue.read_files.keys().copied().collect());
@@ -212,6 +212,8 @@ impl Shadow {
                 segment.forget_fresh(&read);
             }
             take_out(&mut segment.files, &net.removed);
+            segment.late.retain(|file, _| !net.removed.contains(file));
+            segment.late.extend(comes.late);
             segment.fresh.retain(|file| !net.removed.contains(file));
             segment.files.extend(&net.added);
             segment.files.sort_unstable();
@@ -220,7 +222,7 @@ impl Shadow {
                 segment.fresh.sort_unstable();
                 segment.fresh.dedup();
             }
-            segment.take_in(slips, room);
+            segment.take_in(comes.slips, room);
             parted.into_iter().for_each(|slips| segment.let_stand(slips));
             if is_same {
                 return;
@@ -354,8 +356,15 @@ struct Swapped {
     went: Vec<KnownFile>,
     /// Of each that was read again, slips of rows ahead that the new reading lacks.
     again: Vec<BTreeMap<PartitionIndex, Slips>>,
-    /// Slips of those that came, by segment.
-    slips: BTreeMap<SegmentKey, Vec<(FileId, Slips)>>,
+    /// What is known of rows of those that came.
+    comes: BTreeMap<SegmentKey, Comes>,
+}
+
+/// Of files that came, what is known of their rows in one segment.
+#[derive(Default)]
+struct Comes {
+    slips: Vec<(FileId, Slips)>,
+    late: Vec<(FileId, Runs)>,
 }
 
 /// Takes each of these out once.

@@ -25,6 +25,8 @@ impl Shadow {
             entries: self.residues.entries() as u64,
             wishes: self.wishes(),
             phantoms_again: self.phantoms_again(),
+            timed: self.terms.timed,
+            untold: self.files.untold,
             ..Standing::default()
         };
         for lane in &self.lanes {
@@ -86,7 +88,6 @@ impl Shadow {
             drills: self.drills_asked(),
             rescans: self.rescans().len() as u64,
             holes: self.pages.unexplained().map(|(_, page)| page.unexplained.len() as u64).sum(),
-            times: 0,
         }
     }
 }

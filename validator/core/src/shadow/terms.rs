@@ -16,12 +16,15 @@ pub struct Terms {
     pub width: OffsetWidth,
     /// Whether every partition of the topics is followed from its first message.
     pub whole_topic: bool,
+    /// Whether something settles, and rows have a time that says whether they are late.
+    pub timed: bool,
 }
 
 impl Terms {
-    /// Of them, what may change while the books go on: settle, give-up, whether the whole topic is followed.
-    pub(super) fn judged_by(&self) -> (i64, i64, bool) {
-        (self.settle_ms, self.give_up_ms, self.whole_topic)
+    /// Of them, what may change while the books go on: settle, give-up, whether the whole topic is followed, and whether rows
+    /// have a time.
+    pub(super) fn judged_by(&self) -> (i64, i64, bool, bool) {
+        (self.settle_ms, self.give_up_ms, self.whole_topic, self.timed)
     }
 
     /// The clock at an instant.

@@ -29,11 +29,15 @@ impl Run {
         is_same.then(|| Self { pinned, ..self.clone() })
     }
 
-    /// The rows as they stand to the present positions.
-    pub(crate) fn live_rows(&self, lanes: &Lanes) -> RowSide {
+    /// Whether something settles, and rows have a time that says whether they are late.
+    pub fn tells_late(&self) -> bool {
+        late_rule(self).is_some()
+    }
+
+    /// The rows as they stand to the present positions. With `late`, those that are late are noted.
+    pub(crate) fn live_rows(&self, lanes: &Lanes, late: Option<LateRule>) -> RowSide {
         let fields: Arc<[Field]> = self.messages.binding.read_fields().into();
         let routing = Routing::new(&self.pinned, Arc::clone(&fields));
-        let late: Option<LateRule> = late_rule(self);
         self.row_side(lanes.row_segments(self), late, &fields, &routing)
     }
 }

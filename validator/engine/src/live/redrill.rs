@@ -67,7 +67,7 @@ impl Run {
             ask.files.iter().all(|id| live(id).is_some()) && ask.gone.iter().all(|id| files.contains_key(id))
         };
         let (known, stale): (Vec<&DrillAsk>, Vec<&DrillAsk>) = asks.iter().partition(is_known);
-        let rows = self.live_rows(lanes);
+        let rows = self.live_rows(lanes, None);
         let live_ids: HashMap<FileIndex, FileId> =
             known.iter().flat_map(|ask| &ask.files).filter_map(|id| Some((live(id)?, *id))).collect();
         let ((mut messages, lost), (mut seen, faults), gone) = tokio::try_join!(

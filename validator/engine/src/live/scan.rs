@@ -18,12 +18,14 @@ pub use super::error::LookError;
 use super::lanes::Lanes;
 use crate::bag_plan::RowFiles;
 use crate::binding::{BoundIdentity, LeafPath, leaf_field};
+use crate::late::LateRule;
 use crate::limits::{SCAN_BYTES_MAX, SCAN_FILES_MAX};
 use crate::losses::within;
 use crate::passes::RowPass;
 use crate::reconcile::Run;
 use crate::row_reader::RowSide;
 use crate::scan_exec::ScanTask;
+use crate::scoping::late_rule;
 use crate::segments::MessageSegments;
 use crate::slips::Slips;
 
@@ -68,7 +70,7 @@ impl Run {
     /// [`LookError`]; what is wrong with a file is in its scan.
     pub async fn scan_files(&self, lanes: &Lanes, files: &[FileIndex]) -> Result<Vec<FileScan>, LookError> {
         let files: BTreeSet<FileIndex> = files.iter().copied().collect();
-        let side = || self.live_rows(lanes);
+        let side = || self.live_rows(lanes, late_rule(self).map(LateRule::noting_rows));
         let tasks = |rows: &RowSide, lost: &BTreeMap<FileIndex, RowGroups>| once_each(rows.tasks(&files, lost));
         let slips = Arc::new(Slips::of_files(SLIPS_MAX, self.context.runtime_env()));
         let pass = self.row_pass_of(&side, &tasks, &slips, &[], true).await?;
@@ -149,13 +151,14 @@ fn bags(pass: RowPass, run: &Run) -> BTreeMap<FileIndex, Seen> {
     let mut seen: BTreeMap<FileIndex, Seen> = BTreeMap::new();
     for bag in pass.bags {
         let RowFiles::One(file, _) = bag.files else { continue };
-        let late = u32::try_from(bag.late).unwrap_or(u32::MAX);
-        seen.entry(file).or_default().bags.bags.push((bag.segment, bag.bag, late));
+        seen.entry(file).or_default().bags.bags.push((bag.segment, bag.bag));
     }
     for (file, census) in pass.census.files {
         let bags = &mut seen.entry(file).or_default().bags;
         (bags.rows, bags.out_of_scope, bags.tolerated) = (census.rows, census.out_of_scope, census.tolerated);
         (bags.ahead, bags.strangers) = (census.beyond, census.strangers);
+        let rule = pass.rows.cut.late.as_ref();
+        bags.late = rule.map(|rule| rule.lateness(file, &census.noted)).unwrap_or_default();
     }
     for row in pass.census.misrouted {
         seen.entry(row.at.file).or_default().bags.misrouted.push((row.at.position, row.segment));
@@ -167,7 +170,7 @@ fn bags(pass: RowPass, run: &Run) -> BTreeMap<FileIndex, Seen> {
         seen.entry(file).or_default().findings.push(finding);
     }
     for seen in seen.values_mut() {
-        seen.bags.bags.sort_unstable_by_key(|(segment, _, _)| *segment);
+        seen.bags.bags.sort_unstable_by_key(|(segment, _)| *segment);
         seen.bags.misrouted.sort_unstable();
         seen.bags.tolerated.resize(run.messages.binding.tolerances.len(), 0);
     }

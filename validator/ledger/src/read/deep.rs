@@ -120,7 +120,7 @@ impl Credits {
             let what = format!("file {} has {rows} rows, and its bags are of {}", file.0, body.rows);
             return Err(LedgerError::Broken { what });
         }
-        for (segment, bag, _) in body.bags.iter().filter(|(_, bag, _)| !bag.is_empty()) {
+        for (segment, bag) in body.bags.iter().filter(|(_, bag)| !bag.is_empty()) {
             let credit = self.left.entry(*segment).or_default();
             for _ in 0..entries {
                 credit.merge(bag);

@@ -90,6 +90,7 @@ fn lanes(delta: &mut Delta) {
         give_up_ms: 0,
         width: validator_core::segment::OffsetWidth::new(4096).expect("a power of two"),
         whole_topic: false,
+        timed: false,
     };
     let mut shadow = Shadow::new(terms);
     let lane = |partition| NewLane { tp: tp(partition), start: 0, declared: false, log_start: 0, high_watermark: 0 };

@@ -38,7 +38,7 @@ pub fn pipeline(status: &Status, now_ms: i64) -> Value {
         "judged_age_s": status.age_s(now_ms),
         "snapshot_id": status.snapshot,
         "fidelity": FidelityReport::new(&status.figures(), status.target),
-        "messages": MessageCounts::new(&status.messages, true),
+        "messages": MessageCounts::new(&status.messages, status.late.is_some()),
         "rows": RowCounts::new(&status.rows, None, None),
         "segments": {
             "balanced": status.segments.balanced, "open": status.segments.open, "disputed": status.segments.disputed,

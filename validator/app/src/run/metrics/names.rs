@@ -109,8 +109,8 @@ pub static METRICS: &[Metric] = &[
         "validator_late_messages",
         Gauge,
         &[],
-        "Intact messages whose row came after `settle`.",
-        |status, _, samples| samples.count(&[], status.messages.late),
+        "Intact messages whose row came after `settle`. Absent where no row says when it should have come.",
+        |status, _, samples| samples.maybe_count(&[], status.late),
     ),
     of_pipeline(
         "validator_fidelity_ratio",

@@ -17,7 +17,7 @@ fn whole() -> Status {
     status.phase = Phase::Healthy;
     status.messages.intact = 9_999;
     status.messages.missing = 1;
-    status.messages.late = 7;
+    (status.messages.late, status.late) = (7, Some(7));
     status.rows.intact = 9_999;
     status.partitions = vec![PartitionStatus {
         topic: "market.trades".into(),

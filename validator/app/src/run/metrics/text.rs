@@ -60,6 +60,13 @@ impl Samples<'_> {
         self.line("", labels, None, &count.to_string());
     }
 
+    /// A sample of a whole number, where it is known.
+    pub fn maybe_count(&mut self, labels: &[&str], count: Option<u64>) {
+        if let Some(count) = count {
+            self.count(labels, count);
+        }
+    }
+
     /// A sample, where the value is known.
     pub fn maybe(&mut self, labels: &[&str], value: Option<f64>) {
         if let Some(value) = value {

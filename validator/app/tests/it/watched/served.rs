@@ -155,6 +155,7 @@ pub fn healthy(name: &str) -> Status {
     status.messages.intact = 9_999;
     status.messages.missing = 1;
     status.rows.intact = 9_999;
+    status.late = Some(0);
     status.partitions = vec![PartitionStatus {
         topic: "market.trades".into(),
         partition: 3,

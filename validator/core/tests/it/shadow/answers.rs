@@ -13,6 +13,8 @@ use validator_core::segment::SegmentKey;
 use validator_core::shadow::action::DrillAsk;
 use validator_core::shadow::event::{Drilled, LanePart, SeenRow, SegmentPart, SnapshotFact, Step, Undecodable, Why};
 use validator_core::shadow::file::{FileBags, FileFacts, FileId};
+use validator_core::shadow::late::Lateness;
+use validator_core::shadow::runs::{Offsets, Runs};
 use validator_core::shadow::segment::Times;
 use validator_core::shadow::slips::{FileSlips, mark_of};
 use validator_core::verdict::{ExcludedCause, UndecodableCause};
@@ -38,6 +40,12 @@ fn rest(value: u64) -> Digest {
 
 fn lane_index(lane: usize) -> PartitionIndex {
     PartitionIndex(u32::try_from(lane).expect("few lanes"))
+}
+
+fn offsets<'a>(rows: impl Iterator<Item = &'a Row>) -> Offsets {
+    let mut offsets = Offsets::default();
+    rows.for_each(|row| offsets.add(lane_index(row.lane), &Runs::from_iter([(row.offset, row.offset + 1)])));
+    offsets
 }
 
 impl Machine<'_> {
@@ -145,8 +153,29 @@ impl Machine<'_> {
                 *least = row.offset.min(*least);
             }
         }
-        file.bags = bags.into_iter().map(|(segment, bag)| (segment, bag, 0)).collect();
+        file.bags = bags.into_iter().collect();
+        file.late = self.lateness_of(number);
         file
+    }
+
+    /// Which rows are late, where their file says when they landed.
+    fn lateness_of(&self, number: usize) -> Lateness {
+        let story = self.world.story;
+        let is_of_lane = |row: &&Row| row.offset >= 0 && row.lane < story.lanes.len() && self.segment_of(row).is_some();
+        let rows = story.files[number].rows.iter().filter(is_of_lane);
+        let Some(landed_ms) = story.landed_ms(number) else {
+            if self.bug == Bug::MovedInTime {
+                return Lateness::Told(Offsets::default());
+            }
+            let (mut seen, mut several) = (Offsets::default(), Offsets::default());
+            for one in rows.map(|row| offsets([row].into_iter())) {
+                several.extend(&seen.and(&one));
+                seen.extend(&one);
+            }
+            return Lateness::Moved { rows: seen, several };
+        };
+        let late = |row: &&Row| story.is_late(row, landed_ms) || self.bug == Bug::AllLate;
+        Lateness::Told(offsets(rows.filter(late)))
     }
 
     /// Slips of the rows that are in segments, or not below the position.
@@ -229,8 +258,8 @@ impl Machine<'_> {
             entries,
             sequence: Some(1),
             added_by: number as i64,
-            commit_ms: Some(snapshot.commit_ms),
-            is_replace: snapshot.operation == "replace",
+            commit_ms: self.world.story.landed_ms(file),
+            is_replace: false,
             deletes: [0; 16],
             spec_id: 0,
         });

@@ -23,7 +23,8 @@ impl Machine<'_> {
     pub fn truth(&self) -> StoryTruth {
         let high_watermarks = self.shadow.lanes().iter().map(|lane| lane.high_watermark);
         let ends: Vec<(i64, i64)> = self.positions().into_iter().zip(high_watermarks).collect();
-        StoryTruth::of(self.world.story, &ends, self.cursor(), &self.seen, self.shadow.judged_at_ms())
+        let seen: Vec<usize> = self.steps.iter().map(|(snapshot, _)| *snapshot).collect();
+        StoryTruth::of(self.world.story, &ends, self.cursor(), &seen, self.shadow.judged_at_ms())
     }
 
     /// What the shadow says.
@@ -44,7 +45,22 @@ impl Machine<'_> {
         findings.extend(self.repeated());
         findings.sort();
         let messages = totals.lanes.iter().map(|lane| words_of(&lane.messages)).collect();
-        StoryTruth { messages, rows: words_of_rows(&totals.rows), findings }
+        let late = totals.lanes.iter().map(|lane| lane.messages.late).collect();
+        // What the shadow does not know it counts by files: see `check_late`.
+        StoryTruth { messages, rows: words_of_rows(&totals.rows), late, untold: 0, findings }
+    }
+
+    /// Of each message of which nobody can know whether its row came late the shadow says so: of all rows of its file, where it
+    /// must.
+    pub fn check_late(&self, truth: &StoryTruth) {
+        let standing = self.shadow.standing();
+        let (said, intact) = (standing.untold, standing.messages().intact);
+        assert!(truth.untold <= said, "of {} intact messages nobody knows it, and {said} rows are said", truth.untold);
+        if said == 0 {
+            assert_eq!(standing.late(), Some(truth.late.iter().sum()), "all is known");
+        } else if truth.untold == intact && said == standing.rows_read && intact > 0 {
+            assert_eq!(standing.late(), None, "nothing is known");
+        }
     }
 
     /// Undecodable messages: told when they came, and kept by the ledger.

@@ -34,6 +34,10 @@ pub enum Bug {
     SlipsForgotten,
     /// Of rows that come before their messages no slip is handed over.
     SlipsAheadForgotten,
+    /// Every row is said to be late that its file says anything of.
+    AllLate,
+    /// A file whose rows a rewrite moved is said to have none that is late.
+    MovedInTime,
     /// A crash keeps positions and loses the bags: a ledger without transactions.
     PositionsWithoutBags,
     /// After a restart messages are handed over once more, at the new position.
@@ -174,9 +178,7 @@ pub struct Machine<'a> {
     pub of_story: BTreeMap<FileId, usize>,
     /// Files of which slips were handed over.
     pub slipped: BTreeSet<FileId>,
-    /// Snapshots that were made the live set.
-    pub seen: BTreeSet<usize>,
-    /// The same in their order, with how each followed the one before.
+    /// Snapshots that were made the live set, in their order, with how each followed the one before.
     pub steps: Vec<(usize, Why)>,
     pub look: Option<PendingLook>,
     /// By lane, the next offset that its reader reads.
@@ -204,6 +206,7 @@ pub fn terms(story: &Story) -> Terms {
         give_up_ms: story.give_up_ms,
         width: OffsetWidth::new(story.width).expect("a power of two"),
         whole_topic: story.whole_topic,
+        timed: true,
     }
 }
 
@@ -216,7 +219,6 @@ impl<'a> Machine<'a> {
             bodies: BTreeMap::new(),
             of_story: BTreeMap::new(),
             slipped: BTreeSet::new(),
-            seen: BTreeSet::new(),
             steps: Vec::new(),
             look: None,
             readers: story.lanes.iter().map(Lane::first).collect(),
@@ -319,7 +321,6 @@ impl<'a> Machine<'a> {
         }
         self.apply_look(look);
         if let Some((snapshot, why)) = next {
-            self.seen.insert(snapshot);
             self.steps.push((snapshot, why));
         }
         let pending = self.look.as_mut().expect("it was there");

@@ -48,11 +48,13 @@ fn difference(ended: &Ended) -> String {
         missing.map(|finding| format!("\n    {finding:?}")).collect()
     };
     format!(
-        "counts said {:?} {:?}\n       true {:?} {:?}\n  said and not true:{}\n  true and not said:{}",
+        "counts said {:?} {:?} late {:?}\n       true {:?} {:?} late {:?}\n  said and not true:{}\n  true and not said:{}",
         said.messages,
         said.rows,
+        said.late,
         truth.messages,
         truth.rows,
+        truth.late,
         not_in(said, truth).concat(),
         not_in(truth, said).concat()
     )
@@ -74,6 +76,12 @@ struct Seen {
     blamed: usize,
     messages: BTreeMap<&'static str, u64>,
     rows: BTreeMap<&'static str, u64>,
+    /// Late messages, and intact ones of which nobody can know it.
+    late: u64,
+    untold: u64,
+    /// Rows that are said to be of these, and runs with none.
+    untold_rows: u64,
+    told_runs: usize,
 }
 
 impl Seen {
@@ -85,6 +93,9 @@ impl Seen {
         self.unseen += ended.unseen;
         (self.withdrawn, self.blamed) = (self.withdrawn + ended.blamed.0, self.blamed + ended.blamed.1);
         self.unseen_runs += usize::from(ended.unseen > 0);
+        (self.late, self.untold) = (self.late + ended.truth.late.iter().sum::<u64>(), self.untold + ended.untold.0);
+        self.untold_rows += ended.untold.1;
+        self.told_runs += usize::from(ended.untold.1 == 0);
         for (word, count) in ended.truth.messages.iter().flatten() {
             *self.messages.entry(word).or_default() += count;
         }
@@ -154,6 +165,8 @@ fn every_wrong_service_is_noticed() {
         Bug::SlipsForgotten,
         Bug::SlipsAheadForgotten,
         Bug::EachStepNext,
+        Bug::AllLate,
+        Bug::MovedInTime,
         Bug::PositionsWithoutBags,
         Bug::MergedAgain,
         Bug::ReaderSkips,

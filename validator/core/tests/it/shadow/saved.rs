@@ -1,6 +1,6 @@
 //! The ledger of the simulation: rows by key, as bytes; what a crash leaves.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use validator_core::finding::FindingId;
 use validator_core::position::PartitionIndex;
@@ -29,7 +29,6 @@ pub struct Ledger {
     residues: BTreeMap<SegmentKey, Vec<u8>>,
     pub findings: BTreeMap<FindingId, FindingChange>,
     runs: BTreeMap<SegmentKey, RunChange>,
-    seen: BTreeSet<usize>,
     steps: Vec<(usize, Why)>,
     lost_sight: bool,
 }
@@ -100,7 +99,6 @@ impl Machine<'_> {
     /// A checkpoint; what is restored from it must be what was saved (I4).
     pub fn save(&mut self) {
         self.ledger.write(self.shadow.delta());
-        self.ledger.seen.clone_from(&self.seen);
         self.ledger.steps.clone_from(&self.steps);
         self.ledger.lost_sight = self.lost_sight;
         self.shadow.saved(self.ledger.checkpoint);
@@ -127,7 +125,6 @@ impl Machine<'_> {
         let number = |path: &str| self.world.story.files.iter().position(|file| file.path == path);
         let files = self.ledger.files.values();
         self.of_story = files.map(|file| (file.id, number(&file.path).expect("a file of the story"))).collect();
-        self.seen.clone_from(&self.ledger.seen);
         self.steps.clone_from(&self.ledger.steps);
         self.lost_sight = self.ledger.lost_sight;
         self.look = None;

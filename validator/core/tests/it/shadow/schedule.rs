@@ -22,6 +22,8 @@ pub struct Ended {
     pub truth: StoryTruth,
     /// Messages without a row of which nobody can know any more whether they had one.
     pub unseen: usize,
+    /// Intact messages of which nobody can know whether they are late, and the rows of which that is said.
+    pub untold: (u64, u64),
     /// Withdrawn messages, and of them those of which one step is named.
     pub blamed: (usize, usize),
     pub events: usize,
@@ -72,12 +74,14 @@ pub fn run(story: &Story, schedule: u64, bug: Bug) -> Ended {
     machine.save();
     machine.check_ledger();
     let (mut said, mut truth) = (machine.said(), machine.truth());
+    machine.check_late(&truth);
+    let untold = (std::mem::take(&mut truth.untold), machine.shadow.standing().untold);
     let unseen = machine.unseen(&said);
     without_a_row(&mut said, &unseen);
     without_a_row(&mut truth, &unseen);
     let blamed = machine.check_blames(&said);
     let (unseen, refused) = (unseen.len(), machine.refused);
-    Ended { said, truth, unseen, blamed, events, crashes, refused, log: machine.log }
+    Ended { said, truth, unseen, untold, blamed, events, crashes, refused, log: machine.log }
 }
 
 /// Where the object of a removed file is gone before it could be asked, nobody can say whether a message without a row had
@@ -240,7 +244,6 @@ impl Machine<'_> {
                     self.scan(facts);
                 }
             }
-            Action::Time { .. } => {}
         }
     }
 

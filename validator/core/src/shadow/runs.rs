@@ -1,0 +1,259 @@
+//! Sets of offsets as runs: what lies together takes two numbers, however much it is.
+//!
+//! Contract: runs are half-open, ascending and apart from each other; no partition has an empty set.
+
+use std::collections::BTreeMap;
+
+use super::pack::{Reader, Writer};
+use crate::position::PartitionIndex;
+use crate::segment::{OffsetWidth, SegmentKey};
+
+/// Offsets of one partition.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Runs(Vec<(i64, i64)>);
+
+impl FromIterator<(i64, i64)> for Runs {
+    /// Half-open runs in any order, which may touch.
+    fn from_iter<T: IntoIterator<Item = (i64, i64)>>(runs: T) -> Self {
+        Self(joined(runs.into_iter().filter(|(from, to)| from < to).collect()))
+    }
+}
+
+impl Runs {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many offsets.
+    pub fn len(&self) -> u64 {
+        self.0.iter().map(|(from, to)| to.abs_diff(*from)).sum()
+    }
+
+    /// The runs, ascending.
+    pub fn iter(&self) -> impl Iterator<Item = (i64, i64)> {
+        self.0.iter().copied()
+    }
+
+    /// Whether an offset is among them.
+    pub fn has(&self, offset: i64) -> bool {
+        has(&self.0, offset)
+    }
+
+    /// Adds others.
+    pub fn extend(&mut self, others: &Self) {
+        *self = self.0.drain(..).chain(others.iter()).collect();
+    }
+
+    /// Those that are in both.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        let (mut both, mut next) = (Vec::new(), 0);
+        for (from, to) in self.iter() {
+            next += other.0[next..].iter().take_while(|(_, end)| *end <= from).count();
+            let touching = other.0[next..].iter().take_while(|(start, _)| *start < to);
+            both.extend(touching.map(|(start, end)| (from.max(*start), to.min(*end))));
+        }
+        Self(both)
+    }
+
+    /// Those that are not in another one.
+    #[must_use]
+    pub fn without(&self, other: &Self) -> Self {
+        let both = self.and(other);
+        let (mut left, mut taken) = (Vec::new(), both.iter().peekable());
+        for (mut from, to) in self.iter() {
+            while let Some((start, end)) = taken.next_if(|(start, _)| *start < to) {
+                if from < start {
+                    left.push((from, start));
+                }
+                from = end;
+            }
+            if from < to {
+                left.push((from, to));
+            }
+        }
+        Self(left)
+    }
+
+    /// Those below an offset, and the others.
+    pub fn split(&self, at: i64) -> (Self, Self) {
+        let below = self.iter().map(|(from, to)| (from, to.min(at))).collect();
+        (below, self.iter().map(|(from, to)| (from.max(at), to)).collect())
+    }
+
+    pub(super) fn write(&self, to: &mut Writer) {
+        to.number(self.0.len() as u64);
+        let mut last = 0_i64;
+        for (from, end) in &self.0 {
+            to.signed(from.wrapping_sub(last));
+            to.number(end.abs_diff(*from));
+            last = *end;
+        }
+    }
+
+    pub(super) fn read(from: &mut Reader<'_>) -> Option<Self> {
+        let mut last = 0_i64;
+        let runs = from.list(|from| {
+            let start = last.wrapping_add(from.signed()?);
+            last = start.checked_add_unsigned(from.number()?)?;
+            Some((start, last))
+        })?;
+        let is_apart = runs.iter().all(|(start, end)| start < end) && runs.is_sorted_by(|one, next| one.1 < next.0);
+        is_apart.then_some(Self(runs))
+    }
+}
+
+/// Offsets by partition.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Offsets(BTreeMap<PartitionIndex, Runs>);
+
+impl FromIterator<(PartitionIndex, Runs)> for Offsets {
+    /// Each partition once.
+    fn from_iter<T: IntoIterator<Item = (PartitionIndex, Runs)>>(offsets: T) -> Self {
+        Self(offsets.into_iter().filter(|(_, runs)| !runs.is_empty()).collect())
+    }
+}
+
+impl Offsets {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many.
+    pub fn len(&self) -> u64 {
+        self.0.values().map(Runs::len).sum()
+    }
+
+    /// By partition.
+    pub fn iter(&self) -> impl Iterator<Item = (PartitionIndex, &Runs)> {
+        self.0.iter().map(|(partition, runs)| (*partition, runs))
+    }
+
+    /// Adds offsets of one partition.
+    pub fn add(&mut self, partition: PartitionIndex, runs: &Runs) {
+        if !runs.is_empty() {
+            self.0.entry(partition).or_default().extend(runs);
+        }
+    }
+
+    /// Adds others.
+    pub fn extend(&mut self, others: &Self) {
+        others.iter().for_each(|(partition, runs)| self.add(partition, runs));
+    }
+
+    /// Those that are in both.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        self.iter().filter_map(|(partition, runs)| Some((partition, runs.and(other.0.get(&partition)?)))).collect()
+    }
+
+    /// Those that are not in another one.
+    #[must_use]
+    pub fn without(&self, other: &Self) -> Self {
+        let left = |(partition, runs): (PartitionIndex, &Runs)| match other.0.get(&partition) {
+            Some(others) => (partition, runs.without(others)),
+            None => (partition, runs.clone()),
+        };
+        self.iter().map(left).collect()
+    }
+
+    /// Cut at the borders of segments.
+    pub fn by_segment(&self, width: OffsetWidth) -> BTreeMap<SegmentKey, Runs> {
+        let mut cut: BTreeMap<SegmentKey, Runs> = BTreeMap::new();
+        for (partition, (mut from, to)) in self.iter().flat_map(|(of, runs)| runs.iter().map(move |run| (of, run))) {
+            while from < to {
+                let end = width.offsets(width.index_of(from)).end.min(to);
+                cut.entry(width.segment_of(partition, from)).or_default().0.push((from, end));
+                from = end;
+            }
+        }
+        cut
+    }
+
+    pub(super) fn write(&self, to: &mut Writer) {
+        to.number(self.0.len() as u64);
+        for (partition, runs) in &self.0 {
+            to.number(u64::from(partition.0));
+            runs.write(to);
+        }
+    }
+
+    pub(super) fn read(from: &mut Reader<'_>) -> Option<Self> {
+        let all = from.list(|from| Some((PartitionIndex(from.small()?), Runs::read(from)?)))?;
+        Some(all.into_iter().collect())
+    }
+}
+
+/// Whether an offset is in one of these ascending runs.
+pub(super) fn has(runs: &[(i64, i64)], offset: i64) -> bool {
+    let after = runs.partition_point(|(from, _)| *from <= offset);
+    after > 0 && offset < runs[after - 1].1
+}
+
+/// These runs in order, those that touch as one.
+pub(super) fn joined(mut runs: Vec<(i64, i64)>) -> Vec<(i64, i64)> {
+    runs.sort_unstable();
+    runs.dedup_by(|next, last| {
+        let touches = next.0 <= last.1;
+        last.1 = if touches { last.1.max(next.1) } else { last.1 };
+        touches
+    });
+    runs
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::shadow::pack::whole;
+
+    fn of(offsets: &BTreeSet<i64>) -> Runs {
+        offsets.iter().map(|offset| (*offset, offset + 1)).collect()
+    }
+
+    #[test]
+    fn runs_that_touch_are_one() {
+        assert_eq!(joined(vec![(5, 7), (1, 3), (3, 4), (6, 9)]), [(1, 4), (5, 9)]);
+        assert_eq!(joined(Vec::new()), []);
+    }
+
+    #[test]
+    fn offsets_are_cut_at_the_borders_of_segments() {
+        let width = OffsetWidth::new(4).expect("a power of two");
+        let partition = PartitionIndex(2);
+        let offsets: Offsets = [(partition, Runs::from_iter([(2, 9)]))].into_iter().collect();
+        let key = |index| SegmentKey::Offsets { partition, index };
+        let run = |from, to| Runs::from_iter([(from, to)]);
+        let cut = BTreeMap::from([(key(0), run(2, 4)), (key(1), run(4, 8)), (key(2), run(8, 9))]);
+        assert_eq!(offsets.by_segment(width), cut);
+    }
+
+    proptest! {
+        #[test]
+        fn runs_are_sets(
+            one in proptest::collection::btree_set(-20_i64..20, 0..20),
+            other in proptest::collection::btree_set(-20_i64..20, 0..20),
+            at in -25_i64..25,
+        ) {
+            let (runs, others) = (of(&one), of(&other));
+            prop_assert_eq!(runs.len(), one.len() as u64);
+            prop_assert_eq!(runs.has(at), one.contains(&at));
+            prop_assert_eq!(runs.and(&others), of(&one.intersection(&other).copied().collect()));
+            prop_assert_eq!(runs.without(&others), of(&one.difference(&other).copied().collect()));
+            let mut all = runs.clone();
+            all.extend(&others);
+            prop_assert_eq!(all, of(&one.union(&other).copied().collect()));
+            let (below, rest) = runs.split(at);
+            prop_assert_eq!(below, of(&one.range(..at).copied().collect()));
+            prop_assert_eq!(rest, of(&one.range(at..).copied().collect()));
+            let mut to = Writer::new();
+            runs.write(&mut to);
+            prop_assert_eq!(whole(&to.seal(), "runs", Runs::read), Ok(runs));
+        }
+    }
+}
