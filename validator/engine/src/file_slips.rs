@@ -53,7 +53,7 @@ impl RowsOfFiles {
         let (mut rows_of, mut ahead): (BTreeMap<_, Vec<_>>, BTreeMap<PartitionIndex, Vec<_>>) = Default::default();
         for (name, mark) in rows? {
             let at = name.offset();
-            let Some(lane) = lanes.0.get(at.partition.0 as usize).filter(|_| at.offset >= 0) else { continue };
+            let Some(lane) = lanes.at.get(at.partition.0 as usize).filter(|_| at.offset >= 0) else { continue };
             let slip = (at.offset, mark);
             if at.offset >= lane.position {
                 ahead.entry(at.partition).or_default().push(slip);
@@ -78,7 +78,7 @@ mod tests {
     #[test]
     fn those_of_a_file_are_all_there_or_none() {
         let tp = TopicPartition { topic: "t".into(), partition: 0 };
-        let lanes = Lanes(vec![LaneAt { tp, start: 0, declared: false, position: 20 }]);
+        let lanes = Lanes::from(vec![LaneAt { tp, start: 0, declared: false, position: 20 }]);
         let width = OffsetWidth::new(16).expect("a power of two");
         let partition = PartitionIndex(0);
         let row = |file, offset: i64| (file, Name::of_offset(partition, offset), [offset as u8; 8]);

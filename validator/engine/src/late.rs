@@ -19,7 +19,8 @@ use crate::leaves::leaf_array;
 /// The rule of one run.
 #[derive(Debug)]
 pub struct LateRule {
-    leaf: LeafPath,
+    /// None: the table has no time column, and messages tell.
+    leaf: Option<LeafPath>,
     settle_ms: i64,
     /// By file: the commit time; none for rewritten files and expired snapshots.
     commits_ms: Arc<[Option<i64>]>,
@@ -61,7 +62,7 @@ fn offsets(noted: &BTreeMap<PartitionIndex, RoaringTreemap>) -> Offsets {
 
 impl LateRule {
     /// The rule over the time column at `leaf`; `files` in the order of their indexes.
-    pub fn new(leaf: LeafPath, settle_ms: i64, files: &[DataFile]) -> Self {
+    pub fn new(leaf: Option<LeafPath>, settle_ms: i64, files: &[DataFile]) -> Self {
         let commit =
             |file: &DataFile| file.added_by.as_ref().filter(|by| by.operation != "replace").map(|by| by.commit_ms);
         Self { leaf, settle_ms, commits_ms: files.iter().map(commit).collect(), notes_rows: false }
@@ -78,17 +79,20 @@ impl LateRule {
         self.notes_rows && late != Some(false)
     }
 
-    /// What is said of a file of which these rows were noted.
-    pub fn lateness(&self, file: FileIndex, noted: &NotedRows) -> Lateness {
-        match self.commits_ms[file.0 as usize] {
-            Some(_) => Lateness::Told(offsets(&noted.offsets)),
-            None => Lateness::Moved { rows: offsets(&noted.offsets), several: offsets(&noted.several) },
+    /// What is said of a file of which these rows were noted; where only messages tell, its commit time and its rows.
+    pub fn lateness(&self, file: FileIndex, noted: &NotedRows) -> Result<Lateness, (i64, Offsets)> {
+        let rows = offsets(&noted.offsets);
+        match (self.commits_ms[file.0 as usize], &self.leaf) {
+            (Some(_), Some(_)) => Ok(Lateness::Told { late: rows, untold: 0 }),
+            (Some(commit_ms), None) => Err((commit_ms, rows)),
+            (None, _) => Ok(Lateness::Moved { rows, several: offsets(&noted.several) }),
         }
     }
 
     /// For each row whether it is late; `None` where that cannot be told.
     pub fn late(&self, columns: &[ArrayRef], rows: &[RowAt]) -> Vec<Option<bool>> {
-        let times = milliseconds(&leaf_array(columns, &self.leaf));
+        let Some(leaf) = &self.leaf else { return vec![None; rows.len()] };
+        let times = milliseconds(&leaf_array(columns, leaf));
         let late = |(row, time): (&RowAt, Option<i64>)| {
             let commit = self.commits_ms[row.file.0 as usize]?;
             Some(time.is_some_and(|time| time.saturating_add(self.settle_ms) < commit))

@@ -114,7 +114,7 @@ pub fn late_rule(run: &Run) -> Option<LateRule> {
         BoundIdentity::Offset { timestamp, .. } => timestamp.as_ref()?,
         identity => identity.window()?,
     };
-    (run.clock.settle_ms > 0).then(|| LateRule::new(leaf.clone(), run.clock.settle_ms, &run.pinned.files))
+    (run.clock.settle_ms > 0).then(|| LateRule::new(Some(leaf.clone()), run.clock.settle_ms, &run.pinned.files))
 }
 
 /// Lost parts by their place among the faults, with the manifest's bounds of their files.

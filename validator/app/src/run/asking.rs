@@ -130,7 +130,7 @@ impl Actor {
 
     /// As many of these files as one pass reads.
     fn rescan(&mut self, files: &[FileIndex]) {
-        let (run, lanes) = (self.live.run.clone(), Lanes::of(&self.shadow));
+        let (run, lanes) = (self.live.run.clone(), self.lanes_to_scan());
         let portion = run.scan_portions(files).into_iter().next().unwrap_or_default();
         self.asking.is_busy = true;
         self.jobs.begin(async move { Done::Asked(Answer::Scanned(run.scan_files(&lanes, &portion).await)) });

@@ -347,9 +347,16 @@ impl Actor {
             return Ok(Looking::Working(plan));
         }
         let portion = run.scan_portions(&files).into_iter().next().unwrap_or_default();
-        let (run, lanes) = (run.clone(), Lanes::of(&self.shadow));
+        let (run, lanes) = (run.clone(), self.lanes_to_scan());
         self.jobs.begin(async move { Done::Look(Sight::Scanned(run.scan_files(&lanes, &portion).await)) });
         Ok(Looking::Working(plan))
+    }
+
+    /// Where rows are held against the positions, with what says when they should have come.
+    pub(super) fn lanes_to_scan(&self) -> Lanes {
+        let lanes = Lanes::of(&self.shadow);
+        let by_messages = self.shadow.terms().timed && !self.live.run.rows_tell_late();
+        if by_messages { lanes.with_times(&self.shadow) } else { lanes }
     }
 
     /// What was read again takes its own place; false: nothing was.

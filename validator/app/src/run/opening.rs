@@ -77,7 +77,9 @@ pub async fn opened(
     let (mut book, saved) = ledger.book(&pipeline_is(pipeline, service, &contract)).await?;
     let known = saved.opened_lanes().map_err(damaged)?;
     let (sides, run) = both(pipeline, service, (contract, head), &known, outside).await?;
-    let terms = Terms { timed: run.tells_late(), ..terms(pipeline, &sides.contract)? };
+    let mut terms = terms(pipeline, &sides.contract)?;
+    // Members of a fleet do not have the times of messages that others have read.
+    terms.timed = terms.settle_ms > 0 && (run.rows_tell_late() || !service.fleet);
     let shadow = restored(terms, saved, &known, sides.tap.as_ref())?;
     let cache = Arc::new(ManifestCache::new());
     let mut live = Live { source, table, cache, run, is_at_line: false };

@@ -13,18 +13,23 @@ use super::files::KnownFile;
 use super::nets::Nets;
 use super::pack::{Reader, Writer};
 use super::runs::{Offsets, Runs};
-use super::segment::Segment;
+use super::segment::{Segment, Times};
 use crate::bag::Bag;
 use crate::segment::{OffsetWidth, SegmentKey};
 
 /// What a scan says of the rows of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Lateness {
-    /// Rows of it have no time, or nothing settles.
+    /// Nothing settles, or nothing says when its rows should have come.
     #[default]
     Untold,
     /// The late ones.
-    Told(Offsets),
+    Told {
+        /// Their offsets.
+        late: Offsets,
+        /// Rows of which it cannot be known.
+        untold: u64,
+    },
     /// Its manifest entry does not say when they landed: a rewrite moved them, or the snapshot is expired.
     Moved {
         /// All rows.
@@ -36,19 +41,25 @@ pub enum Lateness {
 
 impl Lateness {
     pub(super) fn write(&self, to: &mut Writer) {
-        let (kind, parts): (u8, &[&Offsets]) = match self {
-            Self::Untold => (0, &[]),
-            Self::Told(late) => (1, &[late]),
-            Self::Moved { rows, several } => (2, &[rows, several]),
-        };
-        to.byte(kind);
-        parts.iter().for_each(|offsets| offsets.write(to));
+        match self {
+            Self::Untold => to.byte(0),
+            Self::Told { late, untold } => {
+                to.byte(1);
+                late.write(to);
+                to.number(*untold);
+            }
+            Self::Moved { rows, several } => {
+                to.byte(2);
+                rows.write(to);
+                several.write(to);
+            }
+        }
     }
 
     pub(super) fn read(from: &mut Reader<'_>) -> Option<Self> {
         match from.byte()? {
             0 => Some(Self::Untold),
-            1 => Some(Self::Told(Offsets::read(from)?)),
+            1 => Some(Self::Told { late: Offsets::read(from)?, untold: from.number()? }),
             2 => Some(Self::Moved { rows: Offsets::read(from)?, several: Offsets::read(from)? }),
             _ => None,
         }
@@ -105,6 +116,13 @@ impl KnownFile {
 }
 
 impl Shadow {
+    /// Of each segment that is held, the timestamps of its judged messages.
+    pub fn times_held(&self) -> BTreeMap<SegmentKey, Times> {
+        let segments =
+            self.pages.iter().flat_map(|(page, segments)| segments.iter().map(move |(slot, one)| (page, slot, one)));
+        segments.filter_map(|(page, slot, segment)| Some((page.segment(slot)?, segment.times))).collect()
+    }
+
     /// What is known of the rows of each file that a look adds.
     pub(super) fn landings(&self, nets: &Nets) -> BTreeMap<FileId, Landing> {
         let after = self.files.late_after();
@@ -116,7 +134,7 @@ impl Shadow {
             let lateness = nets.late.get(&file.id).filter(|_| file.id > after);
             let landing = match (lateness, old) {
                 (None | Some(Lateness::Untold), _) => Landing { untold: file.rows, ..Landing::default() },
-                (Some(Lateness::Told(late)), _) => Landing { late: late.clone(), untold: 0 },
+                (Some(Lateness::Told { late, untold }), _) => Landing { late: late.clone(), untold: *untold },
                 (Some(Lateness::Moved { rows, .. }), Some(old)) => {
                     let is_known = file.is_within(rows, old, nets.late.get(&old.id));
                     self.inherited(file, (rows, &Offsets::default()), &former.of(&[old]), is_known)
@@ -222,4 +240,185 @@ fn several(moved: &[(&KnownFile, &Offsets, &Offsets)]) -> Offsets {
         seen.extend(rows);
     }
     several
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::Digest;
+    use crate::position::{PartitionIndex, TopicPartition};
+    use crate::shadow::delta::{Delta, Saved};
+    use crate::shadow::event::{
+        Consumed, Event, LanePart, Look, NewLane, Scanned, SegmentPart, SnapshotFact, Step, Why,
+    };
+    use crate::shadow::file::{FileBags, FileFacts};
+    use crate::shadow::nets::Sign;
+    use crate::shadow::terms::Terms;
+
+    const LANE: PartitionIndex = PartitionIndex(0);
+
+    fn terms(settle_ms: i64) -> Terms {
+        let width = OffsetWidth::new(4).expect("a power of two");
+        Terms { pipeline: "p".into(), settle_ms, give_up_ms: 9_000, width, whole_topic: true, timed: true }
+    }
+
+    fn bag(offsets: &[i64]) -> Bag {
+        offsets
+            .iter()
+            .map(|offset| Digest([u8::try_from(*offset).expect("few") + 1; 32]))
+            .collect::<Vec<_>>()
+            .iter()
+            .collect()
+    }
+
+    fn offsets(of: &[i64]) -> Offsets {
+        [(LANE, of.iter().map(|offset| (*offset, offset + 1)).collect())].into_iter().collect()
+    }
+
+    fn told(late: &[i64]) -> Lateness {
+        Lateness::Told { late: offsets(late), untold: 0 }
+    }
+
+    fn moved(rows: &[i64], several: &[i64]) -> Lateness {
+        Lateness::Moved { rows: offsets(rows), several: offsets(several) }
+    }
+
+    /// A shadow with the bodies of its files, and the number of its last snapshot.
+    struct Play(Shadow, BTreeMap<FileId, FileBags>, i64);
+
+    impl Play {
+        /// Messages 0 to 7 of one partition.
+        fn new() -> Self {
+            let mut shadow = Shadow::new(terms(1_000));
+            let tp = TopicPartition { topic: "t".into(), partition: 0 };
+            let lane = NewLane { tp, start: 0, declared: false, log_start: 0, high_watermark: 0 };
+            shadow.apply(Event::Partitions(vec![lane])).expect("a new lane");
+            let part = |index: i64| SegmentPart {
+                segment: SegmentKey::Offsets { partition: LANE, index },
+                bag: bag(&(index * 4..index * 4 + 4).collect::<Vec<_>>()),
+                times: Times { min_ms: Some(0), max_ms: Some(0), untimed: 0 },
+                offset_max: index * 4 + 3,
+                excluded: 0,
+                undecodable: 0,
+            };
+            let parts = vec![part(0), part(1)];
+            let (gaps, undecodable, excluded) = (Vec::new(), Vec::new(), BTreeMap::new());
+            let lanes = vec![LanePart { partition: LANE, from: 0, to: 8, parts, gaps, undecodable, excluded }];
+            let consumed = Event::Consumed(Consumed { lanes });
+            shadow.admit(shadow.pages_of(&consumed).into_iter().map(|key| (key, None)).collect());
+            shadow.apply(consumed).expect("it follows the position");
+            Self(shadow, BTreeMap::new(), 0)
+        }
+
+        fn facts(path: &str) -> FileFacts {
+            let (added_by, sequence, size) = (1, Some(1), path.len() as u64);
+            let (commit_ms, is_replace, deletes, spec_id) = (None, false, [0; 16], 0);
+            let path = path.to_owned();
+            FileFacts { path, size, entries: 1, sequence, added_by, commit_ms, is_replace, deletes, spec_id }
+        }
+
+        fn scan(&mut self, path: &str, rows: &[i64], late: Lateness) {
+            let in_segment = |index: i64| rows.iter().copied().filter(|offset| offset / 4 == index).collect::<Vec<_>>();
+            let of_segment = |index: i64| (SegmentKey::Offsets { partition: LANE, index }, bag(&in_segment(index)));
+            let bags: Vec<_> = [0, 1].map(of_segment).into_iter().filter(|(_, bag)| bag.count > 0).collect();
+            let bags = FileBags { bags, rows: rows.len() as u64, late, ..FileBags::default() };
+            let (facts, faults) = (Self::facts(path), Vec::new());
+            self.0.apply(Event::Scanned(Scanned { facts, bags: bags.clone(), faults, slips: None })).expect("always");
+            self.1.insert(self.0.last_file(), bags);
+        }
+
+        /// Makes these files the live ones. Late messages, and rows of which nobody knows it.
+        fn live(&mut self, paths: &[&str]) -> (Option<u64>, u64) {
+            self.2 += 1;
+            let (id, operation) = (self.2, "append".to_owned());
+            let snapshot = SnapshotFact { id, parent: None, sequence: id, commit_ms: 0, operation };
+            let live = paths.iter().map(|path| Self::facts(path)).collect();
+            let step = Some(Step { snapshot, uuid: "u".into(), why: Why::Next, live });
+            let look = Look { at_ms: 100 * self.2, barrier: Vec::new(), step };
+            let difference = self.0.difference(&look);
+            let mut nets = self.0.nets();
+            for (files, sign) in [(difference.added, Sign::Added), (difference.removed, Sign::Removed)] {
+                files.iter().for_each(|(file, entries)| nets.add(*file, &self.1[file], *entries, sign));
+            }
+            self.0.apply(Event::Looked(look, nets)).expect("all is scanned");
+            self.said()
+        }
+
+        fn said(&self) -> (Option<u64>, u64) {
+            let standing = self.0.standing();
+            (standing.late(), standing.untold)
+        }
+
+        /// What a restart goes on from.
+        fn restored(&mut self) -> Shadow {
+            let Delta { checkpoint, state, lanes, pages, files_new, residues, totals, .. } = self.0.delta();
+            let files = files_new.into_iter().map(|row| row.file).collect();
+            let saved = Saved { checkpoint, state, lanes, pages, files, residues, totals, ..Saved::default() };
+            Shadow::restore(terms(7), saved).expect("as it was written")
+        }
+    }
+
+    #[test]
+    fn a_rewrite_into_other_files_keeps_which_rows_are_late() {
+        let mut play = Play::new();
+        play.scan("a", &[0, 1, 2], told(&[1]));
+        play.scan("b", &[3, 4, 5, 6, 7], told(&[5, 6]));
+        assert_eq!(play.live(&["a", "b"]), (Some(3), 0));
+        play.scan("c", &[0, 2, 4, 6], moved(&[0, 2, 4, 6], &[]));
+        play.scan("d", &[1, 3, 5, 7], moved(&[1, 3, 5, 7], &[]));
+        assert_eq!(play.live(&["c", "d"]), (Some(3), 0));
+        // One of the two goes, and comes again with a commit of its own.
+        assert_eq!(play.live(&["c"]).0, Some(0), "6 is of a segment that is not settled");
+        play.scan("e", &[1, 3, 5, 7], told(&[1, 3, 5, 7]));
+        assert_eq!(play.live(&["c", "e"]), (Some(5), 0));
+        assert_eq!(play.restored().standing(), play.0.standing());
+    }
+
+    #[test]
+    fn a_rewrite_that_changes_rows_leaves_nothing_known_of_them() {
+        let mut play = Play::new();
+        play.scan("a", &[0, 1, 2, 3], told(&[1]));
+        play.scan("b", &[4, 5, 6], told(&[5]));
+        assert_eq!(play.live(&["a", "b"]), (Some(1), 0), "the second segment waits");
+        play.scan("c", &[4, 5, 6, 7], moved(&[4, 5, 6, 7], &[]));
+        assert_eq!(play.live(&["a", "c"]), (Some(1), 4));
+        play.scan("d", &[0, 1, 2, 3, 4, 5, 6, 7], moved(&[0, 1, 2, 3, 4, 5, 6, 7], &[]));
+        assert_eq!(play.live(&["d"]), (Some(1), 7), "what is known to be late stays so");
+    }
+
+    #[test]
+    fn of_an_offset_with_several_rows_nobody_knows_which_is_which() {
+        let mut play = Play::new();
+        play.scan("a", &[0, 1, 2, 3], told(&[]));
+        play.scan("b", &[1, 2], told(&[1]));
+        play.live(&["a", "b"]);
+        play.scan("c", &[0, 1, 1, 2, 2, 3], moved(&[0, 1, 2, 3], &[1, 2]));
+        play.live(&["c"]);
+        assert_eq!(play.said().1, 1, "both rows of 2 came in time");
+    }
+
+    #[test]
+    fn by_another_settle_nothing_is_known_of_the_rows_that_are_there() {
+        let mut play = Play::new();
+        play.scan("a", &[0, 1, 2, 3], told(&[1, 2]));
+        assert_eq!(play.live(&["a"]), (Some(2), 0));
+        play.0.set_terms(terms(1_000));
+        assert_eq!(play.said(), (Some(2), 0), "it is the same");
+        play.0.set_terms(terms(2_000));
+        assert_eq!(play.said(), (None, 4));
+        play.scan("b", &[4, 5, 6, 7], told(&[7]));
+        assert_eq!(play.live(&["a", "b"]), (Some(1), 4));
+        assert_eq!(play.restored().standing(), play.0.standing());
+        play.scan("c", &[0, 1, 2, 3, 4, 5, 6, 7], moved(&[0, 1, 2, 3, 4, 5, 6, 7], &[]));
+        assert_eq!(play.live(&["c"]), (Some(1), 7));
+    }
+
+    #[test]
+    fn a_lateness_comes_back_from_its_bytes() {
+        for late in [Lateness::Untold, Lateness::Told { late: offsets(&[3, 4, 9]), untold: 5 }, moved(&[1, 2, 7], &[2])]
+        {
+            let bags = FileBags { late, ..FileBags::default() };
+            assert_eq!(FileBags::from_bytes(&bags.to_bytes()), Ok(bags));
+        }
+    }
 }

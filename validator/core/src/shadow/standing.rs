@@ -41,7 +41,7 @@ pub struct Standing {
     pub entries: u64,
     /// What is asked for and not answered.
     pub wishes: Wishes,
-    /// Whether something settles, and rows have a time that says whether they are late.
+    /// Whether something settles, and rows or their messages have a time that says whether they are late.
     pub timed: bool,
     /// Rows of live entries of which nobody knows whether they are late: what a rewrite moved before it was followed, rows of expired
     /// snapshots, and those that were read when settle was another one.

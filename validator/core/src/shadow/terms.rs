@@ -16,7 +16,7 @@ pub struct Terms {
     pub width: OffsetWidth,
     /// Whether every partition of the topics is followed from its first message.
     pub whole_topic: bool,
-    /// Whether something settles, and rows have a time that says whether they are late.
+    /// Whether something settles, and rows or their messages have a time that says whether they are late.
     pub timed: bool,
 }
 

@@ -3,13 +3,16 @@
 //! Contract: a row that is not below the position is nowhere yet, also below the high watermark, so that what a file adds to
 //! segments depends on positions by that alone; only rows below a declared start are out of scope.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use validator_core::hole::Holes;
 use validator_core::position::{PartitionIndex, TopicPartition};
 use validator_core::scope::{ListedPartition, OffsetScope, WindowScope};
+use validator_core::segment::SegmentKey;
 use validator_core::shadow::Shadow;
 use validator_core::shadow::lane::Lane;
+use validator_core::shadow::segment::Times;
 
 use crate::binding::BoundIdentity;
 use crate::reconcile::Run;
@@ -30,7 +33,18 @@ pub struct LaneAt {
 
 /// All partitions, in the order of the shadow's numbers.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Lanes(pub Vec<LaneAt>);
+pub struct Lanes {
+    /// Where each is.
+    pub at: Vec<LaneAt>,
+    /// Timestamps of judged messages, of segments of which they are at hand; none: no message is asked when it came.
+    pub times: Option<Arc<BTreeMap<SegmentKey, Times>>>,
+}
+
+impl From<Vec<LaneAt>> for Lanes {
+    fn from(at: Vec<LaneAt>) -> Self {
+        Self { at, times: None }
+    }
+}
 
 impl Lanes {
     /// Those of a shadow.
@@ -41,12 +55,18 @@ impl Lanes {
             declared: lane.declared,
             position: lane.position,
         };
-        Self(shadow.lanes().iter().map(lane).collect())
+        shadow.lanes().iter().map(lane).collect::<Vec<_>>().into()
+    }
+
+    /// With the timestamps that the shadow holds: where rows have no time of their own.
+    #[must_use]
+    pub fn with_times(self, shadow: &Shadow) -> Self {
+        Self { times: Some(Arc::new(shadow.times_held())), ..self }
     }
 
     /// All partitions by their numbers.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (PartitionIndex, &LaneAt)> {
-        (0..).map(PartitionIndex).zip(&self.0)
+        (0..).map(PartitionIndex).zip(&self.at)
     }
 
     /// How rows are cut into segments.
@@ -71,7 +91,7 @@ impl Lanes {
     }
 
     fn scope(&self) -> OffsetScope {
-        let listed = self.0.iter().map(|lane| ListedPartition {
+        let listed = self.at.iter().map(|lane| ListedPartition {
             tp: lane.tp.clone(),
             log_start: lane.start,
             high_watermark: lane.position,

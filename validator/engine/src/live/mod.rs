@@ -8,6 +8,7 @@ pub mod evidence;
 pub mod lanes;
 pub mod redrill;
 pub mod scan;
+mod times;
 
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use validator_core::schema::Field;
 use validator_table::Pinned;
 
 use self::lanes::Lanes;
+use crate::binding::BoundIdentity;
 use crate::late::LateRule;
 use crate::misrouted::Routing;
 use crate::reconcile::Run;
@@ -29,9 +31,18 @@ impl Run {
         is_same.then(|| Self { pinned, ..self.clone() })
     }
 
-    /// Whether something settles, and rows have a time that says whether they are late.
-    pub fn tells_late(&self) -> bool {
-        late_rule(self).is_some()
+    /// Whether rows have a time that says whether they are late, once something settles.
+    pub fn rows_tell_late(&self) -> bool {
+        matches!(self.messages.binding.identity, BoundIdentity::Offset { timestamp: Some(_), .. })
+    }
+
+    /// Which rows are late, by their own time or that of their messages.
+    pub(crate) fn late_rule(&self, lanes: &Lanes) -> Option<LateRule> {
+        let settle_ms = self.clock.settle_ms;
+        let by_messages = || LateRule::new(None, settle_ms, &self.pinned.files);
+        let is_asked = settle_ms > 0 && self.messages.binding.identity.is_offset() && lanes.times.is_some();
+        let rule = late_rule(self).or_else(|| is_asked.then(by_messages));
+        rule.map(LateRule::noting_rows)
     }
 
     /// The rows as they stand to the present positions. With `late`, those that are late are noted.

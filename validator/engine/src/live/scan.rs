@@ -16,16 +16,15 @@ use validator_table::{DataFile, FaultKind, FileFault, RowGroups, TableFinding};
 
 pub use super::error::LookError;
 use super::lanes::Lanes;
+use super::times::Landed;
 use crate::bag_plan::RowFiles;
 use crate::binding::{BoundIdentity, LeafPath, leaf_field};
-use crate::late::LateRule;
 use crate::limits::{SCAN_BYTES_MAX, SCAN_FILES_MAX};
 use crate::losses::within;
 use crate::passes::RowPass;
 use crate::reconcile::Run;
 use crate::row_reader::RowSide;
 use crate::scan_exec::ScanTask;
-use crate::scoping::late_rule;
 use crate::segments::MessageSegments;
 use crate::slips::Slips;
 
@@ -70,14 +69,17 @@ impl Run {
     /// [`LookError`]; what is wrong with a file is in its scan.
     pub async fn scan_files(&self, lanes: &Lanes, files: &[FileIndex]) -> Result<Vec<FileScan>, LookError> {
         let files: BTreeSet<FileIndex> = files.iter().copied().collect();
-        let side = || self.live_rows(lanes, late_rule(self).map(LateRule::noting_rows));
+        let side = || self.live_rows(lanes, self.late_rule(lanes));
         let tasks = |rows: &RowSide, lost: &BTreeMap<FileIndex, RowGroups>| once_each(rows.tasks(&files, lost));
         let slips = Arc::new(Slips::of_files(SLIPS_MAX, self.context.runtime_env()));
         let pass = self.row_pass_of(&side, &tasks, &slips, &[], true).await?;
         if let Some(error) = LookError::of_store(pass.faults.iter().map(|(_, fault)| fault)) {
             return Err(error);
         }
-        let mut bags = bags(pass, self);
+        let (mut bags, landed) = bags(pass, self);
+        for (file, late) in self.told_by_messages(lanes, landed).await? {
+            bags.entry(file).or_default().bags.late = late;
+        }
         let mut rows = slips.rows_of_files();
         let scan = |file| {
             let of_file = match (&mut rows, &*self.messages.segments) {
@@ -147,8 +149,9 @@ struct Seen {
     findings: Vec<TableFinding>,
 }
 
-fn bags(pass: RowPass, run: &Run) -> BTreeMap<FileIndex, Seen> {
-    let mut seen: BTreeMap<FileIndex, Seen> = BTreeMap::new();
+/// By file what was seen of it; and files of whose rows only messages tell which are late.
+fn bags(pass: RowPass, run: &Run) -> (BTreeMap<FileIndex, Seen>, Vec<Landed>) {
+    let (mut seen, mut landed): (BTreeMap<FileIndex, Seen>, Vec<Landed>) = (BTreeMap::new(), Vec::new());
     for bag in pass.bags {
         let RowFiles::One(file, _) = bag.files else { continue };
         seen.entry(file).or_default().bags.bags.push((bag.segment, bag.bag));
@@ -157,8 +160,11 @@ fn bags(pass: RowPass, run: &Run) -> BTreeMap<FileIndex, Seen> {
         let bags = &mut seen.entry(file).or_default().bags;
         (bags.rows, bags.out_of_scope, bags.tolerated) = (census.rows, census.out_of_scope, census.tolerated);
         (bags.ahead, bags.strangers) = (census.beyond, census.strangers);
-        let rule = pass.rows.cut.late.as_ref();
-        bags.late = rule.map(|rule| rule.lateness(file, &census.noted)).unwrap_or_default();
+        match pass.rows.cut.late.as_ref().map(|rule| rule.lateness(file, &census.noted)) {
+            Some(Ok(late)) => bags.late = late,
+            Some(Err((commit_ms, rows))) => landed.push((file, commit_ms, rows)),
+            None => {}
+        }
     }
     for row in pass.census.misrouted {
         seen.entry(row.at.file).or_default().bags.misrouted.push((row.at.position, row.segment));
@@ -174,7 +180,7 @@ fn bags(pass: RowPass, run: &Run) -> BTreeMap<FileIndex, Seen> {
         seen.bags.misrouted.sort_unstable();
         seen.bags.tolerated.resize(run.messages.binding.tolerances.len(), 0);
     }
-    seen
+    (seen, landed)
 }
 
 fn integer(value: &Value) -> Option<i64> {

@@ -41,7 +41,7 @@ impl ScanAsk {
         Some(Self {
             snapshot: run.pinned.snapshot_id?,
             paths: files.iter().map(|file| run.pinned.files[file.0 as usize].path.clone()).collect(),
-            lanes: lanes.0.iter().map(lane).collect(),
+            lanes: lanes.at.iter().map(lane).collect(),
         })
     }
 
@@ -53,7 +53,7 @@ impl ScanAsk {
             declared: *declared,
             position: *position,
         };
-        Lanes(self.lanes.iter().map(lane).collect())
+        self.lanes.iter().map(lane).collect::<Vec<_>>().into()
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fixtures_kit::{Options, Truth, World};
+use fixtures_kit::{Followed, Options, Truth, World};
 use serde_json::Value as Json;
 use validator_app::{Failure, Outside, Progress, Request, follow, judge};
 
@@ -75,12 +75,24 @@ async fn both(world: &World, folder: &Path) -> Result<Vec<String>, Failure> {
     for key in ["messages", "rows", "findings", "partitions"] {
         compare(key, &judged[key], &followed[key], &mut differences);
     }
+    compare_late(world, &judged, &followed, &mut differences);
     Ok(differences)
 }
 
-/// Notes where two values differ. `misrouted` and `stale` are counted by one of the two alone.
+/// A run knows it where `reconcile` does, and says the same; else by the timestamps of the messages. It has looked once.
+fn compare_late(world: &World, judged: &Json, followed: &Json, differences: &mut Vec<String>) {
+    let late = |report: &Json| report["messages"]["late"].as_u64();
+    let once = Followed { seen: world.table.judged.into_iter().collect() };
+    let truth = Truth::followed(world, &once).messages.late;
+    let (judged, followed) = (late(judged), late(followed));
+    if followed != truth || judged.is_some() && judged != followed {
+        differences.push(format!("late: reconcile {judged:?}, run {followed:?}, truth {truth:?}"));
+    }
+}
+
+/// Notes where two values differ. `misrouted` and `stale` are counted by one of the two alone; `late` is compared apart.
 pub fn compare(path: &str, judged: &Json, followed: &Json, differences: &mut Vec<String>) {
-    if ["misrouted", "stale"].iter().any(|name| path.ends_with(name)) {
+    if ["late", "misrouted", "stale"].iter().any(|name| path.ends_with(name)) {
         return;
     }
     match (judged, followed) {

@@ -165,7 +165,7 @@ impl Machine<'_> {
         let rows = story.files[number].rows.iter().filter(is_of_lane);
         let Some(landed_ms) = story.landed_ms(number) else {
             if self.bug == Bug::MovedInTime {
-                return Lateness::Told(Offsets::default());
+                return Lateness::Told { late: Offsets::default(), untold: 0 };
             }
             let (mut seen, mut several) = (Offsets::default(), Offsets::default());
             for one in rows.map(|row| offsets([row].into_iter())) {
@@ -175,7 +175,7 @@ impl Machine<'_> {
             return Lateness::Moved { rows: seen, several };
         };
         let late = |row: &&Row| story.is_late(row, landed_ms) || self.bug == Bug::AllLate;
-        Lateness::Told(offsets(rows.filter(late)))
+        Lateness::Told { late: offsets(rows.filter(late)), untold: 0 }
     }
 
     /// Slips of the rows that are in segments, or not below the position.
