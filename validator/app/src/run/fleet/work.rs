@@ -39,7 +39,7 @@ pub struct Working {
     /// What the tap reads by.
     run: Run,
     /// What asks are answered by; none while one is.
-    desk: Option<Desk>,
+    desk: Option<Box<Desk>>,
     lanes: Vec<Lane>,
     terms: [u8; 32],
     binding: [u8; 32],
@@ -50,7 +50,7 @@ pub struct Working {
     ahead: usize,
     /// The ask that is worked at.
     claimed: Option<[u8; 32]>,
-    answers: JoinSet<(Desk, [u8; 32], Option<Vec<u8>>)>,
+    answers: JoinSet<Answered>,
     /// The judge is this process, which has no time for its own asks.
     is_judge: bool,
 }
@@ -58,7 +58,15 @@ pub struct Working {
 enum Heard {
     Time,
     Read(Option<Read>),
-    Answered(Desk, [u8; 32], Option<Vec<u8>>),
+    Answered(Answered),
+}
+
+/// An ask that was worked at.
+struct Answered {
+    desk: Box<Desk>,
+    ask: [u8; 32],
+    /// None: it is left to others.
+    answer: Option<Vec<u8>>,
 }
 
 /// The table's side, where asks are answered beside the reading of partitions.
@@ -84,7 +92,7 @@ impl Working {
             link,
             membership,
             run: live.run.clone(),
-            desk: Some(Desk { live, pinned: None }),
+            desk: Some(Box::new(Desk { live, pinned: None })),
             lanes,
             terms,
             binding,
@@ -123,7 +131,7 @@ impl Working {
                     () = stop.cancelled() => return Ok(()),
                     () = sleep_until(looks_at.into()) => Heard::Time,
                     answered = answered => match answered {
-                        Ok((desk, ask, answer)) => Heard::Answered(desk, ask, answer),
+                        Ok(answered) => Heard::Answered(answered),
                         Err(error) => return Err(Failure::Following(format!("a scan broke off: {error}"))),
                     },
                     read = read => Heard::Read(read),
@@ -136,7 +144,7 @@ impl Working {
                     goes_on
                 }
                 Heard::Read(read) => self.read(read).await?,
-                Heard::Answered(desk, ask, answer) => {
+                Heard::Answered(Answered { desk, ask, answer }) => {
                     (self.desk, self.claimed) = (Some(desk), None);
                     self.link.answer(ask, answer).await?;
                     self.claim().await?;
@@ -264,13 +272,13 @@ impl Working {
         if self.is_judge || self.desk.is_none() {
             return Ok(());
         }
-        let Some((name, body)) = self.link.claim(self.binding).await? else { return Ok(()) };
+        let Some((ask, body)) = self.link.claim(self.binding).await? else { return Ok(()) };
         let Some(mut desk) = self.desk.take() else { return Ok(()) };
-        self.claimed = Some(name);
+        self.claimed = Some(ask);
         let pipeline = self.name.clone();
         self.answers.spawn(async move {
             let answer = desk.answer(&pipeline, &body).await;
-            (desk, name, answer)
+            Answered { desk, ask, answer }
         });
         Ok(())
     }
