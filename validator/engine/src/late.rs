@@ -119,3 +119,29 @@ fn milliseconds(array: &ArrayRef) -> Vec<Option<i64>> {
         _ => vec![None; array.len()],
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_noted_as_runs_of_offsets_and_those_with_several_apart() {
+        let mut noted = NotedRows::default();
+        let partition = PartitionIndex(3);
+        [5, 1, 2, 3, 9, 2, -1].into_iter().for_each(|offset| noted.note(partition, offset));
+        let of = |runs: &[(i64, i64)]| Offsets::from_iter([(partition, Runs::from_iter(runs.iter().copied()))]);
+        let rule = |commit_ms: Option<i64>, leaf: Option<LeafPath>| LateRule {
+            leaf,
+            settle_ms: 1,
+            commits_ms: Arc::new([commit_ms]),
+            notes_rows: true,
+        };
+        let rows = of(&[(1, 4), (5, 6), (9, 10)]);
+        let file = FileIndex(0);
+        let told = Lateness::Told { late: rows.clone(), untold: 0 };
+        assert_eq!(rule(Some(7), Some(vec![0])).lateness(file, &noted), Ok(told));
+        assert_eq!(rule(Some(7), None).lateness(file, &noted), Err((7, rows.clone())));
+        let moved = Lateness::Moved { rows, several: of(&[(2, 3)]) };
+        assert_eq!(rule(None, None).lateness(file, &noted), Ok(moved));
+    }
+}

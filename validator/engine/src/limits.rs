@@ -141,6 +141,10 @@ pub const SCAN_FILES_MAX: usize = 32;
 /// Bytes of such files; a larger one has a pass of its own.
 pub const SCAN_BYTES_MAX: u64 = 512 * 1024 * 1024;
 
+/// Messages that are asked at once when they came, of about 60 bytes each: the segments that straddle the commits of one pass
+/// have fewer as a rule.
+pub const TIMES_ASKED_MAX: u64 = 500_000;
+
 /// Bytes of what dead letters say of their causes: those of fifty thousand that all say something else. Of the others it is
 /// told that there is a dead letter.
 pub const DEAD_LETTER_CAUSE_BYTES_MAX: usize = 16 * 1024 * 1024;

@@ -207,7 +207,7 @@ fn warnings(standing: &Standing, notes: &Notes, decision: &Decision, continuity:
         let messages = counted(notes.duplicate_keys, "message names", "messages name");
         warnings.push(format!("{messages} a key of an object twice; the last one counts"));
     }
-    if standing.late().is_some() && standing.untold > 0 {
+    if standing.timed && standing.untold > 0 {
         let rows = counted(standing.untold, "row was", "rows were");
         warnings.push(format!(
             "{rows} rewritten or expired before being followed, or read by another `settle`: late is not known of them"
