@@ -1,7 +1,7 @@
 //! What the machine saves to: a ledger of `validator_ledger`, and beside it what every test needs to know of it.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::pin::pin;
 
 use fixtures_kit::story::Story;
@@ -65,7 +65,6 @@ pub struct Ledger {
     /// Every file that was written, with its path.
     files: BTreeMap<FileId, String>,
     pub findings: BTreeMap<FindingId, FindingChange>,
-    seen: BTreeSet<usize>,
     steps: Vec<(usize, Why)>,
     lost_sight: bool,
 }
@@ -86,7 +85,6 @@ impl Default for Ledger {
             checkpoint: 0,
             files: BTreeMap::new(),
             findings: BTreeMap::new(),
-            seen: BTreeSet::new(),
             steps: Vec::new(),
             lost_sight: false,
         };
@@ -229,7 +227,6 @@ impl Machine<'_> {
     /// A checkpoint; what is restored from it must be what was saved (I4).
     pub fn save(&mut self) {
         self.ledger.write(&self.shadow.delta());
-        self.ledger.seen.clone_from(&self.seen);
         self.ledger.steps.clone_from(&self.steps);
         self.ledger.lost_sight = self.lost_sight;
         self.shadow.saved(self.ledger.checkpoint);
@@ -256,7 +253,6 @@ impl Machine<'_> {
         let number = |path: &str| self.world.story.files.iter().position(|file| file.path == path);
         let files = self.ledger.files.iter();
         self.of_story = files.map(|(file, path)| (*file, number(path).expect("a file of the story"))).collect();
-        self.seen.clone_from(&self.ledger.seen);
         self.steps.clone_from(&self.ledger.steps);
         self.lost_sight = self.ledger.lost_sight;
         self.look = None;
