@@ -34,7 +34,7 @@ fn goes_on(location: &str) -> String {
 fn a_catalog_that_answers_with_what_it_had_replaced_is_not_believed() {
     let catalog = good(RestCatalog::on_disk());
     good(catalog.create_namespace("market"));
-    let mut scene = scene("run-stale", &catalog.uri());
+    let mut scene = scene("run-stale", catalog.uri());
     send(kafka_cluster(), scene.topic(), 0, 0..20);
     scene.land(&straight(0, 0..10));
     let older = scene.live().metadata_location().to_owned();
