@@ -49,6 +49,12 @@ pub const SLIPS_OF_SEGMENT_MAX: usize = 16_384;
 /// Rows that stood and went before their messages were consumed, 40 bytes each, which each checkpoint writes.
 pub const PARTINGS_MAX: usize = 8_192;
 
+/// Causes of dead letters that a page of 64 segments keeps, 24 bytes each. Of further ones it is only kept which messages they name.
+pub const LETTER_CAUSES_MAX: usize = 1_024;
+
+/// Bytes of their texts, each once; one has at most 420 characters.
+pub const LETTER_TEXTS_BYTES_MAX: usize = 64 << 10;
+
 /// Steps that took rows of a segment away, as it remembers them until it balances; the oldest go first.
 pub const TAKERS_MAX: usize = 16;
 

@@ -9,7 +9,7 @@ use validator_core::finding::FindingId;
 use validator_core::segment::SegmentKey;
 use validator_core::shadow::delta::{Change, Delta, FindingChange, FindingPlace, RunChange};
 use validator_core::shadow::file::FileId;
-use validator_core::shadow::told::{FactsHash, is_told_once};
+use validator_core::shadow::told::{FactsHash, is_of_event};
 
 use crate::books::{Held, slot};
 use crate::error::LedgerError;
@@ -229,7 +229,7 @@ fn finding_values(word: &Word<'_>, before: Option<&[Value]>, around: &Around<'_>
     let (facts, evidence) = match before {
         Some(row) if resolved => (row[FACTS].clone(), row[EVIDENCE].clone()),
         // What an event told stays as it was said: its rows are others.
-        Some(row) if is_told_once(finding.verdict) && finding.facts.is_empty() => {
+        Some(row) if finding.facts.is_empty() && is_of_event(finding.verdict, row[FACTS].blob()?) => {
             (row[FACTS].clone(), Value::Blob(None))
         }
         _ => (finding.facts.as_slice().into(), Value::Blob(None)),

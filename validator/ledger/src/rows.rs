@@ -8,7 +8,7 @@ use validator_core::shadow::delta::{
 };
 use validator_core::shadow::file::{FileId, PathHash};
 use validator_core::shadow::page::PageKey;
-use validator_core::shadow::told::{Facts, FactsHash, OpenFinding, is_told_once};
+use validator_core::shadow::told::{Facts, FactsHash, OpenFinding, is_of_event};
 use validator_core::verdict::{Cause, Verdict};
 
 use crate::error::LedgerError;
@@ -243,7 +243,7 @@ pub(crate) fn untold_back(values: &[Value]) -> Result<Untold, LedgerError> {
 /// An open finding as a restart needs it; none: it does not.
 pub(crate) fn finding_back(values: &[Value]) -> Result<Option<OpenFinding>, LedgerError> {
     let verdict = verdict_back(&values[1])?;
-    if is_told_once(verdict) {
+    if is_of_event(verdict, values[finding::FACTS].blob()?) {
         return Ok(None);
     }
     Ok(Some(OpenFinding {

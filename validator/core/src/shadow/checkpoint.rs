@@ -54,6 +54,8 @@ pub(super) struct Told {
     pub id: Option<FindingId>,
     pub cause: Option<Cause>,
     pub facts: FactsHash,
+    /// Whether an event told it, so that only its rows are the state's.
+    pub of_event: bool,
 }
 
 impl Told {
@@ -167,7 +169,7 @@ impl Shadow {
     fn findings_now(&self) -> &Arc<BTreeMap<FindingKey, Told>> {
         self.judged().now.get_or_init(|| {
             let findings = self.findings().into_iter();
-            let findings = findings.filter(|(_, draft)| !is_told_once(draft.verdict) || !draft.rows.is_empty());
+            let findings = findings.filter(|(key, draft)| !self.is_of_event(key) || !draft.rows.is_empty());
             let told = |(key, draft): (FindingKey, &Draft)| {
                 let before = || self.unsaved.told.get(&key).and_then(|told| told.id.clone());
                 let id = match &key.0 {
@@ -175,7 +177,8 @@ impl Shadow {
                     _ => None,
                 };
                 let facts = FactsHash::of(&self.facts_of(draft));
-                Some((key, Told { id, cause: draft.cause, facts }))
+                let of_event = self.is_of_event(&key);
+                Some((key, Told { id, cause: draft.cause, facts, of_event }))
             };
             Arc::new(findings.filter_map(told).collect())
         })
@@ -208,8 +211,8 @@ impl Shadow {
         changes.extend(self.news.iter().filter_map(|news| {
             let (verdict, cause, place) = (news.verdict, news.cause, news.place.clone());
             let id = self.id_of(&(place.clone(), verdict))?;
-            let facts = news.detail.clone().into_bytes();
-            Some(FindingChange { id, verdict, cause, place, change: Change::Opened, at_ms, facts })
+            let facts = if news.change == Change::Resolved { Vec::new() } else { news.detail.clone().into_bytes() };
+            Some(FindingChange { id, verdict, cause, place, change: news.change, at_ms, facts })
         }));
         changes
     }
@@ -220,7 +223,7 @@ impl Shadow {
         let is_new = |key: &FindingKey| self.news.iter().any(|news| news.place == key.0 && news.verdict == key.1);
         let changed = |key: &FindingKey, told: &Told, change: Change| {
             // What an event told stays true: its rows come and go.
-            let is_of_event = is_told_once(key.1);
+            let is_of_event = told.of_event;
             if is_of_event && is_new(key) {
                 return None;
             }
@@ -311,12 +314,12 @@ impl Shadow {
         let open = saved.findings.into_iter().filter(|finding| !is_told_once(finding.verdict));
         let told = open.map(|OpenFinding { id, verdict, cause, place, facts }| {
             let id = matches!(place, FindingPlace::Row { .. }).then_some(id);
-            ((place, verdict), Told { id, cause, facts })
+            ((place, verdict), Told { id, cause, facts, of_event: false })
         });
         shadow.unsaved = Unsaved { told: Arc::new(told.collect()), ..Unsaved::default() };
         // What the ledger was told of their rows is not read again: it is what the state said then, which is what it says now.
         let now = Arc::clone(shadow.findings_now());
-        let of_events = now.iter().filter(|((_, verdict), _)| is_told_once(*verdict));
+        let of_events = now.iter().filter(|(_, told)| told.of_event);
         Arc::make_mut(&mut shadow.unsaved.told).extend(of_events.map(|(key, told)| (key.clone(), told.clone())));
         shadow.unsaved.is_told = shadow.unsaved.told == *shadow.findings_now();
         check(&shadow)?;
@@ -334,7 +337,7 @@ mod tests {
 
     #[test]
     fn a_cause_that_only_the_ledger_knows_is_no_change_of_the_finding() {
-        let told = |cause| Told { id: None, cause, facts: FactsHash::of(b"facts") };
+        let told = |cause| Told { id: None, cause, facts: FactsHash::of(b"facts"), of_event: false };
         let (lost, removed, damage) = (Some(Cause::Lost), Some(Cause::Removed), Some(Cause::Damage(Damage::Truncated)));
         assert!(!told(removed).differs(&told(lost)) && !told(damage).differs(&told(None)));
         assert!(told(lost).differs(&told(removed)) && told(None).differs(&told(lost)));

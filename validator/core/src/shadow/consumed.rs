@@ -6,7 +6,8 @@
 use std::ops::Range;
 
 use super::Shadow;
-use super::event::{Consumed, LanePart, Refused};
+use super::delta::Change;
+use super::event::{Consumed, LanePart, Refused, Undecodable};
 use super::page::PageKey;
 use super::segment::least;
 use super::{FindingPlace, News};
@@ -90,15 +91,7 @@ impl Shadow {
         for gap in gaps {
             self.note_gap(partition, gap, from..to);
         }
-        for message in undecodable {
-            self.news.push(News {
-                verdict: MessageVerdict::Undecodable.into(),
-                cause: Some(Cause::Undecodable(message.cause)),
-                place: FindingPlace::Message { lane: partition, offset: message.at.offset },
-                timestamp_ms: message.timestamp_ms,
-                detail: message.detail,
-            });
-        }
+        undecodable.into_iter().for_each(|message| self.note_undecodable(partition, message));
         let lane = self.lane_mut(partition).expect("checked before the first part");
         for (cause, messages) in excluded {
             *lane.excluded.entry(cause).or_default() += messages;
@@ -106,6 +99,28 @@ impl Shadow {
         lane.position = to;
         lane.high_watermark = lane.high_watermark.max(to);
         self.meet_partings(partition, from, to);
+    }
+
+    /// What its letter says goes before that it cannot be told.
+    fn note_undecodable(&mut self, partition: PartitionIndex, message: Undecodable) {
+        let offset = message.at.offset;
+        let page = self.pages.page_mut(self.page_of(message.at));
+        page.undecodable.entry(message.cause).or_default().insert(offset);
+        let is_named = page.letters.name(offset);
+        let (verdict, cause) = match is_named {
+            true => (MessageVerdict::Diverted, None),
+            false => (MessageVerdict::Undecodable, Some(Cause::Undecodable(message.cause))),
+        };
+        let lane = self.lane_mut(partition).expect("checked before the first part");
+        lane.diverted_undecodable += u64::from(is_named);
+        self.news.push(News {
+            verdict: verdict.into(),
+            cause,
+            place: FindingPlace::Message { lane: partition, offset },
+            timestamp_ms: message.timestamp_ms,
+            detail: message.detail,
+            change: Change::Opened,
+        });
     }
 
     fn note_gap(&mut self, partition: PartitionIndex, gap: Range<i64>, part: Range<i64>) {

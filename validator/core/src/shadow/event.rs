@@ -39,6 +39,8 @@ pub enum Event {
     Partitions(Vec<NewLane>),
     /// Why offsets are not there.
     Explained(Vec<(PartitionIndex, Hole)>),
+    /// Dead letters were read.
+    Letters(Vec<Letter>),
     /// The log now begins there.
     Trimmed {
         /// Which partition.
@@ -89,6 +91,17 @@ pub struct SegmentPart {
     pub excluded: u32,
     /// Messages that cannot be told.
     pub undecodable: u32,
+}
+
+/// A dead letter of a message that was consumed, or will be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Letter {
+    /// The message's partition.
+    pub partition: PartitionIndex,
+    /// Its offset.
+    pub offset: i64,
+    /// Why it was put aside, in words that anybody may see; none: it does not say.
+    pub cause: Option<String>,
 }
 
 /// A message that cannot be told.

@@ -33,6 +33,8 @@ pub struct Lane {
     pub excluded: BTreeMap<ExcludedCause, u64>,
     /// Messages that cannot be told.
     pub undecodable: u64,
+    /// Of them, those that dead letters name.
+    pub diverted_undecodable: u64,
     /// Offsets that hold no message.
     pub hole_offsets: u64,
     /// Of them, those whose reason is known.
@@ -63,6 +65,7 @@ impl Lane {
             judged: 0,
             excluded: BTreeMap::new(),
             undecodable: 0,
+            diverted_undecodable: 0,
             hole_offsets: 0,
             holes: BTreeMap::new(),
             balanced_segments: 0,

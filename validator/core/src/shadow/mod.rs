@@ -20,8 +20,10 @@ pub mod held;
 pub mod invariants;
 pub mod lane;
 pub mod late;
+pub mod letters;
 mod memo;
 pub mod nets;
+pub mod offsets;
 pub mod outside;
 mod pack;
 pub mod page;
@@ -46,7 +48,7 @@ use std::collections::BTreeSet;
 
 use board::Board;
 use checkpoint::Unsaved;
-use delta::FindingPlace;
+use delta::{Change, FindingPlace};
 use docket::Docket;
 use event::{CannotLook, Event, Refused, SnapshotFact};
 use file::{FileFacts, FileId, PathHash};
@@ -114,6 +116,8 @@ pub struct News {
     pub timestamp_ms: Option<i64>,
     /// One sentence for a person.
     pub detail: String,
+    /// Whether it is true from now on, or no longer.
+    pub change: Change,
 }
 
 impl Shadow {
@@ -186,6 +190,7 @@ impl Shadow {
             Event::Looked(_, nets) => nets.segments().map(|segment| PageKey::of(*segment).0).collect(),
             Event::Drilled(drilled) => vec![PageKey::of(drilled.segment).0],
             Event::Explained(holes) => self.pages_explained(holes),
+            Event::Letters(letters) => self.pages_named(letters),
             _ => Vec::new(),
         };
         keys.sort_unstable();
@@ -216,6 +221,7 @@ impl Shadow {
             Event::Drilled(drilled) => self.drilled(drilled)?,
             Event::Partitions(lanes) => self.follow(lanes),
             Event::Explained(holes) => self.explain(holes),
+            Event::Letters(letters) => self.note_letters(letters)?,
             Event::NotLooked { at_ms, what } => self.not_looked(at_ms, what),
             Event::Trimmed { .. } => {}
         }

@@ -6,8 +6,8 @@
 use super::delta::Damaged;
 use crate::bag::{BAG_BYTES, Bag};
 
-/// 3: slips. 4: which rows are late.
-const VERSION: u8 = 4;
+/// 3: slips; 4: which rows are late; 5: dead letters.
+const VERSION: u8 = 5;
 /// The oldest that is read.
 const OLDEST: u8 = 2;
 /// Facts of findings are compared by their bytes: what they say has not changed since.
@@ -105,6 +105,11 @@ impl<'a> Reader<'a> {
     /// Whether these are bytes of a build that kept which rows are late.
     pub fn has_late(&self) -> bool {
         self.1 >= 4
+    }
+
+    /// Whether these are bytes of a build that read dead letters.
+    pub fn has_letters(&self) -> bool {
+        self.1 >= 5
     }
 
     pub fn is_empty(&self) -> bool {

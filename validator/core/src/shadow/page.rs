@@ -2,13 +2,17 @@
 //!
 //! Contract: a segment is in exactly one slot of one page. A row for each segment costs ten times as much to write.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
+use super::letters::Letters;
+use super::offsets::Offsets;
 use super::segment::Segment;
 use crate::hole::Holes;
 use crate::limits::PAGE_SLOTS;
 use crate::position::PartitionIndex;
 use crate::segment::SegmentKey;
+use crate::verdict::UndecodableCause;
 
 const KIND_NOWHERE: u8 = 0;
 const KIND_OFFSETS: u8 = 1;
@@ -79,11 +83,21 @@ pub struct Page {
     pub holes: Holes,
     /// Offsets that are not there and whose reason nobody has said, half-open, ascending.
     pub unexplained: Vec<(i64, i64)>,
+    /// Messages that cannot be told, by why.
+    pub undecodable: BTreeMap<UndecodableCause, Offsets>,
+    /// What dead letters say of messages, consumed or not.
+    pub letters: Letters,
 }
 
 impl Default for Page {
     fn default() -> Self {
-        Self { slots: [const { None }; PAGE_SLOTS], holes: Holes::default(), unexplained: Vec::new() }
+        Self {
+            slots: [const { None }; PAGE_SLOTS],
+            holes: Holes::default(),
+            unexplained: Vec::new(),
+            undecodable: BTreeMap::new(),
+            letters: Letters::default(),
+        }
     }
 }
 

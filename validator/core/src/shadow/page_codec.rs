@@ -8,6 +8,8 @@ use super::blame::Taker;
 use super::delta::Damaged;
 use super::file::{FileBags, FileId};
 use super::late::Lateness;
+use super::letters::Letters;
+use super::offsets::Offsets;
 use super::pack::{Reader, Writer, whole};
 use super::page::Page;
 use super::runs::Runs;
@@ -18,6 +20,7 @@ use crate::hole::{Hole, HoleReason, Holes};
 use crate::limits::PAGE_SLOTS;
 use crate::position::PartitionIndex;
 use crate::segment::SegmentKey;
+use crate::verdict::UndecodableCause;
 
 impl Page {
     /// Its bytes.
@@ -37,6 +40,9 @@ impl Page {
             to.signed(*from);
             to.signed(*end);
         }
+        let causes = UndecodableCause::ALL.iter().map(|cause| self.undecodable.get(cause));
+        causes.for_each(|offsets| offsets.unwrap_or(&Offsets::default()).write(&mut to));
+        self.letters.write(&mut to);
         to.seal()
     }
 
@@ -57,6 +63,15 @@ impl Page {
             })?;
             page.holes = Holes::new(holes);
             page.unexplained = from.list(|from| Some((from.signed()?, from.signed()?)))?;
+            if from.has_letters() {
+                for cause in UndecodableCause::ALL {
+                    let offsets = Offsets::read(from)?;
+                    if !offsets.is_empty() {
+                        page.undecodable.insert(*cause, offsets);
+                    }
+                }
+                page.letters = Letters::read(from)?;
+            }
             Some(page)
         })
     }

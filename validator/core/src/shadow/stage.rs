@@ -51,6 +51,10 @@ impl Shadow {
         if !segment.credit.is_empty() || segment.debit.is_empty() || segment.times.untimed > 0 {
             return None;
         }
+        // Its messages have not one verdict: it is read once the first of them is due.
+        if self.is_named(key, segment) {
+            return None;
+        }
         let clock = self.terms.clock(self.judged_at_ms);
         let (first, last) = (segment.times.min_ms, segment.times.max_ms);
         // Losses lie at offsets that the segment may hold; a row whose identity is damaged may be that of any message.

@@ -137,6 +137,7 @@ impl Lane {
             (last_page, last_offset) = (*page, *offset);
         }
         to.maybe((self.unseen_below > i64::MIN).then_some(self.unseen_below));
+        to.number(self.diverted_undecodable);
         to.seal()
     }
 
@@ -158,6 +159,7 @@ impl Lane {
             })?;
             let proven = proven.into_iter().collect();
             let unseen_below = if from.has_slips() { from.maybe()?.unwrap_or(i64::MIN) } else { i64::MIN };
+            let diverted_undecodable = if from.has_letters() { from.number()? } else { 0 };
             Some(Self {
                 tp,
                 start,
@@ -169,6 +171,7 @@ impl Lane {
                 judged,
                 excluded,
                 undecodable,
+                diverted_undecodable,
                 hole_offsets,
                 holes,
                 balanced_segments,

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::blame::{Blame, Taker};
+use super::delta::Change;
 use super::event::{Look, Refused, Scanned, Step, Why};
 use super::file::{FileId, PathHash};
 use super::files::KnownFile;
@@ -321,6 +322,7 @@ impl Shadow {
             place: FindingPlace::Table { path: format!("snapshot {snapshot}") },
             timestamp_ms: None,
             detail: detail.to_owned(),
+            change: Change::Opened,
         });
     }
 }

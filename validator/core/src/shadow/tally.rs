@@ -74,7 +74,10 @@ impl Shadow {
     fn add_judged(&self, standing: &mut Standing) {
         let judged = self.judged();
         for (partition, tally) in &judged.judgement.messages {
-            standing.lanes[partition.0 as usize].messages += MessageTally { excluded: 0, undecodable: 0, ..*tally };
+            // Those that cannot be told are counted when they are consumed, and when they are named.
+            let told = judged.judgement.diverted_undecodable.get(partition).copied().unwrap_or(0);
+            let tally = MessageTally { excluded: 0, undecodable: 0, diverted: tally.diverted - told, ..*tally };
+            standing.lanes[partition.0 as usize].messages += tally;
         }
         standing.rows += judged.judgement.rows;
         for (partition, at_ms) in &judged.oldest_ms {
@@ -106,7 +109,8 @@ fn of_lane(lane: &Lane) -> LaneStanding {
             intact: lane.balanced_messages,
             late: lane.balanced_late,
             excluded: lane.excluded.values().sum(),
-            undecodable: lane.undecodable,
+            undecodable: lane.undecodable - lane.diverted_undecodable,
+            diverted: lane.diverted_undecodable,
             ..MessageTally::default()
         },
         excluded: lane.excluded.clone(),

@@ -51,6 +51,13 @@ pub fn is_told_once(verdict: Verdict) -> bool {
     verdict == Verdict::Message(MessageVerdict::Undecodable) || matches!(verdict, Verdict::Table(_))
 }
 
+/// The same of a finding with these facts: a message that cannot be told and that a dead letter names is diverted, and its facts
+/// are as little the state's.
+pub fn is_of_event(verdict: Verdict, facts: &[u8]) -> bool {
+    let is_text = || Reader::open(facts, "facts").is_err();
+    is_told_once(verdict) || verdict == MessageVerdict::Diverted.into() && is_text()
+}
+
 /// What a finding says beside its place, verdict and cause.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Facts {
@@ -73,7 +80,7 @@ impl Facts {
     /// They are damaged.
     pub fn from_bytes(verdict: Verdict, bytes: &[u8]) -> Result<Self, Damaged> {
         let what = "the facts of a finding";
-        if is_told_once(verdict) {
+        if is_of_event(verdict, bytes) {
             let said = String::from_utf8(bytes.to_vec()).map_err(|_| Damaged { what })?;
             return Ok(Self { said: Some(said), ..Self::default() });
         }

@@ -3,7 +3,7 @@
 //! Contract: the judge is that of a single run. How a row stands to the scope is taken at the moment of judging, so that it
 //! never ages; what stood is asked of messages without a row only.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use super::Shadow;
@@ -16,7 +16,7 @@ use super::residue::digest16;
 use super::segment::Segment;
 use crate::clock::Past;
 use crate::hole::{Hole, HoleReason, Holes};
-use crate::judge::{Case, Draft, Judgement, LossKind, MessageState, ModeKind, NoBalanced, judge};
+use crate::judge::{Case, Draft, Judgement, LossKind, MessageEntry, MessageState, ModeKind, NoBalanced, judge};
 use crate::position::{FileIndex, MessageAt, PartitionIndex, RowAt};
 use crate::scope::{Known, ListedPartition, OffsetScope};
 use crate::segment::SegmentKey;
@@ -137,7 +137,7 @@ impl Shadow {
         }
         let (clock, past) = (self.terms.clock(self.judged_at_ms), Past::Offsets { paired_max });
         let whole_topic = self.terms.whole_topic;
-        Case { mode: ModeKind::Offset, messages, rows, clock, past, whole_topic, diverted: BTreeSet::new() }
+        Case { mode: ModeKind::Offset, messages, rows, clock, past, whole_topic, diverted: self.named() }
     }
 
     fn scope(&self) -> OffsetScope {
@@ -220,7 +220,9 @@ impl Judged {
     }
 
     fn note_waiting(&mut self, case: &Case) {
-        let waiting = case.messages.iter().filter(|message| message.state == MessageState::Judged);
+        let waits =
+            |message: &&MessageEntry| message.state == MessageState::Judged && !case.diverted.contains(&message.at);
+        let waiting = case.messages.iter().filter(waits);
         for message in waiting.filter(|message| !case.clock.is_due(message.timestamp_ms)) {
             self.note_oldest(message.at.partition, message.timestamp_ms);
         }

@@ -10,7 +10,7 @@ use validator_core::shadow::blame::{Taker, Took};
 use validator_core::shadow::delta::{FindingChange, FindingPlace};
 use validator_core::shadow::event::Why;
 use validator_core::shadow::file::FileId;
-use validator_core::shadow::told::Facts;
+use validator_core::shadow::told::{Facts, is_of_event, is_told_once};
 use validator_core::verdict::{Cause, MessageVerdict, Verdict};
 
 use super::machine::Machine;
@@ -63,9 +63,9 @@ impl Machine<'_> {
         }
     }
 
-    /// Undecodable messages: told when they came, and kept by the ledger.
+    /// Undecodable messages, diverted ones too: told when they came or were named, and kept by the ledger.
     fn told(&self) -> Vec<StoryFinding> {
-        let undecodable = |finding: &&FindingChange| finding.verdict == MessageVerdict::Undecodable.into();
+        let undecodable = |finding: &&FindingChange| is_of_event(finding.verdict, &finding.facts);
         let of_ledger = self.ledger.findings.values().filter(undecodable).filter_map(|finding| match &finding.place {
             FindingPlace::Message { lane, offset } => Some(StoryFinding {
                 verdict: finding.verdict.as_str(),
@@ -80,13 +80,17 @@ impl Machine<'_> {
 
     /// What the ledger has open beside undecodable messages and the table: what the state says (I7).
     pub fn check_ledger(&self) {
-        let is_told_once =
-            |verdict: Verdict| verdict == MessageVerdict::Undecodable.into() || matches!(verdict, Verdict::Table(_));
-        let open = self.ledger.findings.values().filter(|finding| !is_told_once(finding.verdict));
+        let open = self.ledger.findings.values().filter(|finding| !is_of_event(finding.verdict, &finding.facts));
         let open: BTreeSet<(FindingPlace, Verdict)> = open.map(|one| (one.place.clone(), one.verdict)).collect();
-        let said = self.shadow.findings().into_keys().filter(|(_, verdict)| !is_told_once(*verdict));
+        let said = self.shadow.findings().into_keys().filter(|(place, verdict)| !self.is_told_once(place, *verdict));
         assert_eq!(open, said.collect(), "I7: open findings are those of the state");
         self.check_unseen();
+    }
+
+    fn is_told_once(&self, place: &FindingPlace, verdict: Verdict) -> bool {
+        let FindingPlace::Message { lane, offset } = place else { return is_told_once(verdict) };
+        let mut messages = self.world.story.lanes[lane.0 as usize].messages.iter();
+        messages.any(|message| message.offset == *offset && message.content == Content::Undecodable)
     }
 
     /// The ledger says it of each message without a row, where nobody can know whether it had one; of a whole segment without rows it

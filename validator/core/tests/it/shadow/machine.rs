@@ -7,7 +7,7 @@ use fixtures_kit::story::{Act, Lane, Story};
 use validator_core::position::{PartitionIndex, TopicPartition};
 use validator_core::segment::OffsetWidth;
 use validator_core::shadow::Shadow;
-use validator_core::shadow::event::{Consumed, Drilled, Event, Look, NewLane, Refused, Why};
+use validator_core::shadow::event::{Consumed, Drilled, Event, Letter, Look, NewLane, Refused, Why};
 use validator_core::shadow::file::{FileBags, FileFacts, FileId};
 use validator_core::shadow::invariants;
 use validator_core::shadow::nets::Sign;
@@ -44,6 +44,12 @@ pub enum Bug {
     MergedAgain,
     /// A reader that takes a partition over goes on from where it believes to be, and what it left out counts as read.
     ReaderSkips,
+    /// Dead letters are not read.
+    LettersUnread,
+    /// After a crash letters are read on from where they were read, and those that no checkpoint had are gone.
+    LettersLost,
+    /// Letters of messages that are not consumed yet are thrown away.
+    LettersAheadForgotten,
 }
 
 /// What the outside has at a moment.
@@ -60,6 +66,8 @@ pub struct World<'a> {
     pub retained: BTreeSet<usize>,
     /// Files whose objects are gone.
     pub objects_gone: BTreeSet<usize>,
+    /// Dead letters, by what they name: lane, offset.
+    pub letters: Vec<(usize, i64)>,
 }
 
 impl<'a> World<'a> {
@@ -75,6 +83,7 @@ impl<'a> World<'a> {
             head: None,
             retained: BTreeSet::new(),
             objects_gone: BTreeSet::new(),
+            letters: Vec::new(),
         }
     }
 
@@ -115,6 +124,7 @@ impl<'a> World<'a> {
                 let written = newest.flat_map(|one| &one.live).map(|(file, _)| *file);
                 self.objects_gone.extend(written.filter(|file| !kept.contains(file)));
             }
+            Act::Letter { lane, offset } => self.letters.push((*lane, *offset)),
             Act::Outage { until_ms } => self.outage_until_ms = *until_ms,
             Act::ClockStep { by_ms } => self.clock_error_ms += by_ms,
         }
@@ -167,6 +177,8 @@ pub struct PendingLook {
     pub at_ms: i64,
     pub barrier: Vec<(PartitionIndex, i64, i64)>,
     pub steps: VecDeque<(usize, Why)>,
+    /// Dead letters that there were when it began.
+    pub letters: usize,
 }
 
 /// See the module.
@@ -181,6 +193,8 @@ pub struct Machine<'a> {
     /// Snapshots that were made the live set, in their order, with how each followed the one before.
     pub steps: Vec<(usize, Why)>,
     pub look: Option<PendingLook>,
+    /// Dead letters that were read.
+    pub letters: usize,
     /// By lane, the next offset that its reader reads.
     pub readers: Vec<i64>,
     /// What readers have read and nobody has taken yet.
@@ -221,6 +235,7 @@ impl<'a> Machine<'a> {
             slipped: BTreeSet::new(),
             steps: Vec::new(),
             look: None,
+            letters: 0,
             readers: story.lanes.iter().map(Lane::first).collect(),
             batches: Vec::new(),
             inflight: Vec::new(),
@@ -293,12 +308,17 @@ impl<'a> Machine<'a> {
         let steps = self.world.line(self.cursor());
         let ends = (0..).map(PartitionIndex).zip(&self.world.ends);
         let barrier = ends.map(|(partition, (stable, high_watermark))| (partition, *stable, *high_watermark)).collect();
-        self.look = Some(PendingLook { at_ms: self.world.clock_ms(), barrier, steps });
+        let letters = self.world.letters.len();
+        self.look = Some(PendingLook { at_ms: self.world.clock_ms(), barrier, steps, letters });
     }
 
     /// Goes on with the look: scans one file, or applies one step. False: there is nothing to do, or the tap is behind.
     pub fn go_on(&mut self) -> bool {
         let Some(pending) = &self.look else { return false };
+        if self.letters < pending.letters {
+            self.read_letters(pending.letters);
+            return true;
+        }
         let positions = self.positions();
         let behind = |(partition, barrier, _): &(PartitionIndex, i64, i64)| positions[partition.0 as usize] < *barrier;
         let ignored = self.bug == Bug::BarrierIgnored;
@@ -329,6 +349,27 @@ impl<'a> Machine<'a> {
             self.look = None;
         }
         true
+    }
+
+    /// Some of the dead letters that were there when the look began.
+    fn read_letters(&mut self, end: usize) {
+        let upto = self.letters + 1 + self.dice.below((end - self.letters) as u64) as usize;
+        let positions = self.positions();
+        let is_read = |(lane, offset): &&(usize, i64)| match self.bug {
+            Bug::LettersUnread => false,
+            Bug::LettersAheadForgotten => *offset < positions[*lane],
+            _ => true,
+        };
+        let read = self.world.letters[self.letters..upto].iter().filter(is_read);
+        let letter = |(lane, offset): &(usize, i64)| Letter {
+            partition: PartitionIndex(u32::try_from(*lane).expect("few lanes")),
+            offset: *offset,
+            cause: (offset % 3 > 0).then(|| format!("cause {}", offset % 3)),
+        };
+        let letters: Vec<Letter> = read.map(letter).collect();
+        self.log.push(format!("letters {letters:?}"));
+        self.letters = upto;
+        self.must(Event::Letters(letters));
     }
 
     fn apply_look(&mut self, look: Look) {

@@ -170,6 +170,9 @@ fn every_wrong_service_is_noticed() {
         Bug::PositionsWithoutBags,
         Bug::MergedAgain,
         Bug::ReaderSkips,
+        Bug::LettersUnread,
+        Bug::LettersLost,
+        Bug::LettersAheadForgotten,
     ];
     for bug in bugs {
         let noticed = (0..150).any(|seed| {

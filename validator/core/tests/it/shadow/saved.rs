@@ -12,9 +12,9 @@ use validator_core::shadow::delta::{
 use validator_core::shadow::event::Why;
 use validator_core::shadow::file::{FileBags, FileId};
 use validator_core::shadow::page::{Page, PageKey};
-use validator_core::shadow::told::OpenFinding;
+use validator_core::shadow::told::{OpenFinding, is_of_event};
 
-use super::machine::{Machine, terms};
+use super::machine::{Bug, Machine, terms};
 
 /// See the module.
 #[derive(Default, Clone)]
@@ -31,6 +31,7 @@ pub struct Ledger {
     runs: BTreeMap<SegmentKey, RunChange>,
     steps: Vec<(usize, Why)>,
     lost_sight: bool,
+    letters: usize,
 }
 
 impl Ledger {
@@ -79,6 +80,7 @@ impl Ledger {
     fn saved(&self) -> Saved {
         let live = self.files.values().filter(|file| !matches!(file.standing, FileStanding::Gone { .. }));
         let residues = self.residues.iter();
+        let states = self.findings.values().filter(|finding| !is_of_event(finding.verdict, &finding.facts));
         Saved {
             checkpoint: self.checkpoint,
             state: self.state.clone(),
@@ -88,7 +90,7 @@ impl Ledger {
             residues: residues
                 .map(|(segment, body)| ResidueRow { segment: *segment, body: Some(body.clone()) })
                 .collect(),
-            findings: self.findings.values().map(OpenFinding::from).collect(),
+            findings: states.map(OpenFinding::from).collect(),
             runs: self.runs.values().cloned().collect(),
             totals: self.totals.clone(),
         }
@@ -101,6 +103,7 @@ impl Machine<'_> {
         self.ledger.write(self.shadow.delta());
         self.ledger.steps.clone_from(&self.steps);
         self.ledger.lost_sight = self.lost_sight;
+        self.ledger.letters = self.letters;
         self.shadow.saved(self.ledger.checkpoint);
         let mut settled = self.shadow.clone();
         settled.let_go();
@@ -127,6 +130,9 @@ impl Machine<'_> {
         self.of_story = files.map(|file| (file.id, number(&file.path).expect("a file of the story"))).collect();
         self.steps.clone_from(&self.ledger.steps);
         self.lost_sight = self.ledger.lost_sight;
+        if self.bug != Bug::LettersLost {
+            self.letters = self.ledger.letters;
+        }
         self.look = None;
         (self.readers, self.batches) = (self.positions(), Vec::new());
         self.inflight.clear();

@@ -1,0 +1,206 @@
+//! Dead letters: which messages they name, by page, and why these were put aside.
+//!
+//! Contract: evidence and no pairing (0052). A letter decides of its own message alone, and only where no row is paired with it; so
+//! no other segment depends on it, nor whether the table has moved past. It may come before its message, after it was judged, or
+//! again; what was noted stays. Of causes a page keeps as much as `LETTER_CAUSES_MAX` and `LETTER_TEXTS_BYTES_MAX` say.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::delta::{Change, FindingPlace};
+use super::event::{Letter, Refused};
+use super::offsets::Offsets;
+use super::pack::{Reader, Writer};
+use super::page::{Page, PageKey};
+use super::segment::Segment;
+use super::told::is_told_once;
+use super::verdicts::FindingKey;
+use super::{News, Shadow};
+use crate::judge::{MessageEntry, MessageState};
+use crate::limits::{LETTER_CAUSES_MAX, LETTER_TEXTS_BYTES_MAX};
+use crate::position::{MessageAt, PartitionIndex};
+use crate::segment::SegmentKey;
+use crate::verdict::{Cause, MessageVerdict, UndecodableCause, Verdict};
+
+/// What the letters of one page say.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Letters {
+    offsets: Offsets,
+    /// By offset, which of `texts`.
+    causes: BTreeMap<i64, u32>,
+    /// Each once, in the order in which they came.
+    texts: Vec<String>,
+}
+
+impl Letters {
+    /// Whether a letter says nothing that is not noted.
+    fn has(&self, letter: &Letter) -> bool {
+        let is_known = letter.cause.is_none() || self.cause(letter.offset).is_some() || !self.has_room(letter);
+        self.offsets.contains(letter.offset) && is_known
+    }
+
+    fn has_room(&self, letter: &Letter) -> bool {
+        let Some(text) = &letter.cause else { return false };
+        let bytes: usize = self.texts.iter().map(String::len).sum();
+        self.causes.len() < LETTER_CAUSES_MAX
+            && (self.texts.contains(text) || bytes + text.len() <= LETTER_TEXTS_BYTES_MAX)
+    }
+
+    /// Takes note of one; false: its message was named before. The first cause stays.
+    fn note(&mut self, letter: Letter) -> bool {
+        if self.cause(letter.offset).is_none()
+            && self.has_room(&letter)
+            && let Some(text) = letter.cause
+        {
+            let known = self.texts.iter().position(|one| *one == text);
+            let place = known.unwrap_or_else(|| {
+                self.texts.push(text);
+                self.texts.len() - 1
+            });
+            self.causes.insert(letter.offset, place as u32);
+        }
+        self.offsets.insert(letter.offset)
+    }
+
+    /// Whether the message of an offset is named.
+    pub fn name(&self, offset: i64) -> bool {
+        self.offsets.contains(offset)
+    }
+
+    /// Why it was put aside, as far as that is known.
+    pub fn cause(&self, offset: i64) -> Option<&str> {
+        let place = self.causes.get(&offset)?;
+        self.texts.get(*place as usize).map(String::as_str)
+    }
+
+    pub(super) fn write(&self, to: &mut Writer) {
+        self.offsets.write(to);
+        to.number(self.texts.len() as u64);
+        self.texts.iter().for_each(|text| to.text(text));
+        to.number(self.causes.len() as u64);
+        for (offset, place) in &self.causes {
+            to.signed(*offset);
+            to.number(u64::from(*place));
+        }
+    }
+
+    pub(super) fn read(from: &mut Reader<'_>) -> Option<Self> {
+        let (offsets, texts) = (Offsets::read(from)?, from.list(Reader::text)?);
+        let causes = from.list(|from| Some((from.signed()?, from.small()?)))?;
+        Some(Self { offsets, causes: causes.into_iter().collect(), texts })
+    }
+}
+
+impl Page {
+    /// Why the message of an offset cannot be told; none: it can, it is not there, or an older build consumed it.
+    pub fn undecodable_at(&self, offset: i64) -> Option<UndecodableCause> {
+        let holds = |(_, offsets): &(&UndecodableCause, &Offsets)| offsets.contains(offset);
+        self.undecodable.iter().find(holds).map(|(cause, _)| *cause)
+    }
+}
+
+impl Shadow {
+    pub(super) fn pages_named(&self, letters: &[Letter]) -> Vec<PageKey> {
+        let at = |letter: &Letter| MessageAt { partition: letter.partition, offset: letter.offset };
+        letters.iter().map(|letter| self.page_of(at(letter))).collect()
+    }
+
+    pub(super) fn note_letters(&mut self, letters: Vec<Letter>) -> Result<(), Refused> {
+        if let Some(letter) = letters.iter().find(|letter| self.lane(letter.partition).is_none()) {
+            return Err(Refused::UnknownLane(letter.partition));
+        }
+        let (mut named, mut undecodable) = (BTreeSet::new(), BTreeMap::new());
+        for letter in letters {
+            let (partition, offset) = (letter.partition, letter.offset);
+            let start = self.lane(partition).map_or(i64::MAX, |lane| lane.start);
+            let key = self.terms.width.segment_of(partition, offset);
+            let (page, _) = PageKey::of(key);
+            // One that is read again is written nowhere again.
+            let is_known = self.pages.page(&page).is_some_and(|page| page.letters.has(&letter));
+            if is_known || !(start..i64::MAX).contains(&offset) {
+                continue;
+            }
+            let page = self.pages.page_mut(page);
+            let cause = page.undecodable_at(offset);
+            if !page.letters.note(letter) {
+                continue;
+            }
+            named.insert(key);
+            if let Some(cause) = cause {
+                undecodable.insert(FindingPlace::Message { lane: partition, offset }, cause);
+                self.lane_mut(partition).expect("checked above").diverted_undecodable += 1;
+            }
+        }
+        self.tell_diverted(undecodable);
+        for key in named {
+            if self.residues.has(&key) {
+                self.forget_judged();
+            }
+            self.recount(key);
+        }
+        Ok(())
+    }
+
+    /// What was told of messages that cannot be told is true no longer: they were put aside.
+    fn tell_diverted(&mut self, mut undecodable: BTreeMap<FindingPlace, UndecodableCause>) {
+        let (was, verdict) = (Verdict::Message(MessageVerdict::Undecodable), MessageVerdict::Diverted.into());
+        // What the ledger does not have yet.
+        for news in self.news.iter_mut().filter(|news| news.verdict == was) {
+            if undecodable.remove(&news.place).is_some() {
+                (news.verdict, news.cause) = (verdict, None);
+            }
+        }
+        for (place, cause) in undecodable {
+            let (cause, detail) = (Cause::Undecodable(cause), cause.as_str().to_owned());
+            let now = News { verdict, cause: None, place, timestamp_ms: None, detail, change: Change::Opened };
+            let over = News { verdict: was, cause: Some(cause), change: Change::Resolved, ..now.clone() };
+            self.news.extend([over, now]);
+        }
+    }
+
+    /// Whether one of the consumed messages of a segment is named.
+    pub(super) fn is_named(&self, key: SegmentKey, segment: &Segment) -> bool {
+        let page = self.pages.page(&PageKey::of(key).0);
+        page.is_some_and(|page| page.letters.offsets.meets(&(segment.from..segment.upto)))
+    }
+
+    /// Of the messages of residues, those that are named.
+    pub(super) fn named(&self) -> BTreeSet<MessageAt> {
+        let mut named = BTreeSet::new();
+        for (key, residue) in self.residues.iter() {
+            let Some(page) = self.pages.page(&PageKey::of(*key).0).filter(|page| !page.letters.offsets.is_empty()) else {
+                continue;
+            };
+            let is_known = |message: &&MessageEntry| match message.state {
+                MessageState::Undecodable(_) => page.undecodable_at(message.at.offset).is_some(),
+                MessageState::Judged | MessageState::Excluded(_) => true,
+            };
+            let messages = residue.messages.iter().filter(|message| page.letters.name(message.at.offset));
+            named.extend(messages.filter(is_known).map(|message| message.at));
+        }
+        named
+    }
+
+    /// Why a message was put aside, as far as its letter says.
+    pub fn put_aside_for(&self, at: MessageAt) -> Option<&str> {
+        self.pages.page(&self.page_of(at))?.letters.cause(at.offset)
+    }
+
+    /// The page that says it: it may have to be taken in first.
+    pub fn page_of(&self, at: MessageAt) -> PageKey {
+        PageKey::of(self.terms.width.segment_of(at.partition, at.offset)).0
+    }
+
+    /// Whether an event tells this, and not the state.
+    pub(super) fn is_of_event(&self, (place, verdict): &FindingKey) -> bool {
+        let is_undecodable = |partition: PartitionIndex, offset: i64| {
+            let page = self.pages.page(&self.page_of(MessageAt { partition, offset }));
+            page.is_some_and(|page| page.undecodable_at(offset).is_some())
+        };
+        match place {
+            FindingPlace::Message { lane, offset } if *verdict == MessageVerdict::Diverted.into() => {
+                is_undecodable(*lane, *offset)
+            }
+            _ => is_told_once(*verdict),
+        }
+    }
+}
