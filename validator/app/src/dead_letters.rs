@@ -36,6 +36,8 @@ pub enum Letters {
     },
     /// Of a table.
     Table {
+        /// Where it is looked up.
+        source: TableSource,
         /// Its current state.
         pinned: Arc<Pinned>,
         /// As the pipeline file names it.
@@ -69,8 +71,8 @@ pub async fn open(
         DeadLetter::Table { table, position } => {
             let catalog = table.split('.').next().and_then(|name| service.catalogs.get(name));
             let catalog = catalog.expect("joined: the catalog of the dead letters is there");
-            let opened = TableSource::at(catalog, table)?.load().await?;
-            let pinned = Arc::new(opened.pin(&SnapshotSelector::Current).await?);
+            let source = TableSource::at(catalog, table)?;
+            let pinned = Arc::new(source.load().await?.pin(&SnapshotSelector::Current).await?);
             let position = match position {
                 Some(position) => position.clone(),
                 None => of_known_sink(pipeline, table, &pinned)?,
@@ -81,7 +83,7 @@ pub async fn open(
                 let problem = pipeline.problem_at_word("fidelity.dead_letter.columns", &word, what);
                 vec![problem.hint(format!("{table} has {}", list(&names, "and")))]
             })?;
-            Ok(Some(Letters::Table { pinned, name: table.clone(), columns }))
+            Ok(Some(Letters::Table { source, pinned, name: table.clone(), columns }))
         }
     }
 }
@@ -145,7 +147,7 @@ pub async fn read(
     let tap = Arc::clone(&sides.tap);
     match letters {
         None => Ok((None, Vec::new())),
-        Some(Letters::Table { pinned, name, columns }) => {
+        Some(Letters::Table { pinned, name, columns, .. }) => {
             let topics = topics_of(tap.partitions());
             let only = topics.first().map_or("", String::as_str);
             let most = most.map(i64::cast_unsigned);

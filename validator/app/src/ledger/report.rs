@@ -17,9 +17,11 @@ use validator_core::report::{
 use validator_core::shadow::outside::notes_of;
 use validator_core::shadow::standing::{LaneStanding, Standing};
 use validator_core::verdict::{RowVerdict, TableVerdict, Verdict};
+use validator_engine::dead_letters::LettersJudged;
 use validator_ledger::{Continuity, FindingState, ReadLedger, ReportFacts};
 
 use crate::config::Pipeline;
+use crate::dead_letters;
 use crate::failure::Failure;
 use crate::render::counted;
 use crate::run::Notes;
@@ -212,6 +214,9 @@ fn warnings(standing: &Standing, notes: &Notes, decision: &Decision, continuity:
         warnings.push(format!(
             "{rows} rewritten or expired before being followed, or read by another `settle`: late is not known of them"
         ));
+    }
+    if let Some(letters) = &notes.dead_letters {
+        warnings.extend(dead_letters::warnings(&letters.read(), &LettersJudged::default()));
     }
     if decision.is_vacuous {
         warnings.push("there was nothing to judge: no message was due and no row was found".to_owned());

@@ -29,6 +29,12 @@ pub const DRILL_SEGMENTS: usize = 16;
 /// Messages of one round of drills: some tens of MiB of entries.
 pub const DRILL_MESSAGES: i64 = 65_536;
 
+/// Dead letters of one part: each has a cause of 420 characters at most, so some tens of MiB.
+pub const LETTERS_AT_ONCE: usize = 50_000;
+
+/// Dead letters of one event: each may ask for a page of its own.
+pub const LETTERS_OF_EVENT: usize = 4_096;
+
 /// Drafts whose values are read in one round.
 pub const EVIDENCE_DRAFTS: usize = 1_000;
 

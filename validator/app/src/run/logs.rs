@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use validator_core::position::TopicPartition;
 use validator_core::shadow::lane::Lane;
+use validator_engine::dead_letters::DeadLetterError;
 use validator_tap::{Ends, Tap, TapError};
 
 use crate::failure::Failure;
@@ -16,6 +17,11 @@ use crate::failure::Failure;
 pub fn away(failure: Failure, known: &[Lane]) -> Failure {
     match failure {
         Failure::Tap(error @ (TapError::TopicMissing { .. } | TapError::PartitionMissing { .. }))
+            if !known.is_empty() =>
+        {
+            Failure::Away(Arc::new(error))
+        }
+        Failure::DeadLetters(DeadLetterError::Topic { source: error @ TapError::TopicMissing { .. }, .. })
             if !known.is_empty() =>
         {
             Failure::Away(Arc::new(error))

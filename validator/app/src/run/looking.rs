@@ -23,6 +23,7 @@ use validator_tap::TapError;
 use super::actor::Actor;
 use super::jobs::{Done, blocking};
 use super::landing::rows_of;
+use super::letters::{LettersOfLook, LettersSight, Unread};
 use super::logs;
 use crate::failure::Failure;
 use crate::open;
@@ -51,6 +52,8 @@ pub struct Plan {
     steps: VecDeque<StepPlan>,
     /// The one that is pinned.
     target: Option<Target>,
+    /// How far dead letters are read.
+    pub(super) letters: LettersOfLook,
 }
 
 /// A pinned step.
@@ -76,6 +79,8 @@ pub enum Sight {
     Pinned(Box<Result<Option<(StepPlan, Pinned)>, TableError>>, VecDeque<StepPlan>),
     /// Files, read.
     Scanned(Result<Vec<FileScan>, LookError>),
+    /// Dead letters, read.
+    Lettered(Result<LettersSight, Unread>),
 }
 
 /// Why catalog or brokers say nothing.
@@ -171,7 +176,8 @@ impl Actor {
             (Sight::Pinned(pinned, steps), Looking::Working(plan)) => self.pinned(*pinned, steps, plan).await,
             (Sight::Scanned(Ok(scans)), Looking::Working(plan)) => self.scanned(scans, plan).await,
             (Sight::Scanned(Err(error)), _) => self.cannot_read("the table's files", error).await,
-            (Sight::Pinned(..) | Sight::Scanned(_), _) => Ok(()),
+            (Sight::Lettered(letters), Looking::Working(plan)) => self.lettered(letters, plan).await,
+            (Sight::Pinned(..) | Sight::Scanned(_) | Sight::Lettered(_), _) => Ok(()),
         }
     }
 
@@ -193,7 +199,8 @@ impl Actor {
         // Those that the contract leaves out are behind those that are followed.
         let followed = ends.iter().take(self.shadow.lanes().len());
         let barrier = followed.map(|end| (end.partition, end.last_stable, end.high_watermark)).collect();
-        self.looking = Looking::Going(Plan { at_ms, barrier, steps, target: None });
+        let letters = LettersOfLook::default();
+        self.looking = Looking::Going(Plan { at_ms, barrier, steps, target: None, letters });
         Ok(())
     }
 
@@ -283,6 +290,9 @@ impl Actor {
 
     /// The next part of a look whose barrier is passed.
     async fn go_on(&mut self, mut plan: Plan) -> Result<Looking, Failure> {
+        if self.begin_letters(&mut plan) {
+            return Ok(Looking::Working(plan));
+        }
         if plan.target.is_none() && !plan.steps.is_empty() {
             let (table, cache) = (self.live.table.clone(), Arc::clone(&self.live.cache));
             let mut steps = std::mem::take(&mut plan.steps);

@@ -15,6 +15,7 @@ mod idle;
 mod jobs;
 mod keeping;
 mod landing;
+mod letters;
 mod lifetime;
 mod limits;
 mod logs;
@@ -38,6 +39,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use letters::LettersNotes;
 pub use notes::Notes;
 pub use outside::Outside;
 pub use state::{address, open as opened, pipeline_is};

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use validator_engine::follow::MessageNotes;
 
+use super::letters::LettersNotes;
 use super::table::TableNotes;
 
 /// See the module.
@@ -25,6 +26,9 @@ pub struct Notes {
     /// The topics that are followed, by their ids: one that is made again is another one.
     #[serde(default)]
     pub topic_ids: BTreeMap<String, String>,
+    /// What was read of dead letters; none: the pipeline never had any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dead_letters: Option<LettersNotes>,
     /// Where the metadata of the last applied snapshot was read.
     pub metadata_location: String,
 }

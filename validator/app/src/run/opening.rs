@@ -21,11 +21,13 @@ use validator_table::{ManifestCache, Pinned, SnapshotSelector, Table};
 use validator_tap::{Begin, Bounds, KafkaTap, LaneToOpen, Tap};
 
 use super::alerting::Alerting;
+use super::letters::LetterSource;
 use super::logs;
 use super::notes::Notes;
 use super::outside::{Outside, wall_ms};
 use super::state::pipeline_is;
 use crate::config::{Pipeline, Service};
+use crate::dead_letters;
 use crate::failure::Failure;
 use crate::messages::{kafka_config, open_tap};
 use crate::open::{self, Sides, TableSource};
@@ -46,6 +48,10 @@ pub struct Live {
     pub run: Run,
     /// Whether `run` is pinned at the snapshot whose live set the shadow has.
     pub is_at_line: bool,
+    /// Dead letters, where the pipeline declares some.
+    pub letters: Option<LetterSource>,
+    /// Whether this process has read some of them.
+    pub has_letters: bool,
 }
 
 /// A pipeline, opened.
@@ -82,9 +88,11 @@ pub async fn opened(
     terms.timed = terms.settle_ms > 0 && (run.rows_tell_late() || !service.fleet);
     let shadow = restored(terms, saved, &known, sides.tap.as_ref())?;
     let cache = Arc::new(ManifestCache::new());
-    let mut live = Live { source, table, cache, run, is_at_line: false };
+    let letters = letters(pipeline, service, &sides, outside).await.map_err(|failure| logs::away(failure, &known))?;
+    let mut live = Live { source, table, cache, run, is_at_line: false, letters, has_letters: false };
     live.go_to_line(&shadow).await;
     let mut notes = Notes::from_text(shadow.notes()).map_err(damaged)?;
+    super::refusals::check_letters(pipeline, notes.dead_letters.as_ref())?;
     logs::are_those_of(&mut notes.topic_ids, &known, sides.tap.as_ref())?;
     let alerting = Alerting::open(pipeline, service, &mut book, wall_ms, outside.now_ms()).await?;
     Ok(Opened { live, book, shadow, notes, alerting })
@@ -126,6 +134,18 @@ async fn both(
     Ok((sides, run))
 }
 
+/// What the pipeline declares of dead letters, opened behind both sides.
+async fn letters(
+    pipeline: &Pipeline,
+    service: &Service,
+    sides: &Sides,
+    outside: &Outside,
+) -> Result<Option<LetterSource>, Failure> {
+    let request = Request::new(outside.now_ms());
+    let Some(letters) = dead_letters::open(pipeline, service, sides, &request).await? else { return Ok(None) };
+    Ok(Some(LetterSource::of(letters, pipeline.contract.compare.mask.is_empty()).await?))
+}
+
 /// Opens both sides beside the process that has the book, over the partitions that the book has.
 ///
 /// # Errors
@@ -139,7 +159,9 @@ pub async fn beside(
     let Head { source, table, head, contract } = head(pipeline, service).await?;
     super::refusals::check(pipeline, &contract)?;
     let (_, run) = both(pipeline, service, (contract, head), known, outside).await?;
-    Ok(Live { source, table, cache: Arc::new(ManifestCache::new()), run, is_at_line: false })
+    let cache = Arc::new(ManifestCache::new());
+    // Whoever has the seat reads them.
+    Ok(Live { source, table, cache, run, is_at_line: false, letters: None, has_letters: false })
 }
 
 impl Live {

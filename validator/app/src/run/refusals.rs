@@ -1,7 +1,8 @@
 //! What a continuous run does not take.
 
-use validator_core::contract::{Contract, Identity};
+use validator_core::contract::{Contract, DeadLetter, Identity};
 
+use super::letters::LettersNotes;
 use crate::config::{Pipeline, Problem};
 
 /// Refuses contracts that cannot be followed for ever.
@@ -9,11 +10,6 @@ use crate::config::{Pipeline, Problem};
 /// # Errors
 /// What stands against it, at its place in the pipeline file.
 pub fn check(pipeline: &Pipeline, contract: &Contract) -> Result<(), Vec<Problem>> {
-    if contract.fidelity.dead_letter.is_some() {
-        let what = "`run` does not look at dead letters yet: what is diverted would be told as missing";
-        let hint = "`validator reconcile` looks at them; take `dead_letter` out to follow the pipeline without";
-        return Err(vec![pipeline.problem_at("fidelity.dead_letter", what).hint(hint)]);
-    }
     let what = match &contract.identity {
         Identity::Offset { .. } => return Ok(()),
         Identity::Key { upsert: Some(_), .. } => "`run` does not follow upsert tables yet",
@@ -22,4 +18,19 @@ pub fn check(pipeline: &Pipeline, contract: &Contract) -> Result<(), Vec<Problem
     };
     let hint = "`validator reconcile` judges it, as often as it is called; `mode = \"offset\"` is followed";
     Err(vec![pipeline.problem_at("identity.mode", what).hint(hint)])
+}
+
+/// Refuses another source of dead letters than the one that the ledger has letters of: they are evidence of what it says, and stay.
+///
+/// # Errors
+/// It is another one, or none.
+pub fn check_letters(pipeline: &Pipeline, noted: Option<&LettersNotes>) -> Result<(), Vec<Problem>> {
+    let declared = pipeline.contract.fidelity.dead_letter.as_ref().map(|declared| match declared {
+        DeadLetter::Topic { topic, .. } => topic,
+        DeadLetter::Table { table, .. } => table,
+    });
+    let Some(noted) = noted.filter(|noted| declared != Some(&noted.source)) else { return Ok(()) };
+    let what = format!("the ledger has dead letters of {}, by which messages are diverted", noted.source);
+    let hint = "name them again, or follow the table under another `name` in [pipeline], with a ledger of its own";
+    Err(vec![pipeline.problem_at("fidelity.dead_letter", what).hint(hint)])
 }

@@ -5,6 +5,7 @@
 //! knows what it says. So values are asked for again only where a checkpoint changed their finding meanwhile.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use validator_core::clock::UtcMillis;
 use validator_core::finding::{Finding, FindingId, RowPlace};
@@ -12,8 +13,10 @@ use validator_core::judge::Draft;
 use validator_core::position::{MessageAt, PartitionIndex, TopicPartition};
 use validator_core::shadow::blame::Blame;
 use validator_core::shadow::delta::FindingPlace;
+use validator_core::shadow::event::{Event, Letter};
 use validator_core::shadow::file::FileId;
 use validator_core::verdict::{MessageVerdict, Verdict};
+use validator_engine::dead_letters::DeadLetters;
 use validator_engine::live::error::LookError;
 use validator_engine::live::evidence::History;
 use validator_ledger::{About, Evidence, Untold};
@@ -58,7 +61,8 @@ impl Actor {
         let paths = self.paths(drafts.iter().map(|(_, draft)| draft));
         let history_of = drafts.iter().filter_map(|(_, draft)| Some((draft.message?, self.history_of(draft)?)));
         let known: BTreeMap<MessageAt, Known> = history_of.collect();
-        let (run, lanes) = (self.live.run.clone(), self.topic_partitions());
+        let (mut run, lanes) = (self.live.run.clone(), self.topic_partitions());
+        run.dead_letters = self.letters_of(drafts.iter().map(|(_, draft)| draft)).await?;
         let pipeline = self.name.clone();
         // What stood before the first look only older snapshots tell.
         let history = if self.notes.steps <= 1 { History::Searched } else { History::LeftOut };
@@ -94,6 +98,20 @@ impl Actor {
             }
             _ => None,
         }
+    }
+
+    /// Why diverted messages were put aside: pages that say it are asked of the ledger.
+    async fn letters_of<'a>(
+        &mut self,
+        drafts: impl Iterator<Item = &'a Draft>,
+    ) -> Result<Option<Arc<DeadLetters>>, Failure> {
+        let Some(source) = self.notes.dead_letters.as_ref().map(|noted| noted.source.clone()) else { return Ok(None) };
+        let is_diverted = |draft: &&Draft| draft.verdict == MessageVerdict::Diverted.into();
+        let diverted: Vec<MessageAt> = drafts.filter(is_diverted).filter_map(|draft| draft.message).collect();
+        let asked = diverted.iter().map(|at| Letter { partition: at.partition, offset: at.offset, cause: None });
+        self.admit(&Event::Letters(asked.collect())).await?;
+        let causes = diverted.iter().filter_map(|at| Some((*at, self.shadow.put_aside_for(*at)?.to_owned())));
+        Ok(Some(Arc::new(DeadLetters::of_causes(source, causes))))
     }
 
     fn paths<'a>(&self, drafts: impl Iterator<Item = &'a Draft>) -> BTreeMap<FileId, String> {

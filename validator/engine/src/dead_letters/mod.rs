@@ -5,6 +5,7 @@
 //! none: what cannot be read to its end is an error, for a message whose dead letter was not seen would be called missing.
 
 mod error;
+mod part;
 mod table;
 mod topic;
 
@@ -20,6 +21,7 @@ use validator_tap::dead_letter::Cause;
 
 use crate::limits::{DEAD_LETTER_CAUSE_BYTES_MAX, DEAD_LETTERS_LEAST};
 pub use error::DeadLetterError;
+pub use part::{LettersPart, part_of_table, part_of_topic, refuse_several};
 pub use table::{LetterColumns, of_table};
 pub use topic::{LetterTopic, of_topic};
 
@@ -55,6 +57,25 @@ pub struct LettersRead {
     pub elsewhere: u64,
     /// They name no message.
     pub nameless: u64,
+}
+
+impl LettersRead {
+    /// Refuses letters whose positions are not where they are looked for.
+    ///
+    /// # Errors
+    /// None of them names a message, or most name one that cannot be.
+    pub fn refuse(&self, source: &str) -> Result<(), DeadLetterError> {
+        let Self { letters, inside, outside, impossible, nameless, .. } = *self;
+        let source_of = || source.to_owned();
+        if letters > 0 && nameless == letters {
+            return Err(DeadLetterError::Nameless { source_of: source_of(), letters });
+        }
+        let named = inside + outside + impossible;
+        if impossible * 2 > named && named >= DEAD_LETTERS_LEAST {
+            return Err(DeadLetterError::NotPositions { source_of: source_of(), named, impossible });
+        }
+        Ok(())
+    }
 }
 
 /// Messages that dead letters name, by what became of them.
@@ -135,19 +156,18 @@ impl DeadLetters {
         }
     }
 
+    /// Of these messages why they were put aside, and nothing else: for the sentences of a continuous run.
+    pub fn of_causes(source: impl Into<String>, causes: impl IntoIterator<Item = (MessageAt, String)>) -> Self {
+        let causes = causes.into_iter().map(|(at, text)| (at, Arc::from(text))).collect();
+        Self { source: source.into(), causes, ..Self::default() }
+    }
+
     /// All are read.
     ///
     /// # Errors
-    /// None of them names a message, or most name one that cannot be: positions are not where they are looked for.
+    /// As [`LettersRead::refuse`].
     pub(crate) fn read_whole(mut self) -> Result<Self, DeadLetterError> {
-        let LettersRead { letters, inside, outside, impossible, nameless, .. } = self.read;
-        if letters > 0 && nameless == letters {
-            return Err(DeadLetterError::Nameless { source_of: self.source, letters });
-        }
-        let named = inside + outside + impossible;
-        if impossible * 2 > named && named >= DEAD_LETTERS_LEAST {
-            return Err(DeadLetterError::NotPositions { source_of: self.source, named, impossible });
-        }
+        self.read.refuse(&self.source)?;
         self.offsets.iter_mut().for_each(|offsets| {
             offsets.optimize();
         });

@@ -1,5 +1,7 @@
 //! Dead letters of a table: a row for each, with the position of its message in columns.
 
+use std::ops::ControlFlow;
+
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{Array, ArrayRef, StructArray};
@@ -8,7 +10,7 @@ use futures::StreamExt;
 use validator_core::contract::PositionNames;
 use validator_core::position::TopicPartition;
 use validator_core::schema::{Field, Schema, Type};
-use validator_table::{Pinned, RowGroups, ScanItem};
+use validator_table::{DataFile, Pinned, RowGroups, ScanItem};
 use validator_tap::PartitionRange;
 
 use super::{DeadLetterError, DeadLetters};
@@ -106,42 +108,67 @@ pub async fn of_table(
     partitions: &[PartitionRange],
 ) -> Result<DeadLetters, DeadLetterError> {
     let mut found = DeadLetters::new(source, partitions);
-    let unread = |path: &str, detail: String| DeadLetterError::File { path: path.to_owned(), detail };
     if let Some(fault) = pinned.findings.first() {
         return Err(DeadLetterError::Table { source_of: source.to_owned(), detail: fault.detail.clone() });
     }
     for file in &pinned.files {
-        let reader = pinned.open(file, &columns.fields).await;
-        let reader = reader.map_err(|fault| unread(&fault.path, fault.detail))?;
-        let mut items = reader.scan(&RowGroups::All);
-        while let Some(item) = items.next().await {
-            match item {
-                ScanItem::Rows(rows) => {
-                    let noted = note(columns, rows.batch.columns(), topic, partitions, &mut found);
-                    noted.ok_or_else(|| unread(&file.path, "its columns are not those of the table".to_owned()))?;
+        let mut each = |at: Option<(&str, i32, i64)>| {
+            match at {
+                Some((topic, partition, offset)) => {
+                    found.note(partitions, &TopicPartition { topic: topic.to_owned(), partition }, offset, None);
                 }
-                ScanItem::End(end) => {
-                    if let Some(fault) = end.fault {
-                        return Err(unread(&fault.path, fault.detail));
-                    }
-                }
+                None => found.note_other(false),
             }
-            if most.is_some_and(|most| found.read.letters >= most) {
-                return found.read_whole();
-            }
+            most.is_none_or(|most| found.read.letters < most)
+        };
+        if rows_of(pinned, file, columns, topic, &mut each).await?.is_break() {
+            break;
         }
     }
     found.read_whole()
 }
 
-/// Takes note of the rows of a batch; none where they are not of the columns.
-fn note(
+/// Takes what a dead letter names: topic, partition, offset; none: no message. False: it wants no more.
+type Each<'a> = &'a mut (dyn FnMut(Option<(&str, i32, i64)>) -> bool + Send);
+
+/// Reads the dead letters of one file; breaks after a batch of which `each` wanted no more.
+///
+/// # Errors
+/// It cannot be read to its end.
+pub(super) async fn rows_of(
+    pinned: &Pinned,
+    file: &DataFile,
     columns: &LetterColumns,
-    arrays: &[ArrayRef],
-    only_topic: &str,
-    partitions: &[PartitionRange],
-    found: &mut DeadLetters,
-) -> Option<()> {
+    topic: &str,
+    each: Each<'_>,
+) -> Result<ControlFlow<()>, DeadLetterError> {
+    let unread = |path: &str, detail: String| DeadLetterError::File { path: path.to_owned(), detail };
+    let reader = pinned.open(file, &columns.fields).await;
+    let reader = reader.map_err(|fault| unread(&fault.path, fault.detail))?;
+    let mut items = reader.scan(&RowGroups::All);
+    while let Some(item) = items.next().await {
+        match item {
+            ScanItem::Rows(rows) => {
+                let wants_more = tell(columns, rows.batch.columns(), topic, each);
+                let wants_more =
+                    wants_more.ok_or_else(|| unread(&file.path, "its columns are not those of the table".to_owned()))?;
+                if !wants_more {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+            ScanItem::End(end) => {
+                if let Some(fault) = end.fault {
+                    return Err(unread(&fault.path, fault.detail));
+                }
+            }
+        }
+    }
+    Ok(ControlFlow::Continue(()))
+}
+
+/// Tells the rows of a batch, and whether more are wanted; none where they are not of the columns.
+fn tell(columns: &LetterColumns, arrays: &[ArrayRef], only_topic: &str, each: Each<'_>) -> Option<bool> {
+    let mut wants_more = true;
     let is_null = |(array, around): &(ArrayRef, Vec<StructArray>), row: usize| {
         array.is_null(row) || around.iter().any(|holder| holder.is_null(row))
     };
@@ -169,12 +196,12 @@ fn note(
         };
         match (topic, partition, offset) {
             (Some(topic), Some(partition), Some(offset)) => {
-                found.note(partitions, &TopicPartition { topic: topic.to_owned(), partition }, offset, None);
+                wants_more = each(Some((topic, partition, offset)));
             }
-            _ => found.note_other(false),
+            _ => wants_more = each(None),
         }
     }
-    Some(())
+    Some(wants_more)
 }
 
 /// The outer option: whether what is named was found.

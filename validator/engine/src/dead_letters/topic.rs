@@ -8,10 +8,11 @@ use validator_core::position::PartitionIndex;
 use validator_tap::dead_letter::{Origin, cause, connector, origin};
 use validator_tap::{PartitionRange, Tap, Wanted};
 
+use super::part::refuse_several;
 use super::{DeadLetterError, DeadLetters};
 
 /// Connectors that an error names.
-const CONNECTORS_NAMED: usize = 3;
+pub(super) const CONNECTORS_NAMED: usize = 3;
 
 /// A topic of dead letters.
 #[derive(Debug, Clone, Copy)]
@@ -63,9 +64,6 @@ pub fn of_topic(letters: LetterTopic<'_>, partitions: &[PartitionRange]) -> Resu
         let tp = letters.tap.partitions()[partition.0 as usize].tp.clone();
         return Err(DeadLetterError::Partition { tp, position, source });
     }
-    if connectors.len() > 1 {
-        let connectors = connectors.into_iter().take(CONNECTORS_NAMED).collect();
-        return Err(DeadLetterError::SeveralConnectors { topic: letters.topic.to_owned(), connectors });
-    }
+    refuse_several(letters.topic, &connectors)?;
     found.read_whole()
 }

@@ -1,0 +1,49 @@
+//! What was read of dead letters: how far, and what they name.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use validator_engine::dead_letters::LettersRead;
+
+/// What was read of them, kept beside the state.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LettersNotes {
+    /// Where they are, as the pipeline file names it.
+    pub source: String,
+    /// Of a topic: its id, as far as brokers tell one.
+    pub(super) topic_id: Option<String>,
+    /// Of a topic: by its partitions, the next offset.
+    pub(super) positions: BTreeMap<i32, i64>,
+    pub(super) letters: u64,
+    pub(super) of_messages: u64,
+    pub(super) outside: u64,
+    pub(super) impossible: u64,
+    pub(super) elsewhere: u64,
+    pub(super) nameless: u64,
+    /// Who put them aside.
+    pub(super) connectors: BTreeSet<String>,
+}
+
+impl LettersNotes {
+    /// Letters by what they name.
+    pub fn read(&self) -> LettersRead {
+        LettersRead {
+            letters: self.letters,
+            inside: self.of_messages,
+            outside: self.outside,
+            impossible: self.impossible,
+            elsewhere: self.elsewhere,
+            nameless: self.nameless,
+        }
+    }
+
+    /// Adds those of a part.
+    pub(super) fn add(&mut self, read: &LettersRead) {
+        self.letters += read.letters;
+        self.of_messages += read.inside;
+        self.outside += read.outside;
+        self.impossible += read.impossible;
+        self.elsewhere += read.elsewhere;
+        self.nameless += read.nameless;
+    }
+}
