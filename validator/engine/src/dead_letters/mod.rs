@@ -76,6 +76,14 @@ impl LettersRead {
         }
         Ok(())
     }
+
+    /// The same of letters that come one by one: the first few may be of somebody else.
+    ///
+    /// # Errors
+    /// As [`Self::refuse`], once there are ten.
+    pub fn refuse_many(&self, source: &str) -> Result<(), DeadLetterError> {
+        if self.letters < DEAD_LETTERS_LEAST { Ok(()) } else { self.refuse(source) }
+    }
 }
 
 /// Messages that dead letters name, by what became of them.

@@ -69,7 +69,7 @@ impl Actor {
         let LettersSeen { letters, notes, source, ends, is_all } = *seen;
         refuse_several(&notes.source, &notes.connectors)?;
         if is_all {
-            notes.read().refuse(&notes.source)?;
+            notes.read().refuse_many(&notes.source)?;
         }
         if !letters.is_empty() {
             tracing::info!(pipeline = self.name, letters = letters.len(), "read dead letters");

@@ -23,7 +23,6 @@ fn options(seed: u64) -> Options {
         upsert: false,
         delete_when: false,
         equality_deletes: false,
-        dead_letters: false,
         messages: any.messages.min(150),
         settle_ms: SETTLE.as_millis().try_into().expect("short"),
         faults,
@@ -60,7 +59,8 @@ fn feed(stage: &Stage, mut play: Play, fed: Fed) -> Play {
     play
 }
 
-fn judge(seed: u64, fed: Fed) {
+/// Holds what is said against the truth; how many messages are diverted.
+fn judge(seed: u64, fed: Fed) -> u64 {
     let stage = Stage::new();
     let play = stage.begin(seed, options(seed), 0);
     let play = feed(&stage, play, fed);
@@ -70,19 +70,29 @@ fn judge(seed: u64, fed: Fed) {
     let truth = Truth::followed(&world, &Followed::every(&world.table));
     assert_ledger_true(&format!("seed {seed}, fed {fed:?}"), &truth, &report, &findings);
     assert_sound(stage.folder());
+    report["messages"]["diverted"].as_u64().unwrap_or_default()
 }
 
 #[test]
 fn a_world_that_was_there_before_the_first_run() {
-    (0..4).for_each(|seed| judge(seed, Fed::AtOnce));
+    (0..4).for_each(|seed| _ = judge(seed, Fed::AtOnce));
+}
+
+#[test]
+fn a_world_whose_sink_puts_messages_aside() {
+    // One after each commit, the rest long after all was judged.
+    let seeds = (300..).filter(|seed| options(*seed).dead_letters);
+    let fed = [Fed::AtOnce, Fed::Between, Fed::Beside, Fed::Between];
+    let diverted: u64 = seeds.zip(fed).map(|(seed, fed)| judge(seed, fed)).sum();
+    assert!(diverted > 0, "no message is diverted");
 }
 
 #[test]
 fn a_world_that_came_about_beside_a_run() {
-    (100..104).for_each(|seed| judge(seed, Fed::Beside));
+    (100..104).for_each(|seed| _ = judge(seed, Fed::Beside));
 }
 
 #[test]
 fn a_world_with_a_run_after_each_commit() {
-    (200..202).for_each(|seed| judge(seed, Fed::Between));
+    (200..202).for_each(|seed| _ = judge(seed, Fed::Between));
 }

@@ -5,6 +5,7 @@
 
 mod broker;
 mod catalog_away;
+mod dead_letters;
 mod gate;
 mod ledger_away;
 mod logs;

@@ -1,10 +1,11 @@
 //! A topic of numbered trades, a table that a test commits to, and the two files of a user.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use fixtures_harness::{KafkaCluster, Producer, Record, producer_config};
 use fixtures_kit::schema::Column;
-use fixtures_kit::table::{DataFile, Operation, Row};
+use fixtures_kit::table::{DataFile, Operation, Row, Table};
 use fixtures_kit::value::Value;
 use fixtures_warehouse::{LiveTable, Warehouse};
 use serde_json::Value as Json;
@@ -25,6 +26,8 @@ pub struct Scene {
     runtime: tokio::runtime::Runtime,
     warehouse: Warehouse,
     live: LiveTable,
+    /// Further tables, by their names.
+    others: BTreeMap<String, LiveTable>,
     topic: String,
     files: usize,
     state: String,
@@ -67,6 +70,7 @@ impl Scene {
             runtime,
             warehouse,
             live,
+            others: BTreeMap::new(),
             topic: topic.to_owned(),
             files: 0,
             state: "sqlite://state/ledger.db".to_owned(),
@@ -95,6 +99,23 @@ impl Scene {
     /// With more lines of `[pipeline]`.
     pub fn with_lines(mut self, lines: &str) -> Self {
         self.pipeline = pipeline(&self.topic, lines);
+        self.write_files();
+        self
+    }
+
+    /// With dead letters that are declared so, as many of them as there may be.
+    pub fn with_dead_letters(mut self, declared: &str) -> Self {
+        self.pipeline += &format!("diverted_max = 1.0\ndead_letter = {{ {declared} }}\n");
+        self.write_files();
+        self
+    }
+
+    /// Without them again.
+    pub fn without_dead_letters(mut self) -> Self {
+        self.pipeline = self.pipeline.lines().filter(|line| !line.starts_with("dead_letter")).fold(
+            String::new(),
+            |text, line| text + line + "\n",
+        );
         self.write_files();
         self
     }
@@ -151,9 +172,30 @@ impl Scene {
 
     /// A commit of these rows.
     pub fn land_rows(&mut self, rows: Vec<Vec<Value>>) {
+        let file = self.file(rows);
+        let index = good(self.live.stage(file));
+        good(self.runtime.block_on(self.live.commit(Operation::Append, &[index], &[], now_ms())));
+    }
+
+    /// Another table beside it, empty.
+    pub fn add_table(&mut self, name: &str, columns: Vec<Column>) {
+        let model = Table { name: name.to_owned(), ..table(columns, Vec::new()) };
+        let live = good(self.runtime.block_on(LiveTable::create(&self.warehouse, &model)));
+        self.others.insert(name.to_owned(), live);
+    }
+
+    /// A commit of these rows to another table.
+    pub fn land_in(&mut self, name: &str, rows: Vec<Vec<Value>>) {
+        let file = self.file(rows);
+        let live = self.others.get_mut(name).expect("it was added");
+        let index = good(live.stage(file));
+        good(self.runtime.block_on(live.commit(Operation::Append, &[index], &[], now_ms())));
+    }
+
+    fn file(&mut self, rows: Vec<Vec<Value>>) -> DataFile {
         let path = format!("data/{:05}.parquet", self.files);
         self.files += 1;
-        let file = DataFile {
+        DataFile {
             path,
             rows: rows.into_iter().map(|values| Row { values, labels: Vec::new() }).collect(),
             row_group_rows: 1_000,
@@ -161,9 +203,7 @@ impl Scene {
             bounds: true,
             breakage: None,
             record_count_error: 0,
-        };
-        let index = good(self.live.stage(file));
-        good(self.runtime.block_on(self.live.commit(Operation::Append, &[index], &[], now_ms())));
+        }
     }
 
     /// The service of the folder.
