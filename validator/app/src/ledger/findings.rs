@@ -7,7 +7,7 @@ use std::io::Write as _;
 
 use validator_core::clock::UtcMillis;
 use validator_core::finding::{Finding, FindingId};
-use validator_core::verdict::Verdict;
+use validator_core::verdict::{MessageVerdict, Verdict};
 use validator_ledger::{FindingFilter, FindingRow, FindingState, LedgerError, Listed, Place, ReadLedger, RunRow};
 
 use super::parsed;
@@ -128,6 +128,9 @@ fn of_run(pipeline: &str, run: &RunRow, offset: Option<i64>) -> Option<Finding> 
         Some(_) => format!("no message of offsets {from} to {upto} has a row"),
         None => format!("none of the {} messages of offsets {from} to {upto} has a row", run.messages),
     };
+    if verdict == MessageVerdict::Diverted {
+        finding.detail += ": all of them are among the dead letters";
+    }
     if let Some(blame) = &run.blame {
         let rows = std::mem::take(&mut finding.detail);
         blame.tell(&mut finding);

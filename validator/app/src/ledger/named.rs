@@ -2,7 +2,7 @@
 
 use validator_core::finding::{Finding, FindingId};
 use validator_core::position::TopicPartition;
-use validator_core::verdict::Verdict;
+use validator_core::verdict::{MessageVerdict, Verdict};
 use validator_ledger::{FindingFilter, FindingState, GroupId, LedgerError, Listed, ReadLedger, RunRow};
 
 use crate::config::Problem;
@@ -89,6 +89,9 @@ pub fn of_run(name: &str, run: &RunRow, offset: i64) -> Option<Finding> {
     let Verdict::Message(verdict) = run.verdict else { return None };
     let mut finding = Finding::of_message(name, verdict, run.cause, &run.tp, offset);
     finding.detail = format!("no message of offsets {} to {} has a row", run.from, run.upto);
+    if verdict == MessageVerdict::Diverted {
+        finding.detail += ": all of them are among the dead letters";
+    }
     Some(finding)
 }
 

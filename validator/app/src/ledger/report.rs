@@ -217,6 +217,7 @@ fn warnings(standing: &Standing, notes: &Notes, decision: &Decision, continuity:
     }
     if let Some(letters) = &notes.dead_letters {
         warnings.extend(dead_letters::warnings(&letters.read(), &LettersJudged::default()));
+        warnings.extend(letters.warnings());
     }
     if decision.is_vacuous {
         warnings.push("there was nothing to judge: no message was due and no row was found".to_owned());

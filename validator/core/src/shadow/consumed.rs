@@ -70,6 +70,8 @@ impl Shadow {
         if from < unseen_below {
             self.forget_judged();
         }
+        // First, since what their segments count as is taken with the parts.
+        undecodable.into_iter().for_each(|message| self.note_undecodable(partition, message));
         for part in parts {
             let SegmentKey::Offsets { index, .. } = part.segment else { continue };
             let range = width.offsets(index);
@@ -91,7 +93,6 @@ impl Shadow {
         for gap in gaps {
             self.note_gap(partition, gap, from..to);
         }
-        undecodable.into_iter().for_each(|message| self.note_undecodable(partition, message));
         let lane = self.lane_mut(partition).expect("checked before the first part");
         for (cause, messages) in excluded {
             *lane.excluded.entry(cause).or_default() += messages;

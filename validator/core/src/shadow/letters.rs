@@ -163,6 +163,21 @@ impl Shadow {
         page.is_some_and(|page| page.letters.offsets.meets(&(segment.from..segment.upto)))
     }
 
+    /// Whether all messages of a segment that ask for a row are named, as far as that is known without reading them.
+    pub(super) fn are_all_named(&self, key: SegmentKey, segment: &Segment) -> bool {
+        let Some(page) = self.pages.page(&PageKey::of(key).0).filter(|_| segment.excluded == 0) else { return false };
+        let (range, named) = (segment.from..segment.upto, &page.letters.offsets);
+        let clipped = |from: i64, to: i64| named.count(from.max(range.start)..to.min(range.end));
+        let of_explained: u64 = page.holes.runs().iter().map(|hole| clipped(hole.from, hole.to)).sum();
+        let of_holes = of_explained + page.unexplained.iter().map(|(from, to)| clipped(*from, *to)).sum::<u64>();
+        // An older build did not say which messages cannot be told.
+        let undecodable: u64 = page.undecodable.values().map(|offsets| offsets.count(range.clone())).sum();
+        let runs = page.undecodable.values().flat_map(|offsets| offsets.within(range.clone()));
+        let of_undecodable: u64 = runs.map(|run| named.count(run)).sum();
+        undecodable == u64::from(segment.undecodable)
+            && named.count(range.clone()) == segment.debit.count + of_holes + of_undecodable
+    }
+
     /// Of the messages of residues, those that are named.
     pub(super) fn named(&self) -> BTreeSet<MessageAt> {
         let mut named = BTreeSet::new();
@@ -201,6 +216,47 @@ impl Shadow {
                 is_undecodable(*lane, *offset)
             }
             _ => is_told_once(*verdict),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::pack::whole;
+    use super::*;
+
+    fn letter(offset: i64, cause: Option<String>) -> Letter {
+        Letter { partition: PartitionIndex(0), offset, cause }
+    }
+
+    #[test]
+    fn the_first_cause_stays_and_a_letter_that_is_read_again_says_nothing_new() {
+        let mut letters = Letters::default();
+        assert!(letters.note(letter(5, None)) && !letters.has(&letter(5, Some("E: late".to_owned()))));
+        assert!(!letters.note(letter(5, Some("E: late".to_owned()))), "its message was named before");
+        assert!(letters.has(&letter(5, Some("E: other".to_owned()))) && letters.has(&letter(5, None)));
+        assert!(!letters.note(letter(5, Some("E: other".to_owned()))));
+        assert_eq!((letters.cause(5), letters.cause(6), letters.name(6)), (Some("E: late"), None, false));
+    }
+
+    #[test]
+    fn causes_are_bounded_and_offsets_are_not() {
+        let mut letters = Letters::default();
+        let most = i64::try_from(LETTER_CAUSES_MAX).expect("few");
+        for offset in 0..4 * most {
+            assert!(letters.note(letter(offset * 2, Some(format!("{offset} {}", "x".repeat(400))))));
+        }
+        let bytes: usize = letters.texts.iter().map(String::len).sum();
+        assert!(bytes <= LETTER_TEXTS_BYTES_MAX && !letters.causes.is_empty(), "{bytes}");
+        assert!((0..4 * most).all(|offset| letters.name(offset * 2) && !letters.name(offset * 2 + 1)));
+        assert!(letters.has(&letter(8 * most - 2, Some("x".repeat(410)))), "there is no room for its cause");
+        let mut many = Letters::default();
+        (0..4 * most).for_each(|offset| _ = many.note(letter(offset, Some("E".to_owned()))));
+        assert_eq!((many.causes.len(), many.texts.len()), (LETTER_CAUSES_MAX, 1));
+        for letters in [letters, many] {
+            let mut to = Writer::new();
+            letters.write(&mut to);
+            assert_eq!(whole(&to.seal(), "letters", Letters::read), Ok(letters));
         }
     }
 }

@@ -45,6 +45,18 @@ impl Offsets {
         range.start < range.end && begun > 0 && range.start < self.0[begun - 1].1
     }
 
+    /// Those of a range, as runs.
+    pub fn within(&self, range: Range<i64>) -> impl Iterator<Item = Range<i64>> {
+        let begun = self.after(range.start).saturating_sub(1);
+        let runs = self.0[begun..].iter().take_while(move |(from, _)| *from < range.end);
+        runs.map(move |(from, end)| range.start.max(*from)..range.end.min(*end)).filter(|run| run.start < run.end)
+    }
+
+    /// How many of a range are there.
+    pub fn count(&self, range: Range<i64>) -> u64 {
+        self.within(range).map(|run| (run.end - run.start).unsigned_abs()).sum()
+    }
+
     /// Whether none is there.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -91,6 +103,7 @@ mod tests {
             prop_assert!((-5..45).all(|offset| runs.contains(offset) == set.contains(&offset)));
             prop_assert_eq!(runs.meets(&(from..from + len)), set.range(from..from + len).next().is_some());
             prop_assert!(runs.0.windows(2).all(|two| two[0].1 < two[1].0), "{:?}", runs);
+            prop_assert_eq!(runs.count(from..from + len), set.range(from..from + len).count() as u64);
             let mut to = Writer::new();
             runs.write(&mut to);
             prop_assert_eq!(whole(&to.seal(), "offsets", Offsets::read), Ok(runs));

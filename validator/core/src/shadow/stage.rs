@@ -51,9 +51,11 @@ impl Shadow {
         if !segment.credit.is_empty() || segment.debit.is_empty() || segment.times.untimed > 0 {
             return None;
         }
-        // Its messages have not one verdict: it is read once the first of them is due.
+        // Unless a row that may be that of any message comes, nothing else is said of one that is named. Where some are not, the
+        // segment is read once the first of them is due.
         if self.is_named(key, segment) {
-            return None;
+            let is_diverted = !self.board.may_be_explained && self.are_all_named(key, segment);
+            return is_diverted.then_some(MessageVerdict::Diverted);
         }
         let clock = self.terms.clock(self.judged_at_ms);
         let (first, last) = (segment.times.min_ms, segment.times.max_ms);

@@ -13,7 +13,7 @@ use super::state::{FindingState, Marked};
 use crate::error::LedgerError;
 use crate::finding::ResolvedBy;
 use crate::group::GroupId;
-use crate::rows;
+use crate::rows::{self, OPEN};
 use crate::store::Store;
 use crate::value::{Kind, Value};
 
@@ -161,14 +161,22 @@ fn holes(page: &Page) -> Vec<Range<i64>> {
     explained.chain(page.unexplained.iter().map(|(from, to)| *from..*to)).collect()
 }
 
-/// Offsets in the range of a run whose messages cannot be told, each of which is a finding of its own.
+/// Offsets in the range of a run whose messages cannot be told, each of which is a finding of its own; named by a dead letter it is
+/// diverted.
 async fn undecodable(store: &mut Store, pipeline: i64, run: &RunRow) -> Result<Vec<Range<i64>>, LedgerError> {
     let SegmentKey::Offsets { partition, .. } = run.segment else { return Ok(Vec::new()) };
-    let sql =
-        "SELECT place FROM findings WHERE pipeline = $1 AND verdict = $2 AND lane = $3 AND place >= $4 AND place < $5";
-    let verdict = Verdict::Message(MessageVerdict::Undecodable);
-    let values =
-        [pipeline.into(), verdict.as_str().into(), i64::from(partition.0).into(), run.from.into(), run.upto.into()];
+    let sql = "SELECT DISTINCT place FROM findings WHERE pipeline = $1 AND (verdict = $2 OR verdict = $3 AND state = $4) \
+               AND lane = $5 AND place >= $6 AND place < $7";
+    let [verdict, named] = [MessageVerdict::Undecodable, MessageVerdict::Diverted].map(Verdict::Message);
+    let values = [
+        pipeline.into(),
+        verdict.as_str().into(),
+        named.as_str().into(),
+        OPEN.into(),
+        i64::from(partition.0).into(),
+        run.from.into(),
+        run.upto.into(),
+    ];
     let rows = store.rows(sql, &values.each_ref(), &[Kind::Int]).await?;
     rows.iter().map(|row| row[0].int().map(|offset| offset..offset + 1)).collect()
 }

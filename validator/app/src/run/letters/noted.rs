@@ -14,6 +14,8 @@ pub struct LettersNotes {
     pub(super) topic_id: Option<String>,
     /// Of a topic: by its partitions, the next offset.
     pub(super) positions: BTreeMap<i32, i64>,
+    /// Of a topic: by its partitions, the first offset that there was where letters had gone unread.
+    pub(super) gone: BTreeMap<i32, i64>,
     pub(super) letters: u64,
     pub(super) of_messages: u64,
     pub(super) outside: u64,
@@ -35,6 +37,18 @@ impl LettersNotes {
             elsewhere: self.elsewhere,
             nameless: self.nameless,
         }
+    }
+
+    /// What should be known of those that are gone: they say nothing of their messages any more.
+    pub fn warnings(&self) -> Vec<String> {
+        let gone = self.gone.iter().map(|(partition, start)| {
+            let source = &self.source;
+            format!(
+                "dead letters of {source}[{partition}] before offset {start} were gone before they were read: messages that \
+                 only they name are not diverted here"
+            )
+        });
+        gone.collect()
     }
 
     /// Adds those of a part.

@@ -195,18 +195,22 @@ impl Asked {
 
     /// What is to be read of each partition; none: there are more than were opened. One that ends before what was read of it is read
     /// from its beginning: a letter that is read twice changes nothing.
-    fn ranges(&self, tap: &dyn Tap) -> Result<Option<Ranges>, TapError> {
+    fn ranges(&mut self, tap: &dyn Tap) -> Result<Option<Ranges>, TapError> {
         let ends = tap.ends()?;
         if !tap.grown()?.is_empty() {
             return Ok(None);
         }
-        let range = |end: validator_tap::Ends| {
+        let mut ranges = Ranges::new();
+        for end in ends {
             let number = tap.partitions()[end.partition.0 as usize].tp.partition;
             let position = self.notes.positions.get(&number).copied().filter(|at| *at <= end.high_watermark);
-            let from = position.unwrap_or(end.log_start).max(end.log_start);
-            (end.partition, from..end.last_stable.max(from))
-        };
-        Ok(Some(ends.into_iter().map(range).collect()))
+            if position.unwrap_or(0) < end.log_start {
+                self.notes.gone.insert(number, end.log_start);
+            }
+            let from = position.unwrap_or(0).max(end.log_start);
+            ranges.push((end.partition, from..end.last_stable.max(from)));
+        }
+        Ok(Some(ranges))
     }
 
     /// Says of each letter whether it is of a message that is followed. Blocking.

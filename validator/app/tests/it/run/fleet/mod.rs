@@ -2,6 +2,7 @@
 
 mod crashes;
 mod grows;
+mod letters;
 mod refused;
 mod rights;
 mod shares;

@@ -12,7 +12,7 @@ use crate::real_kafka::good;
 
 const PARTITIONS: i32 = 6;
 /// What anything may take on a loaded machine.
-const WITHIN: Duration = Duration::from_secs(120);
+pub const WITHIN: Duration = Duration::from_secs(120);
 /// What a recovery may take.
 const RECOVERED_WITHIN: Duration = Duration::from_secs(60);
 
@@ -160,7 +160,8 @@ fn a_judge_that_was_paused_comes_back_and_judges_no_more() {
 }
 
 /// Waits until somebody judges.
-fn until_judge(team: &Team) -> String {
+/// Who has the seat, once somebody has.
+pub fn until_judge(team: &Team) -> String {
     let judge = wait_until("a judge", WITHIN, || match team.judge() {
         Some(name) => Look::Done(name),
         None => Look::NotYet("nobody".to_owned()),
