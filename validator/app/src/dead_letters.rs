@@ -37,7 +37,7 @@ pub enum Letters {
     /// Of a table.
     Table {
         /// Where it is looked up.
-        source: TableSource,
+        source: Box<TableSource>,
         /// Its current state.
         pinned: Arc<Pinned>,
         /// As the pipeline file names it.
@@ -71,7 +71,7 @@ pub async fn open(
         DeadLetter::Table { table, position } => {
             let catalog = table.split('.').next().and_then(|name| service.catalogs.get(name));
             let catalog = catalog.expect("joined: the catalog of the dead letters is there");
-            let source = TableSource::at(catalog, table)?;
+            let source = Box::new(TableSource::at(catalog, table)?);
             let pinned = Arc::new(source.load().await?.pin(&SnapshotSelector::Current).await?);
             let position = match position {
                 Some(position) => position.clone(),

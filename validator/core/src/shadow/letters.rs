@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::delta::{Change, FindingPlace};
 use super::event::{Letter, Refused};
-use super::offsets::Offsets;
 use super::pack::{Reader, Writer};
 use super::page::{Page, PageKey};
+use super::runs::Runs;
 use super::segment::Segment;
 use super::told::is_told_once;
 use super::verdicts::FindingKey;
@@ -24,7 +24,7 @@ use crate::verdict::{Cause, MessageVerdict, UndecodableCause, Verdict};
 /// What the letters of one page say.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Letters {
-    offsets: Offsets,
+    offsets: Runs,
     /// By offset, which of `texts`.
     causes: BTreeMap<i64, u32>,
     /// Each once, in the order in which they came.
@@ -35,7 +35,7 @@ impl Letters {
     /// Whether a letter says nothing that is not noted.
     fn has(&self, letter: &Letter) -> bool {
         let is_known = letter.cause.is_none() || self.cause(letter.offset).is_some() || !self.has_room(letter);
-        self.offsets.contains(letter.offset) && is_known
+        self.offsets.has(letter.offset) && is_known
     }
 
     fn has_room(&self, letter: &Letter) -> bool {
@@ -63,7 +63,7 @@ impl Letters {
 
     /// Whether the message of an offset is named.
     pub fn name(&self, offset: i64) -> bool {
-        self.offsets.contains(offset)
+        self.offsets.has(offset)
     }
 
     /// Why it was put aside, as far as that is known.
@@ -84,7 +84,7 @@ impl Letters {
     }
 
     pub(super) fn read(from: &mut Reader<'_>) -> Option<Self> {
-        let (offsets, texts) = (Offsets::read(from)?, from.list(Reader::text)?);
+        let (offsets, texts) = (Runs::read(from)?, from.list(Reader::text)?);
         let causes = from.list(|from| Some((from.signed()?, from.small()?)))?;
         Some(Self { offsets, causes: causes.into_iter().collect(), texts })
     }
@@ -93,7 +93,7 @@ impl Letters {
 impl Page {
     /// Why the message of an offset cannot be told; none: it can, it is not there, or an older build consumed it.
     pub fn undecodable_at(&self, offset: i64) -> Option<UndecodableCause> {
-        let holds = |(_, offsets): &(&UndecodableCause, &Offsets)| offsets.contains(offset);
+        let holds = |(_, offsets): &(&UndecodableCause, &Runs)| offsets.has(offset);
         self.undecodable.iter().find(holds).map(|(cause, _)| *cause)
     }
 }
@@ -182,7 +182,8 @@ impl Shadow {
     pub(super) fn named(&self) -> BTreeSet<MessageAt> {
         let mut named = BTreeSet::new();
         for (key, residue) in self.residues.iter() {
-            let Some(page) = self.pages.page(&PageKey::of(*key).0).filter(|page| !page.letters.offsets.is_empty()) else {
+            let Some(page) = self.pages.page(&PageKey::of(*key).0).filter(|page| !page.letters.offsets.is_empty())
+            else {
                 continue;
             };
             let is_known = |message: &&MessageEntry| match message.state {

@@ -23,7 +23,6 @@ pub mod late;
 pub mod letters;
 mod memo;
 pub mod nets;
-pub mod offsets;
 pub mod outside;
 mod pack;
 pub mod page;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::letters::Letters;
-use super::offsets::Offsets;
+use super::runs::Runs;
 use super::segment::Segment;
 use crate::hole::Holes;
 use crate::limits::PAGE_SLOTS;
@@ -84,7 +84,7 @@ pub struct Page {
     /// Offsets that are not there and whose reason nobody has said, half-open, ascending.
     pub unexplained: Vec<(i64, i64)>,
     /// Messages that cannot be told, by why.
-    pub undecodable: BTreeMap<UndecodableCause, Offsets>,
+    pub undecodable: BTreeMap<UndecodableCause, Runs>,
     /// What dead letters say of messages, consumed or not.
     pub letters: Letters,
 }

@@ -9,7 +9,6 @@ use super::delta::Damaged;
 use super::file::{FileBags, FileId};
 use super::late::Lateness;
 use super::letters::Letters;
-use super::offsets::Offsets;
 use super::pack::{Reader, Writer, whole};
 use super::page::Page;
 use super::runs::Runs;
@@ -41,7 +40,7 @@ impl Page {
             to.signed(*end);
         }
         let causes = UndecodableCause::ALL.iter().map(|cause| self.undecodable.get(cause));
-        causes.for_each(|offsets| offsets.unwrap_or(&Offsets::default()).write(&mut to));
+        causes.for_each(|offsets| offsets.unwrap_or(&Runs::default()).write(&mut to));
         self.letters.write(&mut to);
         to.seal()
     }
@@ -65,7 +64,7 @@ impl Page {
             page.unexplained = from.list(|from| Some((from.signed()?, from.signed()?)))?;
             if from.has_letters() {
                 for cause in UndecodableCause::ALL {
-                    let offsets = Offsets::read(from)?;
+                    let offsets = Runs::read(from)?;
                     if !offsets.is_empty() {
                         page.undecodable.insert(*cause, offsets);
                     }

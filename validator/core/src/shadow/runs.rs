@@ -3,6 +3,7 @@
 //! Contract: runs are half-open, ascending and apart from each other; no partition has an empty set.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use super::pack::{Reader, Writer};
 use crate::position::PartitionIndex;
@@ -38,6 +39,49 @@ impl Runs {
     /// Whether an offset is among them.
     pub fn has(&self, offset: i64) -> bool {
         has(&self.0, offset)
+    }
+
+    /// Adds one; false: it was there. `offset` is below the greatest number.
+    pub fn insert(&mut self, offset: i64) -> bool {
+        let (after, next) = (self.after(offset), offset + 1);
+        if after > 0 && offset < self.0[after - 1].1 {
+            return false;
+        }
+        let touches_last = after > 0 && self.0[after - 1].1 == offset;
+        let touches_next = self.0.get(after).is_some_and(|(from, _)| *from == next);
+        match (touches_last, touches_next) {
+            (true, true) => {
+                self.0[after - 1].1 = self.0[after].1;
+                self.0.remove(after);
+            }
+            (true, false) => self.0[after - 1].1 = next,
+            (false, true) => self.0[after].0 = offset,
+            (false, false) => self.0.insert(after, (offset, next)),
+        }
+        true
+    }
+
+    /// Runs that begin at it or before.
+    fn after(&self, offset: i64) -> usize {
+        self.0.partition_point(|(from, _)| *from <= offset)
+    }
+
+    /// Whether one of a range is there.
+    pub fn meets(&self, range: &Range<i64>) -> bool {
+        let begun = self.after(range.end.saturating_sub(1));
+        range.start < range.end && begun > 0 && range.start < self.0[begun - 1].1
+    }
+
+    /// Those of a range, as runs.
+    pub fn within(&self, range: Range<i64>) -> impl Iterator<Item = Range<i64>> {
+        let begun = self.after(range.start).saturating_sub(1);
+        let runs = self.0[begun..].iter().take_while(move |(from, _)| *from < range.end);
+        runs.map(move |(from, end)| range.start.max(*from)..range.end.min(*end)).filter(|run| run.start < run.end)
+    }
+
+    /// How many of a range are there.
+    pub fn count(&self, range: Range<i64>) -> u64 {
+        self.within(range).map(|run| (run.end - run.start).unsigned_abs()).sum()
     }
 
     /// Adds others.
@@ -234,6 +278,18 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn runs_are_the_set_that_was_put_in(offsets in prop::collection::vec(-3_i64..40, 0..60), from in -5_i64..45, len in 0_i64..9) {
+            let (mut runs, mut set) = (Runs::default(), BTreeSet::new());
+            for offset in offsets {
+                prop_assert_eq!(runs.insert(offset), set.insert(offset));
+            }
+            prop_assert!((-5..45).all(|offset| runs.has(offset) == set.contains(&offset)));
+            prop_assert_eq!(runs.meets(&(from..from + len)), set.range(from..from + len).next().is_some());
+            prop_assert!(runs.0.windows(2).all(|two| two[0].1 < two[1].0), "{:?}", runs);
+            prop_assert_eq!(runs.count(from..from + len), set.range(from..from + len).count() as u64);
+        }
+
         #[test]
         fn runs_are_sets(
             one in proptest::collection::btree_set(-20_i64..20, 0..20),

@@ -150,8 +150,8 @@ pub(super) async fn rows_of(
         match item {
             ScanItem::Rows(rows) => {
                 let wants_more = tell(columns, rows.batch.columns(), topic, each);
-                let wants_more =
-                    wants_more.ok_or_else(|| unread(&file.path, "its columns are not those of the table".to_owned()))?;
+                let wants_more = wants_more
+                    .ok_or_else(|| unread(&file.path, "its columns are not those of the table".to_owned()))?;
                 if !wants_more {
                     return Ok(ControlFlow::Break(()));
                 }

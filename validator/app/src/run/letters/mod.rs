@@ -52,7 +52,11 @@ impl Actor {
     }
 
     /// A part was read.
-    pub(super) async fn lettered(&mut self, sight: Result<LettersSight, Unread>, mut plan: Plan) -> Result<(), Failure> {
+    pub(super) async fn lettered(
+        &mut self,
+        sight: Result<LettersSight, Unread>,
+        mut plan: Plan,
+    ) -> Result<(), Failure> {
         let seen = match sight {
             Ok(LettersSight::Seen(seen)) => seen,
             Ok(LettersSight::Reopen(why)) => {

@@ -43,7 +43,7 @@ enum Place {
         tell_messages: bool,
     },
     Table {
-        source: TableSource,
+        source: Box<TableSource>,
         table: Box<Table>,
         columns: LetterColumns,
         /// Files that this process has read; a file that is written is never another one.
@@ -219,7 +219,8 @@ impl Asked {
         let is_known = |tp: &TopicPartition| tap.partitions().iter().any(|range| range.tp == *tp);
         let is_stranger = |tp: &TopicPartition| tp.partition >= 0 && topics.contains(&tp.topic) && !is_known(tp);
         // Of a topic or a partition that came after both sides were opened, perhaps.
-        let may_be_new = part.elsewhere > 0 || part.named.iter().any(|(tp, ..)| is_stranger(tp) || !topics.contains(&tp.topic));
+        let may_be_new =
+            part.elsewhere > 0 || part.named.iter().any(|(tp, ..)| is_stranger(tp) || !topics.contains(&tp.topic));
         if may_be_new && !tap.grown().map_err(Unread::Brokers)?.is_empty() {
             return Ok(LettersSight::Reopen("there are new partitions"));
         }

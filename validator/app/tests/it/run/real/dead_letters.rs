@@ -170,8 +170,8 @@ fn letters_of_a_table_are_read_as_its_files_come() {
     ];
     number(&mut columns);
     let names = "columns = [\"kafka_topic\", \"kafka_partition\", \"kafka_offset\"]";
-    let mut scene = Scene::of(kafka_cluster(), &topic)
-        .with_dead_letters(&format!("table = \"lake.market.aside\", {names}"));
+    let mut scene =
+        Scene::of(kafka_cluster(), &topic).with_dead_letters(&format!("table = \"lake.market.aside\", {names}"));
     scene.add_table("aside", columns);
     scene.land(&[straight(0, 0..3), straight(0, 4..7), straight(0, 8..10)].concat());
     let mut running = scene.start();

@@ -112,10 +112,11 @@ impl Scene {
 
     /// Without them again.
     pub fn without_dead_letters(mut self) -> Self {
-        self.pipeline = self.pipeline.lines().filter(|line| !line.starts_with("dead_letter")).fold(
-            String::new(),
-            |text, line| text + line + "\n",
-        );
+        self.pipeline = self
+            .pipeline
+            .lines()
+            .filter(|line| !line.starts_with("dead_letter"))
+            .fold(String::new(), |text, line| text + line + "\n");
         self.write_files();
         self
     }
