@@ -82,6 +82,13 @@ impl Asking {
 }
 
 impl Actor {
+    /// Where rows are held against the positions, with what says when they should have come.
+    pub(super) fn lanes_to_scan(&self) -> Lanes {
+        let lanes = Lanes::of(&self.shadow);
+        let by_messages = self.shadow.terms().timed && !self.live.run.rows_tell_late();
+        if by_messages { lanes.with_times(&self.shadow) } else { lanes }
+    }
+
     /// Begins the next round of what is asked for.
     pub(super) async fn ask(&mut self) -> Result<(), Failure> {
         if !self.asking.is_due || self.asking.is_busy || !self.live.is_at_line {

@@ -362,13 +362,6 @@ impl Actor {
         Ok(Looking::Working(plan))
     }
 
-    /// Where rows are held against the positions, with what says when they should have come.
-    pub(super) fn lanes_to_scan(&self) -> Lanes {
-        let lanes = Lanes::of(&self.shadow);
-        let by_messages = self.shadow.terms().timed && !self.live.run.rows_tell_late();
-        if by_messages { lanes.with_times(&self.shadow) } else { lanes }
-    }
-
     /// What was read again takes its own place; false: nothing was.
     async fn swap(&mut self) -> Result<bool, Failure> {
         let swap = Look { at_ms: self.shadow.judged_at_ms(), barrier: Vec::new(), step: None };
