@@ -28,6 +28,20 @@ pub struct LateRule {
     notes_rows: bool,
 }
 
+/// What the noted rows of a file say.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Noted {
+    /// Which are late.
+    Said(Lateness),
+    /// Only their messages tell which are.
+    Landed {
+        /// When they were committed.
+        commit_ms: i64,
+        /// All rows.
+        rows: Offsets,
+    },
+}
+
 /// Rows of one file that a pass noted, by the offsets that they name.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub struct NotedRows {
@@ -79,13 +93,13 @@ impl LateRule {
         self.notes_rows && late != Some(false)
     }
 
-    /// What is said of a file of which these rows were noted; where only messages tell, its commit time and its rows.
-    pub fn lateness(&self, file: FileIndex, noted: &NotedRows) -> Result<Lateness, (i64, Offsets)> {
+    /// What is said of a file of which these rows were noted.
+    pub fn lateness(&self, file: FileIndex, noted: &NotedRows) -> Noted {
         let rows = offsets(&noted.offsets);
         match (self.commits_ms[file.0 as usize], &self.leaf) {
-            (Some(_), Some(_)) => Ok(Lateness::Told { late: rows, untold: 0 }),
-            (Some(commit_ms), None) => Err((commit_ms, rows)),
-            (None, _) => Ok(Lateness::Moved { rows, several: offsets(&noted.several) }),
+            (Some(_), Some(_)) => Noted::Said(Lateness::Told { late: rows, untold: 0 }),
+            (Some(commit_ms), None) => Noted::Landed { commit_ms, rows },
+            (None, _) => Noted::Said(Lateness::Moved { rows, several: offsets(&noted.several) }),
         }
     }
 
@@ -139,9 +153,9 @@ mod tests {
         let rows = of(&[(1, 4), (5, 6), (9, 10)]);
         let file = FileIndex(0);
         let told = Lateness::Told { late: rows.clone(), untold: 0 };
-        assert_eq!(rule(Some(7), Some(vec![0])).lateness(file, &noted), Ok(told));
-        assert_eq!(rule(Some(7), None).lateness(file, &noted), Err((7, rows.clone())));
+        assert_eq!(rule(Some(7), Some(vec![0])).lateness(file, &noted), Noted::Said(told));
+        assert_eq!(rule(Some(7), None).lateness(file, &noted), Noted::Landed { commit_ms: 7, rows: rows.clone() });
         let moved = Lateness::Moved { rows, several: of(&[(2, 3)]) };
-        assert_eq!(rule(None, None).lateness(file, &noted), Ok(moved));
+        assert_eq!(rule(None, None).lateness(file, &noted), Noted::Said(moved));
     }
 }

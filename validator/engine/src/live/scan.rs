@@ -19,6 +19,7 @@ use super::lanes::Lanes;
 use super::times::Landed;
 use crate::bag_plan::RowFiles;
 use crate::binding::{BoundIdentity, LeafPath, leaf_field};
+use crate::late::Noted;
 use crate::limits::{SCAN_BYTES_MAX, SCAN_FILES_MAX};
 use crate::losses::within;
 use crate::passes::RowPass;
@@ -161,8 +162,8 @@ fn bags(pass: RowPass, run: &Run) -> (BTreeMap<FileIndex, Seen>, Vec<Landed>) {
         (bags.rows, bags.out_of_scope, bags.tolerated) = (census.rows, census.out_of_scope, census.tolerated);
         (bags.ahead, bags.strangers) = (census.beyond, census.strangers);
         match pass.rows.cut.late.as_ref().map(|rule| rule.lateness(file, &census.noted)) {
-            Some(Ok(late)) => bags.late = late,
-            Some(Err((commit_ms, rows))) => landed.push((file, commit_ms, rows)),
+            Some(Noted::Said(late)) => bags.late = late,
+            Some(Noted::Landed { commit_ms, rows }) => landed.push((file, commit_ms, rows)),
             None => {}
         }
     }

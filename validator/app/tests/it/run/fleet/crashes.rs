@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use fixtures_harness::{KafkaCluster, KafkaOptions, Look, wait_until};
+use fixtures_kit::options::{Mode, Options};
 use fixtures_kit::{Followed, Truth};
 use fixtures_warehouse::play::{Pace, Player};
 use rand::seq::IndexedRandom;
@@ -60,7 +61,9 @@ fn members_killed_again_and_again_say_what_is_true() {
     let began = Instant::now();
     let cluster = std::sync::Arc::new(good(KafkaCluster::start(&KafkaOptions::default())));
     let stage = Stage::over(&cluster);
-    let play = stage.begin(seed, chapter(300, 7, every_fault()), 10);
+    // With a time in each row: by that of messages no fleet says which rows are late.
+    let options = Options { mode: Mode::OffsetProfile, ..chapter(300, 7, every_fault()) };
+    let play = stage.begin(seed, options, 10);
     let pipeline = play.contract().name.clone();
     let mut team = Team::of(stage.folder());
     let pace = Pace { messages_per_second: 100, ..restless() };
