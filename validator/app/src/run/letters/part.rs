@@ -202,9 +202,12 @@ impl Asked {
         }
         let mut ranges = Ranges::new();
         for end in ends {
-            let number = tap.partitions()[end.partition.0 as usize].tp.partition;
+            let range = &tap.partitions()[end.partition.0 as usize];
+            let number = range.tp.partition;
             let position = self.notes.positions.get(&number).copied().filter(|at| *at <= end.high_watermark);
-            if position.unwrap_or(0) < end.log_start {
+            // A recording begins where it was begun.
+            let is_recorded = range.starts_at_first && range.log_start > 0;
+            if position.unwrap_or(0) < end.log_start && !is_recorded {
                 self.notes.gone.insert(number, end.log_start);
             }
             let from = position.unwrap_or(0).max(end.log_start);
