@@ -65,6 +65,7 @@ pub struct Ledger {
     /// Every file that was written, with its path.
     files: BTreeMap<FileId, String>,
     pub findings: BTreeMap<FindingId, FindingChange>,
+    letters: usize,
     steps: Vec<(usize, Why)>,
     lost_sight: bool,
 }
@@ -85,6 +86,7 @@ impl Default for Ledger {
             checkpoint: 0,
             files: BTreeMap::new(),
             findings: BTreeMap::new(),
+            letters: 0,
             steps: Vec::new(),
             lost_sight: false,
         };
@@ -227,6 +229,7 @@ impl Machine<'_> {
     /// A checkpoint; what is restored from it must be what was saved (I4).
     pub fn save(&mut self) {
         self.ledger.write(&self.shadow.delta());
+        self.ledger.letters = self.letters;
         self.ledger.steps.clone_from(&self.steps);
         self.ledger.lost_sight = self.lost_sight;
         self.shadow.saved(self.ledger.checkpoint);
@@ -253,6 +256,7 @@ impl Machine<'_> {
         let number = |path: &str| self.world.story.files.iter().position(|file| file.path == path);
         let files = self.ledger.files.iter();
         self.of_story = files.map(|(file, path)| (*file, number(path).expect("a file of the story"))).collect();
+        self.letters = self.ledger.letters;
         self.steps.clone_from(&self.ledger.steps);
         self.lost_sight = self.ledger.lost_sight;
         self.look = None;
