@@ -92,14 +92,20 @@ fn live_until(moment: Moment, service: &mut Service, books: &Books, player: &Pla
     waited.unwrap_or_else(|why| panic!("{moment:?}: {why}\n{}", service.child().log_tail()));
 }
 
+/// What stood before the first look of a ledger is not seen, so that it looks before anything is taken away.
+pub fn begin_to_follow(stage: &Stage, play: &mut Play) {
+    while stage.block_on(play.step_in_chapter()).expect("it is played") != Some(Done::Committed) {}
+    run_until_idle(stage.folder());
+}
+
 /// A table that is played with while the process is killed `CRASHES` times, else as often as is said.
-fn killed(crashes: u64, began: impl FnOnce(&Stage, &mut Play), pace: Pace) {
+fn killed(crashes: u64, pace: Pace) {
     let (seed, crashes) = (number("SEED", SEED), number("CRASHES", crashes));
     let start = Instant::now();
     let stage = Stage::new();
     let mut play = stage.begin(seed, chapter(300, 7, every_fault()), 10);
     let pipeline = play.contract().name.clone();
-    began(&stage, &mut play);
+    begin_to_follow(&stage, &mut play);
     let books = Books::of(stage.folder(), &pipeline);
     let player = Player::start(play, pace.clone());
     let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x6b69_6c6c);
@@ -154,16 +160,11 @@ pub fn restless() -> Pace {
 
 #[test]
 fn killed_a_hundred_times_it_says_what_is_true() {
-    killed(100, |_, _| {}, restless());
+    killed(100, restless());
 }
 
-/// What stood before the first look of a ledger is not seen, so that it looks before anything is taken away.
 #[test]
 fn killed_while_removed_files_leave_the_disk_it_says_what_is_true() {
-    let began = |stage: &Stage, play: &mut Play| {
-        while stage.block_on(play.step_in_chapter()).expect("it is played") != Some(Done::Committed) {}
-        run_until_idle(stage.folder());
-    };
     let pace = Pace { expire_every: Some((Duration::from_secs(2), 1)), ..restless() };
-    killed(40, began, pace);
+    killed(40, pace);
 }

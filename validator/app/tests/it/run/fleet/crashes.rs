@@ -14,7 +14,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::super::answers::{assert_ledger_true, forget_given_up, judged_at_ms};
 use super::super::books::Books;
-use super::super::crashes::{Awaited, Moment, number, restless};
+use super::super::crashes::{Awaited, Moment, begin_to_follow, number, restless};
 use super::super::service::{assert_sound, run_until_idle, told};
 use super::super::stage::{Stage, chapter, every_fault};
 use super::team::Team;
@@ -63,9 +63,10 @@ fn members_killed_again_and_again_say_what_is_true() {
     let stage = Stage::over(&cluster);
     // With a time in each row: by that of messages no fleet says which rows are late.
     let options = Options { mode: Mode::OffsetProfile, ..chapter(300, 7, every_fault()) };
-    let play = stage.begin(seed, options, 10);
+    let mut play = stage.begin(seed, options, 10);
     let pipeline = play.contract().name.clone();
     let mut team = Team::of(stage.folder());
+    begin_to_follow(&stage, &mut play);
     let pace = Pace { messages_per_second: 100, ..restless() };
     let books = Books::of_server(team.server(), &pipeline);
     let player = Player::start(play, pace);
