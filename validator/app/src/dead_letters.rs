@@ -44,6 +44,8 @@ pub enum Letters {
         name: String,
         /// Columns.
         columns: LetterColumns,
+        /// Their names.
+        position: PositionNames,
     },
 }
 
@@ -83,7 +85,7 @@ pub async fn open(
                 let problem = pipeline.problem_at_word("fidelity.dead_letter.columns", &word, what);
                 vec![problem.hint(format!("{table} has {}", list(&names, "and")))]
             })?;
-            Ok(Some(Letters::Table { source, pinned, name: table.clone(), columns }))
+            Ok(Some(Letters::Table { source, pinned, name: table.clone(), columns, position }))
         }
     }
 }

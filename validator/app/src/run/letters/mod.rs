@@ -72,9 +72,8 @@ impl Actor {
         };
         let LettersSeen { letters, notes, source, ends, is_all } = *seen;
         refuse_several(&notes.source, &notes.connectors)?;
-        if is_all {
-            notes.read().refuse_many(&notes.source)?;
-        }
+        // Before any of this part is taken: what is refused later stays in the ledger.
+        notes.read().refuse_many(&notes.source)?;
         if !letters.is_empty() {
             tracing::info!(pipeline = self.name, letters = letters.len(), "read dead letters");
             self.idle.moved();

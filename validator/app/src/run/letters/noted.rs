@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use validator_core::contract::PositionNames;
 use validator_engine::dead_letters::LettersRead;
 
 /// What was read of them, kept beside the state.
@@ -10,6 +11,13 @@ use validator_engine::dead_letters::LettersRead;
 pub struct LettersNotes {
     /// Where they are, as the pipeline file names it.
     pub source: String,
+    /// What of a letter names a message: topic, partition and offset, by the names of their columns or headers; empty: noted by a build
+    /// that did not keep them.
+    #[serde(default)]
+    pub(super) names: BTreeMap<String, String>,
+    /// Whether any letter was taken for one of a message that is followed, ever: what was read may be counted anew.
+    #[serde(default)]
+    pub(super) has_diverted: bool,
     /// Of a topic: its id, as far as brokers tell one.
     pub(super) topic_id: Option<String>,
     /// Of a topic: by its partitions, the next offset.
@@ -26,7 +34,31 @@ pub struct LettersNotes {
     pub(super) connectors: BTreeSet<String>,
 }
 
+/// The names of a position by what they name.
+pub(super) fn names_of(position: &PositionNames) -> BTreeMap<String, String> {
+    let names = [
+        ("topic", position.topic.as_ref()),
+        ("partition", position.partition.as_ref()),
+        ("offset", Some(&position.offset)),
+    ];
+    names.into_iter().filter_map(|(what, name)| Some((what.to_owned(), name?.clone()))).collect()
+}
+
 impl LettersNotes {
+    /// Those that were kept, where they are others and what the ledger says is by them; for a person.
+    pub fn other_names(&self, position: &PositionNames) -> Option<String> {
+        let is_other = !self.names.is_empty() && self.names != names_of(position);
+        (is_other && self.has_diverted).then(|| {
+            let names: Vec<String> = self.names.iter().map(|(what, name)| format!("{what} in `{name}`")).collect();
+            names.join(", ")
+        })
+    }
+
+    /// Whether another part may go on from them: what was passed over by other names is read again.
+    pub(super) fn is_by(&self, position: &PositionNames) -> bool {
+        self.names.is_empty() || self.names == names_of(position)
+    }
+
     /// Letters by what they name.
     pub fn read(&self) -> LettersRead {
         LettersRead {
@@ -55,6 +87,7 @@ impl LettersNotes {
     pub(super) fn add(&mut self, read: &LettersRead) {
         self.letters += read.letters;
         self.of_messages += read.inside;
+        self.has_diverted |= self.of_messages > 0;
         self.outside += read.outside;
         self.impossible += read.impossible;
         self.elsewhere += read.elsewhere;

@@ -18,6 +18,7 @@ use validator_table::{Reloaded, SnapshotSelector, Table, TableError};
 use validator_tap::{Tap, TapError};
 
 use super::LettersNotes;
+use super::noted::names_of;
 use crate::dead_letters::Letters;
 use crate::failure::Failure;
 use crate::messages::topics_of;
@@ -31,6 +32,8 @@ pub type Ranges = Vec<(PartitionIndex, Range<i64>)>;
 #[derive(Debug, Clone)]
 pub struct LetterSource {
     name: String,
+    /// What of a letter names a message.
+    position: PositionNames,
     place: Place,
 }
 
@@ -38,7 +41,6 @@ pub struct LetterSource {
 enum Place {
     Topic {
         tap: Arc<dyn Tap>,
-        position: PositionNames,
         /// Whether messages of errors may be told.
         tell_messages: bool,
     },
@@ -107,25 +109,33 @@ impl LetterSource {
     pub async fn of(letters: Letters, tell_messages: bool) -> Result<Self, TableError> {
         Ok(match letters {
             Letters::Topic { tap, topic, position } => {
-                Self { name: topic, place: Place::Topic { tap, position, tell_messages } }
+                Self { name: topic, position, place: Place::Topic { tap, tell_messages } }
             }
-            Letters::Table { source, name, columns, .. } => {
+            Letters::Table { source, name, columns, position, .. } => {
                 let table = Box::new(source.load().await?);
                 let place = Place::Table { source, table, columns, files: Arc::default(), is_read: false };
-                Self { name, place }
+                Self { name, position, place }
             }
         })
     }
 
-    /// What was read so far, as far as it is of this source: a topic that was made again is read from its beginning, and of a table
-    /// each process reads all files once.
+    /// What of a letter names a message: names of headers or columns.
+    pub fn position(&self) -> &PositionNames {
+        &self.position
+    }
+
+    /// What was read so far, as far as it is of this source: a topic that was made again, and one that was read by other names, is read
+    /// from its beginning, and of a table each process reads all files once.
     pub fn goes_on(&self, noted: Option<&LettersNotes>) -> LettersNotes {
-        let new = LettersNotes { source: self.name.clone(), ..LettersNotes::default() };
+        let has_diverted = noted.is_some_and(|noted| noted.has_diverted || noted.of_messages > 0);
+        let names = names_of(&self.position);
+        let new = LettersNotes { source: self.name.clone(), names, has_diverted, ..LettersNotes::default() };
         let Place::Topic { tap, .. } = &self.place else { return new };
         let id = tap.topic_ids().remove(&self.name);
         let is_same = |noted: &&LettersNotes| id.is_none() || noted.topic_id.is_none() || noted.topic_id == id;
-        let noted = noted.filter(is_same).cloned().unwrap_or(new);
-        LettersNotes { topic_id: id.or(noted.topic_id.clone()), ..noted }
+        let is_by_these = |noted: &&LettersNotes| noted.is_by(&self.position);
+        let noted = noted.filter(is_same).filter(is_by_these).cloned().unwrap_or_else(|| new.clone());
+        LettersNotes { topic_id: id.or(noted.topic_id.clone()), names: new.names, has_diverted, ..noted }
     }
 }
 
@@ -164,9 +174,7 @@ impl Asked {
     }
 
     fn of_topic(mut self) -> Result<LettersSight, Unread> {
-        let Place::Topic { tap, position, tell_messages } = self.source.place.clone() else {
-            unreachable!("asked of a topic")
-        };
+        let Place::Topic { tap, tell_messages } = self.source.place.clone() else { unreachable!("asked of a topic") };
         if self.ends.is_none() {
             match self.ranges(tap.as_ref()) {
                 Ok(Some(ranges)) => self.ends = Some(ranges),
@@ -177,9 +185,10 @@ impl Asked {
                 Err(error) => return Err(Unread::Brokers(error)),
             }
         }
-        let (topic, topics) = (self.source.name.clone(), topics_of(self.tap.partitions()));
-        let (tap, position, topics) = (tap.as_ref(), &position, topics.as_slice());
-        let letters = LetterTopic { tap, topic: &topic, position, topics, tell_messages, last: None };
+        let (topic, position) = (&self.source.name, &self.source.position);
+        let topics = topics_of(self.tap.partitions());
+        let (tap, topics) = (tap.as_ref(), topics.as_slice());
+        let letters = LetterTopic { tap, topic, position, topics, tell_messages, last: None };
         let ranges = self.ends.clone().unwrap_or_default();
         let part = part_of_topic(letters, &ranges, LETTERS_AT_ONCE).map_err(Unread::Letters)?;
         self.classed(part)

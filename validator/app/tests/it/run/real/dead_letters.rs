@@ -185,3 +185,27 @@ fn letters_of_a_table_are_read_as_its_files_come() {
     assert_eq!(rest.summary(), "holds | consumed 10, diverted 2, intact 8 | intact 8, total 8");
     assert_eq!(rest.findings(), ["diverted - 0@3", "diverted - 0@7"]);
 }
+
+#[test]
+fn letters_that_were_read_by_other_columns_stay_and_nothing_goes_on_over_them() {
+    let topic = unique_name("run-dlq-columns");
+    good(kafka_cluster().create_topic(&TopicSpec::new(&topic, 1)));
+    send(kafka_cluster(), &topic, 0, 0..10);
+    let mut columns = ["attempt", "kafka_offset"].map(|name| Column::optional(name, ColumnType::Long)).to_vec();
+    number(&mut columns);
+    let by = |name: &str| format!("table = \"lake.market.aside\", columns = [\"{name}\"]");
+    let mut scene = Scene::of(kafka_cluster(), &topic).with_dead_letters(&by("attempt"));
+    scene.add_table("aside", columns);
+    scene.land(&[straight(0, 0..3), straight(0, 4..7), straight(0, 8..10)].concat());
+    // By the wrong column nothing is told of any message, and the right one is taken.
+    scene.land_in("aside", vec![vec![Value::Null, Value::long(7)]]);
+    assert_eq!(scene.at_rest().findings(), ["missing lost 0@3", "missing lost 0@7"]);
+    let mut scene = scene.without_dead_letters().with_dead_letters(&by("kafka_offset"));
+    assert_eq!(scene.at_rest().findings(), ["diverted - 0@7", "missing lost 0@3"]);
+
+    let scene = scene.without_dead_letters().with_dead_letters(&by("attempt"));
+    let ran = transcript::run(scene.folder(), "run -c validator.toml --until-idle 1s", &[]).assert_no_panic();
+    assert_eq!(ran.exit, 2, "{}", ran.all());
+    let said = "the ledger has dead letters of lake.market.aside, read by offset in `kafka_offset`, by which";
+    assert!(ran.stderr.contains(said) && ran.stderr.contains("ledger start-over"), "{}", ran.all());
+}

@@ -115,7 +115,7 @@ impl Scene {
         self.pipeline = self
             .pipeline
             .lines()
-            .filter(|line| !line.starts_with("dead_letter"))
+            .filter(|line| !line.starts_with("dead_letter") && !line.starts_with("diverted_max"))
             .fold(String::new(), |text, line| text + line + "\n");
         self.write_files();
         self
