@@ -44,8 +44,8 @@ pub enum Looking {
 
 /// A look that is not applied yet.
 pub struct Plan {
-    /// When it began.
-    at_ms: i64,
+    /// When it began, or an instant before that where not all letters of then are told.
+    pub(super) at_ms: i64,
     /// By partition: last stable offset, high watermark.
     barrier: Vec<(PartitionIndex, i64, i64)>,
     /// Snapshots to step over, oldest first.

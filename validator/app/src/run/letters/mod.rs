@@ -6,6 +6,7 @@
 
 mod noted;
 mod part;
+mod stable;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -42,6 +43,7 @@ impl Actor {
         let asked = Asked {
             source,
             notes,
+            at_ms: plan.at_ms,
             ends: plan.letters.ends.take(),
             tap: Arc::clone(&self.live.run.messages.tap),
             lanes: self.topic_partitions(),
@@ -63,14 +65,13 @@ impl Actor {
                 self.reopen = Some(why);
                 return Ok(());
             }
-            Err(unread) => {
-                let Some(what) = unread.cannot_look() else { return Err(unread.into()) };
-                self.idle.moved();
-                tracing::warn!(pipeline = self.name, "dead letters cannot be read: {}", unread.in_words());
-                return self.cannot_look(what).await;
+            Ok(LettersSight::NotYet { source, why }) => {
+                self.live.letters = Some(*source);
+                return self.letters_unread(*why).await;
             }
+            Err(unread) => return self.letters_unread(unread).await,
         };
-        let LettersSeen { letters, notes, source, ends, is_all } = *seen;
+        let LettersSeen { letters, notes, source, ends, is_all, at_ms } = *seen;
         refuse_several(&notes.source, &notes.connectors)?;
         // Before any of this part is taken: what is refused later stays in the ledger.
         notes.read().refuse_many(&notes.source)?;
@@ -88,7 +89,16 @@ impl Actor {
         self.notes.dead_letters = Some(notes);
         (self.live.letters, self.live.has_letters) = (Some(source), true);
         plan.letters = LettersOfLook { is_done: is_all, ends };
+        plan.at_ms = at_ms;
         self.looking = Looking::Going(plan);
         Ok(())
+    }
+
+    /// The look is given up for them: the next one tries again.
+    async fn letters_unread(&mut self, unread: Unread) -> Result<(), Failure> {
+        let Some(what) = unread.cannot_look() else { return Err(unread.into()) };
+        self.idle.moved();
+        tracing::warn!(pipeline = self.name, "dead letters cannot be read: {}", unread.in_words());
+        self.cannot_look(what).await
     }
 }

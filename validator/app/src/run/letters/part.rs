@@ -15,10 +15,11 @@ use validator_engine::dead_letters::{
     DeadLetterError, LetterColumns, LetterTopic, LettersPart, LettersRead, part_of_table, part_of_topic,
 };
 use validator_table::{Reloaded, SnapshotSelector, Table, TableError};
-use validator_tap::{Tap, TapError};
+use validator_tap::{Ends, Tap, TapError};
 
 use super::LettersNotes;
 use super::noted::names_of;
+use super::stable::{Behind, Stable, first_open, stable};
 use crate::dead_letters::Letters;
 use crate::failure::Failure;
 use crate::messages::topics_of;
@@ -43,6 +44,8 @@ enum Place {
         tap: Arc<dyn Tap>,
         /// Whether messages of errors may be told.
         tell_messages: bool,
+        /// A look that waits for transactions to end.
+        behind: Option<Behind>,
     },
     Table {
         source: Box<TableSource>,
@@ -59,6 +62,8 @@ enum Place {
 pub(super) struct Asked {
     pub source: LetterSource,
     pub notes: LettersNotes,
+    /// The instant of the look.
+    pub at_ms: i64,
     /// Of their topic, asked for in this look; none: not yet.
     pub ends: Option<Ranges>,
     /// Of the messages.
@@ -81,6 +86,8 @@ pub struct LettersSeen {
     pub ends: Option<Ranges>,
     /// Whether nothing is.
     pub is_all: bool,
+    /// The instant that the look is to be judged at: all letters of then are told.
+    pub at_ms: i64,
 }
 
 /// What the job says.
@@ -89,6 +96,13 @@ pub enum LettersSight {
     Seen(Box<LettersSeen>),
     /// Both sides are to be opened anew first.
     Reopen(&'static str),
+    /// They cannot be read in this look.
+    NotYet {
+        /// With what is known of that.
+        source: Box<LetterSource>,
+        /// Why not.
+        why: Box<Unread>,
+    },
 }
 
 /// Why they say nothing.
@@ -99,6 +113,8 @@ pub enum Unread {
     Table(TableError),
     /// The brokers.
     Brokers(TapError),
+    /// A transaction that is open in their topic: where it begins.
+    Open(TopicPartition, i64),
 }
 
 impl LetterSource {
@@ -109,7 +125,7 @@ impl LetterSource {
     pub async fn of(letters: Letters, tell_messages: bool) -> Result<Self, TableError> {
         Ok(match letters {
             Letters::Topic { tap, topic, position } => {
-                Self { name: topic, position, place: Place::Topic { tap, tell_messages } }
+                Self { name: topic, position, place: Place::Topic { tap, tell_messages, behind: None } }
             }
             Letters::Table { source, name, columns, position, .. } => {
                 let table = Box::new(source.load().await?);
@@ -174,16 +190,30 @@ impl Asked {
     }
 
     fn of_topic(mut self) -> Result<LettersSight, Unread> {
-        let Place::Topic { tap, tell_messages } = self.source.place.clone() else { unreachable!("asked of a topic") };
+        let Place::Topic { tap, tell_messages, behind } = &mut self.source.place else {
+            unreachable!("asked of a topic")
+        };
+        let (tap, tell_messages) = (Arc::clone(tap), *tell_messages);
         if self.ends.is_none() {
-            match self.ranges(tap.as_ref()) {
-                Ok(Some(ranges)) => self.ends = Some(ranges),
-                Ok(None) => return Ok(LettersSight::Reopen("there are new partitions of dead letters")),
+            let asked = stable(tap.as_ref(), self.at_ms, behind).and_then(|found| Ok((found, tap.grown()?)));
+            let (Stable { ends, at_ms }, grown) = match asked {
+                Ok(asked) => asked,
                 Err(TapError::TopicRecreated { .. }) => {
                     return Ok(LettersSight::Reopen("the topic of dead letters was made again"));
                 }
                 Err(error) => return Err(Unread::Brokers(error)),
+            };
+            if !grown.is_empty() {
+                return Ok(LettersSight::Reopen("there are new partitions of dead letters"));
             }
+            match (at_ms, first_open(tap.as_ref(), &ends)) {
+                (None, Some((tp, from))) => {
+                    let (source, why) = (Box::new(self.source), Box::new(Unread::Open(tp, from)));
+                    return Ok(LettersSight::NotYet { source, why });
+                }
+                (at_ms, _) => self.at_ms = at_ms.unwrap_or(self.at_ms),
+            }
+            self.ends = Some(self.ranges(tap.as_ref(), ends));
         }
         let (topic, position) = (&self.source.name, &self.source.position);
         let topics = topics_of(self.tap.partitions());
@@ -202,13 +232,9 @@ impl Asked {
         read.map_err(|error| Unread::Brokers(TapError::Client { what: error.to_string() }))?
     }
 
-    /// What is to be read of each partition; none: there are more than were opened. One that ends before what was read of it is read
-    /// from its beginning: a letter that is read twice changes nothing.
-    fn ranges(&mut self, tap: &dyn Tap) -> Result<Option<Ranges>, TapError> {
-        let ends = tap.ends()?;
-        if !tap.grown()?.is_empty() {
-            return Ok(None);
-        }
+    /// What is to be read of each partition. One that ends before what was read of it is read from its beginning: a letter that is read
+    /// twice changes nothing.
+    fn ranges(&mut self, tap: &dyn Tap, ends: Vec<Ends>) -> Ranges {
         let mut ranges = Ranges::new();
         for end in ends {
             let range = &tap.partitions()[end.partition.0 as usize];
@@ -222,7 +248,7 @@ impl Asked {
             let from = position.unwrap_or(0).max(end.log_start);
             ranges.push((end.partition, from..end.last_stable.max(from)));
         }
-        Ok(Some(ranges))
+        ranges
     }
 
     /// Says of each letter whether it is of a message that is followed. Blocking.
@@ -260,8 +286,8 @@ impl Asked {
         self.notes.add(&read);
         self.notes.connectors.extend(part.connectors);
         self.go_to(&part.positions);
-        let (notes, source, ends) = (self.notes, self.source, self.ends);
-        Ok(LettersSight::Seen(Box::new(LettersSeen { letters, notes, source, ends, is_all: part.is_all })))
+        let Self { notes, source, ends, at_ms, .. } = self;
+        Ok(LettersSight::Seen(Box::new(LettersSeen { letters, notes, source, ends, is_all: part.is_all, at_ms })))
     }
 
     /// A letter comes after its message: what it names beyond the ends of the look is asked for once more.
@@ -297,7 +323,7 @@ impl Unread {
         match self {
             Self::Letters(error) if error.is_usage() => None,
             Self::Letters(DeadLetterError::File { .. } | DeadLetterError::Table { .. }) => Some(CannotLook::Store),
-            Self::Letters(_) | Self::Brokers(_) => Some(CannotLook::Broker),
+            Self::Letters(_) | Self::Brokers(_) | Self::Open(..) => Some(CannotLook::Broker),
             Self::Table(error) => Some(error.cannot_look()),
         }
     }
@@ -308,6 +334,11 @@ impl Unread {
             Self::Letters(error) => error_chain(error),
             Self::Table(error) => error_chain(error),
             Self::Brokers(error) => error_chain(error),
+            Self::Open(tp, from) => {
+                format!(
+                    "a transaction is open in {tp} since offset {from}: the letters behind it are told when it ends"
+                )
+            }
         }
     }
 }
@@ -318,6 +349,7 @@ impl From<Unread> for Failure {
             Unread::Letters(error) => error.into(),
             Unread::Table(error) => error.into(),
             Unread::Brokers(error) => error.into(),
+            Unread::Open(..) => Self::Following(unread.in_words()),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use fixtures_harness::{KafkaCluster, TopicSpec, kafka_cluster, unique_name};
+use fixtures_harness::{KafkaCluster, Producer, Record, TopicSpec, TransactionEnd, kafka_cluster, unique_name};
 use fixtures_kit::schema::{Column, ColumnType, number};
 use fixtures_kit::value::Value;
 use fixtures_warehouse::Feed;
@@ -145,6 +145,26 @@ fn nothing_is_missing_because_the_dead_letters_cannot_be_read() {
     });
     running.stop();
     assert_eq!(scene.at_rest().findings(), ["diverted - 0@10"]);
+}
+
+#[test]
+fn nothing_is_missing_while_its_letter_lies_behind_an_open_transaction() {
+    let (scene, topic, mut letters) = scene("run-dlq-open", &[0, 1, 2, 4, 5, 6, 7, 8, 9]);
+    let producer = good(Producer::transactional(kafka_cluster(), &letters.topic));
+    good(producer.begin());
+    good(producer.produce(&letters.topic, &[Record::new(0, None, Some(b"not yet"))]));
+    letters.many = 1;
+    letters.put((&topic, 3));
+    let mut running = scene.start();
+    running.until_it_cannot_judge("the brokers");
+    let (since, waited) = (Instant::now(), Duration::from_millis(SETTLE_MS.unsigned_abs() * 2));
+    running.until("a message that would be due", |status| {
+        assert_eq!(said(status)[2], 0, "{status}");
+        status["messages"]["consumed"] == 10 && since.elapsed() > waited
+    });
+    good(producer.end(TransactionEnd::Abort));
+    running.until("the letter behind it", |status| status["state"] == "healthy" && said(status) == [9, 1, 0, 0]);
+    running.stop();
 }
 
 #[test]
