@@ -1,7 +1,8 @@
 //! One part of the dead letters of a look, read beside the actor.
 //!
 //! Contract: a letter of an offset that the topic does not have, asked after the letter was read, is no message's; one of a topic or
-//! partition that nobody follows yet is not passed over: both sides are opened anew, and it is read again.
+//! partition that nobody follows yet is not passed over: both sides are opened anew, and it is read again. Nor is one that does not say
+//! its partition noted for the only one while there are more.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -256,9 +257,12 @@ impl Asked {
         let (tap, topics) = (Arc::clone(&self.tap), topics_of(self.tap.partitions()));
         let is_known = |tp: &TopicPartition| tap.partitions().iter().any(|range| range.tp == *tp);
         let is_stranger = |tp: &TopicPartition| tp.partition >= 0 && topics.contains(&tp.topic) && !is_known(tp);
+        // What says no topic or no partition is taken for the only one: there may be more by now.
+        let position = &self.source.position;
+        let is_placed = position.topic.is_some() && position.partition.is_some();
         // Of a topic or a partition that came after both sides were opened, perhaps.
-        let may_be_new =
-            part.elsewhere > 0 || part.named.iter().any(|(tp, ..)| is_stranger(tp) || !topics.contains(&tp.topic));
+        let is_new = |tp: &TopicPartition| !is_placed || is_stranger(tp) || !topics.contains(&tp.topic);
+        let may_be_new = part.elsewhere > 0 || part.named.iter().any(|(tp, ..)| is_new(tp));
         if may_be_new && !tap.grown().map_err(Unread::Brokers)?.is_empty() {
             return Ok(LettersSight::Reopen("there are new partitions"));
         }

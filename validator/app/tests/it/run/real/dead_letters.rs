@@ -220,7 +220,7 @@ fn letters_that_were_read_by_other_columns_stay_and_nothing_goes_on_over_them() 
     // By the wrong column nothing is told of any message, and the right one is taken.
     scene.land_in("aside", vec![vec![Value::Null, Value::long(7)]]);
     assert_eq!(scene.at_rest().findings(), ["missing lost 0@3", "missing lost 0@7"]);
-    let mut scene = scene.without_dead_letters().with_dead_letters(&by("kafka_offset"));
+    let scene = scene.without_dead_letters().with_dead_letters(&by("kafka_offset"));
     assert_eq!(scene.at_rest().findings(), ["diverted - 0@7", "missing lost 0@3"]);
 
     let scene = scene.without_dead_letters().with_dead_letters(&by("attempt"));
