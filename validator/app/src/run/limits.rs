@@ -35,6 +35,10 @@ pub const LETTERS_AT_ONCE: usize = 50_000;
 /// Dead letters of one event: each may ask for a page of its own.
 pub const LETTERS_OF_EVENT: usize = 4_096;
 
+/// For how long an older answer of the catalog is held for that of a cache, of the table of dead letters: caches in front of catalogs
+/// live for seconds to a few minutes, and all that time nothing is told missing.
+pub const OLDER_LETTERS_MOST: Duration = Duration::from_secs(600);
+
 /// Drafts whose values are read in one round.
 pub const EVIDENCE_DRAFTS: usize = 1_000;
 

@@ -6,6 +6,7 @@
 
 mod noted;
 mod part;
+mod reloaded;
 mod stable;
 
 use std::sync::Arc;

@@ -20,6 +20,7 @@ use validator_tap::{Ends, Tap, TapError};
 
 use super::LettersNotes;
 use super::noted::names_of;
+use super::reloaded::{Older, reloaded};
 use super::stable::{Behind, Stable, first_open, stable};
 use crate::dead_letters::Letters;
 use crate::failure::Failure;
@@ -56,6 +57,8 @@ enum Place {
         files: Arc<BTreeSet<String>>,
         /// Whether the files of `table` are all among them.
         is_read: bool,
+        /// What the catalog answers, if it is older than `table`.
+        older: Option<Older>,
     },
 }
 
@@ -130,7 +133,7 @@ impl LetterSource {
             }
             Letters::Table { source, name, columns, position, .. } => {
                 let table = Box::new(source.load().await?);
-                let place = Place::Table { source, table, columns, files: Arc::default(), is_read: false };
+                let place = Place::Table { source, table, columns, files: Arc::default(), is_read: false, older: None };
                 Self { name, position, place }
             }
         })
@@ -169,10 +172,17 @@ impl Asked {
     }
 
     async fn of_table(mut self) -> Result<LettersSight, Unread> {
-        let Place::Table { source, table, columns, files, is_read } = &mut self.source.place else {
+        let Place::Table { source, table, columns, files, is_read, older } = &mut self.source.place else {
             unreachable!("asked of a table")
         };
-        if let Reloaded::Changed(now) = source.reload(table).await.map_err(Unread::Table)? {
+        let reloaded = match reloaded(source, table, older, self.at_ms).await {
+            Ok(reloaded) => reloaded,
+            Err(error) => {
+                let (source, why) = (Box::new(self.source), Box::new(Unread::Table(error)));
+                return Ok(LettersSight::NotYet { source, why });
+            }
+        };
+        if let Reloaded::Changed(now) = reloaded {
             if now.uuid() != table.uuid() {
                 return Ok(LettersSight::Reopen("the table of dead letters was made anew"));
             }
