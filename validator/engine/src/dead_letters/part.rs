@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{ControlFlow, Range};
 
 use validator_core::position::{PartitionIndex, TopicPartition};
-use validator_table::Pinned;
+use validator_table::{DataFile, Pinned};
 use validator_tap::Wanted;
 use validator_tap::dead_letter::{Origin, cause, connector, origin};
 
@@ -30,6 +30,8 @@ pub struct LettersPart {
     pub positions: BTreeMap<i32, i64>,
     /// Of a table: the files that were read.
     pub files: Vec<String>,
+    /// Of a table: a file of which the rows before this one were read.
+    pub partly: Option<(String, u64)>,
     /// Whether there is no more.
     pub is_all: bool,
 }
@@ -91,8 +93,8 @@ pub fn part_of_topic(
     Ok(part)
 }
 
-/// Reads the dead letters of a pinned table in the files that are not `known`, about `most` of them; `topic` is that of messages
-/// where no column names one, `source` the table's name.
+/// Reads the dead letters of a pinned table in the files that are not `known`, `most` of them; of a file that was read `partly` those of
+/// its other rows, before all others. `topic` is that of messages where no column names one, `source` the table's name.
 ///
 /// # Errors
 /// A file cannot be read to its end, or the metadata is not whole.
@@ -100,30 +102,35 @@ pub async fn part_of_table(
     pinned: &Pinned,
     columns: &LetterColumns,
     (source, topic, most): (&str, &str, usize),
-    known: &BTreeSet<String>,
+    (known, partly): (&BTreeSet<String>, Option<&(String, u64)>),
 ) -> Result<LettersPart, DeadLetterError> {
     let mut part = LettersPart::default();
     if let Some(fault) = pinned.findings.first() {
         return Err(DeadLetterError::Table { source_of: source.to_owned(), detail: fault.detail.clone() });
     }
-    for file in pinned.files.iter().filter(|file| !known.contains(&file.path)) {
+    let begun = |file: &DataFile| partly.filter(|(path, _)| *path == file.path).map_or(0, |(_, row)| *row);
+    let unread = || pinned.files.iter().filter(|file| !known.contains(&file.path));
+    let in_order = unread().filter(|file| begun(file) > 0).chain(unread().filter(|file| begun(file) == 0));
+    for file in in_order {
         if part.letters() >= most {
             return Ok(part);
         }
-        let (mut named, mut nameless) = (Vec::new(), 0);
         let mut each = |at: Option<(&str, i32, i64)>| {
             match at {
                 Some((topic, partition, offset)) => {
-                    named.push((TopicPartition { topic: topic.to_owned(), partition }, offset, None));
+                    part.named.push((TopicPartition { topic: topic.to_owned(), partition }, offset, None));
                 }
-                None => nameless += 1,
+                None => part.nameless += 1,
             }
-            true
+            part.letters() < most
         };
-        let _ = rows_of(pinned, file, columns, topic, &mut each).await?;
-        part.named.extend(named);
-        part.nameless += nameless;
-        part.files.push(file.path.clone());
+        match rows_of(pinned, (file, begun(file)), columns, topic, &mut each).await? {
+            ControlFlow::Break(row) => {
+                part.partly = Some((file.path.clone(), row));
+                return Ok(part);
+            }
+            ControlFlow::Continue(()) => part.files.push(file.path.clone()),
+        }
     }
     part.is_all = true;
     Ok(part)

@@ -10,7 +10,7 @@ use futures::StreamExt;
 use validator_core::contract::PositionNames;
 use validator_core::position::TopicPartition;
 use validator_core::schema::{Field, Schema, Type};
-use validator_table::{DataFile, Pinned, RowGroups, ScanItem};
+use validator_table::{DataFile, FileReader, Pinned, RowGroupBatch, RowGroupInfo, RowGroups, ScanItem};
 use validator_tap::PartitionRange;
 
 use super::{DeadLetterError, DeadLetters};
@@ -121,7 +121,7 @@ pub async fn of_table(
             }
             most.is_none_or(|most| found.read.letters < most)
         };
-        if rows_of(pinned, file, columns, topic, &mut each).await?.is_break() {
+        if rows_of(pinned, (file, 0), columns, topic, &mut each).await?.is_break() {
             break;
         }
     }
@@ -131,29 +131,30 @@ pub async fn of_table(
 /// Takes what a dead letter names: topic, partition, offset; none: no message. False: it wants no more.
 type Each<'a> = &'a mut (dyn FnMut(Option<(&str, i32, i64)>) -> bool + Send);
 
-/// Reads the dead letters of one file; breaks after a batch of which `each` wanted no more.
+/// Reads the dead letters of one file from that row on; breaks where `each` wants no more, with the row to go on at: a place in the
+/// file, whatever deletes take away.
 ///
 /// # Errors
 /// It cannot be read to its end.
 pub(super) async fn rows_of(
     pinned: &Pinned,
-    file: &DataFile,
+    (file, from): (&DataFile, u64),
     columns: &LetterColumns,
     topic: &str,
     each: Each<'_>,
-) -> Result<ControlFlow<()>, DeadLetterError> {
+) -> Result<ControlFlow<u64>, DeadLetterError> {
     let unread = |path: &str, detail: String| DeadLetterError::File { path: path.to_owned(), detail };
     let reader = pinned.open(file, &columns.fields).await;
     let reader = reader.map_err(|fault| unread(&fault.path, fault.detail))?;
-    let mut items = reader.scan(&RowGroups::All);
+    let mut items = reader.scan(&row_groups_from(&reader, from));
     while let Some(item) = items.next().await {
         match item {
             ScanItem::Rows(rows) => {
-                let wants_more = tell(columns, rows.batch.columns(), topic, each);
-                let wants_more = wants_more
-                    .ok_or_else(|| unread(&file.path, "its columns are not those of the table".to_owned()))?;
-                if !wants_more {
-                    return Ok(ControlFlow::Break(()));
+                let told = tell(columns, &rows, (topic, from), each);
+                let told =
+                    told.ok_or_else(|| unread(&file.path, "its columns are not those of the table".to_owned()))?;
+                if told.is_break() {
+                    return Ok(told);
                 }
             }
             ScanItem::End(end) => {
@@ -166,9 +167,24 @@ pub(super) async fn rows_of(
     Ok(ControlFlow::Continue(()))
 }
 
-/// Tells the rows of a batch, and whether more are wanted; none where they are not of the columns.
-fn tell(columns: &LetterColumns, arrays: &[ArrayRef], only_topic: &str, each: Each<'_>) -> Option<bool> {
-    let mut wants_more = true;
+/// The row groups that hold that row and those behind it.
+fn row_groups_from(reader: &FileReader, from: u64) -> RowGroups {
+    if from == 0 {
+        return RowGroups::All;
+    }
+    let is_behind = |group: &&RowGroupInfo| group.first_position + group.rows > from;
+    RowGroups::Only(reader.row_groups().iter().filter(is_behind).map(|group| group.index).collect())
+}
+
+/// Tells the rows of a batch from that row of the file on, and breaks before the row that is not wanted any more; none where they are
+/// not of the columns.
+fn tell(
+    columns: &LetterColumns,
+    rows: &RowGroupBatch,
+    (only_topic, from): (&str, u64),
+    each: Each<'_>,
+) -> Option<ControlFlow<u64>> {
+    let arrays = rows.batch.columns();
     let is_null = |(array, around): &(ArrayRef, Vec<StructArray>), row: usize| {
         array.is_null(row) || around.iter().any(|holder| holder.is_null(row))
     };
@@ -181,6 +197,10 @@ fn tell(columns: &LetterColumns, arrays: &[ArrayRef], only_topic: &str, each: Ea
     let of_topics = columns.topic.as_ref().map(|path| path.of(arrays));
     let (of_partitions, of_topics) = (optional(of_partitions)?, optional(of_topics)?);
     for row in 0..offsets.0.len() {
+        let at = rows.positions.get(row);
+        if at < from {
+            continue;
+        }
         let number = |of: &(ArrayRef, Vec<StructArray>)| {
             (!is_null(of, row)).then(|| of.0.as_primitive::<Int64Type>().value(row))
         };
@@ -194,14 +214,15 @@ fn tell(columns: &LetterColumns, arrays: &[ArrayRef], only_topic: &str, each: Ea
             Some(of) => Some(of.0.as_string_opt::<i32>()?.value(row)),
             None => Some(only_topic),
         };
-        match (topic, partition, offset) {
-            (Some(topic), Some(partition), Some(offset)) => {
-                wants_more = each(Some((topic, partition, offset)));
-            }
-            _ => wants_more = each(None),
+        let wants_more = match (topic, partition, offset) {
+            (Some(topic), Some(partition), Some(offset)) => each(Some((topic, partition, offset))),
+            _ => each(None),
+        };
+        if !wants_more {
+            return Some(ControlFlow::Break(at + 1));
         }
     }
-    Some(wants_more)
+    Some(ControlFlow::Continue(()))
 }
 
 /// The outer option: whether what is named was found.
@@ -209,5 +230,39 @@ fn optional<T>(found: Option<Option<T>>) -> Option<Option<T>> {
     match found {
         Some(found) => found.map(Some),
         None => Some(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::{Int32Array, Int64Array, RecordBatch};
+    use validator_table::Positions;
+
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_on_at_the_row_that_was_not_wanted_whatever_rows_are_deleted() {
+        let path = |column: usize| Path { column, inner: Vec::new() };
+        let columns = LetterColumns { fields: Vec::new(), topic: None, partition: Some(path(0)), offset: path(1) };
+        let partitions: ArrayRef = Arc::new(Int32Array::from(vec![0, 0, 1, 1, 1]));
+        let offsets: ArrayRef = Arc::new(Int64Array::from(vec![Some(10), Some(11), None, Some(13), Some(14)]));
+        let batch = RecordBatch::try_from_iter_with_nullable([("p", partitions, true), ("o", offsets, true)]);
+        let batch = batch.expect("as long as each other");
+        let rows = RowGroupBatch { row_group: 0, positions: Positions::Listed(vec![0, 2, 5, 6, 9]), batch };
+        let told = |from: u64, most: usize| {
+            let mut said = Vec::new();
+            let mut each = |at: Option<(&str, i32, i64)>| {
+                said.push(at.map(|(_, partition, offset)| (partition, offset)));
+                said.len() < most
+            };
+            let end = tell(&columns, &rows, ("trades", from), &mut each).expect("its columns");
+            (said, end)
+        };
+        assert_eq!(told(0, 2), (vec![Some((0, 10)), Some((0, 11))], ControlFlow::Break(3)));
+        assert_eq!(told(3, 2), (vec![None, Some((1, 13))], ControlFlow::Break(7)));
+        assert_eq!(told(7, 2), (vec![Some((1, 14))], ControlFlow::Continue(())));
+        assert_eq!(told(10, 2), (Vec::new(), ControlFlow::Continue(())));
     }
 }

@@ -55,6 +55,8 @@ enum Place {
         columns: LetterColumns,
         /// Files that this process has read; a file that is written is never another one.
         files: Arc<BTreeSet<String>>,
+        /// A file of which the rows before this one were.
+        partly: Option<(String, u64)>,
         /// Whether the files of `table` are all among them.
         is_read: bool,
         /// What the catalog answers, if it is older than `table`.
@@ -133,7 +135,8 @@ impl LetterSource {
             }
             Letters::Table { source, name, columns, position, .. } => {
                 let table = Box::new(source.load().await?);
-                let place = Place::Table { source, table, columns, files: Arc::default(), is_read: false, older: None };
+                let files = Arc::default();
+                let place = Place::Table { source, table, columns, files, partly: None, is_read: false, older: None };
                 Self { name, position, place }
             }
         })
@@ -172,7 +175,7 @@ impl Asked {
     }
 
     async fn of_table(mut self) -> Result<LettersSight, Unread> {
-        let Place::Table { source, table, columns, files, is_read, older } = &mut self.source.place else {
+        let Place::Table { source, table, columns, files, partly, is_read, older } = &mut self.source.place else {
             unreachable!("asked of a table")
         };
         let reloaded = match reloaded(source, table, older, self.at_ms).await {
@@ -193,9 +196,9 @@ impl Asked {
             let pinned = table.pin(&SnapshotSelector::Current).await.map_err(Unread::Table)?;
             let topics = topics_of(self.tap.partitions());
             let of = (self.source.name.as_str(), topics.first().map_or("", String::as_str), LETTERS_AT_ONCE);
-            part = part_of_table(&pinned, columns, of, files).await.map_err(Unread::Letters)?;
+            part = part_of_table(&pinned, columns, of, (&**files, partly.as_ref())).await.map_err(Unread::Letters)?;
             Arc::make_mut(files).extend(part.files.iter().cloned());
-            *is_read = part.is_all;
+            (*partly, *is_read) = (part.partly.take(), part.is_all);
         }
         self.blocking(|asked| asked.classed(part)).await
     }

@@ -229,3 +229,23 @@ fn letters_that_were_read_by_other_columns_stay_and_nothing_goes_on_over_them() 
     let said = "the ledger has dead letters of lake.market.aside, read by offset in `kafka_offset`, by which";
     assert!(ran.stderr.contains(said) && ran.stderr.contains("ledger start-over"), "{}", ran.all());
 }
+
+#[test]
+fn a_file_of_more_letters_than_a_part_has_is_read_to_its_end() {
+    let topic = unique_name("run-dlq-large");
+    good(kafka_cluster().create_topic(&TopicSpec::new(&topic, 1)));
+    send(kafka_cluster(), &topic, 0, 0..10);
+    let mut columns = vec![Column::optional("kafka_offset", ColumnType::Long)];
+    number(&mut columns);
+    let declared = "table = \"lake.market.aside\", columns = [\"kafka_offset\"]";
+    let mut scene = Scene::of(kafka_cluster(), &topic).with_dead_letters(declared);
+    scene.add_table("aside", columns);
+    scene.land(&[straight(0, 0..3), straight(0, 4..7), straight(0, 8..10)].concat());
+    // A part has 50,000.
+    let mut rows = vec![vec![Value::long(3)]; 120_000];
+    rows.push(vec![Value::long(7)]);
+    scene.land_in("aside", rows);
+    let rest = scene.at_rest();
+    assert_eq!(rest.summary(), "holds | consumed 10, diverted 2, intact 8 | intact 8, total 8");
+    assert_eq!(rest.findings(), ["diverted - 0@3", "diverted - 0@7"]);
+}
