@@ -244,6 +244,8 @@ fn several(moved: &[(&KnownFile, &Offsets, &Offsets)]) -> Offsets {
 
 #[cfg(test)]
 mod tests {
+    use std::ops::Range;
+
     use super::*;
     use crate::digest::Digest;
     use crate::position::{PartitionIndex, TopicPartition};
@@ -289,21 +291,27 @@ mod tests {
     impl Play {
         /// Messages 0 to 7 of one partition.
         fn new() -> Self {
+            Self::over(0, &[(0, 4), (4, 8)], &[])
+        }
+
+        /// Messages of one partition that is followed from the first that its log has, by segment, and what its log lost.
+        fn over(start: i64, messages: &[(i64, i64)], gaps: &[Range<i64>]) -> Self {
             let mut shadow = Shadow::new(terms(1_000));
             let tp = TopicPartition { topic: "t".into(), partition: 0 };
-            let lane = NewLane { tp, start: 0, declared: false, log_start: 0, high_watermark: 0 };
+            let lane = NewLane { tp, start, declared: false, log_start: start, high_watermark: start };
             shadow.apply(Event::Partitions(vec![lane])).expect("a new lane");
-            let part = |index: i64| SegmentPart {
-                segment: SegmentKey::Offsets { partition: LANE, index },
-                bag: bag(&(index * 4..index * 4 + 4).collect::<Vec<_>>()),
+            let part = |(from, to): &(i64, i64)| SegmentPart {
+                segment: SegmentKey::Offsets { partition: LANE, index: from / 4 },
+                bag: bag(&(*from..*to).collect::<Vec<_>>()),
                 times: Times { min_ms: Some(0), max_ms: Some(0), untimed: 0 },
-                offset_max: index * 4 + 3,
+                offset_max: to - 1,
                 excluded: 0,
                 undecodable: 0,
             };
-            let parts = vec![part(0), part(1)];
-            let (gaps, undecodable, excluded) = (Vec::new(), Vec::new(), BTreeMap::new());
-            let lanes = vec![LanePart { partition: LANE, from: 0, to: 8, parts, gaps, undecodable, excluded }];
+            let parts = messages.iter().map(part).collect();
+            let (gaps, undecodable, excluded) = (gaps.to_vec(), Vec::new(), BTreeMap::new());
+            let to = messages.last().expect("some").1;
+            let lanes = vec![LanePart { partition: LANE, from: start, to, parts, gaps, undecodable, excluded }];
             let consumed = Event::Consumed(Consumed { lanes });
             shadow.admit(shadow.pages_of(&consumed).into_iter().map(|key| (key, None)).collect());
             shadow.apply(consumed).expect("it follows the position");
@@ -320,7 +328,7 @@ mod tests {
         fn scan(&mut self, path: &str, rows: &[i64], late: Lateness) {
             let in_segment = |index: i64| rows.iter().copied().filter(|offset| offset / 4 == index).collect::<Vec<_>>();
             let of_segment = |index: i64| (SegmentKey::Offsets { partition: LANE, index }, bag(&in_segment(index)));
-            let bags: Vec<_> = [0, 1].map(of_segment).into_iter().filter(|(_, bag)| bag.count > 0).collect();
+            let bags: Vec<_> = [0, 1, 2, 3].map(of_segment).into_iter().filter(|(_, bag)| bag.count > 0).collect();
             let bags = FileBags { bags, rows: rows.len() as u64, late, ..FileBags::default() };
             let (facts, faults) = (Self::facts(path), Vec::new());
             self.0.apply(Event::Scanned(Scanned { facts, bags: bags.clone(), faults, slips: None })).expect("always");
@@ -395,6 +403,22 @@ mod tests {
         play.scan("c", &[0, 1, 1, 2, 2, 3], moved(&[0, 1, 2, 3], &[1, 2]));
         play.live(&["c"]);
         assert_eq!(play.said().1, 1, "both rows of 2 came in time");
+    }
+
+    #[test]
+    fn late_rows_without_a_message_are_kept_and_are_no_late_messages() {
+        // The log begins at 5, within a segment, and has lost all of 8 to 11.
+        let mut play = Play::over(5, &[(5, 8), (12, 16)], &[8..12]);
+        play.scan("a", &[5, 6, 7, 12, 13, 14, 15], told(&[6, 7, 12, 13]));
+        play.scan("b", &[1, 4, 9], told(&[1, 4, 9]));
+        assert_eq!(play.live(&["a", "b"]), (Some(2), 0), "with 4 the segment of 6 and 7 is not balanced");
+        assert_eq!(play.restored().standing(), play.0.standing());
+        play.scan("c", &[1, 4, 5, 6, 7, 9, 12, 13, 14, 15], moved(&[1, 4, 5, 6, 7, 9, 12, 13, 14, 15], &[]));
+        assert_eq!(play.live(&["c"]), (Some(2), 0));
+        assert_eq!(play.restored().standing(), play.0.standing());
+        play.scan("d", &[5, 6, 7, 12, 13, 14, 15], told(&[6, 7, 12, 13]));
+        assert_eq!(play.live(&["d"]), (Some(4), 0));
+        assert_eq!(play.restored().standing(), play.0.standing());
     }
 
     #[test]
