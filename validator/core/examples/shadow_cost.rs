@@ -166,8 +166,9 @@ impl Bench {
         let lanes = (0..).map(PartitionIndex).zip(&self.offsets);
         let barrier = lanes.map(|(partition, offset)| (partition, *offset, *offset)).collect();
         let look = Look { at_ms, barrier, step: Some(step) };
-        let mut nets = self.shadow.nets();
-        for (file, entries) in self.shadow.difference(&look).added {
+        let difference = self.shadow.difference(&look);
+        let mut nets = self.shadow.nets(&difference);
+        for (file, entries) in difference.added {
             nets.add(file, &self.bodies[&file], entries, Sign::Added);
         }
         self.apply(Event::Looked(look, nets));

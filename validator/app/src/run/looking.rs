@@ -374,7 +374,7 @@ impl Actor {
 
     async fn apply_look(&mut self, look: Look) -> Result<(), Failure> {
         let difference = self.shadow.difference(&look);
-        let (mut nets, mut landed) = (self.shadow.nets(), Vec::new());
+        let (mut nets, mut landed) = (self.shadow.nets(&difference), Vec::new());
         for (files, sign) in [(&difference.added, Sign::Added), (&difference.removed, Sign::Removed)] {
             for some in files.chunks(BODIES_AT_ONCE) {
                 let ids: Vec<_> = some.iter().map(|(file, _)| *file).collect();

@@ -318,7 +318,7 @@ mod tests {
         shadow.apply(consumed).expect("it follows the position");
         for (at_ms, open, disputed) in [(900, 1, 0), (5_000, 0, 1)] {
             let look = Look { at_ms, barrier: vec![(partition, 1, 1)], step: None };
-            let nets = shadow.nets();
+            let nets = shadow.nets(&shadow.difference(&look));
             shadow.apply(Event::Looked(look, nets)).expect("the barrier is passed");
             let segments = shadow.standing().segments;
             assert_eq!((segments.open, segments.disputed()), (open, disputed), "{segments:?} at {at_ms}");

@@ -51,6 +51,8 @@ pub(super) struct KnownFile {
     pub slips: Option<FileSlips>,
     /// Once it is live: rows of one live entry of which nobody knows whether they are late.
     pub untold: u64,
+    /// Once it is live: whether rows of it are late.
+    pub has_late: bool,
     /// Once it is live: late rows that were not below the position when it was read.
     pub late_ahead: Offsets,
 }
@@ -143,6 +145,17 @@ impl Files {
     /// Of one live entry of a live file, the rows of which nobody knows whether they are late.
     pub fn untold_of(&self, file: &KnownFile) -> u64 {
         if file.id > self.late_after { file.untold } else { file.rows }
+    }
+
+    /// Whether rows of one of these live files are known to be late.
+    pub fn have_late(&self, mut files: impl Iterator<Item = FileId>) -> bool {
+        files.any(|id| id > self.late_after && self.named(id).is_some_and(|file| file.has_late))
+    }
+
+    /// Files of which one is to take the place of the other.
+    pub fn read_again(&self) -> BTreeSet<FileId> {
+        let both = |(hash, file): (_, &KnownFile)| Some([self.live.get(hash)?.id, file.id]);
+        self.waiting.iter().filter_map(both).flatten().collect()
     }
 
     /// What is known of lateness counts no more.

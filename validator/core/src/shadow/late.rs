@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use super::Shadow;
-use super::file::FileId;
+use super::file::{FileId, PathHash};
 use super::files::KnownFile;
 use super::nets::Nets;
 use super::pack::{Reader, Writer};
@@ -74,12 +74,6 @@ pub(super) struct Landing {
     untold: u64,
 }
 
-/// Files that go, and the late rows of each.
-struct Former<'a> {
-    files: Vec<&'a KnownFile>,
-    late: BTreeMap<FileId, Offsets>,
-}
-
 impl Segment {
     /// How many of its rows are late; rows of files up to `after` are not told.
     pub(super) fn late_rows(&self, after: FileId) -> u64 {
@@ -97,6 +91,7 @@ impl KnownFile {
     /// stay with it.
     pub(super) fn land(&mut self, landing: Landing, width: OffsetWidth) -> BTreeMap<SegmentKey, Runs> {
         self.untold = landing.untold;
+        self.has_late = !landing.late.is_empty();
         let split = |(partition, runs): (_, &Runs)| {
             let (below, ahead) = runs.split(self.ahead.get(&partition).copied().unwrap_or(i64::MAX));
             ((partition, below), (partition, ahead))
@@ -104,6 +99,14 @@ impl KnownFile {
         let (below, ahead): (Vec<_>, Vec<_>) = landing.late.iter().map(split).unzip();
         self.late_ahead = ahead.into_iter().collect();
         Offsets::from_iter(below).by_segment(width)
+    }
+
+    /// A moved row stays as it was: these are its late ones. Of an offset with several rows nobody knows which is which, unless
+    /// none is late. `is_known`: of each row that it may be it is known.
+    fn inherit(&self, late: Offsets, several: &Offsets, is_known: bool) -> Landing {
+        let clear = late.without(several);
+        let untold = if is_known { late.len() - clear.len() } else { self.rows.saturating_sub(clear.len()) };
+        Landing { late: clear, untold }
     }
 
     /// Whether it has no other rows than another reading of its path.
@@ -126,18 +129,20 @@ impl Shadow {
     /// What is known of the rows of each file that a look adds.
     pub(super) fn landings(&self, nets: &Nets) -> BTreeMap<FileId, Landing> {
         let after = self.files.late_after();
-        let former = self.former(nets);
+        let (late, none) = (self.former(nets), Offsets::default());
         let (mut landings, mut moved) = (BTreeMap::new(), Vec::new());
-        let mut left = former.files.clone();
+        let removed = nets.removed.iter().filter_map(|id| self.files.named(*id));
+        let mut left: BTreeMap<PathHash, &KnownFile> = removed.map(|file| (file.hash(), file)).collect();
         for (hash, file) in self.files.waiting.iter().filter(|(_, file)| nets.added.contains(&file.id)) {
-            let old = left.iter().position(|old| old.hash() == *hash).map(|place| left.swap_remove(place));
+            let old = left.remove(hash);
             let lateness = nets.late.get(&file.id).filter(|_| file.id > after);
             let landing = match (lateness, old) {
                 (None | Some(Lateness::Untold), _) => Landing { untold: file.rows, ..Landing::default() },
                 (Some(Lateness::Told { late, untold }), _) => Landing { late: late.clone(), untold: *untold },
                 (Some(Lateness::Moved { rows, .. }), Some(old)) => {
-                    let is_known = file.is_within(rows, old, nets.late.get(&old.id));
-                    self.inherited(file, (rows, &Offsets::default()), &former.of(&[old]), is_known)
+                    let is_within = file.is_within(rows, old, nets.late.get(&old.id));
+                    let late = late.get(&old.id).unwrap_or(&none).and(rows);
+                    file.inherit(late, &none, is_within && self.files.untold_of(old) == 0)
                 }
                 (Some(Lateness::Moved { rows, several }), None) => {
                     moved.push((file, rows, several));
@@ -150,48 +155,34 @@ impl Shadow {
             return landings;
         }
         // Others went for other reasons, or rows came with a rewrite: nobody knows which are which.
-        let is_same = nets.sum(moved.iter().map(|(file, ..)| *file)) == nets.sum(left.iter().copied());
-        let several = several(&moved);
-        let former = former.of(if is_same { &left } else { &[] });
-        let inherited =
-            |(file, rows, _): (&KnownFile, _, _)| (file.id, self.inherited(file, (rows, &several), &former, is_same));
-        landings.extend(moved.into_iter().map(inherited));
+        let is_same = nets.sum(moved.iter().map(|(file, ..)| *file)) == nets.sum(left.values().copied());
+        let is_known = is_same && left.values().all(|old| self.files.untold_of(old) == 0);
+        let gone = left.values().filter(|_| is_same).filter_map(|old| late.get(&old.id));
+        let late = Offsets::union(gone);
+        // Where no late row goes no row is looked at.
+        let several = if late.is_empty() { none } else { several(&moved) };
+        let landing = |(file, rows, _): (&KnownFile, _, _)| (file.id, file.inherit(late.and(rows), &several, is_known));
+        landings.extend(moved.into_iter().map(landing));
         landings
     }
 
-    /// Late rows of the files that go.
-    fn former(&self, nets: &Nets) -> Former<'_> {
-        let files: Vec<&KnownFile> = nets.removed.iter().filter_map(|id| self.files.named(*id)).collect();
+    /// Late rows of each file that goes; none where none of its rows is known to be late.
+    fn former(&self, nets: &Nets) -> BTreeMap<FileId, Offsets> {
         let mut late: BTreeMap<FileId, Offsets> = BTreeMap::new();
         for (key, net) in nets.segments.iter().filter(|(_, net)| !net.removed.is_empty()) {
             let (SegmentKey::Offsets { partition, .. }, Some(segment)) = (*key, self.pages.segment(*key)) else {
                 continue;
             };
-            for (file, runs) in segment.late.iter().filter(|(file, _)| net.removed.contains(file)) {
+            for (file, runs) in net.removed.iter().filter_map(|file| segment.late.get_key_value(file)) {
                 late.entry(*file).or_default().add(partition, runs);
             }
         }
-        for file in files.iter().filter(|file| !file.late_ahead.is_empty()) {
+        let files = nets.removed.iter().filter_map(|id| self.files.named(*id));
+        for file in files.filter(|file| !file.late_ahead.is_empty()) {
             late.entry(file.id).or_default().extend(&file.late_ahead);
         }
         late.retain(|file, _| *file > self.files.late_after());
-        Former { files, late }
-    }
-
-    /// A moved row stays as it was. Of an offset with several rows nobody knows which is which, unless none is late.
-    fn inherited(
-        &self,
-        file: &KnownFile,
-        (rows, several): (&Offsets, &Offsets),
-        former: &Former<'_>,
-        is_known: bool,
-    ) -> Landing {
-        let mut late = Offsets::default();
-        former.late.values().for_each(|offsets| late.extend(&offsets.and(rows)));
-        let clear = late.without(several);
-        let is_known = is_known && former.files.iter().all(|old| self.files.untold_of(old) == 0);
-        let untold = if is_known { late.len() - clear.len() } else { file.rows.saturating_sub(clear.len()) };
-        Landing { late: clear, untold }
+        late
     }
 
     /// Settle is another one, or whether rows have a time: what is known of rows is by the former one, and counts no more.
@@ -205,14 +196,6 @@ impl Shadow {
             residue.rows.iter_mut().for_each(|row| row.entry.late = false);
             self.put_residue(key, Some(residue));
         }
-    }
-}
-
-impl<'a> Former<'a> {
-    /// These alone.
-    fn of(&self, files: &[&'a KnownFile]) -> Self {
-        let late = files.iter().filter_map(|file| Some((file.id, self.late.get(&file.id)?.clone())));
-        Former { files: files.to_vec(), late: late.collect() }
     }
 }
 
@@ -230,16 +213,9 @@ impl Nets {
 
 /// Offsets of which these files have several rows, in one or in two.
 fn several(moved: &[(&KnownFile, &Offsets, &Offsets)]) -> Offsets {
-    let (mut seen, mut several) = (Offsets::default(), Offsets::default());
-    for (file, rows, of_file) in moved {
-        several.extend(&seen.and(rows));
-        several.extend(of_file);
-        if file.facts.entries > 1 {
-            several.extend(rows);
-        }
-        seen.extend(rows);
-    }
-    several
+    // Those that a file has several rows of, or all where it is live several times, once more.
+    let again = |file: &KnownFile, rows, several| if file.facts.entries > 1 { rows } else { several };
+    Offsets::in_several(moved.iter().flat_map(|(file, rows, several)| [*rows, again(file, *rows, *several)]))
 }
 
 #[cfg(test)]
@@ -337,6 +313,12 @@ mod tests {
 
         /// Makes these files the live ones. Late messages, and rows of which nobody knows it.
         fn live(&mut self, paths: &[&str]) -> (Option<u64>, u64) {
+            let (look, nets) = self.look(paths);
+            self.0.apply(Event::Looked(look, nets)).expect("all is scanned");
+            self.said()
+        }
+
+        fn look(&mut self, paths: &[&str]) -> (Look, Nets) {
             self.2 += 1;
             let (id, operation) = (self.2, "append".to_owned());
             let snapshot = SnapshotFact { id, parent: None, sequence: id, commit_ms: 0, operation };
@@ -344,12 +326,11 @@ mod tests {
             let step = Some(Step { snapshot, uuid: "u".into(), why: Why::Next, live });
             let look = Look { at_ms: 100 * self.2, barrier: Vec::new(), step };
             let difference = self.0.difference(&look);
-            let mut nets = self.0.nets();
-            for (files, sign) in [(difference.added, Sign::Added), (difference.removed, Sign::Removed)] {
+            let mut nets = self.0.nets(&difference);
+            for (files, sign) in [(&difference.added, Sign::Added), (&difference.removed, Sign::Removed)] {
                 files.iter().for_each(|(file, entries)| nets.add(*file, &self.1[file], *entries, sign));
             }
-            self.0.apply(Event::Looked(look, nets)).expect("all is scanned");
-            self.said()
+            (look, nets)
         }
 
         fn said(&self) -> (Option<u64>, u64) {
@@ -419,6 +400,31 @@ mod tests {
         play.scan("d", &[5, 6, 7, 12, 13, 14, 15], told(&[6, 7, 12, 13]));
         assert_eq!(play.live(&["d"]), (Some(4), 0));
         assert_eq!(play.restored().standing(), play.0.standing());
+    }
+
+    #[test]
+    fn which_rows_were_moved_is_kept_only_where_late_ones_go_or_a_file_takes_its_place() {
+        let mut play = Play::new();
+        let kept = |nets: &Nets| nets.late.values().filter(|late| **late != moved(&[], &[])).count();
+        play.scan("a", &[0, 1, 2, 3], told(&[]));
+        play.scan("b", &[4, 5, 6, 7], told(&[6]));
+        play.live(&["a", "b"]);
+        play.scan("c", &[0, 1, 2, 3], moved(&[0, 1, 2, 3], &[]));
+        assert_eq!(kept(&play.look(&["c", "b"]).1), 0);
+        assert_eq!(play.live(&["c", "b"]), (Some(1), 0));
+        play.scan("d", &[4, 5, 6, 7], moved(&[4, 5, 6, 7], &[]));
+        assert_eq!(kept(&play.look(&["c", "d"]).1), 1);
+        assert_eq!(play.live(&["c", "d"]), (Some(1), 0));
+        play.scan("c", &[0, 1, 2, 3], moved(&[0, 1, 2, 3], &[]));
+        let swap = Look { at_ms: 100 * play.2, barrier: Vec::new(), step: None };
+        let difference = play.0.difference(&swap);
+        let mut nets = play.0.nets(&difference);
+        for (files, sign) in [(&difference.added, Sign::Added), (&difference.removed, Sign::Removed)] {
+            files.iter().for_each(|(file, entries)| nets.add(*file, &play.1[file], *entries, sign));
+        }
+        assert_eq!(kept(&nets), 2);
+        play.0.apply(Event::Looked(swap, nets)).expect("all is scanned");
+        assert_eq!(play.said(), (Some(1), 0));
     }
 
     #[test]

@@ -55,7 +55,7 @@ use files::Files;
 use held::Pages;
 use lane::Lane;
 use memo::Memo;
-use nets::Nets;
+use nets::{Difference, Nets};
 use page::{Page, PageKey};
 use residue::Residue;
 use segment::Segment;
@@ -177,9 +177,10 @@ impl Shadow {
         &self.news
     }
 
-    /// Sums for a step, to be filled from the bodies of [`Shadow::difference`].
-    pub fn nets(&self) -> Nets {
-        Nets::new()
+    /// Sums for a step, to be filled from the bodies of its [`Shadow::difference`].
+    pub fn nets(&self, difference: &Difference) -> Nets {
+        let keeps_rows = self.files.have_late(difference.removed.iter().map(|(file, _)| *file));
+        Nets { keeps_rows, again: self.files.read_again(), ..Nets::default() }
     }
 
     /// Pages that [`Shadow::apply`] needs and that are not held. To be asked again until it says none.

@@ -1,12 +1,13 @@
 //! What a step changes in each segment: bags of added files less those of removed ones, summed before anything is applied.
 //!
 //! Contract: bodies of files are streamed through and not held; about 100 bytes a segment that the step touches, and the
-//! offsets of rows that are late or were moved, as runs.
+//! offsets of rows that are late, as runs; those of rows that were moved only where late ones go.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::file::{FileBags, FileId};
 use super::late::Lateness;
+use super::runs::Offsets;
 use crate::bag::Bag;
 use crate::segment::SegmentKey;
 
@@ -40,14 +41,13 @@ pub struct Nets {
     pub(super) late: BTreeMap<FileId, Lateness>,
     /// Rows of one live entry, of files that go and of those whose rows a rewrite moved.
     pub(super) booked: BTreeMap<FileId, Bag>,
+    /// Whether late rows go, so that it is asked which rows were moved.
+    pub(super) keeps_rows: bool,
+    /// Files whose rows are held against another reading of their path.
+    pub(super) again: BTreeSet<FileId>,
 }
 
 impl Nets {
-    /// Nothing.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
     /// Adds a file with that many live entries.
     pub fn add(&mut self, file: FileId, bags: &FileBags, entries: u32, sign: Sign) {
         for (key, bag) in &bags.bags {
@@ -65,7 +65,16 @@ impl Nets {
                 }
             }
         }
-        self.late.insert(file, bags.late.clone());
+        let is_again = self.again.contains(&file);
+        if sign == Sign::Added || is_again {
+            let late = match &bags.late {
+                Lateness::Moved { .. } if !is_again && !self.keeps_rows => {
+                    Lateness::Moved { rows: Offsets::default(), several: Offsets::default() }
+                }
+                late => late.clone(),
+            };
+            self.late.insert(file, late);
+        }
         if sign == Sign::Removed || matches!(bags.late, Lateness::Moved { .. }) {
             self.booked.insert(file, bags.booked());
         }

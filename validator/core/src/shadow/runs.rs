@@ -84,18 +84,39 @@ impl Runs {
         self.within(range).map(|run| (run.end - run.start).unsigned_abs()).sum()
     }
 
-    /// Adds others.
+    /// Adds others: in time of these alone where they lie behind, of both elsewhere.
     pub fn extend(&mut self, others: &Self) {
-        *self = self.0.drain(..).chain(others.iter()).collect();
+        let is_behind = match (self.0.last(), others.0.first()) {
+            (Some((last, _)), Some((first, _))) => last <= first,
+            _ => true,
+        };
+        let begun = if is_behind { Vec::new() } else { std::mem::take(&mut self.0) };
+        let (mut own, mut theirs) = (begun.into_iter().peekable(), others.iter().peekable());
+        while let Some((next, _)) = theirs.peek().copied() {
+            match own.next_if(|(from, _)| *from <= next) {
+                Some(run) => self.put_last(run),
+                None => self.put_last(theirs.next().expect("it was seen")),
+            }
+        }
+        own.for_each(|run| self.put_last(run));
     }
 
-    /// Those that are in both.
+    /// A run that begins at the last one or behind.
+    fn put_last(&mut self, (from, to): (i64, i64)) {
+        match self.0.last_mut() {
+            Some((_, end)) if from <= *end => *end = to.max(*end),
+            _ => self.0.push((from, to)),
+        }
+    }
+
+    /// Those that are in both. Of two that differ in size the smaller one says how long it takes.
     #[must_use]
     pub fn and(&self, other: &Self) -> Self {
+        let (few, many) = if self.0.len() <= other.0.len() { (self, other) } else { (other, self) };
         let (mut both, mut next) = (Vec::new(), 0);
-        for (from, to) in self.iter() {
-            next += other.0[next..].iter().take_while(|(_, end)| *end <= from).count();
-            let touching = other.0[next..].iter().take_while(|(start, _)| *start < to);
+        for (from, to) in few.iter() {
+            next += ended(&many.0[next..], from);
+            let touching = many.0[next..].iter().take_while(|(start, _)| *start < to);
             both.extend(touching.map(|(start, end)| (from.max(*start), to.min(*end))));
         }
         Self(both)
@@ -187,6 +208,16 @@ impl Offsets {
         others.iter().for_each(|(partition, runs)| self.add(partition, runs));
     }
 
+    /// Those that are in one of these.
+    pub fn union<'a>(all: impl Iterator<Item = &'a Self>) -> Self {
+        gathered(all).into_iter().map(|(partition, runs)| (partition, Runs(joined(runs)))).collect()
+    }
+
+    /// Those that are in several of these.
+    pub fn in_several<'a>(all: impl Iterator<Item = &'a Self>) -> Self {
+        gathered(all).into_iter().map(|(partition, runs)| (partition, overlaps(runs))).collect()
+    }
+
     /// Those that are in both.
     #[must_use]
     pub fn and(&self, other: &Self) -> Self {
@@ -227,6 +258,36 @@ impl Offsets {
     pub(super) fn read(from: &mut Reader<'_>) -> Option<Self> {
         let all = from.list(|from| Some((PartitionIndex(from.small()?), Runs::read(from)?)))?;
         Some(all.into_iter().collect())
+    }
+}
+
+/// All runs of each partition, in any order.
+fn gathered<'a>(all: impl Iterator<Item = &'a Offsets>) -> BTreeMap<PartitionIndex, Vec<(i64, i64)>> {
+    let mut gathered: BTreeMap<PartitionIndex, Vec<(i64, i64)>> = BTreeMap::new();
+    for (partition, runs) in all.flat_map(Offsets::iter) {
+        gathered.entry(partition).or_default().extend_from_slice(&runs.0);
+    }
+    gathered
+}
+
+/// Where these runs lie over each other.
+fn overlaps(mut runs: Vec<(i64, i64)>) -> Runs {
+    runs.sort_unstable();
+    let mut reached = i64::MIN;
+    let over = |(from, to): (i64, i64)| {
+        let until = to.min(reached);
+        reached = to.max(reached);
+        (from, until)
+    };
+    runs.into_iter().map(over).collect()
+}
+
+/// How many of these ascending runs end at an offset or before: most often few.
+fn ended(runs: &[(i64, i64)], at: i64) -> usize {
+    const NEAR: usize = 8;
+    match runs.iter().take(NEAR).take_while(|(_, end)| *end <= at).count() {
+        NEAR => NEAR + runs[NEAR..].partition_point(|(_, end)| *end <= at),
+        near => near,
     }
 }
 
@@ -278,6 +339,31 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn offsets_of_many_are_those_of_each(
+            many in proptest::collection::vec((0_u32..2, proptest::collection::btree_set(-20_i64..20, 0..20)), 0..6),
+        ) {
+            let all: Vec<Offsets> =
+                many.iter().map(|(partition, set)| [(PartitionIndex(*partition), of(set))].into_iter().collect()).collect();
+            let (mut union, mut several) = (Offsets::default(), Offsets::default());
+            for partition in [0, 1] {
+                let count = |offset: &i64| {
+                    many.iter().filter(|(other, set)| *other == partition && set.contains(offset)).count()
+                };
+                union.add(PartitionIndex(partition), &of(&(-20..20).filter(|offset| count(offset) > 0).collect()));
+                several.add(PartitionIndex(partition), &of(&(-20..20).filter(|offset| count(offset) > 1).collect()));
+            }
+            prop_assert_eq!(Offsets::union(all.iter()), union);
+            prop_assert_eq!(Offsets::in_several(all.iter()), several);
+        }
+
+        #[test]
+        fn few_runs_are_found_among_many(at in proptest::collection::btree_set(0_i64..400, 0..4)) {
+            let many: BTreeSet<i64> = (0..400).step_by(3).collect();
+            prop_assert_eq!(of(&at).and(&of(&many)), of(&at.intersection(&many).copied().collect()));
+            prop_assert_eq!(of(&many).and(&of(&at)), of(&at.intersection(&many).copied().collect()));
+        }
+
         #[test]
         fn runs_are_the_set_that_was_put_in(offsets in prop::collection::vec(-3_i64..40, 0..60), from in -5_i64..45, len in 0_i64..9) {
             let (mut runs, mut set) = (Runs::default(), BTreeSet::new());

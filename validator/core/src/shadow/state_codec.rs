@@ -234,6 +234,7 @@ impl KnownFile {
         }
         to.number(self.untold);
         self.late_ahead.write(&mut to);
+        to.byte(u8::from(self.has_late));
         to.seal()
     }
 
@@ -262,6 +263,8 @@ impl KnownFile {
                 slips: if from.has_slips() && from.flag()? { Some(FileSlips::read(from)?) } else { None },
                 untold: if from.has_late() { from.number()? } else { rows },
                 late_ahead: if from.has_late() { Offsets::read(from)? } else { Offsets::default() },
+                // Not every build said it.
+                has_late: from.is_empty() || from.flag()?,
             })
         })
     }

@@ -40,6 +40,7 @@ impl Shadow {
             facts,
             slips,
             untold: 0,
+            has_late: false,
             late_ahead: Offsets::default(),
         };
         if let Some(old) = self.files.waiting.insert(file.hash(), file) {
@@ -152,14 +153,14 @@ impl Shadow {
     /// Files that come take their place, files that go leave it.
     fn swap(&mut self, nets: &Nets, at_ms: i64) -> Swapped {
         let mut landings = self.landings(nets);
-        let mut left = Vec::new();
+        let mut left: BTreeMap<PathHash, KnownFile> = BTreeMap::new();
         for id in &nets.removed {
             let Some(file) = self.files.leave(*id) else { continue };
             if !file.faults.is_empty() {
                 self.forget_judged();
             }
             self.note_gone(&file, at_ms);
-            left.push(file);
+            left.insert(file.hash(), file);
         }
         let mut again = Vec::new();
         let mut come: BTreeMap<SegmentKey, Comes> = BTreeMap::new();
@@ -171,8 +172,8 @@ impl Shadow {
             }
             self.unsaved.came.insert(file.id);
             let of_segments = file.slips.as_mut().map(|slips| std::mem::take(&mut slips.rows)).unwrap_or_default();
-            let before = left.iter().position(|old| old.hash() == hash && file.facts.has_rows_of(&old.facts));
-            if let Some(old) = before.map(|place| left.swap_remove(place)) {
+            let is_same = left.get(&hash).is_some_and(|old| file.facts.has_rows_of(&old.facts));
+            if is_same && let Some(old) = left.remove(&hash) {
                 let ahead = file.slips.as_ref().map(|slips| slips.ahead.clone()).unwrap_or_default();
                 again.push(old.ahead_without(Some(&FileSlips { rows: of_segments.clone(), ahead })));
             }
@@ -184,8 +185,9 @@ impl Shadow {
             }
             self.files.enter(hash, file);
         }
-        left.sort_by_key(|file| file.id);
-        Swapped { went: left, again, comes: come }
+        let mut went: Vec<KnownFile> = left.into_values().collect();
+        went.sort_by_key(|file| file.id);
+        Swapped { went, again, comes: come }
     }
 
     /// `gone`: of the removed files, those whose rows are live no longer; `comes`: of the added ones.

@@ -62,9 +62,7 @@ impl Run {
         };
         let mut weighed: Vec<(FileIndex, Weighed)> = landed.into_iter().map(weigh).collect();
         for portion in portions(weighed.iter().map(|(_, one)| &one.straddling), TIMES_ASKED_MAX) {
-            let mut all = Offsets::default();
-            portion.iter().for_each(|(_, offsets)| all.extend(offsets));
-            let asked = self.ask(&all).await?;
+            let asked = self.ask(&Offsets::union(portion.iter().map(|(_, offsets)| offsets))).await?;
             portion.iter().for_each(|(place, offsets)| weighed[*place].1.learn(offsets, &asked));
         }
         let told = |one: Weighed| Lateness::Told { late: one.late, untold: one.untold };

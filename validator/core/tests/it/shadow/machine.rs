@@ -377,7 +377,7 @@ impl<'a> Machine<'a> {
         // Whose rows ahead are in no slip, and may be those of messages that come.
         let is_blind = |(file, _): &(FileId, u32)| !self.slipped.contains(file) && !self.bodies[file].ahead.is_empty();
         self.lost_sight |= difference.removed.iter().any(is_blind);
-        let mut nets = self.shadow.nets();
+        let mut nets = self.shadow.nets(&difference);
         for (file, entries) in difference.added {
             nets.add(file, &self.bodies[&file], entries, Sign::Added);
         }
