@@ -1,8 +1,9 @@
 //! Scans of files that the judge leaves to whoever has time.
 //!
 //! Contract: what a scan says depends on the file, its deletes, the contract and the positions, which are all in the ask; so it does
-//! not matter who reads. Only a file without any fault or finding is answered for: what is wrong with one the judge sees itself. The
-//! judge works along, so that nothing waits for members that are not there.
+//! not matter who reads. When rows landed the metadata says, and that of a member may be newer: what it cannot know and the judge can,
+//! the judge reads itself. Only a file without any fault or finding is answered for: what is wrong with one the judge sees itself.
+//! The judge works along, so that nothing waits for members that are not there.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,7 +15,8 @@ use tokio::time::sleep;
 use validator_core::error_chain::error_chain;
 use validator_core::position::{FileIndex, TopicPartition};
 use validator_core::shadow::event::Scanned;
-use validator_core::shadow::file::FileBags;
+use validator_core::shadow::file::{FileBags, FileFacts};
+use validator_core::shadow::late::Lateness;
 use validator_core::shadow::slips::FileSlips;
 use validator_engine::live::error::LookError;
 use validator_engine::live::lanes::{LaneAt, Lanes};
@@ -208,12 +210,8 @@ impl Dividing {
             };
             let (name, files) = (*name, files.clone());
             open.remove(&name);
-            return Ok(match told(&answer, files.len()) {
-                Some(told) => {
-                    Step::Answered(files.into_iter().zip(told).map(|(file, told)| plain(run, file, told)).collect())
-                }
-                None => Step::Read(files),
-            });
+            let scans = told(&answer, files.len()).and_then(|told| plain(run, &files, told));
+            return Ok(scans.map_or(Step::Read(files), Step::Answered));
         }
         Ok(Step::Wait)
     }
@@ -235,15 +233,48 @@ enum Step {
     Wait,
 }
 
-/// The scan of a file in which nothing is wrong.
-fn plain(run: &Run, file: FileIndex, (bags, slips): (FileBags, Option<FileSlips>)) -> FileScan {
-    let scanned = Scanned { facts: run.pinned.facts_of(file), bags, faults: Vec::new(), slips };
-    FileScan { file, scanned, faults: Vec::new(), findings: Vec::new(), is_gone: false }
+/// The scans of files in which nothing is wrong; none: the judge knows more of one than who read it.
+fn plain(run: &Run, files: &[FileIndex], told: Vec<(FileBags, Option<FileSlips>)>) -> Option<Vec<FileScan>> {
+    let of_file = |(file, (bags, slips)): (&FileIndex, (FileBags, Option<FileSlips>))| {
+        let facts = run.pinned.facts_of(*file);
+        let scanned = Scanned { facts, bags, faults: Vec::new(), slips };
+        let scan = FileScan { file: *file, scanned, faults: Vec::new(), findings: Vec::new(), is_gone: false };
+        (!knows_less(&scan.scanned.bags.late, &scan.scanned.facts)).then_some(scan)
+    };
+    files.iter().zip(told).map(of_file).collect()
+}
+
+/// Whether it is not said when rows landed, though the file's commit is known: its snapshot was expired for who read it.
+fn knows_less(late: &Lateness, facts: &FileFacts) -> bool {
+    matches!(late, Lateness::Moved { .. }) && facts.commit_ms.is_some() && !facts.is_replace
 }
 
 #[cfg(test)]
 mod tests {
+    use validator_core::shadow::runs::Offsets;
+
     use super::*;
+
+    #[test]
+    fn who_does_not_know_the_commit_of_a_file_is_not_believed_by_who_does() {
+        let facts = |commit_ms: Option<i64>, is_replace: bool| FileFacts {
+            path: "a".to_owned(),
+            size: 1,
+            entries: 1,
+            sequence: Some(1),
+            added_by: 1,
+            commit_ms,
+            is_replace,
+            deletes: [0; 16],
+            spec_id: 0,
+        };
+        let moved = Lateness::Moved { rows: Offsets::default(), several: Offsets::default() };
+        assert!(knows_less(&moved, &facts(Some(7), false)));
+        assert!(!knows_less(&moved, &facts(Some(7), true)), "a rewrite lands nothing");
+        assert!(!knows_less(&moved, &facts(None, false)), "expired for both");
+        let told = Lateness::Told { late: Offsets::default(), untold: 0 };
+        assert!(!knows_less(&told, &facts(Some(7), false)) && !knows_less(&told, &facts(None, false)));
+    }
 
     #[test]
     fn an_answer_is_taken_only_whole_and_of_as_many_files() {
