@@ -18,7 +18,7 @@ use validator_core::shadow::event::{
 use validator_core::shadow::file::{FileBags, FileFacts, FileId};
 use validator_core::shadow::nets::Sign;
 use validator_core::shadow::segment::Times;
-use validator_core::shadow::terms::Terms;
+use validator_core::shadow::terms::{Terms, TimedBy};
 
 const LANES: u32 = 12;
 const BATCH: i64 = 8_192;
@@ -50,8 +50,14 @@ impl Bench {
     fn new() -> Self {
         let width = OffsetWidth::new(WIDTH as u64).expect("a power of two");
         let (settle_ms, give_up_ms) = (2 * HOUR_MS, 1_000 * HOUR_MS);
-        let terms =
-            Terms { pipeline: "bench".to_owned(), settle_ms, give_up_ms, width, whole_topic: true, timed: true };
+        let terms = Terms {
+            pipeline: "bench".to_owned(),
+            settle_ms,
+            give_up_ms,
+            width,
+            whole_topic: true,
+            timed: TimedBy::Rows,
+        };
         let mut shadow = Shadow::new(terms);
         let lane = |partition| NewLane {
             tp: TopicPartition { topic: "bench".to_owned(), partition },

@@ -1,7 +1,7 @@
 //! `validator ledger verify`: every row, the chain, the laws of the books, and where each offset is.
 
 use validator_core::segment::OffsetWidth;
-use validator_core::shadow::terms::Terms;
+use validator_core::shadow::terms::{Terms, TimedBy};
 use validator_ledger::{DeepVerified, LedgerError, ReadLedger};
 
 use super::continuity::lines;
@@ -42,8 +42,8 @@ async fn one(ledger: &mut ReadLedger, service: &Service, name: &str, now_ms: i64
     // All else of the terms is in the state itself.
     let width =
         OffsetWidth::new(facts.width.max(1)).map_err(|error| LedgerError::Damaged { what: error.to_string() })?;
-    let terms =
-        Terms { pipeline: name.to_owned(), settle_ms: 0, give_up_ms: 0, width, whole_topic: false, timed: false };
+    let (pipeline, timed) = (name.to_owned(), TimedBy::Nobody);
+    let terms = Terms { pipeline, settle_ms: 0, give_up_ms: 0, width, whole_topic: false, timed };
     let proven = ledger.verify_deep(name, key, terms).await?;
     let DeepVerified { verified, bodies, segments, continuity } = proven;
     let mut said = format!(

@@ -13,6 +13,7 @@ use validator_core::position::{FileIndex, PartitionIndex};
 use validator_core::shadow::action::{Action, DrillAsk};
 use validator_core::shadow::event::{CannotLook, Event};
 use validator_core::shadow::file::{FileFacts, FileId};
+use validator_core::shadow::terms::TimedBy;
 use validator_engine::live::error::LookError;
 use validator_engine::live::lanes::Lanes;
 use validator_engine::live::redrill::Redrilled;
@@ -85,7 +86,7 @@ impl Actor {
     /// Where rows are held against the positions, with what says when they should have come.
     pub(super) fn lanes_to_scan(&self) -> Lanes {
         let lanes = Lanes::of(&self.shadow);
-        let by_messages = self.shadow.terms().timed && !self.live.run.rows_tell_late();
+        let by_messages = self.shadow.terms().timed == TimedBy::Messages;
         if by_messages { lanes.with_times(&self.shadow) } else { lanes }
     }
 

@@ -14,7 +14,7 @@ use validator_core::shadow::Shadow;
 use validator_core::shadow::delta::Saved;
 use validator_core::shadow::event::{Event, NewLane};
 use validator_core::shadow::lane::Lane;
-use validator_core::shadow::terms::Terms;
+use validator_core::shadow::terms::{Terms, TimedBy};
 use validator_engine::reconcile::{Progress, Run};
 use validator_ledger::{Book, Ledger};
 use validator_table::{ManifestCache, Pinned, SnapshotSelector, Table};
@@ -84,8 +84,13 @@ pub async fn opened(
     let known = saved.opened_lanes().map_err(damaged)?;
     let (sides, run) = both(pipeline, service, (contract, head), &known, outside).await?;
     let mut terms = terms(pipeline, &sides.contract)?;
-    // Members of a fleet do not have the times of messages that others have read.
-    terms.timed = terms.settle_ms > 0 && (run.rows_tell_late() || !service.fleet);
+    terms.timed = match terms.settle_ms {
+        ..=0 => TimedBy::Nobody,
+        _ if run.rows_tell_late() => TimedBy::Rows,
+        // Members of a fleet do not have the times of messages that others have read.
+        _ if service.fleet => TimedBy::Nobody,
+        _ => TimedBy::Messages,
+    };
     let shadow = restored(terms, saved, &known, sides.tap.as_ref())?;
     let cache = Arc::new(ManifestCache::new());
     let letters = letters(pipeline, service, &sides, outside).await.map_err(|failure| logs::away(failure, &known))?;
@@ -275,7 +280,7 @@ fn terms(pipeline: &Pipeline, contract: &Contract) -> Result<Terms, Failure> {
         give_up_ms: fidelity.give_up_ms,
         width: OffsetWidth::new(width)?,
         whole_topic: false,
-        timed: false,
+        timed: TimedBy::Nobody,
     })
 }
 

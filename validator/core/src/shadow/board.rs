@@ -290,13 +290,19 @@ mod tests {
     use crate::shadow::Shadow;
     use crate::shadow::event::{Consumed, Event, LanePart, Look, NewLane, SegmentPart};
     use crate::shadow::segment::Times;
-    use crate::shadow::terms::Terms;
+    use crate::shadow::terms::{Terms, TimedBy};
 
     #[test]
     fn messages_whose_rows_are_on_their_way_are_open_and_no_dispute_until_they_are_due() {
         let width = OffsetWidth::new(16).expect("a power of two");
-        let terms =
-            Terms { pipeline: "p".into(), settle_ms: 1_000, give_up_ms: 9_000, width, whole_topic: true, timed: true };
+        let terms = Terms {
+            pipeline: "p".into(),
+            settle_ms: 1_000,
+            give_up_ms: 9_000,
+            width,
+            whole_topic: true,
+            timed: TimedBy::Rows,
+        };
         let mut shadow = Shadow::new(terms);
         let tp = TopicPartition { topic: "t".into(), partition: 0 };
         let lane = NewLane { tp, start: 0, declared: false, log_start: 0, high_watermark: 0 };

@@ -185,7 +185,7 @@ impl Shadow {
         late
     }
 
-    /// Settle is another one, or whether rows have a time: what is known of rows is by the former one, and counts no more.
+    /// Settle is another one, or what says when rows should have come: what is known of rows is by the former, and counts no more.
     pub(super) fn forget_late(&mut self) {
         self.files.forget_late();
         self.lanes.iter_mut().for_each(|lane| lane.balanced_late = 0);
@@ -231,13 +231,13 @@ mod tests {
     };
     use crate::shadow::file::{FileBags, FileFacts};
     use crate::shadow::nets::Sign;
-    use crate::shadow::terms::Terms;
+    use crate::shadow::terms::{Terms, TimedBy};
 
     const LANE: PartitionIndex = PartitionIndex(0);
 
     fn terms(settle_ms: i64) -> Terms {
         let width = OffsetWidth::new(4).expect("a power of two");
-        Terms { pipeline: "p".into(), settle_ms, give_up_ms: 9_000, width, whole_topic: true, timed: true }
+        Terms { pipeline: "p".into(), settle_ms, give_up_ms: 9_000, width, whole_topic: true, timed: TimedBy::Rows }
     }
 
     fn bag(offsets: &[i64]) -> Bag {
@@ -441,6 +441,23 @@ mod tests {
         assert_eq!(play.restored().standing(), play.0.standing());
         play.scan("c", &[0, 1, 2, 3, 4, 5, 6, 7], moved(&[0, 1, 2, 3, 4, 5, 6, 7], &[]));
         assert_eq!(play.live(&["c"]), (Some(1), 7));
+    }
+
+    #[test]
+    fn once_something_else_tells_nothing_is_known_of_the_rows_that_are_there() {
+        let mut play = Play::new();
+        let by = |timed| Terms { timed, ..terms(1_000) };
+        play.0.set_terms(by(TimedBy::Messages));
+        play.scan("a", &[0, 1, 2, 3], told(&[1, 2]));
+        assert_eq!(play.live(&["a"]), (Some(2), 0));
+        // A restart by the same terms knows it still; then the table gains timestamps.
+        play.0 = play.restored();
+        play.0.set_terms(by(TimedBy::Messages));
+        assert_eq!(play.said(), (Some(2), 0));
+        play.0.set_terms(by(TimedBy::Rows));
+        assert_eq!(play.said(), (None, 4));
+        play.0.set_terms(by(TimedBy::Nobody));
+        assert_eq!(play.said(), (None, 4));
     }
 
     #[test]

@@ -39,8 +39,9 @@ impl Shadow {
         self.notes = notes;
     }
 
-    /// Goes on by other terms: settle, give-up, or whether every partition is followed from its first message. By another settle
-    /// nothing is known of the rows that are there but that nobody knows whether they are late.
+    /// Goes on by other terms: settle, give-up, or whether every partition is followed from its first message. By another settle,
+    /// or where something else says when rows should have come, nothing is known of the rows that are there but that nobody knows
+    /// whether they are late.
     pub fn set_terms(&mut self, terms: Terms) {
         if (terms.settle_ms, terms.timed) != (self.terms.settle_ms, self.terms.timed) {
             self.forget_late();

@@ -12,6 +12,7 @@ use super::pack::{Reader, Writer, whole};
 use super::runs::Offsets;
 use super::slips::{FileSlips, Partings};
 use super::standing::NoLook;
+use super::terms::TimedBy;
 use crate::hole::HoleReason;
 use crate::judge::Draft;
 use crate::position::{PartitionIndex, RowAt, TopicPartition};
@@ -26,8 +27,8 @@ pub(super) struct State {
     pub cannot_look: Option<NoLook>,
     pub notes: String,
     /// Settle and give-up that the last checkpoint was judged by, milliseconds; whether the topic was followed whole, and
-    /// whether rows had a time.
-    pub judged_by: (i64, i64, bool, bool),
+    /// what said when rows should have come.
+    pub judged_by: (i64, i64, bool, TimedBy),
     pub partings: Partings,
     pub late_after: FileId,
 }
@@ -49,7 +50,11 @@ impl State {
         to.signed(self.judged_by.1);
         to.byte(u8::from(self.judged_by.2));
         self.partings.write(&mut to);
-        to.byte(u8::from(self.judged_by.3));
+        to.byte(match self.judged_by.3 {
+            TimedBy::Nobody => 0,
+            TimedBy::Rows => 1,
+            TimedBy::Messages => 2,
+        });
         to.number(u64::from(self.late_after.0));
         to.seal()
     }
@@ -64,18 +69,28 @@ impl State {
             let (notes, settle_ms, give_up_ms) = (from.text()?, from.signed()?, from.signed()?);
             let is_whole = from.flag()?;
             let partings = if from.has_slips() { Partings::read(from)? } else { Partings::default() };
-            let is_timed = from.has_late() && from.flag()?;
+            let timed = if from.has_late() { read_timed(from)? } else { TimedBy::Nobody };
             Some(Self {
                 line,
                 last_file,
                 judged_at_ms,
                 cannot_look,
                 notes,
-                judged_by: (settle_ms, give_up_ms, is_whole, is_timed),
+                judged_by: (settle_ms, give_up_ms, is_whole, timed),
                 partings,
                 late_after: FileId(if from.has_late() { from.small()? } else { last_file }),
             })
         })
+    }
+}
+
+/// Where only a flag was written, one that is set reads as rows: messages tell anew then.
+fn read_timed(from: &mut Reader<'_>) -> Option<TimedBy> {
+    match from.byte()? {
+        0 => Some(TimedBy::Nobody),
+        1 => Some(TimedBy::Rows),
+        2 => Some(TimedBy::Messages),
+        _ => None,
     }
 }
 

@@ -7,6 +7,7 @@ use super::lane::Lane;
 use super::residue::Residue;
 use super::segment::{Segment, least};
 use super::standing::{LaneStanding, SegmentCounts, Standing, Wishes};
+use super::terms::TimedBy;
 use crate::judge::MessageTally;
 use crate::position::PartitionIndex;
 use crate::verdict::{Cause, RowVerdict, Verdict};
@@ -25,7 +26,7 @@ impl Shadow {
             entries: self.residues.entries() as u64,
             wishes: self.wishes(),
             phantoms_again: self.phantoms_again(),
-            timed: self.terms.timed,
+            timed: self.terms.timed != TimedBy::Nobody,
             untold: self.files.untold,
             ..Standing::default()
         };

@@ -16,14 +16,26 @@ pub struct Terms {
     pub width: OffsetWidth,
     /// Whether every partition of the topics is followed from its first message.
     pub whole_topic: bool,
-    /// Whether something settles, and rows or their messages have a time that says whether they are late.
-    pub timed: bool,
+    /// What says when rows should have come.
+    pub timed: TimedBy,
+}
+
+/// What says when rows should have come. Once another one does, nothing is known of the rows that are there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TimedBy {
+    /// Nothing: nothing settles, or nothing has a time.
+    #[default]
+    Nobody,
+    /// Their own timestamps.
+    Rows,
+    /// The timestamps of their messages.
+    Messages,
 }
 
 impl Terms {
-    /// Of them, what may change while the books go on: settle, give-up, whether the whole topic is followed, and whether rows
-    /// have a time.
-    pub(super) fn judged_by(&self) -> (i64, i64, bool, bool) {
+    /// Of them, what may change while the books go on: settle, give-up, whether the whole topic is followed, and what
+    /// says when rows should have come.
+    pub(super) fn judged_by(&self) -> (i64, i64, bool, TimedBy) {
         (self.settle_ms, self.give_up_ms, self.whole_topic, self.timed)
     }
 

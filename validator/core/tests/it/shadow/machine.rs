@@ -11,7 +11,7 @@ use validator_core::shadow::event::{Consumed, Drilled, Event, Letter, Look, NewL
 use validator_core::shadow::file::{FileBags, FileFacts, FileId};
 use validator_core::shadow::invariants;
 use validator_core::shadow::nets::Sign;
-use validator_core::shadow::terms::Terms;
+use validator_core::shadow::terms::{Terms, TimedBy};
 
 use super::saved::Ledger;
 use crate::dice::Dice;
@@ -220,7 +220,7 @@ pub fn terms(story: &Story) -> Terms {
         give_up_ms: story.give_up_ms,
         width: OffsetWidth::new(story.width).expect("a power of two"),
         whole_topic: story.whole_topic,
-        timed: true,
+        timed: TimedBy::Rows,
     }
 }
 
