@@ -389,7 +389,7 @@ mod tests {
     #[test]
     fn late_rows_without_a_message_are_kept_and_are_no_late_messages() {
         // The log begins at 5, within a segment, and has lost all of 8 to 11.
-        let mut play = Play::over(5, &[(5, 8), (12, 16)], &[8..12]);
+        let mut play = Play::over(5, &[(5, 8), (12, 16)], std::slice::from_ref(&(8..12)));
         play.scan("a", &[5, 6, 7, 12, 13, 14, 15], told(&[6, 7, 12, 13]));
         play.scan("b", &[1, 4, 9], told(&[1, 4, 9]));
         assert_eq!(play.live(&["a", "b"]), (Some(2), 0), "with 4 the segment of 6 and 7 is not balanced");
