@@ -1,7 +1,9 @@
 //! The dead letters of a pipeline: opened, read, and what is said of them beside the verdicts.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use tokio::time::sleep;
 use validator_core::contract::{DeadLetter, Identity, PositionNames};
 use validator_engine::dead_letters::{
     DeadLetterError, DeadLetters, LetterColumns, LetterTopic, LettersJudged, LettersRead, of_table, of_topic,
@@ -63,11 +65,7 @@ pub async fn open(
     match dead_letter {
         DeadLetter::Topic { topic, position } => {
             refuse_unplaced(pipeline, position, sides.tap.partitions())?;
-            let (contract, service, request) = (Arc::clone(&sides.contract), service.clone(), request.clone());
-            let name = topic.clone();
-            let opened = tokio::task::spawn_blocking(move || open_letters(&contract, &name, &service, &request));
-            let opened = opened.await.map_err(|error| Failure::Runtime(std::io::Error::other(error)))?;
-            let tap = opened.map_err(|source| DeadLetterError::Topic { topic: topic.clone(), source })?;
+            let tap = opened(topic, sides, service, request).await?;
             Ok(Some(Letters::Topic { tap, topic: topic.clone(), position: position.clone() }))
         }
         DeadLetter::Table { table, position } => {
@@ -88,6 +86,45 @@ pub async fn open(
             Ok(Some(Letters::Table { source, pinned, name: table.clone(), columns, position }))
         }
     }
+}
+
+/// How long a run waits for transactions in the topic of dead letters to end, and how long between two looks.
+const BEHIND_MOST: Duration = Duration::from_secs(10);
+const BEHIND_EVERY: Duration = Duration::from_millis(500);
+
+/// The same, opened again until all that had been written when it was opened first is told by the brokers.
+///
+/// # Errors
+/// A transaction is open for longer than a sink's.
+pub async fn whole(
+    letters: Option<Letters>,
+    sides: &Sides,
+    service: &Service,
+    request: &Request,
+) -> Result<Option<Letters>, Failure> {
+    let Some(Letters::Topic { mut tap, topic, position }) = letters else { return Ok(letters) };
+    let written: Vec<i64> = tap.partitions().iter().map(|range| range.high_watermark).collect();
+    let began = Instant::now();
+    loop {
+        let mut told = tap.partitions().iter().zip(&written);
+        let Some((behind, _)) = told.find(|(range, written)| range.last_stable < **written) else {
+            return Ok(Some(Letters::Topic { tap, topic, position }));
+        };
+        if began.elapsed() >= BEHIND_MOST {
+            return Err(DeadLetterError::Behind { tp: behind.tp.clone(), offset: behind.last_stable }.into());
+        }
+        sleep(BEHIND_EVERY).await;
+        tap = opened(&topic, sides, service, request).await?;
+    }
+}
+
+/// Opens their topic.
+async fn opened(topic: &str, sides: &Sides, service: &Service, request: &Request) -> Result<Arc<dyn Tap>, Failure> {
+    let (contract, service, request) = (Arc::clone(&sides.contract), service.clone(), request.clone());
+    let name = topic.to_owned();
+    let opened = tokio::task::spawn_blocking(move || open_letters(&contract, &name, &service, &request));
+    let opened = opened.await.map_err(|error| Failure::Runtime(std::io::Error::other(error)))?;
+    Ok(opened.map_err(|source| DeadLetterError::Topic { topic: topic.to_owned(), source })?)
 }
 
 /// The columns of the first known sink that the table has.

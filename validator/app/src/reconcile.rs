@@ -170,6 +170,7 @@ pub async fn judge(
     let run = open::run(pipeline, service, &sides, clock, request, watched)?;
     // A dead letter may be written long after its message: the later they are read, the more of them there are.
     let letters = dead_letters::open(pipeline, service, &sides, request).await?;
+    let letters = dead_letters::whole(letters, &sides, service, request).await?;
     let (dead_letters, said) = dead_letters::read(pipeline, letters, &sides, None).await?;
     let run = Run { dead_letters, ..run };
     let result = run.reconcile().await?;

@@ -121,6 +121,10 @@ fn letters_hint(error: &DeadLetterError) -> String {
         } => "`dead_letter` in [fidelity] names the topic that the sink puts aside to; take it out where there is none",
         DeadLetterError::Topic { source, .. } => return tap_hint(source),
         DeadLetterError::Partition { source, .. } => return tap_hint(source),
+        DeadLetterError::Behind { .. } => {
+            "one of them may be that of a message which would be called missing: run it again once the transaction has ended; \
+             `kafka-transactions find-hanging` names those that do not end"
+        }
         DeadLetterError::SeveralConnectors { .. } => {
             "what one sink puts aside another may have lost: give each connector an `errors.deadletterqueue.topic.name` of its own"
         }

@@ -82,8 +82,8 @@ fn every_command_behind_a_prompt_runs() {
         }
     }
     assert!(ours >= 1, "{ours} commands");
-    // `least_privilege::brokers` grants by the words of it.
-    assert_eq!(others, ["kafka-acls"]);
+    // `least_privilege::brokers` and `run::fleet::rights` grant by their words.
+    assert_eq!(others, ["kafka-acls", "kafka-acls"]);
 }
 
 #[test]

@@ -26,6 +26,14 @@ pub enum DeadLetterError {
         /// Why no further.
         source: Arc<TapError>,
     },
+    /// Some lie behind a transaction that has not ended: the brokers do not tell them yet.
+    #[error("dead letters of {tp} from offset {offset} on lie behind a transaction that is open")]
+    Behind {
+        /// The partition.
+        tp: TopicPartition,
+        /// Where it begins.
+        offset: i64,
+    },
     /// A file of their table could not be read.
     #[error("read the dead letters in {path}: {detail}")]
     File {

@@ -168,6 +168,25 @@ fn nothing_is_missing_while_its_letter_lies_behind_an_open_transaction() {
 }
 
 #[test]
+fn a_single_run_is_not_made_while_a_letter_may_lie_behind_an_open_transaction() {
+    let (scene, topic, mut letters) = scene("dlq-open", &[0, 1, 2, 4, 5, 6, 7, 8, 9]);
+    let producer = good(Producer::transactional(kafka_cluster(), &letters.topic));
+    good(producer.begin());
+    good(producer.produce(&letters.topic, &[Record::new(0, None, Some(b"not yet"))]));
+    letters.many = 1;
+    letters.put((&topic, 3));
+    let reconciled = || transcript::run(scene.folder(), "reconcile pipeline.toml", &[]).assert_no_panic();
+    let ran = reconciled();
+    assert_eq!(ran.exit, 3, "{}", ran.all());
+    assert!(ran.stderr.contains("from offset 0 on lie behind a transaction that is open"), "{}", ran.all());
+    good(producer.end(TransactionEnd::Abort));
+    let ran = reconciled();
+    assert_eq!(ran.exit, 0, "{}", ran.all());
+    let words = ran.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("diverted 1") && !words.contains("missing 1"), "{}", ran.all());
+}
+
+#[test]
 fn letters_of_two_sinks_end_the_pipeline_and_hide_no_loss() {
     let (scene, topic, mut letters) = scene("run-dlq-two", &[0, 1, 2, 4, 5, 6, 7, 8, 9]);
     for connector in ["trades-sink", "quotes-sink"] {
