@@ -95,7 +95,7 @@ Examples:
 const ABOUT: &str = "\
 Proves, message by message, that what Kafka carried is what an Iceberg table holds.
 
-It reads both sides and writes to neither: no offset is committed, no group is joined, no row is touched.";
+It reads both sides and writes to neither: no offset is committed, no row is touched.";
 
 const HELP_OF_A_COMMAND: &str = "`validator COMMAND --help` has the examples and exit codes of a command.";
 

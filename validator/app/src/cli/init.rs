@@ -19,7 +19,7 @@ pub const INIT_EXAMPLES: &str = "\
 Examples:
   validator init --topic market.trades --table lake.market.trades --output trades.toml
   validator init -c validator.toml --topic orders --table lake.shop.orders > orders.toml
-  validator init --topic orders --table lake.shop.orders --source 'capture/*.jsonl.gz' --envelope kcat
+  validator init --topic orders --table lake.shop.orders --source 'dump/*.jsonl' --envelope kcat
 
 Exit codes:
   0  the file is written, sound, and holds on the sample

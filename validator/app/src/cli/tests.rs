@@ -252,8 +252,7 @@ fn help_names_every_flag_with_examples_and_exit_codes() {
     insta::assert_snapshot!(help(&[]), @"
     Proves, message by message, that what Kafka carried is what an Iceberg table holds.
 
-    It reads both sides and writes to neither: no offset is committed, no group is joined, no row is
-    touched.
+    It reads both sides and writes to neither: no offset is committed, no row is touched.
 
     Usage: validator [OPTIONS] <COMMAND>
 

@@ -39,6 +39,10 @@ fn block(language: &str) -> String {
     found[0].to_owned()
 }
 
+/// What `validator.toml` of the guide takes from the environment.
+const SECRETS: &str = "[kafka]\nbrokers = \"127.0.0.1:1\"\n[kafka.properties]\n\"sasl.username\" = \"${CATALOG_CREDENTIAL}\"\n\
+                       \"sasl.password\" = \"${KAFKA_PASSWORD}\"\n\n";
+
 /// A clone with a pipeline `trades` whose outcome has this exit code, its messages an hour old.
 fn ends_with(code: i32) -> Folder {
     let topic = Scene::offset().topic("0@0 a 1 | 0@1 b 2.125");
@@ -49,7 +53,8 @@ fn ends_with(code: i32) -> Folder {
     };
     let runtime = tokio::runtime::Runtime::new().expect("the system gives threads");
     let folder = runtime.block_on(scene.write());
-    folder.edit("validator.toml", "[catalogs.lake]", "[service]\npipelines = [\"pipe*.toml\"]\n\n[catalogs.lake]");
+    let head = format!("[service]\npipelines = [\"pipe*.toml\"]\n\n{SECRETS}[catalogs.lake]");
+    folder.edit("validator.toml", "[catalogs.lake]", &head);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is past 1970").as_millis();
     let (recent, recording) =
         (now - 3_600_000, fs::read_to_string(folder.join("topic.jsonl")).expect("it was written"));
@@ -63,7 +68,7 @@ fn ends_with(code: i32) -> Folder {
 }
 
 /// A program of a job in a clone, which finds the validator and a `sleep` and a `pip` that only note that they were called.
-fn run(folder: &Folder, program: &str, arguments: &[&str]) -> Output {
+fn run(folder: &Folder, program: &str, arguments: &[&str], variables: &[String]) -> Output {
     let bin = folder.join("bin");
     fs::create_dir_all(&bin).expect("the folder takes folders");
     fs::write(bin.join("sleep"), "#!/bin/sh\necho slept >> sleeps\n").expect("the folder takes files");
@@ -79,7 +84,8 @@ fn run(folder: &Folder, program: &str, arguments: &[&str]) -> Output {
     command
         .env("VALIDATOR_WHEEL", "https://w/v.whl")
         .env("GITHUB_STEP_SUMMARY", folder.join("summary.md"))
-        .env("PYTHONPATH", folder.path());
+        .env("PYTHONPATH", folder.path())
+        .envs(variables.iter().map(|name| (name, "secret")));
     command.output().expect("it starts")
 }
 
@@ -87,14 +93,15 @@ fn talk(output: &Output) -> String {
     String::from_utf8_lossy(&[output.stdout.as_slice(), &output.stderr].concat()).into_owned()
 }
 
-/// The steps of all jobs that run something, in order.
-fn scripts(workflow: &Json) -> Vec<String> {
+/// The steps of all jobs that run something, in order, and the variables that each is given.
+fn scripts(workflow: &Json) -> Vec<(String, Vec<String>)> {
     let jobs = workflow["jobs"].as_object().expect("a workflow has jobs");
     let steps = jobs.values().flat_map(|job| {
         assert!(job["runs-on"].is_string(), "{job}");
         job["steps"].as_array().expect("a job has steps").clone()
     });
-    steps.filter_map(|step| step["run"].as_str().map(str::to_owned)).collect()
+    let given = |step: &Json| step["env"].as_object().map(|given| given.keys().cloned().collect()).unwrap_or_default();
+    steps.filter_map(|step| Some((step["run"].as_str()?.to_owned(), given(&step)))).collect()
 }
 
 #[test]
@@ -104,9 +111,9 @@ fn the_steps_of_github_actions_end_as_the_guide_says() {
     assert!(workflow["env"]["VALIDATOR_WHEEL"].is_string(), "{workflow}");
     let scripts = scripts(&workflow);
     // Each job has a machine of its own, on which nothing is installed.
-    assert_eq!([&scripts[0], &scripts[2]], ["pip install \"$VALIDATOR_WHEEL\""; 2], "{scripts:?}");
+    assert_eq!([&scripts[0].0, &scripts[2].0], ["pip install \"$VALIDATOR_WHEEL\""; 2], "{scripts:?}");
     let installing = ends_with(0);
-    assert!(run(&installing, "bash", &["-e", "-c", &scripts[0]]).status.success());
+    assert!(run(&installing, "bash", &["-e", "-c", &scripts[0].0], &[]).status.success());
     let installed = fs::read_to_string(installing.join("installed")).expect("pip was called");
     assert_eq!(installed, "install https://w/v.whl\n");
     let scripts = [&scripts[1], &scripts[3]];
@@ -117,7 +124,7 @@ fn the_steps_of_github_actions_end_as_the_guide_says() {
     for (code, checked, sleeps) in [(0, 0, 0), (1, 0, 0), (2, 2, 0), (3, 0, 2)] {
         let folder = ends_with(code);
         // As GitHub runs a step that names no shell.
-        let ends = scripts.iter().map(|script| run(&folder, "bash", &["-e", "-c", script]));
+        let ends = scripts.iter().map(|(script, given)| run(&folder, "bash", &["-e", "-c", script], given));
         let ends: Vec<(Option<i32>, String)> = ends.map(|output| (output.status.code(), talk(&output))).collect();
         assert_eq!([ends[0].0, ends[1].0], [Some(checked), Some(code)], "{ends:#?}");
         let slept = fs::read_to_string(folder.join("sleeps")).unwrap_or_default().lines().count();
@@ -143,7 +150,13 @@ fn the_task_of_airflow_fails_for_good_or_is_tried_again_as_the_guide_says() {
         assert_ne!(mine, task, "the test's report is not the guide's");
         let call = "\ntry:\n    reconcile(\"trades\")\n    print(\"fine\")\nexcept Exception as error:\n    \
                     print(type(error).__name__)\n";
-        let output = run(&folder, "python3", &["-c", &(mine + call)]);
+        // Of the worker's own environment.
+        let output = run(
+            &folder,
+            "python3",
+            &["-c", &(mine + call)],
+            &["KAFKA_PASSWORD", "CATALOG_CREDENTIAL"].map(str::to_owned),
+        );
         let printed = String::from_utf8_lossy(&output.stdout).into_owned();
         assert_eq!(printed.lines().last(), Some(ends), "{code}: {}", talk(&output));
         assert_eq!(Path::new(&report).exists(), code != 2, "{}", talk(&output));
