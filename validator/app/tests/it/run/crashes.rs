@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use fixtures_harness::{Look, wait_until};
 use fixtures_kit::{Followed, Truth};
-use fixtures_warehouse::play::{Done, Pace, Play, Player};
+use fixtures_warehouse::play::{Act, Done, Pace, Play, Player};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -167,4 +167,26 @@ fn killed_a_hundred_times_it_says_what_is_true() {
 fn killed_while_removed_files_leave_the_disk_it_says_what_is_true() {
     let pace = Pace { expire_every: Some((Duration::from_secs(2), 1)), ..restless() };
     killed(40, pace);
+}
+
+#[test]
+fn a_snapshot_that_was_looked_at_and_given_up_is_told() {
+    let stage = Stage::new();
+    let mut play = stage.begin(SEED, chapter(300, 7, every_fault()), 10);
+    let pipeline = play.contract().name.clone();
+    let books = Books::of(stage.folder(), &pipeline);
+    // Not behind every commit.
+    for _ in 0..20 {
+        begin_to_follow(&stage, &mut play);
+        books.checkpoints();
+        if stage.block_on(play.act(Act::RollBack)).expect("it is played") {
+            break;
+        }
+    }
+    run_until_idle(stage.folder());
+    let (mut report, mut findings) = told(stage.folder(), &pipeline);
+    let given_up = forget_given_up(&play, &mut report, &mut findings);
+    assert_eq!(given_up.len(), 1, "{findings:?}");
+    assert!(books.snapshots().iter().any(|snapshot| given_up.contains(snapshot)), "it was looked at");
+    assert_given_up_told(&play, &books.snapshots(), &given_up);
 }
