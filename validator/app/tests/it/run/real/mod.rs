@@ -7,6 +7,7 @@ mod broker;
 mod catalog_away;
 mod dead_letters;
 mod gate;
+mod hostile;
 mod ledger_away;
 mod logs;
 mod registry_away;
