@@ -3,6 +3,7 @@
 use serde_json::{Value as Json, json};
 use validator_core::clock::UtcMillis;
 use validator_core::finding::{Finding, FindingId};
+use validator_core::harmless::harmless_json;
 use validator_ledger::{FindingRow, FindingState, LedgerError, Mark, ReadLedger, ResolvedBy, RunRow};
 
 use super::findings::untold;
@@ -60,7 +61,7 @@ pub fn explain(args: &ExplainArgs, terminal: &Terminal) -> Result<Exit, Failure>
         Ok(explained)
     })?;
     terminal.answer(&match args.format {
-        ReportFormat::Json => format!("{}\n", explained.json()),
+        ReportFormat::Json => format!("{}\n", harmless_json(&explained.json().to_string())),
         ReportFormat::Text => explained.text(terminal),
     })?;
     Ok(Exit::Holds)

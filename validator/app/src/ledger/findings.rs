@@ -7,6 +7,7 @@ use std::io::Write as _;
 
 use validator_core::clock::UtcMillis;
 use validator_core::finding::{Finding, FindingId};
+use validator_core::harmless::harmless_json;
 use validator_core::verdict::{MessageVerdict, Verdict};
 use validator_ledger::{FindingFilter, FindingRow, FindingState, LedgerError, Listed, Place, ReadLedger, RunRow};
 
@@ -85,12 +86,12 @@ fn standing(finding: &Finding, listed: &Listed) -> String {
     format!("{}, id {}", state.as_str(), finding.id)
 }
 
-/// The objects of interface.md, section 6, each one line.
+/// The objects of interface.md, section 6, each one line that is harmless to a terminal.
 pub fn told(pipeline: &str, listed: &Listed) -> Vec<String> {
-    let line = |finding: &Finding| serde_json::to_string(finding).unwrap_or_default();
+    let line = |finding: &Finding| harmless_json(&serde_json::to_string(finding).unwrap_or_default()).into_owned();
     match listed {
         Listed::Finding(row) => match &row.evidence {
-            Some(body) => vec![String::from_utf8_lossy(body).into_owned()],
+            Some(body) => vec![harmless_json(&String::from_utf8_lossy(body)).into_owned()],
             None => vec![line(&untold(pipeline, row))],
         },
         Listed::Run(run) if !run.offsets.is_empty() => (run.offsets.iter().cloned().flatten())

@@ -20,6 +20,7 @@ pub use plan::PLAN_SCHEMA;
 pub use publish::replay;
 
 use validator_core::contract::Identity;
+use validator_core::harmless::harmless_json;
 
 use self::plan::{Origin, Plan, Planner};
 use crate::cli::{Exit, PlanFormat, ReplayOf, ReplayPlanArgs};
@@ -47,7 +48,8 @@ pub fn plan(args: &ReplayPlanArgs, terminal: &Terminal) -> Result<Exit, Failure>
 
 /// One object, indented, with a newline at the end.
 fn json(plan: &Plan) -> String {
-    serde_json::to_string_pretty(plan).expect("every key of a plan is a string") + "\n"
+    let text = serde_json::to_string_pretty(plan).expect("every key of a plan is a string") + "\n";
+    harmless_json(&text).into_owned()
 }
 
 /// What a command was asked for.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
+use validator_core::harmless::harmless_json;
 use validator_ledger::{FindingFilter, FindingState as Kept, LedgerError, ReadLedger};
 
 use super::http::{AnswerError, Answers, FindingState, FindingsPage, FindingsQuery};
@@ -34,7 +35,8 @@ impl Answers for LedgerAnswers {
             Failure::Ledger(LedgerError::Unknown { .. }) => not_yet(),
             other => AnswerError::Ledger(other.into()),
         })?;
-        serde_json::to_string(&answer.report).map_err(|error| AnswerError::Ledger(error.into()))
+        let report = serde_json::to_string(&answer.report).map_err(|error| AnswerError::Ledger(error.into()))?;
+        Ok(harmless_json(&report).into_owned())
     }
 
     async fn findings(&self, pipeline: &str, query: &FindingsQuery, now_ms: i64) -> Result<FindingsPage, AnswerError> {
