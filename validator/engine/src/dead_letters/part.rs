@@ -9,7 +9,7 @@ use std::ops::{ControlFlow, Range};
 use validator_core::position::{PartitionIndex, TopicPartition};
 use validator_table::{DataFile, Pinned};
 use validator_tap::Wanted;
-use validator_tap::dead_letter::{Origin, cause, connector, origin};
+use validator_tap::dead_letter::Origin;
 
 use super::table::rows_of;
 use super::topic::{CONNECTORS_NAMED, LetterTopic};
@@ -63,16 +63,10 @@ pub fn part_of_topic(
     }
     let mut seen: BTreeMap<i32, i64> = BTreeMap::new();
     let end = letters.tap.read(&wanted, &mut |message| {
-        let headers = message.headers();
-        match origin(&headers, letters.position, letters.topics) {
-            Origin::At(tp, offset) => {
-                let mut cause = cause(&headers);
-                cause.message = cause.message.filter(|_| letters.tell_messages);
-                part.connectors.extend(connector(&headers));
-                part.named.push((tp, offset, in_words(cause)));
-            }
-            Origin::Elsewhere => part.elsewhere += 1,
-            Origin::Unknown => part.nameless += 1,
+        match letters.told(message, &mut part.connectors) {
+            (Origin::At(tp, offset), cause) => part.named.push((tp, offset, in_words(cause))),
+            (Origin::Elsewhere, _) => part.elsewhere += 1,
+            (Origin::Unknown, _) => part.nameless += 1,
         }
         seen.insert(number(message.partition), message.offset + 1);
         part.is_all = part.letters() < most;

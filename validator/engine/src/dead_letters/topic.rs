@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 
 use validator_core::contract::PositionNames;
 use validator_core::position::PartitionIndex;
-use validator_tap::dead_letter::{Origin, cause, connector, origin};
-use validator_tap::{PartitionRange, Tap, Wanted};
+use validator_tap::dead_letter::{Cause, Origin, cause, connector, origin};
+use validator_tap::{Message, PartitionRange, Tap, Wanted};
 
 use super::part::refuse_several;
 use super::{DeadLetterError, DeadLetters};
@@ -31,6 +31,21 @@ pub struct LetterTopic<'a> {
     pub last: Option<i64>,
 }
 
+impl LetterTopic<'_> {
+    /// Which message a letter names, and why it was put aside, as far as that may be told; of one that names a message, who says so is
+    /// noted.
+    pub(super) fn told(&self, letter: &Message<'_>, connectors: &mut BTreeSet<String>) -> (Origin, Cause) {
+        let headers = letter.headers();
+        let origin = origin(&headers, self.position, self.topics);
+        if matches!(origin, Origin::At(..)) {
+            connectors.extend(connector(&headers));
+        }
+        let mut cause = cause(&headers);
+        cause.message = cause.message.filter(|_| self.tell_messages);
+        (origin, cause)
+    }
+}
+
 /// Reads the dead letters of a topic. Blocking.
 ///
 /// # Errors
@@ -45,16 +60,10 @@ pub fn of_topic(letters: LetterTopic<'_>, partitions: &[PartitionRange]) -> Resu
     let mut connectors: BTreeSet<String> = BTreeSet::new();
     let wanted: Vec<Wanted> = (0..).zip(letters.tap.partitions()).filter_map(wanted).collect();
     let end = letters.tap.read(&wanted, &mut |message| {
-        let headers = message.headers();
-        match origin(&headers, letters.position, letters.topics) {
-            Origin::At(tp, offset) => {
-                let mut cause = cause(&headers);
-                cause.message = cause.message.filter(|_| letters.tell_messages);
-                connectors.extend(connector(&headers));
-                found.note(partitions, &tp, offset, Some(cause));
-            }
-            Origin::Elsewhere => found.note_other(true),
-            Origin::Unknown => found.note_other(false),
+        match letters.told(message, &mut connectors) {
+            (Origin::At(tp, offset), cause) => found.note(partitions, &tp, offset, Some(cause)),
+            (Origin::Elsewhere, _) => found.note_other(true),
+            (Origin::Unknown, _) => found.note_other(false),
         }
         ControlFlow::Continue(())
     });

@@ -29,6 +29,16 @@ impl Letters {
         self.put_by("trades-sink", of);
     }
 
+    /// The first one, behind a record of a transaction that this producer has to end.
+    fn put_behind_open(&mut self, of: (&str, i64)) -> Producer {
+        let producer = good(Producer::transactional(kafka_cluster(), &self.topic));
+        good(producer.begin());
+        good(producer.produce(&self.topic, &[Record::new(0, None, Some(b"not yet"))]));
+        self.many = 1;
+        self.put(of);
+        producer
+    }
+
     fn put_by(&mut self, connector: &str, of: (&str, i64)) {
         let of = (of.0.to_owned(), 0, of.1);
         good(self.feed.put_letter_by(connector, (&self.topic, 0, self.many), Some(&of)));
@@ -150,11 +160,7 @@ fn nothing_is_missing_because_the_dead_letters_cannot_be_read() {
 #[test]
 fn nothing_is_missing_while_its_letter_lies_behind_an_open_transaction() {
     let (scene, topic, mut letters) = scene("run-dlq-open", &[0, 1, 2, 4, 5, 6, 7, 8, 9]);
-    let producer = good(Producer::transactional(kafka_cluster(), &letters.topic));
-    good(producer.begin());
-    good(producer.produce(&letters.topic, &[Record::new(0, None, Some(b"not yet"))]));
-    letters.many = 1;
-    letters.put((&topic, 3));
+    let producer = letters.put_behind_open((&topic, 3));
     let mut running = scene.start();
     running.until_it_cannot_judge("the brokers");
     let (since, waited) = (Instant::now(), Duration::from_millis(SETTLE_MS.unsigned_abs() * 2));
@@ -170,11 +176,7 @@ fn nothing_is_missing_while_its_letter_lies_behind_an_open_transaction() {
 #[test]
 fn a_single_run_is_not_made_while_a_letter_may_lie_behind_an_open_transaction() {
     let (scene, topic, mut letters) = scene("dlq-open", &[0, 1, 2, 4, 5, 6, 7, 8, 9]);
-    let producer = good(Producer::transactional(kafka_cluster(), &letters.topic));
-    good(producer.begin());
-    good(producer.produce(&letters.topic, &[Record::new(0, None, Some(b"not yet"))]));
-    letters.many = 1;
-    letters.put((&topic, 3));
+    let producer = letters.put_behind_open((&topic, 3));
     let reconciled = || transcript::run(scene.folder(), "reconcile pipeline.toml", &[]).assert_no_panic();
     let ran = reconciled();
     assert_eq!(ran.exit, 3, "{}", ran.all());
