@@ -1,5 +1,5 @@
 //! What the tests need of the machine: a JDK, mvn, python3, openssl, PostgreSQL, Prometheus, Alertmanager, buildah. And what they can do without: Go,
-//! Chromium and Node, without which tests over MinIO and in a browser say that they are skipped; a CI run skips none in a
+//! Chromium, Node, zsh and fish, without which tests over MinIO, in a browser and of completions say that they are skipped; a CI run skips none in a
 //! browser, so that it needs them too. As root on Debian what is
 //! missing is installed, and said; elsewhere the command to run is printed and the exit code is 2.
 
@@ -45,10 +45,11 @@ const NEEDS: [Need; 7] = [
 const IN_A_BROWSER: &str = "in a browser";
 
 /// Without these some tests are skipped, which they say.
-const OPTIONAL: [(Need, &str); 3] = [
+const OPTIONAL: [(Need, &str); 4] = [
     (Need { what: "go 1.21 or later", packages: &["golang-go"], is_there: has_go }, "over MinIO"),
     (Need { what: "chromium", packages: &["chromium"], is_there: has_chromium }, IN_A_BROWSER),
     (Need { what: "node 18 or later with npm", packages: &["nodejs", "npm"], is_there: has_node }, IN_A_BROWSER),
+    (Need { what: "zsh and fish", packages: &["zsh", "fish"], is_there: has_shells }, "of their completions"),
 ];
 
 /// Returns when everything is there.
@@ -151,6 +152,10 @@ fn has_chromium() -> bool {
     ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]
         .iter()
         .any(|name| said(name, &["--version"]).is_some())
+}
+
+fn has_shells() -> bool {
+    ["zsh", "fish"].iter().all(|name| said(name, &["--version"]).is_some())
 }
 
 fn has_node() -> bool {

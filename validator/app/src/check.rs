@@ -42,20 +42,18 @@ pub fn check(args: &CheckArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     let alike = alike(each.iter().filter_map(|(_, read)| read.as_ref().ok()));
     for (name, read) in each {
         let label = |pipeline: &Pipeline| label(pipeline, &alike);
-        let (said, failure) = match read {
+        let (said, explained, failure) = match read {
             Ok(pipeline) => match problems_of(&pipeline, &service, depth(args), now_ms, &runtime) {
-                Ok(checked) => {
-                    let explained = checked.explained.as_deref().unwrap_or_default();
-                    (format!("{}{explained}", sentence(&label(&pipeline), &checked)), failure_of(checked.problems))
-                }
-                Err(failure) => (verdict(&label(&pipeline), &failure), Some(failure)),
+                Ok(checked) => (sentence(&label(&pipeline), &checked), checked.explained, failure_of(checked.problems)),
+                Err(failure) => (verdict(&label(&pipeline), &failure), None, Some(failure)),
             },
             Err(error) => {
                 let failure = Failure::from(error);
-                (verdict(name, &failure), Some(failure))
+                (verdict(name, &failure), None, Some(failure))
             }
         };
-        terminal.answer(&said)?;
+        terminal.tell(&said)?;
+        terminal.answer(&explained.unwrap_or_default())?;
         let Some(failure) = failure else { continue };
         let (palette, width) = (terminal.palette_of_talk(), terminal.width());
         let between = if exit == Exit::Holds { "" } else { "\n" };

@@ -139,6 +139,7 @@ pub fn is_failing_source(error: &TapError) -> bool {
         error,
         TapError::BrokersUnreachable { .. }
             | TapError::TopicForbidden { .. }
+            | TapError::WriteForbidden { .. }
             | TapError::GroupForbidden { .. }
             | TapError::Client { .. }
             | TapError::Unreadable { .. }

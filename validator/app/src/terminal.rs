@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use crate::cli::ColorChoice;
 use crate::config::Problem;
 use crate::failure::Failure;
-use crate::render::{Palette, problems};
+use crate::render::{Palette, problems, wrap_lines};
 
 /// Columns where there is no terminal to ask.
 const WIDTH_DEFAULT: usize = 100;
@@ -56,6 +56,17 @@ impl Terminal {
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Stdout(error)),
             _ => Ok(()),
+        }
+    }
+
+    /// The same of sentences, which on a terminal break where its lines end.
+    ///
+    /// # Errors
+    /// stdout cannot be written.
+    pub fn tell(&self, text: &str) -> Result<(), Failure> {
+        match self.width_of_answers() {
+            Some(width) => self.answer(&wrap_lines(text, width)),
+            None => self.answer(text),
         }
     }
 

@@ -78,6 +78,12 @@ pub enum TapError {
         /// The operation that was refused, in Kafka's word.
         right: &'static str,
     },
+    /// The brokers do not let us write the repair topic.
+    #[error("topic {topic} may not be written by this user, who has no right to WRITE it")]
+    WriteForbidden {
+        /// The topic.
+        topic: String,
+    },
     /// A replay into a topic that messages come from.
     #[error("topic {topic} is a source of messages: nothing is written to it")]
     WritesToSource {

@@ -4,6 +4,7 @@
 //! has been installed, or run, and has passed a demo. What is built lies in `target/package/PROFILE`.
 
 mod image;
+mod install;
 mod wheel;
 
 use std::ffi::OsString;
@@ -71,6 +72,7 @@ pub fn run_task(package: &Package) -> Done {
 /// Every package of the binary that the tests build; a stage of CI.
 pub fn check() -> Done {
     let binary = Binary::build(Profile::Dev)?;
+    install::try_it(&binary)?;
     wheel::make(&binary)?;
     image::make(&binary)
 }

@@ -206,7 +206,7 @@ pub struct ExplainArgs {
 
     /// How the answer is written
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
-    pub format: ReportFormat,
+    pub format: ExplainFormat,
 }
 
 /// `validator ledger`
@@ -296,6 +296,16 @@ pub enum ReportFormat {
     #[default]
     Text,
     /// report.json; of several pipelines one object a line
+    Json,
+}
+
+/// How one finding is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum ExplainFormat {
+    /// For a person
+    #[default]
+    Text,
+    /// One object: the finding, how it stands, what was decided, and the command that shows it again
     Json,
 }
 

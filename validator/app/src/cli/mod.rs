@@ -23,8 +23,9 @@ pub use exit::Exit;
 pub use files::{FindingsFile, FindingsFormat, ReportTarget};
 pub use init::InitArgs;
 pub use ledger::{
-    DecideArgs, DecideCommand, ExplainArgs, ExportArgs, ExportFormat, FindingsAnswer, IgnoreArgs, LedgerArgs,
-    LedgerCommand, LedgerFindingsArgs, LedgerOf, ReportArgs, ReportFormat, StartOverArgs, Until, VerifyArgs,
+    DecideArgs, DecideCommand, ExplainArgs, ExplainFormat, ExportArgs, ExportFormat, FindingsAnswer, IgnoreArgs,
+    LedgerArgs, LedgerCommand, LedgerFindingsArgs, LedgerOf, ReportArgs, ReportFormat, StartOverArgs, Until,
+    VerifyArgs,
 };
 pub use man::ManArgs;
 pub use replay::{PlanFormat, ReplayArgs, ReplayOf, ReplayPlanArgs};

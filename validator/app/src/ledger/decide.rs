@@ -80,7 +80,7 @@ impl Asked<'_> {
             }
             Ok::<_, Failure>(said)
         })?;
-        terminal.answer(&said)?;
+        terminal.tell(&said)?;
         Ok(Exit::Holds)
     }
 

@@ -9,7 +9,7 @@ use validator_ledger::{FindingRow, FindingState, LedgerError, Mark, ReadLedger, 
 use super::findings::untold;
 use super::named::{Meant, meant, names, of_run, problem};
 use super::{parsed, reported};
-use crate::cli::{Exit, ExplainArgs, ReportFormat};
+use crate::cli::{Exit, ExplainArgs, ExplainFormat};
 use crate::config::{Loader, Service};
 use crate::failure::Failure;
 use crate::render::{Page, Role, counted, escape, finding_text, words};
@@ -61,8 +61,8 @@ pub fn explain(args: &ExplainArgs, terminal: &Terminal) -> Result<Exit, Failure>
         Ok(explained)
     })?;
     terminal.answer(&match args.format {
-        ReportFormat::Json => format!("{}\n", harmless_json(&explained.json().to_string())),
-        ReportFormat::Text => explained.text(terminal),
+        ExplainFormat::Json => format!("{}\n", harmless_json(&explained.json().to_string())),
+        ExplainFormat::Text => explained.text(terminal),
     })?;
     Ok(Exit::Holds)
 }

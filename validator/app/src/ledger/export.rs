@@ -47,7 +47,7 @@ pub fn export(args: &ExportArgs, terminal: &Terminal) -> Result<Exit, Failure> {
         }
         Ok(said)
     })?;
-    terminal.answer(&said)?;
+    terminal.tell(&said)?;
     Ok(Exit::Holds)
 }
 

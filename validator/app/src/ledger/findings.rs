@@ -20,6 +20,9 @@ use crate::render::finding_text;
 use crate::run;
 use crate::terminal::Terminal;
 
+/// So many digits of an id name one finding among billions.
+const SHORT_ID: usize = 20;
+
 /// See the module.
 ///
 /// # Errors
@@ -56,7 +59,8 @@ pub fn findings(args: &LedgerFindingsArgs, terminal: &Terminal) -> Result<Exit, 
                             FindingsAnswer::Text => match parsed::finding(&finding) {
                                 Some(finding) => {
                                     let text = finding_text(&finding, palette, width);
-                                    out.write_all(format!("{text}    {}\n", standing(&finding, &listed)).as_bytes())
+                                    let standing = standing(&finding, &listed, width);
+                                    out.write_all(format!("{text}    {standing}\n").as_bytes())
                                 }
                                 None => {
                                     return Err(LedgerError::Damaged { what: "the values of a finding".to_owned() });
@@ -77,13 +81,16 @@ pub fn findings(args: &LedgerFindingsArgs, terminal: &Terminal) -> Result<Exit, 
     }
 }
 
-/// How a finding stands, and what it is named by.
-fn standing(finding: &Finding, listed: &Listed) -> String {
+/// How a finding stands, and what it is named by: so many of its digits as a narrow terminal has room for are enough.
+fn standing(finding: &Finding, listed: &Listed, width: usize) -> String {
     let state = match listed {
         Listed::Finding(row) => row.state,
         Listed::Run(run) => run.state,
     };
-    format!("{}, id {}", state.as_str(), finding.id)
+    let id = finding.id.as_str();
+    let longest = "    acknowledged, id ".len() + id.len();
+    let (digits, _) = id.split_at(if width < longest { SHORT_ID } else { id.len() });
+    format!("{}, id {digits}", state.as_str())
 }
 
 /// The objects of interface.md, section 6, each one line that is harmless to a terminal.

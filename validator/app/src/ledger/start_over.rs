@@ -20,6 +20,6 @@ pub fn start_over(args: &StartOverArgs, terminal: &Terminal) -> Result<Exit, Fai
         ledger.close().await?;
         Ok::<_, Failure>(kept)
     })?;
-    terminal.answer(&format!("{}: begins anew with the next run; what was kept is {kept}\n", args.pipeline))?;
+    terminal.tell(&format!("{}: begins anew with the next run; what was kept is {kept}\n", args.pipeline))?;
     Ok(Exit::Holds)
 }

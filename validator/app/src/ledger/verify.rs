@@ -28,7 +28,7 @@ pub fn verify(args: &VerifyArgs, terminal: &Terminal) -> Result<Exit, Failure> {
         }
         Ok::<_, Failure>(said)
     })?;
-    terminal.answer(&said)?;
+    terminal.tell(&said)?;
     Ok(Exit::Holds)
 }
 

@@ -166,7 +166,14 @@ fn tap_hint(error: &TapError) -> String {
             "`properties` in [kafka] of validator.toml go to librdkafka as they are"
         }
         TapError::WritesToSource { .. } => "name a topic of its own, that no pipeline reads",
-        TapError::NotWritten { .. } => "`kafka-acls --list --topic TOPIC` shows who may WRITE to the repair topic",
+        TapError::WriteForbidden { topic } => {
+            return format!(
+                "`kafka-acls --list --topic {topic}` shows who may write it; docs/guide/least-privilege.md grants it"
+            );
+        }
+        TapError::NotWritten { .. } => {
+            "`kcat -L -b BROKERS -t TOPIC` shows whether the repair topic is there and its brokers are up"
+        }
         TapError::RangeReversed { .. } => "a range begins at --from and ends before --to, in every partition",
         TapError::PartitionMissing { topic, .. } => {
             return format!("`kcat -L -b BROKERS -t {topic}` shows the partitions that there are");

@@ -35,7 +35,7 @@ pub use paint::{Palette, Role};
 pub use problem::problems;
 pub use progress::{Phase, Progress};
 pub use report::{TextReport, text_report};
-pub use wrap::{WIDTH_DEFAULT, WIDTH_MIN, width_of, wrap};
+pub use wrap::{WIDTH_DEFAULT, WIDTH_MIN, width_of, wrap, wrap_lines};
 
 #[cfg(test)]
 mod tests;

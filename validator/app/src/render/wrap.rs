@@ -45,9 +45,24 @@ pub fn wrap(text: &str, width: usize, first: &str, rest: &str) -> Vec<String> {
     lines
 }
 
+/// Lines in lines of at most `width` columns; what goes on stands further in than its line.
+pub fn wrap_lines(text: &str, width: usize) -> String {
+    let of_line = |line: &str| {
+        let indent = " ".repeat(line.len() - line.trim_start().len());
+        wrap(line, width, &indent, &format!("{indent}  ")).join("\n") + "\n"
+    };
+    text.lines().map(of_line).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_goes_on_stands_further_in() {
+        assert_eq!(wrap_lines("sound at 5\n  the bags of 2 files\n", 14), "sound at 5\n  the bags of\n    2 files\n");
+        assert_eq!(wrap_lines("", 14), "");
+    }
 
     #[test]
     fn lines_break_between_words_and_hang() {

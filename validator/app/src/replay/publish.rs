@@ -44,13 +44,14 @@ pub fn replay(args: &ReplayArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     let plan = asked.plan()?;
     let (topic, to) = (&asked.pipeline.contract.name, escape(&args.to));
     if plan.messages.total == 0 {
-        terminal.answer(&format!("{topic}: there is nothing to replay\n"))?;
+        terminal.tell(&format!("{topic}: there is nothing to replay\n"))?;
         return Ok(Exit::Holds);
     }
     if !args.yes {
         let plan_text = text::text(&plan, terminal.palette(), terminal.width());
-        terminal.answer(&format!(
-            "{plan_text}\n`--yes` would write {} to topic {to}. Nothing was written.\n",
+        terminal.answer(&format!("{plan_text}\n"))?;
+        terminal.tell(&format!(
+            "`--yes` would write {} to topic {to}. Nothing was written.\n",
             counted(plan.messages.total, "message", "messages")
         ))?;
         return Ok(Exit::Holds);
@@ -73,11 +74,11 @@ pub fn replay(args: &ReplayArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     let replaced: usize = plan.replaced.iter().map(|rows| rows.positions.len()).sum();
     if replaced > 0 {
         let rows = counted(replaced as u64, "row", "rows");
-        terminal.answer(&format!(
+        terminal.tell(&format!(
             "before a sink reads {to}, {rows} must go that these messages take the place of: `validator replay-plan` names them\n"
         ))?;
     }
-    terminal.answer(&format!(
+    terminal.tell(&format!(
         "replayed {} of {topic} into {to}\nread back {}, checksum {}: the same\n",
         wanted(&plan),
         counted(done.count, "message", "messages"),

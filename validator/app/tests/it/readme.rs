@@ -18,6 +18,8 @@ use crate::init::stage::{Sent, TRADES, Topic, partitions, table};
 use crate::repository::root;
 use crate::transcript::validator;
 
+mod sample;
+
 const MESSAGES: i64 = 20;
 /// What builds the validator is run by the stages of CI that build, package and test it, and by whoever runs this test.
 const BUILDING: [&str; 7] = [
@@ -40,26 +42,51 @@ pub struct Shop {
     _kafka: MockKafka,
 }
 
+/// What is in the shop: order `nth` is the message at offset `nth / 2` of partition `nth % 2`.
+struct Orders {
+    begun_ms: i64,
+    /// From one order to the next.
+    step_ms: i64,
+    count: i64,
+    /// What an order costs.
+    cents: fn(i64) -> i64,
+}
+
+impl Orders {
+    fn placed_ms(&self, nth: i64) -> i64 {
+        self.begun_ms + nth * self.step_ms
+    }
+
+    fn message(&self, nth: i64) -> Sent {
+        let (cents, placed) = ((self.cents)(nth), self.placed_ms(nth));
+        let amount = format!("{}.{:02}", cents / 100, cents % 100);
+        let payload = format!(r#"{{"id":"o-{nth}","amount":"{amount}","placed_at":{placed},"trace":"t{nth}"}}"#);
+        Sent { partition: (nth % 2) as i32, key: None, payload: Some(payload.into_bytes()) }
+    }
+
+    fn row(&self, nth: i64) -> Vec<Value> {
+        vec![
+            Value::text(format!("o-{nth}")),
+            Value::decimal((self.cents)(nth).into(), 2),
+            Value::instant(self.placed_ms(nth) * 1_000),
+            Value::text("shop.orders"),
+            Value::long(nth % 2),
+            Value::long(nth / 2),
+            Value::instant((self.begun_ms + 60_000) * 1_000),
+        ]
+    }
+}
+
 impl Shop {
     pub fn open() -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is past 1970").as_millis();
-        let begun = i64::try_from(now).expect("the clock counts milliseconds") - 3_600_000;
-        let order = |nth: i64| {
-            let placed = begun + nth * 250;
-            let payload = format!(r#"{{"id":"o-{nth}","amount":"{nth}.25","placed_at":{placed},"trace":"t{nth}"}}"#);
-            Sent { partition: (nth % 2) as i32, key: None, payload: Some(payload.into_bytes()) }
-        };
-        let row = |nth: i64| {
-            vec![
-                Value::text(format!("o-{nth}")),
-                Value::decimal(i128::from(nth) * 100 + 25, 2),
-                Value::instant((begun + nth * 250) * 1_000),
-                Value::text("shop.orders"),
-                Value::long(nth % 2),
-                Value::long(nth / 2),
-                Value::instant((begun + 60_000) * 1_000),
-            ]
-        };
+        let begun_ms = i64::try_from(now).expect("the clock counts milliseconds") - 3_600_000;
+        let orders = Orders { begun_ms, step_ms: 250, count: MESSAGES, cents: |nth| nth * 100 + 25 };
+        Self::of(&orders, (0..MESSAGES).map(|nth| orders.row(nth)).collect(), 10)
+    }
+
+    /// The shop of these orders, whose table has these rows in files of so many.
+    fn of(orders: &Orders, rows: Vec<Vec<Value>>, of_file: usize) -> Self {
         let columns = vec![
             Column::optional("id", ColumnType::String),
             Column::optional("amount", ColumnType::Decimal { precision: 18, scale: 2 }),
@@ -69,17 +96,18 @@ impl Shop {
             Column::optional("offset", ColumnType::Long),
             Column::optional("written_at", ColumnType::Timestamptz),
         ];
-        let mut orders = table(columns, (0..MESSAGES).map(row).collect(), 10);
-        (orders.namespace, orders.name) = ("shop".to_owned(), "orders".to_owned());
+        let mut made = table(columns, rows, of_file);
+        (made.namespace, made.name) = ("shop".to_owned(), "orders".to_owned());
         let mut world = World::generate(1, &Options::clean());
         world.contract.topics = vec!["shop.orders".to_owned()];
         let topic = Topic { name: "shop.orders", ..TRADES };
-        world.partitions = partitions(&topic, &(0..MESSAGES).map(order).collect::<Vec<_>>()).0;
+        let messages: Vec<Sent> = (0..orders.count).map(|nth| orders.message(nth)).collect();
+        world.partitions = partitions(&topic, &messages).0;
         for (partition, messages) in
             world.partitions.iter_mut().map(|one| (i64::from(one.partition), &mut one.messages))
         {
             for message in messages {
-                message.timestamp_ms = Some(begun + (message.offset * 2 + partition) * 250);
+                message.timestamp_ms = Some(orders.placed_ms(message.offset * 2 + partition));
             }
         }
         let kafka = MockKafka::start().expect("a mock cluster");
@@ -87,7 +115,7 @@ impl Shop {
         let folder = tempfile::Builder::new().prefix("v-").tempdir_in("/tmp").expect("/tmp takes folders");
         let runtime = tokio::runtime::Runtime::new().expect("the system gives threads");
         let warehouse = runtime.block_on(Warehouse::create(&folder.path().join("warehouse"))).expect("a warehouse");
-        runtime.block_on(warehouse.write(&orders)).expect("a table");
+        runtime.block_on(warehouse.write(&made)).expect("a table");
         let shop = Self { folder, _kafka: kafka };
         let service = World::service_toml(&warehouse.catalog_uri(), &warehouse.url(), Some(&shop._kafka.bootstrap()));
         let pipelines = "[service]\npipelines = [\"rules/suites/*.toml\"]\n\n";

@@ -1,11 +1,12 @@
 //! A terminal of so many columns: what a person there sees of a command, colours and all.
 
-use std::fs::File;
+use std::ffi::CStr;
+use std::fs::{File, OpenOptions};
 use std::io::Read as _;
-use std::os::fd::{FromRawFd as _, OwnedFd};
+use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::ptr;
 
 /// Runs `validator` with these words in a folder, both streams on a terminal; its exit code and what it wrote.
 ///
@@ -35,13 +36,48 @@ pub fn seen_at(columns: u16, folder: &Path, words: &str, environment: &[(&str, &
     (exit, String::from_utf8(bytes).expect("answers are UTF-8").replace("\r\n", "\n"))
 }
 
-/// Both ends of a new terminal.
+/// Runs a command on a terminal of 40 columns, whose lines must keep to them; its exit code and what it wrote.
+///
+/// Lines that are copied as they are may be longer: SQL, commands and paths.
+///
+/// # Panics
+/// When a line is longer, or nothing is said.
+pub fn kept_to_forty(folder: &Path, words: &str) -> (i32, String) {
+    let is_copied = |line: &str| {
+        line.contains("-- ")
+            || line.trim_start().trim_start_matches("Usage: ").starts_with("validator ")
+            || line.contains('/')
+    };
+    let (exit, text) = seen_at(40, folder, words, &[("NO_COLOR", "1")]);
+    let shown: Vec<&str> = text.split(['\n', '\r']).filter(|line| !line.contains('\u{1b}')).collect();
+    let wide: Vec<&&str> = shown.iter().filter(|line| line.chars().count() > 40 && !is_copied(line)).collect();
+    assert!(wide.is_empty(), "{words} (exit {exit}): {wide:#?}");
+    assert!(text.len() > 10, "{words} says nothing: {text:?}");
+    (exit, text)
+}
+
+/// Both ends of a new terminal, which no process that another test starts meanwhile takes along: it would never be at its end.
 fn terminal(columns: u16) -> (File, OwnedFd) {
-    let (mut master, mut slave) = (0, 0);
+    // SAFETY: it is only asked for a number.
+    let number = unsafe { libc::posix_openpt(libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC) };
+    assert!(number >= 0, "no terminal: {}", std::io::Error::last_os_error());
+    // SAFETY: the call above opened it, and nobody else knows it.
+    let master = unsafe { File::from_raw_fd(number) };
+    let mut name = [0; 64];
+    // SAFETY: the number is that of a terminal which lives as long as `master`, and the name has as much room as is said.
+    let ready = unsafe {
+        libc::grantpt(number) == 0
+            && libc::unlockpt(number) == 0
+            && libc::ptsname_r(number, name.as_mut_ptr(), name.len()) == 0
+    };
+    assert!(ready, "no terminal: {}", std::io::Error::last_os_error());
+    // SAFETY: the call above ended the name with a zero.
+    let name = unsafe { CStr::from_ptr(name.as_ptr()) }.to_str().expect("names of terminals are ASCII");
+    let open = OpenOptions::new().read(true).write(true).custom_flags(libc::O_NOCTTY).open(name);
+    let slave = OwnedFd::from(open.expect("the other end opens"));
     let size = libc::winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
-    // SAFETY: both places are ours, and no name or settings are asked for.
-    let made = unsafe { libc::openpty(&mut master, &mut slave, ptr::null_mut(), ptr::null(), &size) };
-    assert_eq!(made, 0, "no terminal: {}", std::io::Error::last_os_error());
-    // SAFETY: the call above opened both, and nobody else knows them.
-    unsafe { (File::from_raw_fd(master), OwnedFd::from_raw_fd(slave)) }
+    // SAFETY: the size is read while the call lasts.
+    let sized = unsafe { libc::ioctl(slave.as_raw_fd(), libc::TIOCSWINSZ, &raw const size) };
+    assert_eq!(sized, 0, "no size: {}", std::io::Error::last_os_error());
+    (master, slave)
 }

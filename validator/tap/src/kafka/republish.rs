@@ -85,6 +85,18 @@ impl Republisher {
         self.producer.as_ref().expect("it is there until it is dropped")
     }
 
+    /// Why a message was not written, if one was not.
+    fn failed(&self) -> Result<(), TapError> {
+        let Some((tp, offset, error)) = self.producer().context().lock().failed.clone() else { return Ok(()) };
+        // Who may write nowhere is refused before the first message, which is then only let go.
+        let fatal = self.producer().client().fatal_error();
+        if fatal.as_ref().map(|(code, _)| *code).or(error.rdkafka_error_code()).is_some_and(is_forbidden) {
+            return Err(TapError::WriteForbidden { topic: self.topic.clone() });
+        }
+        let what = fatal.map_or_else(|| error.to_string(), |(_, reason)| reason);
+        Err(TapError::NotWritten { tp, offset, what })
+    }
+
     /// The partition that messages of a partition go to: in it they keep their order.
     pub fn partition_of(&self, tp: &TopicPartition) -> i32 {
         tp.partition.rem_euclid(self.partitions)
@@ -109,7 +121,7 @@ impl Republisher {
             BaseRecord::with_opaque_to(&self.topic, source).partition(self.partition_of(tp)).headers(written);
         (record.key, record.payload, record.timestamp) = (message.key, message.payload, message.timestamp_ms);
         loop {
-            self.producer().context().failed()?;
+            self.failed()?;
             match self.producer().send(record) {
                 Ok(()) => break,
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
@@ -129,7 +141,7 @@ impl Republisher {
     /// One was not acknowledged.
     pub fn finish(self) -> Result<Vec<(i32, i64)>, TapError> {
         let flushed = self.producer().flush(self.timeout + limits::CLIENT_DROP);
-        self.producer().context().failed()?;
+        self.failed()?;
         flushed.map_err(|error| TapError::Client { what: error.to_string() })?;
         let mut written = std::mem::take(&mut *self.producer().context().lock()).written;
         written.sort_unstable();
@@ -145,6 +157,10 @@ impl Drop for Republisher {
     }
 }
 
+fn is_forbidden(code: RDKafkaErrorCode) -> bool {
+    matches!(code, RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::ClusterAuthorizationFailed)
+}
+
 /// What became of the messages.
 #[derive(Debug, Default)]
 struct Deliveries(Mutex<Fates>);
@@ -152,19 +168,12 @@ struct Deliveries(Mutex<Fates>);
 #[derive(Debug, Default)]
 struct Fates {
     written: Vec<(i32, i64)>,
-    failed: Option<(TopicPartition, i64, String)>,
+    failed: Option<(TopicPartition, i64, KafkaError)>,
 }
 
 impl Deliveries {
     fn lock(&self) -> std::sync::MutexGuard<'_, Fates> {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-
-    fn failed(&self) -> Result<(), TapError> {
-        match self.lock().failed.clone() {
-            Some((tp, offset, what)) => Err(TapError::NotWritten { tp, offset, what }),
-            None => Ok(()),
-        }
     }
 }
 
@@ -183,7 +192,7 @@ impl ProducerContext for Deliveries {
             Ok(message) => fates.written.push((message.partition(), message.offset())),
             Err((error, _)) => {
                 let (tp, offset) = *source;
-                fates.failed.get_or_insert((tp, offset, error.to_string()));
+                fates.failed.get_or_insert((tp, offset, error.clone()));
             }
         }
     }

@@ -206,6 +206,48 @@ fn bash_completes_commands_flags_and_words() {
     assert_eq!(offered("validator schema pip"), "pipeline");
 }
 
+/// What a shell said to this script, in a folder with the completions of both; none where it is not installed.
+fn said_by(shell: &str, script: &str) -> Option<String> {
+    let home = home();
+    for (of, name) in [("fish", "validator.fish"), ("zsh", "_validator")] {
+        let script = validator(home.path(), &format!("completions {of}")).stdout;
+        fs::write(home.path().join(name), script).expect("the folder takes files");
+    }
+    let mut command = Command::new(shell);
+    if shell == "zsh" {
+        command.arg("-f");
+    }
+    command.args(["-c", script]).current_dir(home.path()).env("HOME", home.path());
+    match command.output() {
+        Ok(output) => {
+            let talk = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(output.status.success() && talk.is_empty(), "{shell}: {talk}");
+            Some(String::from_utf8(output.stdout).expect("shells write text"))
+        }
+        Err(error) => {
+            println!("{shell} is not installed ({error}): its completions are not tried");
+            None
+        }
+    }
+}
+
+#[test]
+fn fish_completes_commands_flags_and_words() {
+    let asks = ["validator rec", "validator reconcile --find", "validator check --color al"];
+    let asks = asks.map(|line| format!("complete -C '{line}'")).join("; ");
+    let Some(said) = said_by("fish", &format!("source validator.fish; {asks}")) else { return };
+    let offered: Vec<&str> = said.lines().filter_map(|line| line.split('\t').next()).collect();
+    assert_eq!(offered, ["reconcile", "--findings", "always"]);
+}
+
+#[test]
+fn zsh_finds_the_completions_of_the_command_and_reads_them() {
+    let script = "fpath=($PWD $fpath); autoload -Uz compinit; compinit -u -d dump; autoload +X _validator; \
+                  print ${_comps[validator]}; whence -w _validator";
+    let Some(said) = said_by("zsh", script) else { return };
+    assert_eq!(said, "_validator\n_validator: function\n");
+}
+
 #[test]
 fn man_pages_are_of_every_command() {
     let home = home();

@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 
 use super::{damaged, reconcile, reconcile_in, sound, written};
 use crate::scene::{Folder, Scene};
-use crate::terminal::seen_at;
+use crate::terminal::{kept_to_forty, seen_at};
 
 const JUDGED: &str = "reconcile pipeline.toml --as-of 2024-08-08T14:00:00Z --quiet";
 
@@ -119,12 +119,6 @@ fn progress_shows_how_far_both_sides_are_and_goes_away() {
 #[test]
 fn every_command_keeps_to_forty_columns() {
     let folder = written(&sound());
-    // Lines that are copied as they are: SQL, commands and paths.
-    let is_copied = |line: &str| {
-        line.contains("-- ")
-            || line.trim_start().trim_start_matches("Usage: ").starts_with("validator ")
-            || line.contains('/')
-    };
     for words in [
         "check pipeline.toml --offline",
         "check pipeline.toml",
@@ -137,11 +131,7 @@ fn every_command_keeps_to_forty_columns() {
         "--help",
         "init --help",
     ] {
-        let (exit, text) = seen_at(40, folder.path(), words, &[("NO_COLOR", "1")]);
-        let shown: Vec<&str> = text.split(['\n', '\r']).filter(|line| !line.contains('\u{1b}')).collect();
-        let wide: Vec<&&str> = shown.iter().filter(|line| line.chars().count() > 40 && !is_copied(line)).collect();
-        assert!(wide.is_empty(), "{words} (exit {exit}): {wide:#?}");
-        assert!(text.len() > 10, "{words} says nothing: {text:?}");
+        kept_to_forty(folder.path(), words);
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use fixtures_harness::{
     Isolation, KafkaCluster, KafkaOptions, Producer, Record, TopicRight, TopicSpec, TransactionEnd, producer_config,
 };
+use fixtures_kit::value::Value;
 use serde_json::Value as Json;
 
 use super::{assert_could_not_look, block};
@@ -14,6 +15,8 @@ use crate::real_kafka::trades::{self, columns, pipeline, row, table};
 use crate::transcript::Ran;
 
 pub const TOPIC: &str = "market.crypto.trades";
+/// What `replay --yes` writes to.
+const REPAIR: &str = "repair.market.crypto.trades";
 pub const PASSWORD: &str = "open-sesame-5417";
 /// Each with the rights of the guide that it lacks.
 const USERS: [(&str, &[TopicRight]); 5] = [
@@ -26,7 +29,11 @@ const USERS: [(&str, &[TopicRight]); 5] = [
 
 /// The rights in the guide's command.
 pub fn rights() -> Vec<TopicRight> {
-    let command = block("console", &format!("--topic {TOPIC}"));
+    rights_on(TOPIC)
+}
+
+fn rights_on(topic: &str) -> Vec<TopicRight> {
+    let command = block("console", &format!("--topic {topic}"));
     assert!(command.contains("kafka-acls"), "{command}");
     let words = command.split("--operation ").skip(1).filter_map(|rest| rest.split_whitespace().next());
     words.map(|word| TopicRight::from_word(word).unwrap_or_else(|| panic!("{word}"))).collect()
@@ -35,7 +42,7 @@ pub fn rights() -> Vec<TopicRight> {
 /// A cluster, and where its messages lie: eight, and behind them an aborted one, so that there are holes to explain.
 struct Guarded {
     cluster: KafkaCluster,
-    rows: Vec<Vec<fixtures_kit::value::Value>>,
+    rows: Vec<Vec<Value>>,
 }
 
 fn guarded() -> &'static Guarded {
@@ -43,6 +50,7 @@ fn guarded() -> &'static Guarded {
         let users = USERS.map(|(name, _)| (name, PASSWORD));
         let cluster = good(KafkaCluster::start_secured(&KafkaOptions::default().with_authorizer(), &users));
         good(cluster.create_topic(&TopicSpec::new(TOPIC, 1)));
+        good(cluster.create_topic(&TopicSpec::new(REPAIR, 1)));
         let payloads: Vec<Vec<u8>> = (0..9).map(trades::payload).collect();
         let records: Vec<Record<'_>> = payloads.iter().map(|payload| Record::new(0, None, Some(payload))).collect();
         let producer = good(Producer::transactional(&cluster, TOPIC));
@@ -67,6 +75,11 @@ fn guarded() -> &'static Guarded {
 
 /// A stage whose messages are read by that user.
 fn stage(user: &str) -> Stage {
+    stage_of(user, &guarded().rows)
+}
+
+/// The same of a table of these rows.
+fn stage_of(user: &str, rows: &[Vec<Value>]) -> Stage {
     let secured = guarded().cluster.secured();
     let stage = Stage::new().with_service(&format!(
         "[kafka]\nbrokers = {:?}\n[kafka.properties]\n\"security.protocol\" = \"SASL_SSL\"\n\
@@ -75,7 +88,7 @@ fn stage(user: &str) -> Stage {
         secured.bootstrap(),
         secured.authority().display(),
     ));
-    stage.write(&table(columns(), vec![guarded().rows.clone()]));
+    stage.write(&table(columns(), vec![rows.to_vec()]));
     stage
 }
 
@@ -164,4 +177,34 @@ fn without_any_right_the_topic_and_what_is_needed_are_named() {
     let asked = sql(&stage);
     println!("{}", asked.all());
     assert_could_not_look(&asked, &[TOPIC, "no right to DESCRIBE"]);
+}
+
+/// A stage whose table lacks a row, and the findings of it.
+fn lost(user: &str) -> Stage {
+    let stage = stage_of(user, &guarded().rows[1..]);
+    let found = run(&stage, "reconcile pipeline.toml --findings found.jsonl");
+    assert_eq!(found.exit, 1, "{}", found.all());
+    stage
+}
+
+const REPLAY: &str = "replay pipeline.toml --findings found.jsonl --to repair.market.crypto.trades";
+
+#[test]
+fn a_replay_writes_with_the_rights_of_the_guide_and_names_the_one_it_lacks() {
+    let stage = lost("all");
+    let cluster = &guarded().cluster;
+    let rights = rights_on(REPAIR);
+    assert_eq!(rights, [TopicRight::Write, TopicRight::Read]);
+    // What would be written is said without any right there.
+    assert_eq!(run(&stage, REPLAY).exit, 0);
+    let write = format!("{REPLAY} --yes");
+    assert_could_not_look(&run(&stage, &write), &[REPAIR]);
+    good(cluster.grant("all", REPAIR, &[TopicRight::Read]));
+    let refused = run(&stage, &write);
+    assert_could_not_look(&refused, &[REPAIR, "WRITE"]);
+    assert_eq!(good(cluster.read_all(REPAIR, Isolation::Uncommitted)).len(), 0);
+    good(cluster.grant("all", REPAIR, &rights));
+    let written = run(&stage, &write);
+    assert_eq!(written.exit, 0, "{}", written.all());
+    assert_eq!(good(cluster.read_all(REPAIR, Isolation::Uncommitted)).len(), 1);
 }
