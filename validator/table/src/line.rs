@@ -1,13 +1,13 @@
 //! From where a continuous run is in the table's history to its head: the snapshots to step over, oldest first.
 //!
-//! Contract: the last step is the head. The first look of a run goes straight to it, for files that older snapshots alone
+//! Contract: the last step is the head, or that there is none where there was one: all rows went then. The first look of a run goes straight to it, for files that older snapshots alone
 //! name may be gone, and nothing was said yet that they could change.
 
 use std::collections::{BTreeSet, VecDeque};
 
 use iceberg::spec::{Snapshot, SnapshotRef};
 use validator_core::shadow::Line;
-use validator_core::shadow::event::{SnapshotFact, Why};
+use validator_core::shadow::event::{NO_SNAPSHOT, SnapshotFact, Why};
 
 use crate::limits::STEPS_MAX;
 use crate::manifest_cache::ManifestCache;
@@ -30,7 +30,7 @@ impl Table {
     /// # Errors
     /// There is no such head; [`TableError::OlderMetadata`]: this is of before the line's snapshot was committed.
     pub fn steps(&self, line: &Line, head: &SnapshotSelector) -> Result<Vec<StepPlan>, TableError> {
-        let Some(head) = choose(self, head)?.snapshot else { return Ok(Vec::new()) };
+        let Some(head) = choose(self, head)?.snapshot else { return self.emptied(line) };
         let Some(cursor) = &line.cursor else {
             // A rewrite that nothing is known before cannot be held against what it rewrote.
             let why = if head.parent_snapshot_id().is_none() { Why::Next } else { Why::Jumped };
@@ -61,6 +61,26 @@ impl Table {
                 Ok(onwards(&ancestors[..newer], (!follows).then_some(Why::Jumped)))
             }
         }
+    }
+
+    /// Where no snapshot is current. A table was made anew, or replaced, and nobody has written to it since; or nobody ever did.
+    fn emptied(&self, line: &Line) -> Result<Vec<StepPlan>, TableError> {
+        let Some(cursor) = &line.cursor else { return Ok(Vec::new()) };
+        let is_another = line.uuid.as_ref().is_some_and(|uuid| *uuid != self.uuid());
+        if !is_another && !cursor.is_there() {
+            return Ok(Vec::new());
+        }
+        if !is_another {
+            self.refuse_overtaken(cursor)?;
+        }
+        let snapshot = SnapshotFact {
+            id: NO_SNAPSHOT,
+            parent: None,
+            sequence: self.metadata.last_sequence_number(),
+            commit_ms: self.metadata.last_updated_ms(),
+            operation: String::new(),
+        };
+        Ok(vec![StepPlan { snapshot, why: if is_another { Why::Recreated } else { Why::RolledBack } }])
     }
 
     /// Metadata that does not have a snapshot and was written before its commit tells of no rollback: it is older.

@@ -15,6 +15,7 @@ use crate::manifest::{Graph, LiveEntry, Part, read_list, read_manifest};
 use crate::snapshot::Chosen;
 use crate::table::{Table, TableError};
 use crate::{Pinned, Storage, pin};
+use validator_core::shadow::event::NO_SNAPSHOT;
 
 /// Parsed manifests, up to a bound of bytes.
 #[derive(Debug)]
@@ -201,11 +202,15 @@ fn bytes_of(part: &Part) -> u64 {
 }
 
 impl Table {
-    /// Pins a retained snapshot by the table's current schema, reading only manifests that the cache has not.
+    /// Pins a retained snapshot by the table's current schema, reading only manifests that the cache has not; of
+    /// [`NO_SNAPSHOT`] no file is live.
     ///
     /// # Errors
     /// As [`Table::pin`].
     pub async fn pin_with(&self, cache: &ManifestCache, snapshot: i64) -> Result<Pinned, TableError> {
+        if snapshot == NO_SNAPSHOT {
+            return pin::pin(self, Chosen { snapshot: None, head: true }).await;
+        }
         let current = self.metadata.current_snapshot_id();
         let found = self.metadata.snapshot_by_id(snapshot).cloned();
         let snapshot = found.ok_or(TableError::NoSnapshot { id: snapshot, current })?;

@@ -208,6 +208,12 @@ pub enum TapError {
         /// The format of the messages.
         format: Format,
     },
+    /// Lines of `kcat -J` that were asked for as messages.
+    #[error("{path} is a recording of `kcat -J`: its lines hold messages, and are none themselves")]
+    RecordedByKcat {
+        /// The file.
+        path: PathBuf,
+    },
     /// None of the topics occurs in the recording.
     #[error("topic {topics} is not recorded: the files hold {there}")]
     TopicNotRecorded {

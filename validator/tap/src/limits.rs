@@ -65,6 +65,9 @@ pub const REGISTRY_ATTEMPTS_MAX: u32 = 5;
 /// Milliseconds before a question to the schema registry is asked for the second time; doubles each time.
 pub const REGISTRY_PAUSE_MILLIS: u64 = 200;
 
+/// Ids that a registry does not know and is asked for again, a few seconds each, before it is believed.
+pub const REGISTRY_IDS_DOUBTED: u32 = 4;
+
 /// Bytes of one answer of the schema registry: a schema beyond this is no schema.
 pub const REGISTRY_ANSWER_BYTES_MAX: usize = 64 << 20;
 

@@ -37,13 +37,34 @@ use std::ffi::OsString;
 
 use clap::{CommandFactory, FromArgMatches};
 
+use crate::render::{width_of, wrap_lines};
+
 /// Reads the command line. Help, versions and what is wrong with it are printed, and end the program.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Cli {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let mut command = Cli::command().color(color::of_help(&arguments));
     let read =
         command.try_get_matches_from_mut(arguments).and_then(|mut matches| Cli::from_arg_matches_mut(&mut matches));
-    read.unwrap_or_else(|error| error.format(&mut command).exit())
+    read.unwrap_or_else(|error| tell(&error.format(&mut command)))
+}
+
+/// Prints help, a version, or what is wrong with the command line, and ends. The library breaks the lines of the first two alone.
+fn tell(error: &clap::Error) -> ! {
+    let width = terminal_size::terminal_size_of(std::io::stderr()).filter(|_| error.use_stderr());
+    let text = error.render().to_string();
+    if let Some((width, _)) = width
+        && text.lines().any(|line| width_of(line) > usize::from(width.0))
+    {
+        eprint!("{}", text.lines().map(|line| narrowed(line, width.0.into())).collect::<String>());
+        std::process::exit(error.exit_code());
+    }
+    error.exit()
+}
+
+/// A line that is no command, in lines of at most so many columns.
+fn narrowed(line: &str, width: usize) -> String {
+    let is_command = ["Usage:", "validator "].iter().any(|word| line.trim_start().starts_with(word));
+    if is_command { format!("{line}\n") } else { wrap_lines(line, width) }
 }
 
 #[cfg(test)]

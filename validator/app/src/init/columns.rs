@@ -212,7 +212,11 @@ fn reason(evidence: &Evidence, ties: &Ties, leaf: usize) -> String {
         None => format!("{why}, and in no message"),
     };
     if there.is_empty() {
-        return format!("NULL in all {rows} rows sampled");
+        let has_values = |field: usize| evidence.messages.values.iter().any(|values| !values[field].is_null());
+        return match namesake.filter(|field| has_values(*field)) {
+            Some(_) => format!("NULL in all {rows} rows sampled; the field of its name has values"),
+            None => format!("NULL in all {rows} rows sampled"),
+        };
     }
     if let (1, Some(only)) = (distinct.len(), there.first()) {
         let shown = short(&only.to_string());
@@ -239,7 +243,7 @@ fn reason(evidence: &Evidence, ties: &Ties, leaf: usize) -> String {
     }
 }
 
-fn is_uuid(value: &Value) -> bool {
+pub(super) fn is_uuid(value: &Value) -> bool {
     match value {
         Value::Uuid(_) => true,
         Value::String(text) => {
@@ -251,7 +255,7 @@ fn is_uuid(value: &Value) -> bool {
 }
 
 /// Whether a time is never before its message's, in ties.
-fn is_after(evidence: &Evidence, ties: &Ties, leaf: usize) -> bool {
+pub(super) fn is_after(evidence: &Evidence, ties: &Ties, leaf: usize) -> bool {
     let Some(timestamp) = evidence.messages.field("_timestamp") else { return false };
     let day = |days: i32| i128::from(days) * 86_400_000_000_000;
     let after = |tie: &Tie| {

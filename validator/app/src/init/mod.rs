@@ -34,6 +34,7 @@ mod sample_messages;
 mod sample_rows;
 mod sides;
 mod ties;
+mod unexplained;
 mod window;
 
 #[cfg(test)]
@@ -87,7 +88,10 @@ pub fn init(args: &InitArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     }
     let proof = proof.inspect_err(|_| terminal.talk(&said::unproven(args)))?;
     terminal.talk(&said::said(args, &looked, &proof, terminal.palette_of_talk(), terminal.width()));
-    Ok(proof.exit())
+    Ok(match proof.exit() {
+        Exit::Holds if !looked.proposal.unexplained.is_empty() => Exit::Breached,
+        exit => exit,
+    })
 }
 
 /// Begins the file, so that one that cannot be written is told before anything is looked at; what is there stays unless

@@ -22,6 +22,7 @@ use super::own_rows::share;
 use super::reading::Reading;
 use super::rhythm::Rhythm;
 use super::ties::{Ties, tie};
+use super::unexplained::unexplained;
 use crate::identifier::identifier;
 
 /// One line of `[fields]` or `[map]`, with what was seen.
@@ -68,6 +69,8 @@ pub struct Proposal {
     pub explained: Vec<Explanation>,
     /// What the sample could not decide.
     pub undecided: Vec<String>,
+    /// Of it, ignored columns in which what a field says may be lost.
+    pub unexplained: Vec<String>,
 }
 
 /// Why there is no proposal: what was tried, and what was seen.
@@ -133,9 +136,14 @@ fn propose_of(evidence: &Evidence, ties: &Ties) -> Result<Proposal, Unpaired> {
         of_field.for_each(|(_, reason)| *reason = "the Kafka key says the same, and of deletions too".to_owned());
     }
     let (lost, words) = (lost(evidence, &explained, &ignored), words(evidence, &explained, &ignored));
+    let unexplained = unexplained(evidence, ties, &explained, &ignored);
     let unnamed = keyed.err().map(str::to_owned);
-    let undecided =
-        unnamed.into_iter().chain(lost.iter().cloned()).chain(words).chain(build.undecided(&choice)).collect();
+    let undecided = unnamed
+        .into_iter()
+        .chain(lost.iter().chain(&unexplained).cloned())
+        .chain(words)
+        .chain(build.undecided(&choice))
+        .collect();
     Ok(Proposal {
         format: evidence.format,
         row_filter: None,
@@ -152,6 +160,7 @@ fn propose_of(evidence: &Evidence, ties: &Ties) -> Result<Proposal, Unpaired> {
         tied_messages: ties.ties.iter().map(|tie| tie.message).collect(),
         explained,
         undecided,
+        unexplained,
     })
 }
 

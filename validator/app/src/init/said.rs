@@ -3,9 +3,10 @@
 use super::identity::Mode;
 use super::pipeline_file::format_word;
 use super::proof::Proof;
+use super::proposal::Proposal;
 use super::sides::Looked;
 use crate::cli::InitArgs;
-use crate::render::{Page, Palette, Role, count, counted, escape, figure, problems};
+use crate::render::{Page, Palette, Role, command_line, count, counted, escape, figure, problems};
 
 /// The sentences.
 pub fn said(args: &InitArgs, looked: &Looked, proof: &Proof, palette: Palette, width: usize) -> String {
@@ -26,14 +27,9 @@ pub fn said(args: &InitArgs, looked: &Looked, proof: &Proof, palette: Palette, w
     }
     match &proof.run {
         Ok(report) => {
-            let role = if report.outcome.exit_code() == 0 { Role::Good } else { Role::Bad };
-            page.pair(
-                0,
-                role,
-                if report.outcome.exit_code() == 0 { "proved:" } else { "found:" },
-                10,
-                &ran(report, proof),
-            );
+            let is_proved = report.outcome.exit_code() == 0 && proposal.unexplained.is_empty();
+            let (role, what) = if is_proved { (Role::Good, "proved:") } else { (Role::Bad, "found:") };
+            page.pair(0, role, what, 10, &ran(report, proof, proposal));
         }
         Err(why) => page.pair(0, Role::Bad, "unproved:", 10, &escape(why)),
     }
@@ -52,8 +48,12 @@ pub fn said(args: &InitArgs, looked: &Looked, proof: &Proof, palette: Palette, w
     }
     let file = args.output.as_ref().map(|path| path.display().to_string());
     if let Some(file) = file {
-        let service = args.config.as_ref().map_or(String::new(), |path| format!("-c {} ", path.display()));
-        page.pair(0, Role::Strong, "next:", 10, &escape(&format!("validator reconcile {service}{file}")));
+        let mut words = vec!["validator".to_owned(), "reconcile".to_owned()];
+        if let Some(path) = &args.config {
+            words.extend(["-c".to_owned(), path.display().to_string()]);
+        }
+        words.push(file);
+        page.pair(0, Role::Strong, "next:", 10, &escape(&command_line(words)));
     }
     page.finish()
 }
@@ -75,7 +75,7 @@ fn identity(mode: &Mode) -> String {
     }
 }
 
-fn ran(report: &validator_core::report::Report, proof: &Proof) -> String {
+fn ran(report: &validator_core::report::Report, proof: &Proof, proposal: &Proposal) -> String {
     let messages = &report.messages;
     let what = if proof.is_whole { "the whole topic" } else { "one place of each partition" };
     let value = report.fidelity.value.map_or("none".to_owned(), figure);
@@ -98,6 +98,10 @@ fn ran(report: &validator_core::report::Report, proof: &Proof) -> String {
     ];
     for (number, name) in others.into_iter().filter(|(number, _)| *number > 0) {
         text += &format!("; {} {name}", count(number));
+    }
+    if !proposal.unexplained.is_empty() {
+        let columns = counted(proposal.unexplained.len() as u64, "column", "columns");
+        text += &format!("; that is without {columns} in which messages may be lost, see below");
     }
     text
 }

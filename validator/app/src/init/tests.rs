@@ -212,6 +212,38 @@ fn damage_stays_in_sight_and_a_rule_that_is_not_seen_is_ignored_with_its_reason(
     let other = of(1);
     assert_eq!(other.ignore.len(), 1);
     assert!(other.ignore[0].1.starts_with("equals the field of its name in hardly any tied row"), "{:?}", other.ignore);
+    assert_eq!(
+        other.unexplained,
+        [
+            "column price is not what field price says in nearly all of 60 tied rows: damage, or a rule that the sample does \
+          not show"
+        ]
+    );
+    assert!(damaged.unexplained.is_empty() && other.undecided.contains(&other.unexplained[0]));
+}
+
+#[test]
+fn a_column_without_what_its_field_says_is_no_proof() {
+    let columns = [("id", Type::String), ("Price", Type::Long), ("side", Type::String)];
+    let side = |nth: i64| text(["buy", "sell"][(nth % 2) as usize].to_owned());
+    let of = |price: fn(i64) -> Value, at: fn(i64) -> Value| {
+        let message = move |nth: i64| vec![id(nth), Value::integer(nth * 7 + 1_000), side(nth)];
+        let row = move |nth: i64| vec![id(nth), price(nth), at(nth)];
+        proposed(&sample(&["id", "price", "side"], message, &columns, row)).unexplained
+    };
+    let (sound, word) = (price as fn(i64) -> Value, (|_| text("UNKNOWN".to_owned())) as fn(i64) -> Value);
+    assert!(of(sound, word).is_empty(), "a word for each of few values may be a rule");
+    let lost = of(|_| Value::Null, |_| Value::Null);
+    assert_eq!(lost.len(), 2, "{lost:?}");
+    assert!(
+        lost[0].starts_with("column Price is NULL in every row sampled, and field price has a value in 60 of 60"),
+        "{lost:?}"
+    );
+    let constant = of(|_| Value::integer(0), word);
+    assert!(
+        constant.len() == 1 && constant[0].starts_with("column Price is not what field price says"),
+        "{constant:?}"
+    );
 }
 
 #[test]

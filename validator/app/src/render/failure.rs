@@ -188,6 +188,7 @@ fn tap_hint(error: &TapError) -> String {
             return format!("`ls -l {}`", pasted(path));
         }
         TapError::TopicNotRecorded { .. } => "`topic` in [pipeline] is one that the files hold",
+        TapError::RecordedByKcat { .. } => "`--envelope kcat`, or `envelope = \"kcat\"` in [source]",
         TapError::EnvelopeMismatch { .. } | TapError::Record { .. } => {
             "`--envelope none|kcat|table` says how messages lie in the files"
         }

@@ -109,7 +109,13 @@ impl Cases<'_> {
             self.case("readable", is(|reason| matches!(reason, Reason::FailedToLook)), read.to_owned()),
             self.case(
                 "something_to_judge",
-                is(|reason| matches!(reason, Reason::NothingJudged)),
+                match is(|reason| matches!(reason, Reason::NothingJudged)) {
+                    Went::Held if report.messages.consumed == 0 => Went::Beside(
+                        "there was nothing to judge: a silent time, or another range or topic than was meant"
+                            .to_owned(),
+                    ),
+                    went => went,
+                },
                 counted(report.messages.consumed, "message was read", "messages were read"),
             ),
         ]

@@ -33,6 +33,7 @@ use super::limits::{CHECKPOINT_EVERY_MAX, CHECKPOINT_EVERY_MIN, FLUSH_MOST, KEPT
 use super::looking::Looking;
 use super::notes::Notes;
 use super::opening::{Live, Opened};
+use super::outages::Outages;
 use super::outside::Outside;
 use super::publishing::{Publisher, Watching, word};
 use super::reading::{Read, Reader};
@@ -65,6 +66,7 @@ pub struct Actor {
     pub(super) publisher: Publisher,
     pub(super) alerting: Alerting,
     pub(super) watching: Watching,
+    outages: Outages,
     pub(super) stop: CancellationToken,
     /// Why it is to be opened anew.
     pub(super) reopen: Option<&'static str>,
@@ -129,6 +131,7 @@ impl Actor {
             publisher,
             alerting,
             watching: Watching::default(),
+            outages: Outages::default(),
             stop,
             reopen: None,
             next_decisions: now,
@@ -317,8 +320,8 @@ impl Actor {
                 let tp = self.shadow.lanes()[partition.0 as usize].tp.clone();
                 self.end_away(Arc::new(TapError::LogCut { tp, position: asked, end: high_watermark })).await
             }
-            Following::Lost { text, since } => {
-                tracing::warn!(pipeline = self.name, seconds = since.as_secs(), "no broker answers: {text}");
+            Following::Lost { text, .. } => {
+                self.warn(&format!("no broker answers: {text}"));
                 self.cannot_look(CannotLook::Broker).await
             }
             Following::Stopped { partition, why } => {
@@ -356,6 +359,11 @@ impl Actor {
     /// Applies an event that nothing can stand against.
     pub(super) async fn must(&mut self, event: Event) -> Result<(), Failure> {
         self.apply(event).await?.map_err(|refused| contradiction(&refused))
+    }
+
+    /// Says what cannot be asked.
+    pub(super) fn warn(&mut self, text: &str) {
+        self.outages.say(&self.name, text);
     }
 
     /// The catalog, the store or a broker could not be asked.

@@ -197,7 +197,7 @@ impl Actor {
                 self.cannot_read("what is asked for", error).await
             }
             Answer::Explained(Err(error)) => {
-                tracing::warn!(pipeline = self.name, "holes cannot be explained: {}", error_chain(&error));
+                self.warn(&format!("holes cannot be explained: {}", error_chain(&error)));
                 self.cannot_look(CannotLook::Broker).await
             }
         }
@@ -206,7 +206,7 @@ impl Actor {
     /// Messages or rows could not be read: either they cannot be asked for now, or it is a fault of our own.
     pub(super) async fn cannot_read(&mut self, what: &str, error: LookError) -> Result<(), Failure> {
         let Some(missing) = error.cannot_look() else { return Err(Failure::Following(error_chain(&error))) };
-        tracing::warn!(pipeline = self.name, "{what} cannot be read: {}", error_chain(&error));
+        self.warn(&format!("{what} cannot be read: {}", error_chain(&error)));
         self.cannot_look(missing).await
     }
 

@@ -126,5 +126,11 @@ pub const SEAT_ASK_MOST: Duration = Duration::from_secs(2);
 /// For how long a partition may have messages that no member brings: longer than a session of the group and the rebalance behind it.
 pub const UNREAD_MOST: Duration = Duration::from_secs(30);
 
+/// How often it is said that something cannot be asked, while it lasts.
+pub const OUTAGE_SAID_EVERY: Duration = Duration::from_secs(60);
+
+/// How many such things are remembered.
+pub const OUTAGES_SAID: usize = 64;
+
 /// How often it is said that one is not read.
 pub const UNREAD_SAID_EVERY: Duration = Duration::from_secs(10);

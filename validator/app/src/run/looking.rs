@@ -208,11 +208,11 @@ impl Actor {
         self.idle.moved();
         match unseen {
             Unseen::Table(error) => {
-                tracing::warn!(pipeline = self.name, "the table cannot be looked at: {}", error_chain(error));
+                self.warn(&format!("the table cannot be looked at: {}", error_chain(error)));
                 self.cannot_look(error.cannot_look()).await
             }
             Unseen::Brokers(error) => {
-                tracing::warn!(pipeline = self.name, "the brokers cannot be asked: {}", error_chain(error));
+                self.warn(&format!("the brokers cannot be asked: {}", error_chain(error)));
                 self.cannot_look(CannotLook::Broker).await
             }
         }
@@ -347,7 +347,7 @@ impl Actor {
         let files: Vec<FileIndex> = paths.iter().filter_map(|path| run.pinned.index_of(path)).collect();
         if files.len() < paths.len() {
             // A live file that is to be read again is not in what is pinned: only the next snapshot tells what became of it.
-            tracing::warn!(pipeline = self.name, "a live file cannot be found again, and the look is given up");
+            self.warn("a live file cannot be found again, and the look is given up");
             self.cannot_look(CannotLook::Catalog).await?;
             return Ok(Looking::Resting);
         }

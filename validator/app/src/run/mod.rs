@@ -23,6 +23,7 @@ mod looking;
 pub mod metrics;
 mod notes;
 mod opening;
+mod outages;
 mod outside;
 mod publishing;
 mod reading;

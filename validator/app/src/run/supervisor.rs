@@ -136,7 +136,11 @@ impl<'a> Supervisor<'a> {
         self.pipelines.insert(name.clone(), (stop.clone(), pipeline.file.text().to_owned()));
         self.known.write().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), pipeline.clone());
         let publisher = match self.publishers.get(&name) {
-            Some(publisher) => publisher.clone(),
+            Some(publisher) => {
+                // Its file may have changed.
+                publisher.change(|status| status.target = pipeline.contract.fidelity.target);
+                publisher.clone()
+            }
             None => {
                 let target = pipeline.contract.fidelity.target;
                 let (publisher, statuses) = Publisher::starting(&name, target, now_ms());

@@ -8,6 +8,8 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use unicode_width::UnicodeWidthStr as _;
+
 /// Runs `validator` with these words in a folder, both streams on a terminal; its exit code and what it wrote.
 ///
 /// # Panics
@@ -38,19 +40,19 @@ pub fn seen_at(columns: u16, folder: &Path, words: &str, environment: &[(&str, &
 
 /// Runs a command on a terminal of 40 columns, whose lines must keep to them; its exit code and what it wrote.
 ///
-/// Lines that are copied as they are may be longer: SQL, commands and paths.
+/// Lines that are copied as they are may be longer: commands, paths, and the SQL of a plan.
 ///
 /// # Panics
 /// When a line is longer, or nothing is said.
 pub fn kept_to_forty(folder: &Path, words: &str) -> (i32, String) {
     let is_copied = |line: &str| {
-        line.contains("-- ")
-            || line.trim_start().trim_start_matches("Usage: ").starts_with("validator ")
-            || line.contains('/')
+        let line = line.trim_start().trim_start_matches("Usage: ");
+        let path = line.split_whitespace().next().is_some_and(|word| word.contains('/') && word.len() > 30);
+        line.contains("-- ") || line.starts_with("validator ") || path
     };
     let (exit, text) = seen_at(40, folder, words, &[("NO_COLOR", "1")]);
     let shown: Vec<&str> = text.split(['\n', '\r']).filter(|line| !line.contains('\u{1b}')).collect();
-    let wide: Vec<&&str> = shown.iter().filter(|line| line.chars().count() > 40 && !is_copied(line)).collect();
+    let wide: Vec<&&str> = shown.iter().filter(|line| line.width() > 40 && !is_copied(line)).collect();
     assert!(wide.is_empty(), "{words} (exit {exit}): {wide:#?}");
     assert!(text.len() > 10, "{words} says nothing: {text:?}");
     (exit, text)

@@ -103,7 +103,7 @@ impl Shadow {
         Delta {
             checkpoint: self.checkpoint + 1,
             judged_at_ms: self.judged_at_ms,
-            snapshot: self.line.cursor.as_ref().map(|cursor| cursor.id),
+            snapshot: self.line.cursor.as_ref().filter(|cursor| cursor.is_there()).map(|cursor| cursor.id),
             state: state.to_bytes(),
             lanes: lanes.map(|(lane, body)| LaneRow { lane, tp: body.tp.clone(), body: body.to_bytes() }).collect(),
             pages: pages

@@ -154,10 +154,13 @@ pub struct Step {
     pub live: Vec<FileFacts>,
 }
 
-/// What the metadata says of a snapshot.
+/// The id of no snapshot, as metadata writes it of a table that has none (Iceberg spec, `current-snapshot-id`).
+pub const NO_SNAPSHOT: i64 = -1;
+
+/// What the metadata says of a snapshot, or of there being none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SnapshotFact {
-    /// Its id.
+    /// Its id; [`NO_SNAPSHOT`]: the table has none.
     pub id: i64,
     /// Its parent's.
     pub parent: Option<i64>,
@@ -167,6 +170,13 @@ pub struct SnapshotFact {
     pub commit_ms: i64,
     /// Its operation.
     pub operation: String,
+}
+
+impl SnapshotFact {
+    /// Whether there is such a snapshot.
+    pub fn is_there(&self) -> bool {
+        self.id != NO_SNAPSHOT
+    }
 }
 
 /// How a step follows the one before.

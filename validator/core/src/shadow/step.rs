@@ -295,7 +295,10 @@ impl Shadow {
             self.tell(TableVerdict::HistoryRewritten, last, "a snapshot is no longer of the history");
         }
         if why == Why::Recreated {
-            self.tell(TableVerdict::HistoryRewritten, snapshot.id, "the table was dropped and made anew");
+            // An empty one has no snapshot that could be named: the last of the old one is.
+            let last = self.line.cursor.as_ref().map_or(snapshot.id, |cursor| cursor.id);
+            let named = if snapshot.is_there() { snapshot.id } else { last };
+            self.tell(TableVerdict::HistoryRewritten, named, "the table was dropped and made anew");
         }
         // What was read again of a file that is live no longer is of no use.
         let paths: BTreeSet<PathHash> = match self.files.waiting.is_empty() {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Shadow;
+use super::event::SnapshotFact;
 use super::lane::Lane;
 use super::residue::Residue;
 use super::segment::{Segment, least};
@@ -18,7 +19,7 @@ impl Shadow {
         let mut standing = Standing {
             judged_at_ms: (self.judged_at_ms > i64::MIN).then_some(self.judged_at_ms),
             uuid: self.line.uuid.clone(),
-            snapshot: self.line.cursor.clone(),
+            snapshot: self.line.cursor.clone().filter(SnapshotFact::is_there),
             cannot_look: self.cannot_look,
             lanes: self.lanes.iter().map(of_lane).collect(),
             rows_read: self.files.rows,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 use validator_core::shadow::Line;
-use validator_core::shadow::event::{SnapshotFact, Why};
+use validator_core::shadow::event::{NO_SNAPSHOT, SnapshotFact, Why};
 use validator_core::shadow::file::{FileFacts, PathHash};
 use validator_table::{ManifestCache, Pinned, SnapshotSelector, StepPlan, Storage, Table};
 
@@ -313,4 +313,51 @@ async fn a_cache_that_is_full_forgets_what_is_live_no_longer_and_never_errs() {
     }
     let counts = cache.counts();
     assert!(counts.found >= 8 && counts.read < 60, "what fits is there the next time: {counts:?}");
+}
+
+fn cursor_of(table: &Table, id: i64) -> Line {
+    let one = table.snapshots().into_iter().find(|one| one.id == id).unwrap();
+    let cursor =
+        SnapshotFact { id, parent: one.parent, sequence: id - 100, commit_ms: one.commit_ms, operation: one.operation };
+    Line { uuid: Some(table.uuid()), cursor: Some(cursor) }
+}
+
+/// One step to where there is no snapshot, and none behind it until there is one.
+async fn emptied(table: &Table, line: Line, why: Why) {
+    let mut steps = VecDeque::from(table.steps(&line, &SnapshotSelector::Current).unwrap());
+    assert_eq!(steps.iter().map(|step| (step.snapshot.id, step.why)).collect::<Vec<_>>(), [(NO_SNAPSHOT, why)]);
+    let (step, pinned) = table.pin_next(&ManifestCache::new(), &mut steps).await.unwrap().unwrap();
+    assert!(pinned.files.is_empty() && pinned.snapshot_id.is_none() && pinned.uuid == table.uuid());
+    let line = Line { uuid: Some(pinned.uuid), cursor: Some(step.snapshot) };
+    assert_eq!(table.steps(&line, &SnapshotSelector::Current).unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_table_that_has_lost_its_current_snapshot_is_not_one_where_nothing_changed() {
+    let mut lake = Lake::new(vec![column(1, "a", "long")]);
+    let first = lake.append(vec![lake.describe("1.parquet", 10)]).await;
+    let line = cursor_of(&lake.load().await.unwrap(), first);
+    // REPLACE TABLE / CREATE OR REPLACE TABLE without rows: the same uuid, snapshots kept, no main branch.
+    lake.metadata.as_object_mut().unwrap().remove("current-snapshot-id");
+    lake.metadata["refs"] = json!({});
+    lake.manifests.clear();
+    let table = lake.load().await.unwrap();
+    assert!(table.pin(&SnapshotSelector::Current).await.unwrap().files.is_empty(), "the table shows no row");
+    emptied(&table, line, Why::RolledBack).await;
+}
+
+#[tokio::test]
+async fn an_empty_table_made_anew_is_not_one_where_nothing_changed() {
+    let mut lake = Lake::new(vec![column(1, "a", "long")]);
+    let first = lake.append(vec![lake.describe("1.parquet", 10)]).await;
+    let line = cursor_of(&lake.load().await.unwrap(), first);
+    // DROP TABLE; CREATE TABLE: another uuid, no snapshot until the sink commits.
+    lake.metadata["table-uuid"] = json!("9c12d441-03fe-4693-9a96-000000000001");
+    lake.metadata["snapshots"] = json!([]);
+    lake.metadata["snapshot-log"] = json!([]);
+    lake.metadata["refs"] = json!({});
+    lake.metadata.as_object_mut().unwrap().remove("current-snapshot-id");
+    lake.manifests.clear();
+    let table = lake.load().await.unwrap();
+    emptied(&table, line, Why::Recreated).await;
 }

@@ -87,14 +87,18 @@ impl Republisher {
 
     /// Why a message was not written, if one was not.
     fn failed(&self) -> Result<(), TapError> {
-        let Some((tp, offset, error)) = self.producer().context().lock().failed.clone() else { return Ok(()) };
+        let failed = self.producer().context().lock().failed.clone();
+        failed.map_or(Ok(()), |(tp, offset, error)| Err(self.not_written(&tp, offset, &error)))
+    }
+
+    fn not_written(&self, tp: &TopicPartition, offset: i64, error: &KafkaError) -> TapError {
         // Who may write nowhere is refused before the first message, which is then only let go.
         let fatal = self.producer().client().fatal_error();
         if fatal.as_ref().map(|(code, _)| *code).or(error.rdkafka_error_code()).is_some_and(is_forbidden) {
-            return Err(TapError::WriteForbidden { topic: self.topic.clone() });
+            return TapError::WriteForbidden { topic: self.topic.clone() };
         }
         let what = fatal.map_or_else(|| error.to_string(), |(_, reason)| reason);
-        Err(TapError::NotWritten { tp, offset, what })
+        TapError::NotWritten { tp: tp.clone(), offset, what }
     }
 
     /// The partition that messages of a partition go to: in it they keep their order.
@@ -128,7 +132,7 @@ impl Republisher {
                     record = back;
                     self.producer().poll(QUEUE_WAIT);
                 }
-                Err((error, _)) => return Err(refused(error.to_string())),
+                Err((error, _)) => return Err(self.not_written(tp, message.offset, &error)),
             }
         }
         self.producer().poll(Duration::ZERO);

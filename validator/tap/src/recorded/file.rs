@@ -7,7 +7,7 @@ use std::sync::Arc;
 use validator_core::contract::{Envelope, FieldType};
 
 use super::index::Block;
-use super::kcat::KcatLine;
+use super::kcat::{KcatLine, is_of_kcat};
 use super::lines::{Line, Lines};
 use super::{avro, table};
 use crate::avro::container::Header;
@@ -67,6 +67,18 @@ impl RecordedFile {
             }
         }
         Ok(ControlFlow::Continue(()))
+    }
+
+    /// Refuses lines that hold messages where they should be messages.
+    pub(super) fn is_of_messages(&self) -> Result<(), TapError> {
+        if self.avro.is_some() {
+            return Ok(());
+        }
+        let mut lines = Lines::open(&self.path, 0).map_err(|source| self.io(source))?;
+        match lines.next().map_err(|source| self.io(source))? {
+            Some(line) if is_of_kcat(line.bytes) => Err(TapError::RecordedByKcat { path: self.path.clone() }),
+            _ => Ok(()),
+        }
     }
 
     fn scan_to(

@@ -54,6 +54,11 @@ struct Seen {
     base64_payload: bool,
 }
 
+/// Whether a line is what `kcat -J` prints of a message, which no message is.
+pub(super) fn is_of_kcat(line: &[u8]) -> bool {
+    memchr::memmem::find(line, b"\"tstype\":").is_some() && KcatLine::default().read(line).is_ok()
+}
+
 impl KcatLine {
     pub(super) fn key(&self) -> Option<&[u8]> {
         self.key.get()
@@ -222,7 +227,10 @@ mod tests {
             (line.key(), line.payload(), line.timestamp_ms, line.to_vec()),
             (None, Some(&b""[..]), None, vec![])
         );
-        let line = read(r#"{"offset":0,"partition":0,"topic":"t","tstype":"unknown","ts":0,"payload":null}"#);
+        let untimed = r#"{"offset":0,"partition":0,"topic":"t","tstype":"unknown","ts":0,"payload":null}"#;
+        assert!(is_of_kcat(untimed.as_bytes()));
+        assert!(!is_of_kcat(br#"{"offset":0,"partition":0,"topic":"t","payload":null}"#), "of somebody's own");
+        let line = read(untimed);
         assert_eq!((line.key(), line.payload(), line.timestamp_ms), (None, None, None));
         assert_eq!(read(r#"{"topic":"t","partition":0,"offset":0,"ts":-1}"#).timestamp_ms, None);
     }

@@ -182,6 +182,7 @@ fn find_files(config: &RecordedConfig) -> Result<Vec<RecordedFile>, TapError> {
 fn read_through(file: &RecordedFile, index: &mut Index) -> Result<Vec<String>, TapError> {
     index.begin_file();
     if file.envelope == Envelope::None {
+        file.is_of_messages()?;
         index.declare(&file.topic, file.partition);
     }
     if let Some(header) = &file.avro {

@@ -39,17 +39,15 @@ impl Default for Patience {
 pub(super) enum Reply {
     /// 200
     Found { url: String, body: Vec<u8> },
-    /// 404
-    NotFound {
-        /// In a registry's words, with an `error_code` (40401, 40402, 40403): not those of another server at this URL.
-        coded: bool,
-    },
+    /// 404 in a registry's words, with an `error_code` (40401, 40402, 40403).
+    NotFound,
 }
 
 /// The asking side.
 #[derive(Debug)]
 pub(super) struct Client {
     base: Url,
+    patience: Patience,
     questions: mpsc::Sender<Question>,
 }
 
@@ -87,7 +85,20 @@ impl Client {
                 }
             })
             .map_err(|error| failed(error.to_string()))?;
-        Ok(Self { base, questions })
+        Ok(Self { base, patience, questions })
+    }
+
+    /// Asks again, in ever longer pauses, for what was not found: who answers may lag behind who registered it.
+    pub(super) fn get_late(&self, path: &[&str]) -> Result<Reply, TapError> {
+        let mut pause = self.patience.pause;
+        for _ in 1..self.patience.attempts {
+            thread::sleep(pause);
+            pause *= 2;
+            if let found @ Reply::Found { .. } = self.get(path)? {
+                return Ok(found);
+            }
+        }
+        Ok(Reply::NotFound)
     }
 
     /// Asks for a path below the base.
@@ -145,7 +156,13 @@ impl Asker {
         match status {
             StatusCode::OK => Ok(Reply::Found { url: shown(url), body: self.body(url, answer).await? }),
             StatusCode::NOT_FOUND => {
-                Ok(Reply::NotFound { coded: super::answer::is_coded_error(&self.body(url, answer).await?) })
+                match super::answer::is_coded_error(&self.body(url, answer).await?) {
+                    true => Ok(Reply::NotFound),
+                    // Of a proxy whose registry is away, or of another server at this URL.
+                    false => {
+                        Err(Miss::Passing(format!("{status} in no registry's words: is the path of its URL right?")))
+                    }
+                }
             }
             StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => Err(Miss::Passing(status.to_string())),
             _ if status.is_server_error() => Err(Miss::Passing(status.to_string())),

@@ -11,6 +11,7 @@ mod tests;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use validator_core::position::PartitionIndex;
@@ -69,6 +70,8 @@ enum Origin {
 struct Registry {
     client: Client,
     known: Mutex<HashMap<u32, Lookup>>,
+    /// Ids that it did not know.
+    doubted: AtomicU32,
 }
 
 /// What an id stands for.
@@ -90,7 +93,13 @@ impl Schemas {
     }
 
     fn with_client(client: Client) -> Self {
-        Self { origin: Origin::Registry(Box::new(Registry { client, known: Mutex::default() })) }
+        Self {
+            origin: Origin::Registry(Box::new(Registry {
+                client,
+                known: Mutex::default(),
+                doubted: AtomicU32::new(0),
+            })),
+        }
     }
 
     /// The one schema of a file (`.avsc`): messages are bare records, without framing.
@@ -158,6 +167,15 @@ impl Schemas {
 }
 
 impl Registry {
+    /// Of ids that the registry does not know the first few are asked for again; there may be as many as messages.
+    fn ask(&self, id: u32) -> Result<Reply, TapError> {
+        let id = id.to_string();
+        let path = ["schemas", "ids", id.as_str()];
+        let reply = self.client.get(&path)?;
+        let is_doubted = || self.doubted.fetch_add(1, Ordering::Relaxed) < limits::REGISTRY_IDS_DOUBTED;
+        if matches!(reply, Reply::NotFound) && is_doubted() { self.client.get_late(&path) } else { Ok(reply) }
+    }
+
     /// Held while the registry is asked: two decoders that meet a new id ask once.
     fn known(&self) -> MutexGuard<'_, HashMap<u32, Lookup>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
@@ -168,12 +186,9 @@ impl Registry {
         if let Some(lookup) = known.get(&id) {
             return Ok(lookup.clone());
         }
-        let lookup = match self.client.get(&["schemas", "ids", &id.to_string()])? {
+        let lookup = match self.ask(id)? {
             Reply::Found { url, body } => self.read(&Registered::read(&url, &body)?)?,
-            Reply::NotFound { coded: true } => Lookup::Unknown("the registry does not know it".into()),
-            Reply::NotFound { coded: false } => {
-                Lookup::Unknown("the answer is 404 but not a registry's: is the path of its URL right?".into())
-            }
+            Reply::NotFound => Lookup::Unknown("the registry does not know it".into()),
         };
         if known.len() >= limits::REGISTRY_SCHEMAS_MAX {
             known.clear();
@@ -202,7 +217,7 @@ impl Registry {
     fn version(&self, subject: &str, version: i32) -> Result<Option<Registered>, TapError> {
         match self.client.get(&["subjects", subject, "versions", &version.to_string()])? {
             Reply::Found { url, body } => Registered::read(&url, &body).map(Some),
-            Reply::NotFound { .. } => Ok(None),
+            Reply::NotFound => Ok(None),
         }
     }
 

@@ -49,15 +49,40 @@ fn the_path_of_the_url_is_kept_and_an_id_is_asked_for_once() {
         }
     }
     let asked: Vec<String> = stub.asked().into_iter().map(|asked| asked.path).collect();
-    let once = ["/apis/ccompat/v7/schemas/ids/7", "/apis/ccompat/v7/schemas/ids/8"];
+    let [known, unknown] = ["/apis/ccompat/v7/schemas/ids/7", "/apis/ccompat/v7/schemas/ids/8"];
+    // What is not known is asked for until it is believed, and then no more.
+    let once = [known, unknown, unknown, unknown];
     assert_eq!(asked, [once, once].concat());
 }
 
 #[test]
 fn a_404_that_is_not_a_registrys_points_at_the_url() {
     let stub = Stub::start(|_, _| Answer::Body(404, "<html>not found</html>".to_owned()));
-    let unknown = why(schemas(stub.url()).by_id(7).expect("an answer"));
-    assert_eq!(unknown, "the answer is 404 but not a registry's: is the path of its URL right?");
+    let error = schemas(stub.url()).by_id(7).expect_err("no registry answers");
+    let said = error.to_string();
+    assert!(
+        said.ends_with("3 attempts: 404 Not Found in no registry's words: is the path of its URL right?"),
+        "{said}"
+    );
+}
+
+#[test]
+fn an_id_that_is_known_a_moment_later_is_known() {
+    for first in [not_found(), Answer::Body(404, "<html>upstream away</html>".to_owned())] {
+        let stub = Stub::start(move |_, before| if before == 0 { first.clone() } else { ok(&registered(RECORD)) });
+        assert!(known(&schemas(stub.url()).by_id(1).expect("an answer at last")));
+    }
+}
+
+#[test]
+fn of_many_ids_that_nobody_knows_each_is_asked_for_once() {
+    let stub = Stub::start(|_, _| not_found());
+    let schemas = schemas(stub.url());
+    for id in 0..100 {
+        assert_eq!(why(schemas.by_id(id).expect("an answer")), "the registry does not know it");
+    }
+    let doubted = limits::REGISTRY_IDS_DOUBTED as usize;
+    assert_eq!(stub.asked().len(), 100 + doubted * (QUICK.attempts as usize - 1));
 }
 
 #[test]

@@ -99,7 +99,7 @@ impl Actor {
     async fn letters_unread(&mut self, unread: Unread) -> Result<(), Failure> {
         let Some(what) = unread.cannot_look() else { return Err(unread.into()) };
         self.idle.moved();
-        tracing::warn!(pipeline = self.name, "dead letters cannot be read: {}", unread.in_words());
+        self.warn(&format!("dead letters cannot be read: {}", unread.in_words()));
         self.cannot_look(what).await
     }
 }

@@ -179,8 +179,14 @@ fn recorded_files_stand_in_for_the_source() {
 
     For more information, try '--help'.
     ");
-    // Without an envelope each line is a message: there is no such field, and the lines have fields of their own.
-    assert_snapshot!(told(&folder, &format!("{judged} --source topic.jsonl")), @r#"exit 1; 0: 0..5; snapshot 1003 "2024-08-08T14:00:00.000Z"; 5 consumed; 2 corrupted, 2 phantom, 4 total"#);
+    // Without an envelope each line would be a message, which these are not.
+    assert_snapshot!(told(&folder, &format!("{judged} --source topic.jsonl")), @"
+    exit 2
+    --- stderr
+    error: open the topic
+      because: topic.jsonl is a recording of `kcat -J`: its lines hold messages, and are none themselves
+      hint:    `--envelope kcat`, or `envelope = \"kcat\"` in [source]
+    ");
 }
 
 #[test]

@@ -130,6 +130,10 @@ fn every_command_keeps_to_forty_columns() {
         "--version",
         "--help",
         "init --help",
+        "init",
+        "explain",
+        "reconcile pipeline.toml --threads 0",
+        "reconcile pipeline.toml --findings found.csv",
     ] {
         kept_to_forty(folder.path(), words);
     }

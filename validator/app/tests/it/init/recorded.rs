@@ -249,4 +249,8 @@ fn an_envelope_that_the_files_do_not_have_is_said() {
         assert!(ran.exit == 2 && ran.stderr.contains("envelope "), "{flags}\n{}", ran.all());
     }
     assert_eq!(stage.init("--envelope table").exit, 2, "of no files");
+    let line = r#"{"topic":"trades","partition":0,"offset":0,"tstype":"create","ts":1,"key":null,"payload":"{}"}"#;
+    std::fs::write(stage.join("kcat.jsonl"), line).expect("a file");
+    let ran = stage.init("--source kcat.jsonl");
+    assert!(ran.exit == 2 && ran.stderr.contains("--envelope kcat"), "{}", ran.all());
 }

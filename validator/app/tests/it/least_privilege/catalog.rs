@@ -23,7 +23,7 @@ fn server() -> &'static Postgres {
              iceberg_type VARCHAR(5), PRIMARY KEY (catalog_name, table_namespace, table_name))";
         good(server.run(layout));
         // The guide's own statements.
-        let sql = block("sql", "GRANT SELECT");
+        let sql = block("sql", "GRANT SELECT ON iceberg_tables");
         assert!(sql.contains("'…'"), "{sql}");
         good(server.run(&sql.replace('…', PASSWORD)));
         good(server.run(&format!("CREATE ROLE stranger LOGIN PASSWORD '{PASSWORD}'")));

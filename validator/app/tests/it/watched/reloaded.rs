@@ -109,3 +109,23 @@ fn who_cannot_look_says_so_and_takes_it_back() {
     until_told(&mut shop, &hook, &["blind firing", "blind resolved"]);
     assert_eq!(shop.stop(), Some(0));
 }
+
+/// Metrics and burn rates go by it at once.
+#[test]
+fn a_new_target_is_that_of_metrics_and_burn_rates_at_once() {
+    let mut shop = Shop::open("");
+    let sold = shop.sell(10);
+    shop.land(sold);
+    shop.start();
+    let target = |shop: &mut Shop| shop.metric("validator_fidelity_target_ratio{pipeline=\"trades\"}");
+    let before = target(&mut shop);
+    let file = shop.path().join("pipeline.toml");
+    let text = fs::read_to_string(&file).expect("it is there");
+    assert!(!text.contains("target ="), "{text}");
+    fs::write(&file, text.replace("[fidelity]\n", "[fidelity]\ntarget = 0.5\n")).expect("the folder takes files");
+    shop.until("the new target", |shop| match target(shop) {
+        Some(0.5) => Ok(()),
+        other => Err(format!("{other:?}, it was {before:?}")),
+    });
+    assert_eq!(shop.stop(), Some(0));
+}

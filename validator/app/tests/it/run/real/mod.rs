@@ -6,6 +6,7 @@
 mod broker;
 mod catalog_away;
 mod dead_letters;
+mod emptied;
 mod gate;
 mod hostile;
 mod ledger_away;

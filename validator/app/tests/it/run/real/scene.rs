@@ -178,6 +178,11 @@ impl Scene {
         good(self.runtime.block_on(self.live.commit(Operation::Append, &[index], &[], now_ms())));
     }
 
+    /// An empty table of the same name in its place.
+    pub fn make_anew(&mut self) {
+        good(self.runtime.block_on(self.live.recreate(now_ms())));
+    }
+
     /// Another table beside it, empty.
     pub fn add_table(&mut self, name: &str, columns: Vec<Column>) {
         let model = Table { name: name.to_owned(), ..table(columns, Vec::new()) };
