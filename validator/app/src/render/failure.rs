@@ -181,6 +181,20 @@ fn tap_hint(error: &TapError) -> String {
         TapError::Unreadable { .. } | TapError::Unexplained { .. } => {
             "`kcat -C -b BROKERS -t TOPIC -p PARTITION -o OFFSET -c 1` shows whether the broker gives that message"
         }
+        TapError::RegistryUnreachable { .. }
+        | TapError::RegistryRefused { .. }
+        | TapError::RegistryClient { .. }
+        | TapError::RegistryAnswer { .. } => "`curl URL/subjects` shows whether the url of [schema_registry] answers",
+        TapError::SchemaFile { .. } => {
+            "`schema` in [pipeline] names a file as `curl URL/schemas/ids/1/schema` prints it"
+        }
+        _ => return recorded_hint(error),
+    };
+    hint.to_owned()
+}
+
+fn recorded_hint(error: &TapError) -> String {
+    let hint = match error {
         TapError::NoFiles { .. } => {
             "a path of [source] starts at the folder of the pipeline file, one of --source at the working folder"
         }
@@ -191,13 +205,6 @@ fn tap_hint(error: &TapError) -> String {
         TapError::RecordedByKcat { .. } => "`--envelope kcat`, or `envelope = \"kcat\"` in [source]",
         TapError::EnvelopeMismatch { .. } | TapError::Record { .. } => {
             "`--envelope none|kcat|table` says how messages lie in the files"
-        }
-        TapError::RegistryUnreachable { .. }
-        | TapError::RegistryRefused { .. }
-        | TapError::RegistryClient { .. }
-        | TapError::RegistryAnswer { .. } => "`curl URL/subjects` shows whether the url of [schema_registry] answers",
-        TapError::SchemaFile { .. } => {
-            "`schema` in [pipeline] names a file as `curl URL/schemas/ids/1/schema` prints it"
         }
         _ => "`--source FILES` names other files; `ls` shows which there are",
     };
