@@ -218,6 +218,17 @@ fn check_whole(tap: &dyn Tap) -> Result<(), Vec<Problem>> {
     })
 }
 
+/// Refuses rows that do not say which partition they are of, beside a topic in which each partition has their offsets.
+fn check_placed(pipeline: &Pipeline, identity: &BoundIdentity, tap: &dyn Tap) -> Result<(), Vec<Problem>> {
+    let BoundIdentity::Offset { partition: None, .. } = identity else { return Ok(()) };
+    let other = tap.partitions().iter().find(|range| range.tp.partition != 0);
+    other.map_or(Ok(()), |range| {
+        let message = format!("the offset alone does not say which message a row is of: there is {}", range.tp);
+        let hint = "name the partition column: `columns = [\"partition\", \"offset\"]`";
+        Err(vec![pipeline.problem_at("identity.columns", message).hint(hint)])
+    })
+}
+
 /// The run over both sides.
 ///
 /// # Errors
@@ -232,6 +243,7 @@ pub fn run(
 ) -> Result<Run, Failure> {
     let key = DigestKey::from_bytes(service.digest_key_bytes());
     let binding = bound(pipeline, sides)?;
+    check_placed(pipeline, &binding.identity, sides.tap.as_ref())?;
     let digests = Arc::new(IdentityDigests::new(&binding.columns, &binding.identity, &key)?);
     let segments = segments(pipeline, &sides.contract, &binding, Arc::clone(&digests))?;
     let binding = Arc::new(binding);

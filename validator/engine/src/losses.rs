@@ -94,12 +94,33 @@ impl Losses {
     }
 }
 
-/// Whether a value lies inside the bounds; `None` where there are none.
+/// Whether a value lies inside the bounds; `None` where there are none, or where they say nothing of it: bounds leave NULL and
+/// NaN out (Iceberg spec, `lower_bounds`), and what a value is that no column can hold only its row tells.
 pub(crate) fn within(value: &Value, bounds: &(Option<Value>, Option<Value>)) -> Option<bool> {
-    let above = |lower: &Value| matches!(lower.order(value), Some(Ordering::Less | Ordering::Equal));
-    let below = |upper: &Value| matches!(value.order(upper), Some(Ordering::Less | Ordering::Equal));
-    match bounds {
-        (None, None) => None,
-        (lower, upper) => Some(lower.as_ref().is_none_or(above) && upper.as_ref().is_none_or(below)),
+    let (lower, upper) = bounds;
+    let above = lower.as_ref().map(|lower| lower.order(value).map(Ordering::is_le));
+    let below = upper.as_ref().map(|upper| value.order(upper).map(Ordering::is_le));
+    match (above, below) {
+        (None, None) | (Some(None), _) | (_, Some(None)) => None,
+        (above, below) => Some(above.flatten().unwrap_or(true) && below.flatten().unwrap_or(true)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_say_nothing_of_null_nan_and_what_no_column_holds() {
+        let bounds = (Some(Value::integer(3)), Some(Value::integer(7)));
+        for (value, inside) in [(3, true), (5, true), (7, true), (2, false), (8, false)] {
+            assert_eq!(within(&Value::integer(value), &bounds), Some(inside), "{value}");
+        }
+        for value in [Value::Null, Value::Inexact("10.5".into()), Value::Double(f64::NAN)] {
+            assert_eq!(within(&value, &bounds), None, "{value}");
+            assert_eq!(within(&value, &(bounds.0.clone(), None)), None, "{value}");
+        }
+        assert_eq!(within(&Value::integer(5), &(None, Some(Value::integer(4)))), Some(false));
+        assert_eq!(within(&Value::integer(5), &(None, None)), None);
     }
 }

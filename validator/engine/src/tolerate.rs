@@ -105,7 +105,8 @@ fn settle(
 ) -> ArrayRef {
     let mut values: BTreeMap<usize, Value> = BTreeMap::new();
     for mark in marks.iter().filter(|mark| mark.column == bound.column) {
-        if let Some(value) = bound.tolerance.settled(&mark.text, ty) {
+        // What the column cannot hold keeps its mark, and harms no neighbour.
+        if let Some(value) = bound.tolerance.settled(&mark.text, ty).filter(|value| is_held(value, ty)) {
             values.insert(mark.row, value);
         }
     }
@@ -121,10 +122,22 @@ fn settle(
     array
 }
 
+/// An instant in steps of the column, where they fit into its 64 bits.
+fn steps(value: &Value, nanos_per_step: i128) -> Option<i64> {
+    i64::try_from(value.epoch_nanos()?.div_euclid(nanos_per_step)).ok()
+}
+
+/// Whether a column of this type can hold the value.
+fn is_held(value: &Value, ty: &Type) -> bool {
+    match ty {
+        Type::TimestampNs | Type::TimestamptzNs => steps(value, 1).is_some(),
+        Type::Timestamp | Type::Timestamptz => steps(value, 1_000).is_some(),
+        _ => true,
+    }
+}
+
 /// The array with these values in place of NULL; `None` where one of them is beyond its 64 bits.
 fn filled(array: &ArrayRef, ty: &Type, values: &BTreeMap<usize, Value>) -> Option<ArrayRef> {
-    let steps =
-        |value: &Value, nanos_per_step: i128| i64::try_from(value.epoch_nanos()?.div_euclid(nanos_per_step)).ok();
     Some(match ty {
         Type::Decimal { .. } => {
             let before = array.as_primitive::<Decimal128Type>();

@@ -523,6 +523,14 @@ mod pairing {
     }
 
     #[test]
+    fn one_that_was_put_aside_excuses_no_row_of_an_unknown_identity() {
+        let mut case = key_case(vec![undecodable(5, None)], vec![row(0, 9, 9)]);
+        assert_eq!(counts(&judged(case.clone())), "undecodable 1; unjudged 1");
+        case.diverted = [message_at(0, 5)].into();
+        assert_eq!(counts(&judged(case)), "diverted 1; phantom 1");
+    }
+
+    #[test]
     fn rows_that_are_no_phantoms_anyway_do_not_use_up_unjudged_ones() {
         let rows = vec![
             row(0, 7, 7).with(standing(RowStanding::OutOfScope)),

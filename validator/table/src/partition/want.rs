@@ -55,16 +55,31 @@ pub(super) fn want(transform: &Transform, expected: Option<&Literal>, source: &T
     };
     match (transform, number(literal)) {
         (Transform::Identity, _) => equal_to(literal, None),
-        (Transform::Truncate(width), Some(from)) => {
-            let width = i128::from(*width);
-            if width > 0 && from.rem_euclid(width) == 0 { Want::Between(from, from + width) } else { Want::Nothing }
-        }
+        (Transform::Truncate(width), Some(from)) => truncated(i128::from(*width), from, source),
         (Transform::Truncate(width), None) => equal_to(literal, usize::try_from(*width).ok()),
         (Transform::Bucket(buckets @ 1..), Some(wanted)) => {
             i64::try_from(wanted).map_or(Want::Nothing, |wanted| Want::Bucket(*buckets, wanted))
         }
         (transform, Some(wanted)) => between(transform, wanted, source).unwrap_or(Want::Nothing),
         (_, None) => Want::Nothing,
+    }
+}
+
+/// What is cut to `from`. Java's `v - (((v % W) + W) % W)` overflows for the least integers, and its result is what stands there.
+fn truncated(width: i128, from: i128, source: &Type) -> Want {
+    if width > 0 && from.rem_euclid(width) == 0 {
+        return Want::Between(from, from + width);
+    }
+    let (least, bits) = match source {
+        Type::Int => (i128::from(i32::MIN), 32),
+        Type::Long => (i128::from(i64::MIN), 64),
+        _ => return Want::Nothing,
+    };
+    let over = if width > 0 { least.rem_euclid(width) } else { 0 };
+    if over > 0 && from == least - over + (1 << bits) {
+        Want::Between(least, least - over + width)
+    } else {
+        Want::Nothing
     }
 }
 

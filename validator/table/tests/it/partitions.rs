@@ -140,6 +140,11 @@ async fn truncation_goes_down_and_counts_code_points() {
     assert_eq!(wrong.await, [0, 3]);
     let wrong = wrong_rows("long", "truncate[10]", Some(Literal::long(5)), longs(&[Some(5)]));
     assert_eq!(wrong.await, [0], "5 is no value that truncation to 10 gives");
+    // What overflows is what Java's arithmetic gives, and nothing else.
+    let least = longs(&[Some(i64::MIN), Some(i64::MIN + 1), Some(i64::MIN + 2), Some(i64::MAX)]);
+    assert_eq!(wrong_rows("long", "truncate[3]", Some(Literal::long(i64::MAX)), least).await, [2, 3]);
+    let least = ints(&[Some(i32::MIN), Some(i32::MIN + 7), Some(i32::MIN + 8)]);
+    assert_eq!(wrong_rows("int", "truncate[10]", Some(Literal::int(i32::MAX - 1)), least).await, [2]);
     let decimals = Decimal128Array::from(vec![1065, 1050, 1099, 1100]).with_precision_and_scale(9, 2).unwrap();
     assert_eq!(
         wrong_rows("decimal(9, 2)", "truncate[50]", Some(Literal::decimal(1050)), Arc::new(decimals)).await,

@@ -190,6 +190,19 @@ fn recorded_files_stand_in_for_the_source() {
 }
 
 #[test]
+fn offsets_alone_are_of_a_topic_of_one_partition() {
+    let folder = written(&damaged());
+    let (all, alone) = ("columns = [\"topic\", \"partition\", \"offset\"]", "columns = [\"offset\"]");
+    let ignored = "[compare]\nignore = { topic = \"beside\", partition = \"beside\" }\n";
+    folder.edit("pipeline.toml", all, &format!("{alone}\n{ignored}"));
+    for words in ["reconcile pipeline.toml --from 1:0", "reconcile pipeline.toml", "check pipeline.toml"] {
+        let ran = validator(folder.path(), words).assert_no_panic();
+        let said = "the offset alone does not say which message a row is of: there is trades[1]";
+        assert!(ran.exit == 2 && ran.stderr.contains(said), "{words}: {}", ran.all());
+    }
+}
+
+#[test]
 fn one_message_a_line_has_its_place_in_the_file_as_offset() {
     let folder = written(&Scene::offset().file("0@0 a 1 | 0@1 b 2 | 1@0 c 3"));
     let line =

@@ -44,6 +44,16 @@ fn instants_are_cut_on_both_sides_also_where_the_column_could_not_hold_the_messa
 }
 
 #[test]
+fn an_instant_that_no_column_can_hold_harms_no_neighbour() {
+    let at = |at: &str| format!(r#"{{"id": "a", "price": 1, "at": "{at}"}}"#);
+    let fine = at("2024-08-08T12:00:00.0001234567Z");
+    let scene = Scene::offset().payload(0, fine.clone()).payload(1, at("+300000-01-01T00:00:00Z")).payload(2, fine);
+    let scene = tolerating(scene.file("0@0 a 1 | 0@2 a 1"), "at = \"truncate_ms\"");
+    let (said, counted) = policy(&scene);
+    assert_eq!((said.as_str(), counted), ("breached 2 0", vec![used("at", "truncate_ms", 2, 0)]));
+}
+
+#[test]
 fn blanks_case_and_emptiness_are_matched_on_either_side_and_only_as_declared() {
     let messages = r#"0@0 {"id": " a ", "price": 1, "at": "2024-08-08T12:00:00Z"}
         0@1 {"id": "b", "price": 1, "at": "2024-08-08T12:00:00Z"} | 0@2 {"id": "", "price": 1, "at": "2024-08-08T12:00:00Z"}"#;
