@@ -264,6 +264,8 @@ fn restored(terms: Terms, saved: Saved, known: &[Lane], tap: &dyn Tap) -> Result
     if *shadow.terms() != terms {
         shadow.set_terms(terms);
     }
+    // By the schema of before it could perhaps not be read.
+    shadow.ask_anew();
     Ok(shadow)
 }
 

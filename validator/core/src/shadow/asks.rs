@@ -1,6 +1,7 @@
 //! What is to be done now: drills, files to be read again, holes to be explained.
 //!
-//! Contract: a function of the state; bounded; segments whose rows went come first, since their files do not stay.
+//! Contract: a function of the state; bounded; segments whose rows went come first, since their files do not stay,
+//! and those whose last answer did not add up come last, in turn: they hold up no other.
 
 use super::Shadow;
 use super::action::{Action, DrillAsk, RescanWhy};
@@ -20,20 +21,22 @@ impl Shadow {
         actions
     }
 
-    /// The first drills: of segments whose rows went, then in order.
+    /// The first drills: of segments whose rows went, then in order, then those that did not add up.
     fn drills(&self) -> Vec<DrillAsk> {
         let room = if self.has_room() { ACTIONS_MAX } else { 0 };
         let mut places: Vec<(bool, SegmentKey)> = self.board.undrilled.iter().take(room).copied().collect();
-        places.extend(self.board.asked.iter().take(ACTIONS_MAX));
+        let is_first = |(_, key): &&(bool, SegmentKey)| !self.misread.has(key);
+        places.extend(self.board.asked.iter().filter(is_first).take(ACTIONS_MAX));
         places.sort_unstable();
-        let ask = |(_, key): (bool, SegmentKey)| {
+        let ask = |key: SegmentKey| {
             let segment = self.pages.segment(key)?;
             match self.residues.get(&key) {
                 Some(residue) => more(key, segment, residue),
                 None => Some(whole(key, segment)),
             }
         };
-        places.into_iter().filter_map(ask).take(ACTIONS_MAX).collect()
+        let keys = places.into_iter().map(|(_, key)| key).chain(self.misread.in_turn());
+        keys.filter_map(ask).take(ACTIONS_MAX).collect()
     }
 
     /// Segments to be read.

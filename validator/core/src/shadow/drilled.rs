@@ -1,7 +1,8 @@
 //! Answers to drills: what does not agree joins the residue of its segment.
 //!
 //! Contract: an answer is taken only if it fits what is asked now: the next offsets, live files that were not read, removed
-//! files that are remembered. The bags decide whether it was whole; where they say no, the segment is asked again.
+//! files that are remembered. The bags decide whether it was whole; where they say no, the segment is asked again, and where they
+//! say so twice of the same segment, nothing can be said of it.
 
 use std::collections::BTreeSet;
 
@@ -14,11 +15,11 @@ use super::segment::Segment;
 use super::tally::is_read;
 use crate::bag::Bag;
 use crate::hole::Holes;
-use crate::judge::{MessageEntry, RowStanding};
+use crate::judge::{MessageEntry, MessageState, RowStanding};
 use crate::segment::SegmentKey;
 
 impl Shadow {
-    pub(super) fn drilled(&mut self, drilled: Drilled) -> Result<(), Refused> {
+    pub(super) fn drilled(&mut self, mut drilled: Drilled) -> Result<(), Refused> {
         let key = drilled.segment;
         let stale = || Refused::Stale { segment: key };
         let segment = self.pages.segment(key).ok_or_else(stale)?;
@@ -36,21 +37,21 @@ impl Shadow {
         if !fits(&drilled, segment, &residue) {
             return Err(stale());
         }
+        self.keep_undecodable(&mut drilled);
         let read_before = residue.read_upto;
         let lost = drilled.lost_messages;
         let files: BTreeSet<FileId> = drilled.files.keys().copied().collect();
         join(&mut residue, drilled, segment, self.files.late_after());
         let is_copy = self.has_copy_of_agreed(key, &residue, read_before, &files);
         residue.settle();
-        if !self.is_sound(segment, &residue) {
+        if !is_sound(segment, &residue) {
             if !lost {
-                // The log or a file gave something else than before: what was read is of no use.
-                let empty = residue.again(segment.from);
-                self.put_residue(key, Some(empty));
+                self.note_misreading(key, &residue);
                 return Ok(());
             }
             residue = Residue { unreadable: true, ..residue.again(segment.from) };
         }
+        self.misread.forget(&key);
         let is_all = is_read(&residue, segment);
         if is_all {
             residue.blame(segment);
@@ -73,6 +74,41 @@ impl Shadow {
         Ok(())
     }
 
+    /// Messages that could not be told when they were consumed stay so, whatever is known of them now: they are in no debit, and
+    /// were told with their cause. What an inexact one is in a debit is not known here: with it an answer does not add up.
+    fn keep_undecodable(&self, drilled: &mut Drilled) {
+        let Some(page) = self.pages.page(&PageKey::of(drilled.segment).0) else { return };
+        for message in &mut drilled.found {
+            let Some(cause) = page.undecodable_at(message.at.offset) else { continue };
+            if let (MessageState::Judged, Some(digest)) = (message.state, &message.digest) {
+                drilled.debit.remove(digest);
+            }
+            (message.state, message.digest, message.rest) = (MessageState::Undecodable(cause), None, None);
+        }
+    }
+
+    /// The log or a file gave something else than before: what was read is of no use. Where the same segment gives it once more,
+    /// it is read by other terms than it was consumed by, or is not what it was: what its messages are nobody can say, until rows of
+    /// it go or move, or the process begins anew.
+    fn note_misreading(&mut self, key: SegmentKey, residue: &Residue) {
+        let Some(segment) = self.pages.segment(key) else { return };
+        let is_passing = messages_add_up(segment, residue) && self.is_overtaken(segment);
+        let again = residue.again(segment.from);
+        if self.misread.note(key, segment.revision) && !is_passing {
+            self.misread.forget(&key);
+            self.put_residue(key, Some(Residue { unreadable: true, ..again }));
+        } else if self.residues.get(&key).is_none_or(|old| !old.whole) {
+            self.put_residue(key, Some(again));
+        }
+    }
+
+    /// Whether rows of its files are below the position now and were not when they were scanned: they are scanned again.
+    fn is_overtaken(&self, segment: &Segment) -> bool {
+        let files = segment.files.iter().filter_map(|file| self.files.named(*file));
+        let mut ahead = files.flat_map(|file| &file.ahead);
+        ahead.any(|(partition, least)| self.lane(*partition).is_some_and(|lane| *least < lane.position))
+    }
+
     /// Whether a row came whose message agreed and was taken out.
     fn has_copy_of_agreed(&self, key: SegmentKey, residue: &Residue, read: i64, files: &BTreeSet<FileId>) -> bool {
         let SegmentKey::Offsets { partition, .. } = key else { return false };
@@ -87,13 +123,23 @@ impl Shadow {
         new.filter_map(|row| row.offset)
             .any(|offset| (lane.start..read).contains(&offset) && !residue.holds(offset) && !is_hole(offset))
     }
+}
 
-    /// Whether the bags say that what was read is what there is.
-    fn is_sound(&self, segment: &Segment, residue: &Residue) -> bool {
-        let messages = residue.read_upto < segment.upto || residue.read_debit == segment.debit;
-        let all_files = segment.files.iter().all(|file| residue.read_files.contains_key(file));
-        messages && (!all_files || residue.read_credit() == segment.credit)
-    }
+/// Whether the bags say that what was read is what there is.
+fn is_sound(segment: &Segment, residue: &Residue) -> bool {
+    messages_add_up(segment, residue) && rows_add_up(segment, residue)
+}
+
+/// No part of them is more than all.
+fn messages_add_up(segment: &Segment, residue: &Residue) -> bool {
+    let is_part = residue.read_upto < segment.upto && residue.read_debit.count <= segment.debit.count;
+    is_part || residue.read_debit == segment.debit
+}
+
+fn rows_add_up(segment: &Segment, residue: &Residue) -> bool {
+    let (read, all) = (residue.read_credit(), &segment.credit);
+    let is_part = segment.files.iter().any(|file| !residue.read_files.contains_key(file)) && read.count <= all.count;
+    is_part || read == *all
 }
 
 fn is_in(holes: &Holes, offset: i64) -> bool {

@@ -22,6 +22,7 @@ pub mod lane;
 pub mod late;
 pub mod letters;
 mod memo;
+mod misreadings;
 pub mod nets;
 pub mod outside;
 mod pack;
@@ -55,6 +56,7 @@ use files::Files;
 use held::Pages;
 use lane::Lane;
 use memo::Memo;
+use misreadings::Misreadings;
 use nets::{Difference, Nets};
 use page::{Page, PageKey};
 use residue::Residue;
@@ -75,6 +77,7 @@ pub struct Shadow {
     lanes: Vec<Lane>,
     pages: Pages,
     residues: Docket,
+    misread: Misreadings,
     line: Line,
     files: Files,
     /// Rows that went before their messages came.
@@ -127,6 +130,7 @@ impl Shadow {
             lanes: Vec::new(),
             pages: Pages::default(),
             residues: Docket::default(),
+            misread: Misreadings::default(),
             line: Line::default(),
             files: Files::default(),
             partings: Partings::default(),
@@ -225,10 +229,14 @@ impl Shadow {
             Event::NotLooked { at_ms, what } => self.not_looked(at_ms, what),
             Event::Trimmed { .. } => {}
         }
-        let touched = std::mem::take(&mut self.touched);
-        self.recount_dependent(&touched);
+        self.recount_touched();
         self.forget_overtaken();
         Ok(())
+    }
+
+    fn recount_touched(&mut self) {
+        let touched = std::mem::take(&mut self.touched);
+        self.recount_dependent(&touched);
     }
 
     /// What is not there says nothing of messages: the instant that the shadow judges by stands still.
@@ -289,6 +297,9 @@ impl Shadow {
 
     /// Changes the residue of one segment, and with it all that is counted of it: the only way in which one changes.
     fn put_residue(&mut self, key: SegmentKey, residue: Option<Residue>) -> Option<Residue> {
+        if residue.is_none() {
+            self.misread.forget(&key);
+        }
         let before = self.residues.put(key, residue);
         self.unsaved.residues.insert(key);
         self.forget_judged();

@@ -7,10 +7,12 @@ use super::delta::{Damaged, FileChange, Saved};
 use super::file::{FileFacts, FileId};
 use super::files::KnownFile;
 use super::lane::Lane;
+use super::residue::Residue;
 use super::state_codec::State;
 use super::terms::Terms;
 use crate::finding::FindingId;
 use crate::judge::Draft;
+use crate::segment::SegmentKey;
 
 impl Shadow {
     /// What is known of a live file.
@@ -49,6 +51,18 @@ impl Shadow {
         self.terms = terms;
         self.recount_all();
         self.forget_judged();
+    }
+
+    /// Asks once more for what could not be read: the process begins anew, or the table has another schema. What is said of it
+    /// stands until then.
+    pub fn ask_anew(&mut self) {
+        let unreadable = self.residues.iter().filter(|(_, residue)| residue.unreadable && !residue.whole);
+        let again: Vec<(SegmentKey, Residue)> =
+            unreadable.map(|(key, residue)| (*key, Residue { whole: true, ..residue.clone() })).collect();
+        for (key, residue) in again {
+            self.put_residue(key, Some(residue));
+        }
+        self.recount_touched();
     }
 
     /// The number of the last checkpoint that the ledger has.

@@ -38,7 +38,7 @@ pub struct Residue {
     pub read_gone: BTreeSet<FileId>,
     /// It is asked whole again: places moved, or a copy of an agreed message came. What it says so far stands.
     pub whole: bool,
-    /// The log no longer has the messages: nothing can be said of them.
+    /// The log no longer has the messages, or what is read is not what was consumed: nothing can be said of them.
     pub unreadable: bool,
     /// Messages that do not agree, in order; excluded and undecodable ones too.
     pub messages: Vec<MessageEntry>,

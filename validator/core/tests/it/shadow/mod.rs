@@ -9,6 +9,7 @@ mod machine;
 mod older;
 mod saved;
 mod schedule;
+mod unsound;
 
 use std::collections::BTreeMap;
 use std::num::NonZero;
