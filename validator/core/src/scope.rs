@@ -158,10 +158,12 @@ pub struct PartitionEdges {
     pub starts_at_first: bool,
     /// Whether the range ends with the last message there is.
     pub ends_at_now: bool,
-    /// The window value of the first message read that has one.
+    /// The window value of the first judged message read that has one.
     pub first: Option<i64>,
-    /// The window value of the last message read that has one.
+    /// The window value of the last judged message read that has one.
     pub last: Option<i64>,
+    /// Whether it has messages that were not read, or has some and none of them gave a window value.
+    pub may_hide: bool,
 }
 
 /// Modes `key` and `content`: which windows the run has read whole, so that an unpaired row in them means something.
@@ -177,7 +179,7 @@ pub struct WindowScope {
 enum Edge {
     Open,
     At(i64),
-    /// The range is cut and no message tells where: nothing is inside.
+    /// The range is cut and no message tells where, or a partition does not tell: nothing is inside.
     Nowhere,
 }
 
@@ -190,8 +192,8 @@ impl WindowScope {
         let inside = if compacted { RowStanding::Unobservable } else { RowStanding::InScope };
         Self {
             every,
-            lower: Edge::of(cut_below.map(|partition| partition.first), i64::max),
-            upper: Edge::of(cut_above.map(|partition| partition.last), i64::min),
+            lower: Edge::of(cut_below.map(|partition| (partition.first, partition.may_hide)), i64::max),
+            upper: Edge::of(cut_above.map(|partition| (partition.last, partition.may_hide)), i64::min),
             inside,
         }
     }
@@ -221,13 +223,16 @@ impl WindowScope {
 }
 
 impl Edge {
-    fn of(values: impl Iterator<Item = Option<i64>>, narrower: fn(i64, i64) -> i64) -> Self {
+    /// Of the window values of cut partitions, and whether each may hide messages.
+    fn of(values: impl Iterator<Item = (Option<i64>, bool)>, narrower: fn(i64, i64) -> i64) -> Self {
         let mut edge = Self::Open;
-        for value in values {
+        for (value, may_hide) in values {
             edge = match (edge, value) {
+                // The rows of its messages may be in any window.
+                (_, None) if may_hide => return Self::Nowhere,
                 (Self::Open | Self::Nowhere, Some(value)) => Self::At(value),
                 (Self::At(so_far), Some(value)) => Self::At(narrower(so_far, value)),
-                // A partition in which nothing was read bounds nothing where another one does.
+                // An empty partition bounds nothing where another one does.
                 (Self::At(so_far), None) => Self::At(so_far),
                 (_, None) => Self::Nowhere,
             };
@@ -348,7 +353,7 @@ mod tests {
     }
 
     fn edges(starts_at_first: bool, ends_at_now: bool, first: Option<i64>, last: Option<i64>) -> PartitionEdges {
-        PartitionEdges { starts_at_first, ends_at_now, first, last }
+        PartitionEdges { starts_at_first, ends_at_now, first, last, may_hide: false }
     }
 
     fn inside(scope: &WindowScope) -> Vec<i64> {
@@ -388,6 +393,20 @@ mod tests {
         assert!(inside(&scope).is_empty());
         let quiet_beside_busy = [edges(false, true, None, None), edges(false, true, Some(25), None)];
         assert_eq!(inside(&WindowScope::new(10, &quiet_beside_busy, false))[0], 4);
+    }
+
+    #[test]
+    fn a_cut_partition_with_messages_of_unknown_windows_leaves_nothing_inside() {
+        let hides = PartitionEdges { may_hide: true, ..edges(false, false, None, None) };
+        let busy = edges(false, false, Some(25), Some(85));
+        for partitions in [[hides, busy], [busy, hides]] {
+            assert!(inside(&WindowScope::new(10, &partitions, false)).is_empty());
+        }
+        // A value bounds all the same, and where the range is not cut there is nothing to bound.
+        let bounded = PartitionEdges { may_hide: true, ..busy };
+        assert_eq!(inside(&WindowScope::new(10, &[bounded], false)), [4, 5, 6]);
+        let whole = PartitionEdges { may_hide: true, ..edges(true, true, None, None) };
+        assert_eq!(inside(&WindowScope::new(10, &[whole, busy], false)), [4, 5, 6]);
     }
 
     #[test]

@@ -51,7 +51,7 @@ pub struct PartitionSeen {
     pub position: Option<i64>,
     /// Why the read ended early, in words.
     pub failure: Option<String>,
-    /// Window numbers of the first and the last message that has one.
+    /// Window values of the first and the last judged message that has one.
     pub windows: Option<(i64, i64)>,
 }
 
@@ -100,7 +100,7 @@ impl Observations {
         }
     }
 
-    /// The window number of one message, in the order of reading.
+    /// The window value of one judged message, in the order of reading.
     pub fn window(&mut self, partition: u32, number: i64) {
         let windows = &mut self.partitions[partition as usize].windows;
         *windows = Some((windows.map_or(number, |(first, _)| first), number));

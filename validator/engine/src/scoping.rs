@@ -8,12 +8,13 @@ use validator_core::position::FileIndex;
 use validator_core::scope::{ExistingPartition, ListedPartition, OffsetScope, PartitionEdges, WindowScope};
 use validator_core::segment::SegmentKey;
 use validator_table::{FaultKind, FileFault, RowGroups};
+use validator_tap::PartitionRange;
 
 use crate::binding::{BoundIdentity, LeafPath, leaf_field};
 use crate::late::LateRule;
 use crate::limits::CONSTANT_OFFSET_ROWS;
 use crate::losses::{Loss, Losses};
-use crate::observations::Observations;
+use crate::observations::{Observations, PartitionSeen};
 use crate::reconcile::Run;
 use crate::segment_exec::RowCensus;
 use crate::segments::{MessageSegments, RowSegments};
@@ -58,11 +59,15 @@ impl Scoping {
                 let edges: Vec<PartitionEdges> = ranges
                     .iter()
                     .enumerate()
-                    .map(|(index, range)| PartitionEdges {
-                        starts_at_first: range.starts_at_first,
-                        ends_at_now: at_now(index),
-                        first: seen.partitions[index].windows.map(|(first, _)| first),
-                        last: seen.partitions[index].windows.map(|(_, last)| last),
+                    .map(|(index, range)| {
+                        let PartitionSeen { windows, consumed, .. } = seen.partitions[index];
+                        PartitionEdges {
+                            starts_at_first: range.starts_at_first,
+                            ends_at_now: at_now(index),
+                            first: windows.map(|(first, _)| first),
+                            last: windows.map(|(_, last)| last),
+                            may_hide: is_partly_read(range, ends(index)) || (consumed > 0 && windows.is_none()),
+                        }
                     })
                     .collect();
                 let topics: BTreeSet<&str> = ranges.iter().map(|range| range.tp.topic.as_str()).collect();
@@ -102,6 +107,11 @@ impl Scoping {
             _ => true,
         }
     }
+}
+
+/// Whether a partition has messages beside those that were read up to `end`; one that is not listed has an empty range.
+fn is_partly_read(range: &PartitionRange, end: i64) -> bool {
+    range.from > range.log_start || end < range.last_stable
 }
 
 /// When a row is late: asked for only where something may settle and the table has a time column for it.

@@ -9,7 +9,7 @@ use arrow_schema::{DataType, TimeUnit};
 use validator_core::digest::IdentityHash;
 use validator_core::encode::EncodeError;
 use validator_core::hole::HoleReason;
-use validator_core::judge::RowStanding;
+use validator_core::judge::{MessageState, RowStanding};
 use validator_core::limits::NO_WINDOW_SHARDS;
 use validator_core::position::PartitionIndex;
 use validator_core::scope::{OffsetScope, Place, WindowScope};
@@ -91,12 +91,15 @@ impl MessageSegments {
         }
     }
 
-    /// Notes the windows of a batch's messages, in the order of reading.
+    /// Notes the windows of a batch's judged messages, in the order of reading: what is excluded or cannot be told may have
+    /// any time.
     pub fn observe(&self, batch: &MessageBatch, observations: &mut Observations) {
         let Self::Key(cut) = self else { return };
         let Some(numbers) = cut.instants(&batch.columns) else { return };
         for (row, number) in numbers.iter().enumerate() {
-            if let Some(number) = number {
+            if let Some(number) = number
+                && batch.states[row] == MessageState::Judged
+            {
                 observations.window(batch.partition[row], *number);
             }
         }

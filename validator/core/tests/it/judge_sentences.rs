@@ -75,7 +75,7 @@ mod scope {
     }
 
     fn edges(starts_at_first: bool, ends_at_now: bool, first: i64, last: i64) -> PartitionEdges {
-        PartitionEdges { starts_at_first, ends_at_now, first: Some(first), last: Some(last) }
+        PartitionEdges { starts_at_first, ends_at_now, first: Some(first), last: Some(last), may_hide: false }
     }
 
     #[test]
@@ -643,8 +643,9 @@ mod holes {
 
     #[test]
     fn in_key_mode_an_unpaired_row_of_a_topic_whose_policy_holds_compact_is_unobservable() {
-        let partitions = [PartitionEdges { starts_at_first: true, ends_at_now: true, first: None, last: None }];
-        let scope = WindowScope::new(10, &partitions, true);
+        let whole =
+            PartitionEdges { starts_at_first: true, ends_at_now: true, first: None, last: None, may_hide: false };
+        let scope = WindowScope::new(10, &[whole], true);
         let here = || standing(scope.standing(Some(0)));
         let rows = vec![row(0, 5, 5).with(here()), row(1, 6, 6).with(here())];
         let judgement = judged(key_case(vec![message(5, 5, 5)], rows));

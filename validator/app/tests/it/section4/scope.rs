@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 
-use crate::scene::Scene;
+use crate::scene::{Scene, alike};
 
 const THREE: &str = "0@0 a 1 | 0@1 b 2 | 0@2 c 3";
 
@@ -128,6 +128,59 @@ fn the_window_value_bounds_and_not_the_window_it_lies_in() {
     messages 2: 2 intact
     rows 2: 2 intact, 1 out_of_scope
     holds, fidelity 1.0
+    ");
+}
+
+/// Beside [`MINUTES`], in partition 1.
+const QUIET: &str = "1@0 p 1 +120 | 1@1 q 2 +180";
+
+/// The rows of both.
+const OF_BOTH: &str = "a 1 +0 | b 2 +60 | c 3 +120 | d 4 +180 | e 5 +240 | f 6 +300 | p 1 +120 | q 2 +180";
+
+#[test]
+fn rows_of_a_partition_that_is_left_out_or_lies_below_the_range_are_no_phantoms() {
+    let both = [Scene::key(), Scene::content()].map(|scene| scene.topic(MINUTES).topic(QUIET).file(OF_BOTH));
+    let [left_out, cut_above, read_past] = [("0:1", "now"), ("0:1", "0:5"), ("0:1,1:2", "now")].map(|(from, to)| {
+        let [key, content] = both.clone().map(|scene| scene.from(from).to(to));
+        alike(&key, &content)
+    });
+    assert_snapshot!(left_out, @"
+    messages 5: 5 intact
+    rows 5: 5 intact, 3 out_of_scope
+    holds, fidelity 1.0
+    ");
+    assert_snapshot!(cut_above, @"
+    messages 4: 4 intact
+    rows 4: 4 intact, 4 out_of_scope
+    holds, fidelity 1.0
+    ");
+    assert_eq!(read_past, left_out);
+}
+
+#[test]
+fn rows_of_a_partition_whose_messages_read_tell_no_window_are_no_phantoms() {
+    let broken = Scene::key().topic(MINUTES).topic("1@0 p 1 +120 | 1@1 {broken").file(OF_BOTH);
+    let says = broken.from("0:1,1:1").verdicts();
+    assert_eq!(says.lines().nth(1), Some("rows 5: 5 intact, 3 out_of_scope"), "{says}");
+    let of_no_time =
+        Scene::key().topic(MINUTES).topic("1@0 p 1 +120 | 1@1 q 2 -").file(&OF_BOTH.replace("q 2 +180", "q 2 -"));
+    assert_snapshot!(of_no_time.from("0:1,1:1").verdicts(), @"
+    messages 6: 6 intact
+    rows 6: 6 intact, 2 out_of_scope
+    holds, fidelity 1.0
+    ");
+}
+
+#[test]
+fn what_a_filter_leaves_out_bounds_no_window() {
+    // The first message read says a time long past: L is that of c, 120 s.
+    let topic = "0@0 a 1 +0 | 0@1 beat 0 -9999 | 0@2 c 3 +120 | 0@3 d 4 +180 | 0@4 e 5 +240";
+    let scene = Scene::key().topic(topic).file("a 1 +0 | c 3 +120 | d 4 +180 | e 5 +240 | x 9 +200");
+    assert_snapshot!(scene.pipeline("filter = \"id <> 'beat'\"").from("1").verdicts(), @"
+    messages 4: 1 excluded, 3 intact
+    rows 4: 3 intact, 1 out_of_scope, 1 phantom
+    breached, fidelity 0.75
+    phantom unexplained f1:4
     ");
 }
 
