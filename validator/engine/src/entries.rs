@@ -54,7 +54,7 @@ pub fn of_all_messages(
             timestamp_ms: batch.timestamp_ms[row],
             identity: known.then_some(all.identity[row]),
             digest: (judged && !marked.contains(&row)).then_some(all.row[row]),
-            rest: (judged && !rest_marked.contains(&row)).then_some(all.rest[row]),
+            rest: (judged && !rest_marked.contains(&row) && all.has_rest[row]).then_some(all.rest[row]),
             state: batch.states[row],
             loss: if judged { losses.of(&batch.columns, row) } else { None },
             stood: false,

@@ -10,7 +10,7 @@ use validator_core::judge::ModeKind;
 
 use crate::binding::{BoundColumn, BoundIdentity, LeafPath, leaf_field};
 use crate::digester::{DigestSpec, Digester};
-use crate::leaves::{Rest, leaf_array};
+use crate::leaves::{Rest, has_value, leaf_array};
 
 /// The compiled digests of one binding.
 pub struct IdentityDigests {
@@ -43,6 +43,8 @@ pub struct RowDigests {
     pub identity: Vec<IdentityHash>,
     /// Of the other columns; all alike in mode `content`, which has none.
     pub rest: Vec<Digest>,
+    /// Whether there is any value in the other columns.
+    pub has_rest: Vec<bool>,
 }
 
 impl BoundIdentity {
@@ -145,7 +147,8 @@ impl IdentityDigests {
     ) -> Result<RowDigests, EncodeError> {
         let row = self.row.digest(rows, columns, inexact(&|_| true).as_ref(), <[Digest]>::to_vec)?;
         let Some(part) = &self.part else {
-            return Ok(RowDigests { identity: identities(&row), rest: vec![NO_REST; rows], row });
+            let (rest, has_rest) = (vec![NO_REST; rows], vec![false; rows]);
+            return Ok(RowDigests { identity: identities(&row), rest, has_rest, row });
         };
         let of_identity = inexact(&|column| self.in_identity(column));
         let of_rest = inexact(&|column| self.in_rest(column));
@@ -154,6 +157,7 @@ impl IdentityDigests {
             row,
             identity: part.identities(rows, columns, of_identity.as_ref())?,
             rest: part.rest.digest(rows, &rest_arrays, of_rest.as_ref(), <[Digest]>::to_vec)?,
+            has_rest: (0..rows).map(|row| rest_arrays.iter().any(|array| has_value(array, row))).collect(),
         })
     }
 }

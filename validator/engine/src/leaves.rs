@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, StructArray, make_array};
 use arrow_buffer::NullBuffer;
+use arrow_schema::DataType;
 use validator_core::schema::{Field, Type};
 
 use crate::binding::{BoundColumn, LeafPath};
@@ -26,6 +27,12 @@ pub fn leaf_array(columns: &[ArrayRef], leaf: &[usize]) -> ArrayRef {
         };
     }
     array
+}
+
+/// Whether there is a value at `row`: a struct has one where one of its fields has.
+pub fn has_value(array: &ArrayRef, row: usize) -> bool {
+    let in_struct = |parent: &StructArray| parent.columns().iter().any(|below| has_value(below, row));
+    *array.data_type() != DataType::Null && array.is_valid(row) && array.as_struct_opt().is_none_or(in_struct)
 }
 
 fn masked(array: &ArrayRef, outer: &NullBuffer) -> ArrayRef {

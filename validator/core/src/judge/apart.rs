@@ -47,16 +47,21 @@ pub fn apart(mode: ModeKind, messages: &[MessageEntry], rows: &[RowEntry], namel
 }
 
 /// Digests beside the identity with which these entries, all of one identity, may be left over for step (3): those of
-/// messages, and those of rows.
+/// messages, and those of rows. A row that equals its message takes no part in it.
 pub fn may_be_left<'a>(
     messages: &'a [MessageEntry],
     rows: &'a [RowEntry],
 ) -> (impl Iterator<Item = Digest> + 'a, impl Iterator<Item = Digest> + 'a) {
     let one = matches!(messages, [message] if message.state == MessageState::Judged)
         && rows.iter().all(|row| row.standing == RowStanding::InScope);
+    let whole = messages.first().and_then(|message| message.digest);
     let messages = if one && !rows.is_empty() { &[] } else { messages };
     let rows = if one && rows.len() == 1 { &[] } else { rows };
-    (messages.iter().filter_map(|message| message.rest), rows.iter().map(|row| row.rest))
+    let is_copy = move |row: &&RowEntry| one && whole == Some(row.digest);
+    (
+        messages.iter().filter_map(|message| message.rest),
+        rows.iter().filter(move |row| !is_copy(row)).map(|row| row.rest),
+    )
 }
 
 /// What shows that the table has moved past a message, the case's own pairs among it.

@@ -3,8 +3,11 @@
 //! Contract: entries are sorted, so that an index is a place in order; a message has at most one row and a row at most
 //! one message. Mode `content` has step 1 only: what differs has another identity, and nothing beside it. Source: interface.md §4, Pairing.
 
+use std::collections::HashSet;
+
 use super::case::{Case, MessageEntry, MessageState, ModeKind, RowEntry, RowStanding};
 use super::versions::Versions;
+use crate::digest::Digest;
 use crate::verdict::ExcludedCause;
 
 /// The step that made a pair.
@@ -14,7 +17,7 @@ pub(super) enum Step {
     Equal,
     /// (2) the same identity.
     Identity,
-    /// (3) the same digest of the columns beside the identity, unique on both sides.
+    /// (3) the same digest of the columns beside the identity, unique on both sides, of a row that equals no message.
     Rest,
 }
 
@@ -128,10 +131,18 @@ impl Pairing {
         });
     }
 
-    /// (3): only where one such message and one such row are left.
+    /// (3): only where one such message and one such row are left. A row that equals a judged message is one more of that
+    /// one, which has its row: it hides no loss of another.
     fn pair_unique_rest(&mut self, case: &Case) {
         let messages = self.left_messages(case, |message| message.rest);
-        let rows = self.left_rows(case, |row| row.standing != RowStanding::OutOfScope, |row| row.rest);
+        let rests: HashSet<Digest> = messages.iter().map(|(rest, _)| *rest).collect();
+        let fits = |row: &RowEntry| row.standing != RowStanding::OutOfScope && rests.contains(&row.rest);
+        let mut rows = self.left_rows(case, fits, |row| row.rest);
+        let in_question: HashSet<Digest> = rows.iter().map(|(_, row)| case.rows[*row].digest).collect();
+        let judged = case.messages.iter().filter(|message| message.state == MessageState::Judged);
+        let asked: HashSet<Digest> =
+            judged.filter_map(|message| message.digest).filter(|digest| in_question.contains(digest)).collect();
+        rows.retain(|(_, row)| !asked.contains(&case.rows[*row].digest));
         join(messages, rows, |messages, rows| {
             if let ([(_, message)], [(_, row)]) = (messages, rows) {
                 self.pair(*message, *row, Step::Rest);

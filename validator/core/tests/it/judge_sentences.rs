@@ -414,6 +414,19 @@ mod pairing {
     }
 
     #[test]
+    fn a_row_that_equals_its_message_is_a_copy_and_hides_no_loss_of_a_like_message() {
+        // All columns beside the identity are alike in both messages: what differs from both may be the lost one's row.
+        for case in [key_case, offset_case] {
+            let messages = || vec![message(4, 4, 1), message(6, 6, 1)];
+            let copied = "duplicated(0:6) copied rows 0/0 0/1";
+            let lost = case(messages(), vec![row(0, 6, 1), row(1, 6, 1)]);
+            assert_eq!(findings(&judged(lost)), ["missing(0:4) lost", copied]);
+            let moved = case(messages(), vec![row(0, 6, 1), row(1, 6, 1), row(2, 7, 1)]);
+            assert_eq!(findings(&judged(moved)), ["corrupted(0:4) identity rows 0/2", copied]);
+        }
+    }
+
+    #[test]
     fn step_5_a_message_left_is_missing_overdue_or_pending_a_row_left_is_phantom() {
         let at = |offset, timestamp_ms| {
             message(offset, offset as u64, offset as u64).with(|message| message.timestamp_ms = Some(timestamp_ms))

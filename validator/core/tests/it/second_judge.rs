@@ -27,6 +27,7 @@ pub enum Wrong {
     IdentityBeforeDigests,
     RestNeedNotBeUnique,
     OutOfScopeTakesPartInStep3,
+    CopiesTakePartInStep3,
     OutOfScopeNeverPairsInKeyMode,
     OutOfScopeRowsAreCopies,
     ImpossibleTakesNoPartInStep3,
@@ -78,7 +79,7 @@ pub enum Wrong {
     DivertedIsACandidate,
 }
 
-const WRONG: [Wrong; 40] = [
+const WRONG: [Wrong; 41] = [
     Wrong::DivertedIsForgotten,
     Wrong::DivertedHasNoRow,
     Wrong::DivertedHasItsRowInOrder,
@@ -91,6 +92,7 @@ const WRONG: [Wrong; 40] = [
     Wrong::IdentityBeforeDigests,
     Wrong::RestNeedNotBeUnique,
     Wrong::OutOfScopeTakesPartInStep3,
+    Wrong::CopiesTakePartInStep3,
     Wrong::OutOfScopeNeverPairsInKeyMode,
     Wrong::OutOfScopeRowsAreCopies,
     Wrong::ImpossibleTakesNoPartInStep3,
@@ -307,6 +309,14 @@ impl Second<'_> {
         }
     }
 
+    /// Some message asks for just that row.
+    fn is_copy(&self, row: usize) -> bool {
+        let asked = |message: &MessageEntry| {
+            message.state == MessageState::Judged && message.digest == Some(self.rows[row].digest)
+        };
+        self.messages.iter().any(asked) && self.wrong != Wrong::CopiesTakePartInStep3
+    }
+
     fn step_3(&mut self) {
         if self.case.mode == ModeKind::Content && self.wrong != Wrong::ContentIdentityIsDamaged {
             return;
@@ -326,7 +336,7 @@ impl Second<'_> {
                 .filter(|other| self.may_pair(*other) && self.messages[*other].rest == rest)
                 .collect();
             let rows: Vec<usize> = (0..self.rows.len())
-                .filter(|row| self.state[*row] == RowState::Free && takes_part(self, *row))
+                .filter(|row| self.state[*row] == RowState::Free && takes_part(self, *row) && !self.is_copy(*row))
                 .filter(|row| Some(self.rows[*row].rest) == rest)
                 .collect();
             let unique = like_it.len() == 1 && rows.len() == 1;

@@ -126,6 +126,48 @@ fn step_3_a_damaged_key_is_found_by_the_other_columns() {
 }
 
 #[test]
+fn step_3_an_exact_copy_beside_a_loss_of_the_same_values_is_a_copy() {
+    let offset = Scene::offset().topic("0@0 a 1 | 0@1 a 1 | 0@2 a 1").file("0@1 a 1 | 0@2 a 1 | 0@2 a 1");
+    assert_snapshot!(offset.verdicts(), @"
+    messages 3: 1 duplicated, 1 intact, 1 missing
+    rows 3: 2 copies, 1 intact
+    breached, fidelity 0.5
+    missing lost trades[0]@0
+    duplicated copied trades[0]@2 f1:1 f1:2
+    ");
+    let key = Scene::key().topic("0@0 a 1 | 0@1 b 1 | 0@2 c 1").file("b 1 | c 1 | c 1");
+    assert_snapshot!(key.verdicts(), @"
+    messages 3: 1 duplicated, 1 intact, 1 missing
+    rows 3: 2 copies, 1 intact
+    breached, fidelity 0.5
+    missing lost trades[0]@0
+    duplicated copied trades[0]@2 f1:1 f1:2
+    ");
+}
+
+#[test]
+fn step_3_needs_a_value_beside_the_identity() {
+    // A foreign row and a lost message, and nothing but NULL beside their ids; then no column at all.
+    let null = Scene::key().topic("0@0 a 1 | 0@1 b - -").file("a 1 | x - -");
+    assert_snapshot!(null.verdicts(), @"
+    messages 2: 1 intact, 1 missing
+    rows 2: 1 intact, 1 phantom
+    breached, fidelity 0.3333333333333333
+    missing lost trades[0]@1
+    phantom unexplained f1:1
+    ");
+    let only = Scene::key_plain().topic("0@0 a 1 | 0@1 b 2").file("a 1 | x 2");
+    let only = only.section("[compare]\nignore = { price = \"no matter\", at = \"no matter\" }");
+    assert_snapshot!(only.verdicts(), @"
+    messages 2: 1 intact, 1 missing
+    rows 2: 1 intact, 1 phantom
+    breached, fidelity 0.3333333333333333
+    missing lost trades[0]@1
+    phantom unexplained f1:1
+    ");
+}
+
+#[test]
 fn step_3_pairs_only_where_one_such_message_and_one_such_row_are_left() {
     // Two messages of the same price, and their ids lost: nobody can say which row is whose.
     let two = Scene::key().topic("0@0 a 1 | 0@1 b 1 | 0@2 c 3").file("x 1 | y 1 | c 3");
