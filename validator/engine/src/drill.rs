@@ -14,7 +14,7 @@ use validator_core::judge::{MessageEntry, MessageState, ModeKind, RowEntry, RowS
 use validator_core::position::{FileIndex, MessageAt, PartitionIndex};
 use validator_core::segment::SegmentKey;
 use validator_table::{FileFault, RowGroups};
-use validator_tap::Wanted;
+use validator_tap::{PartitionRange, Wanted};
 
 use crate::captured::near;
 use crate::disputed::{Disputed, Found, Sieve};
@@ -227,7 +227,9 @@ impl Drill {
     ) -> Result<Vec<MessageEntry>, DrillError> {
         // In the other modes an excluded message has the segment of its rows.
         let is_key = self.messages.binding.identity.mode() == ModeKind::Key;
-        if !is_key || self.messages.binding.filter.is_none() {
+        let has_start = |range: &PartitionRange| range.start.is_some_and(|start| start > range.from);
+        let excludes = self.messages.binding.filter.is_some() || self.messages.tap.partitions().iter().any(has_start);
+        if !is_key || !excludes {
             return Ok(Vec::new());
         }
         let known: HashSet<IdentityHash> = messages.iter().filter_map(|message| message.identity).collect();

@@ -58,6 +58,16 @@ fn in_key_mode_rows_of_messages_below_start_are_out_of_scope_too() {
 }
 
 #[test]
+fn a_damaged_window_takes_no_row_of_a_message_below_start_into_scope() {
+    let scene = Scene::key().topic(THREE).file("a 1 +86400 | b 2 | c 3").pipeline("start = 1").from("earliest");
+    assert_snapshot!(scene.verdicts(), @"
+    messages 3: 1 excluded, 2 intact
+    rows 2: 2 intact, 1 out_of_scope
+    holds, fidelity 1.0
+    ");
+}
+
+#[test]
 fn offset_mode_a_row_is_in_scope_when_its_offset_lies_in_the_range() {
     let phantom_beside = "0@0 a 1 | 0@0 z 9 | 0@1 b 2 | 0@2 c 3 | 0@2 z 9";
     let scene = Scene::offset().topic(THREE).file(phantom_beside).from("1").to("2");
