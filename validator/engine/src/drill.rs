@@ -13,6 +13,7 @@ use validator_core::digest::IdentityHash;
 use validator_core::judge::{MessageEntry, MessageState, ModeKind, RowEntry, RowStanding};
 use validator_core::position::{FileIndex, MessageAt, PartitionIndex};
 use validator_core::segment::SegmentKey;
+use validator_core::verdict::ExcludedCause;
 use validator_table::{FileFault, RowGroups};
 use validator_tap::{PartitionRange, Wanted};
 
@@ -228,11 +229,14 @@ impl Drill {
         // In the other modes an excluded message has the segment of its rows.
         let is_key = self.messages.binding.identity.mode() == ModeKind::Key;
         let has_start = |range: &PartitionRange| range.start.is_some_and(|start| start > range.from);
-        let excludes = self.messages.binding.filter.is_some() || self.messages.tap.partitions().iter().any(has_start);
-        if !is_key || !excludes {
+        let may_start_later = self.messages.tap.partitions().iter().any(has_start);
+        if !is_key || !(may_start_later || self.messages.binding.filter.is_some()) {
             return Ok(Vec::new());
         }
-        let known: HashSet<IdentityHash> = messages.iter().filter_map(|message| message.identity).collect();
+        // A message before the start takes the rows of its identity out of scope also where a later one has it.
+        let before_start = MessageState::Excluded(ExcludedCause::BeforeStart);
+        let known = messages.iter().filter(|message| !may_start_later || message.state == before_start);
+        let known: HashSet<IdentityHash> = known.filter_map(|message| message.identity).collect();
         let names: HashSet<IdentityHash> =
             rows.iter().map(|row| row.identity).filter(|identity| !known.contains(identity)).collect();
         if names.is_empty() {

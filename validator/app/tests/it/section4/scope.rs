@@ -68,6 +68,21 @@ fn a_damaged_window_takes_no_row_of_a_message_below_start_into_scope() {
 }
 
 #[test]
+fn a_row_of_the_identity_of_a_message_below_start_is_no_copy_whatever_window_that_message_has() {
+    // Both messages say a; the second row may be that of either.
+    let [near, far] = ["+600", "+0"].map(|at| {
+        let topic = format!("0@0 a 1 {at} | 0@1 a 1 +600");
+        let scene = Scene::key().topic(&topic).file("a 1 +600 | a 1 +600");
+        scene.pipeline("start = 1").from("earliest")
+    });
+    assert_snapshot!(alike(&near, &far), @"
+    messages 2: 1 excluded, 1 intact
+    rows 1: 1 intact, 1 out_of_scope
+    holds, fidelity 1.0
+    ");
+}
+
+#[test]
 fn offset_mode_a_row_is_in_scope_when_its_offset_lies_in_the_range() {
     let phantom_beside = "0@0 a 1 | 0@0 z 9 | 0@1 b 2 | 0@2 c 3 | 0@2 z 9";
     let scene = Scene::offset().topic(THREE).file(phantom_beside).from("1").to("2");
