@@ -13,6 +13,7 @@ mod decoders;
 mod demo;
 mod explain;
 mod failure;
+mod fitting;
 mod identifier;
 mod init;
 mod ledger;
