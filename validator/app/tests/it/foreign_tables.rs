@@ -151,6 +151,9 @@ fn targets(rows: &[Value], column: &str) -> Vec<usize> {
     targets
 }
 
+/// What the pipeline pairs by.
+const IDENTITY: &str = "id";
+
 /// Whether all else of a row is NULL.
 fn has_nothing_but(row: &Value, column: &str) -> bool {
     fn is_nothing(value: &Value) -> bool {
@@ -178,7 +181,7 @@ fn rows_hold_and_any_change_is_found(told: &Told, rows: &[Value]) {
             let answer = told.judge(&changed);
             let rest = count - 1;
             // Of a row that has nothing but its identity nothing tells whose it is once that is another.
-            if has_nothing_but(&rows[row], column) {
+            if column == IDENTITY && has_nothing_but(&rows[row], column) {
                 let apart = format!(
                     "breached | consumed {count}, intact {rest}, missing 1 | intact {rest}, phantom 1, total {count}"
                 );
