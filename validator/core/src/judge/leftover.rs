@@ -52,8 +52,7 @@ pub(super) fn of_rows(case: &Case, pairing: &Pairing, versions: &Versions) -> Ve
     let unidentified = |message: &&MessageEntry| {
         let undecodable =
             matches!(message.state, MessageState::Undecodable(cause) if cause != UndecodableCause::KeyUnknown);
-        // One that was put aside is said to have no row: it excuses no row of an unknown identity.
-        undecodable && message.identity.is_none() && !case.diverted.contains(&message.at)
+        undecodable && message.identity.is_none()
     };
     let unidentified = case.messages.iter().filter(unidentified).count();
     let phantoms = ends.iter_mut().filter(|(_, end)| matches!(end, RowEnd::Phantom(_)));

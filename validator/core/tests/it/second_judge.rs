@@ -665,11 +665,7 @@ impl Second<'_> {
         let mut unidentified = 0;
         for message in &self.messages {
             let deletes = message.state == MessageState::Undecodable(UndecodableCause::KeyUnknown);
-            if matches!(message.state, MessageState::Undecodable(_))
-                && message.identity.is_none()
-                && !deletes
-                && !self.case.diverted.contains(&message.at)
-            {
+            if matches!(message.state, MessageState::Undecodable(_)) && message.identity.is_none() && !deletes {
                 unidentified += 1;
             }
         }
