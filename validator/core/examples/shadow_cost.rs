@@ -18,7 +18,7 @@ use validator_core::shadow::event::{
 use validator_core::shadow::file::{FileBags, FileFacts, FileId};
 use validator_core::shadow::nets::Sign;
 use validator_core::shadow::segment::Times;
-use validator_core::shadow::terms::{Terms, TimedBy};
+use validator_core::shadow::terms::{Cut, Terms, TimedBy};
 
 const LANES: u32 = 12;
 const BATCH: i64 = 8_192;
@@ -57,6 +57,7 @@ impl Bench {
             width,
             whole_topic: true,
             timed: TimedBy::Rows,
+            cut: Cut::Offsets,
         };
         let mut shadow = Shadow::new(terms);
         let lane = |partition| NewLane {
@@ -96,6 +97,7 @@ impl Bench {
                 bag,
                 times: Times { min_ms: Some(now_ms), max_ms: Some(now_ms + 800), untimed: 0 },
                 offset_max: last,
+                span: (from, to),
                 excluded: 0,
                 undecodable: 0,
             });
@@ -108,6 +110,7 @@ impl Bench {
                 gaps: Vec::new(),
                 undecodable: Vec::new(),
                 excluded: BTreeMap::new(),
+                windows: None,
             }
         });
         Event::Consumed(Consumed { lanes: lanes.collect() })
@@ -168,7 +171,7 @@ impl Bench {
         let id = self.snapshot;
         let operation = "append".to_owned();
         let snapshot = SnapshotFact { id, parent: Some(id - 1), sequence: id, commit_ms: at_ms, operation };
-        let step = Step { snapshot, uuid: "bench".to_owned(), why: Why::Next, live: self.live.clone() };
+        let step = Step { snapshot, uuid: "bench".to_owned(), why: Why::Next, live: self.live.clone(), moved_ms: None };
         let lanes = (0..).map(PartitionIndex).zip(&self.offsets);
         let barrier = lanes.map(|(partition, offset)| (partition, *offset, *offset)).collect();
         let look = Look { at_ms, barrier, step: Some(step) };
@@ -277,7 +280,7 @@ fn answer(ask: &DrillAsk, missing: i64) -> Drilled {
         let files = ask.files.iter().map(|file| (*file, vec![stray_row(*file)])).collect();
         return Drilled { segment, messages, found: Vec::new(), debit: Bag::EMPTY, files, gone, lost_messages: false };
     };
-    let offsets = ask.messages.clone().take(missing as usize);
+    let asked = ask.messages.iter().flat_map(|(_, range)| range.clone());
     let entry = |offset: i64| MessageEntry {
         at: MessageAt { partition, offset },
         timestamp_ms: Some(offset),
@@ -288,9 +291,9 @@ fn answer(ask: &DrillAsk, missing: i64) -> Drilled {
         loss: None,
         stood: false,
     };
-    let found: Vec<MessageEntry> = offsets.map(entry).collect();
+    let found: Vec<MessageEntry> = asked.take(missing as usize).map(entry).collect();
     let files = ask.files.iter().map(|file| (*file, Vec::new())).collect();
-    let debit = bag(ask.messages.end - ask.messages.start);
+    let debit = bag(ask.offsets() as i64);
     Drilled { segment, messages, found, debit, files, gone, lost_messages: false }
 }
 

@@ -71,3 +71,7 @@ pub const RESIDUE_ENTRIES_MAX: usize = 250_000;
 /// Milliseconds for which a segment without rows may count by its last message alone while the clock passes through it.
 /// Drilling each such segment at once would read a topic twice whose sink stands still.
 pub const BARE_STRADDLE_MS: i64 = 10_000;
+
+/// Messages that cannot be told that a continuous run of the modes `key` and `content` holds against rows without a message:
+/// further ones excuse none.
+pub const STRAYS_MAX: usize = 100_000;

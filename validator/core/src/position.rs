@@ -24,6 +24,16 @@ pub struct MessageAt {
     pub offset: i64,
 }
 
+/// Bits of an offset in [`MessageAt::place`].
+const OFFSET_BITS: u32 = 48;
+
+impl MessageAt {
+    /// Partition and offset as one number, in their order: of 2^15 partitions and 2^48 offsets each has its own.
+    pub fn place(self) -> i64 {
+        i64::from(self.partition.0) << OFFSET_BITS | (self.offset & ((1 << OFFSET_BITS) - 1))
+    }
+}
+
 /// The index of a data file in the run's list of live files, sorted by path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FileIndex(pub u32);

@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use crate::digest::IdentityHash;
 use crate::position::PartitionIndex;
+use crate::value::Value;
 
 /// Which segment. The order is that of reports: offsets, windows, nowhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -155,6 +156,18 @@ impl WindowLength {
     #[inline]
     pub fn number_of_ns(self, instant_ns: i64) -> i64 {
         self.number_of_us(instant_ns.div_euclid(1000))
+    }
+
+    /// The number of the window that holds a date or a timestamp; none: it is neither, or beyond what a number of microseconds says.
+    pub fn number_of(self, value: &Value) -> Option<i64> {
+        match value {
+            Value::Date(day) => Some(self.number_of_day(*day)),
+            Value::Timestamp { seconds, nanos, .. } => {
+                let micros = seconds.checked_mul(1_000_000)?.checked_add(i64::from(*nanos / 1_000))?;
+                Some(self.number_of_us(micros))
+            }
+            _ => None,
+        }
     }
 
     /// The number of the window that holds the start of a day since the epoch.

@@ -22,7 +22,7 @@ use crate::limits::BATCH_ROWS_MAX;
 use crate::mapping::PolicyCounts;
 use crate::message_batch::MessageBatch;
 use crate::message_reader::{MessageSide, ReadError, Reader};
-use crate::sums::Sums;
+use crate::sums::{OfPartition, Sums};
 
 /// What a follower tells.
 #[derive(Debug)]
@@ -325,8 +325,8 @@ impl<'a> Gathering<'a> {
 
     fn sum(&mut self, batch: &MessageBatch) -> Result<(), ReadError> {
         self.messages += batch.len() as u64;
-        let segments = self.reader.side().segments.keys(batch)?;
-        Ok(self.sums.add(batch, &segments, &self.digester)?)
+        let cut = Arc::clone(&self.reader.side().segments);
+        Ok(self.sums.add(batch, &cut.keys(batch)?, &self.digester, &cut)?)
     }
 
     /// Hands on what was gathered, if anything was.
@@ -338,11 +338,12 @@ impl<'a> Gathering<'a> {
             let seen = observations.partitions[partition.0 as usize].drain();
             let from = self.positions[partition.0 as usize];
             let to = seen.next().unwrap_or(from);
-            let (parts, undecodable) = self.sums.take(partition);
+            let OfPartition { parts, undecodable, windows } = self.sums.take(partition);
+            let parts = parts.into_values().collect();
             self.positions[partition.0 as usize] = to;
             if from < to {
                 let (gaps, excluded) = (seen.gaps, seen.excluded);
-                lanes.push(LanePart { partition, from, to, parts, gaps, undecodable, excluded });
+                lanes.push(LanePart { partition, from, to, parts, gaps, undecodable, excluded, windows });
             }
         }
         let ends: Vec<_> = std::mem::take(&mut self.ends).into_iter().collect();

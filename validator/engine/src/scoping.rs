@@ -7,6 +7,7 @@ use validator_core::judge::{LossKind, RowStanding};
 use validator_core::position::FileIndex;
 use validator_core::scope::{ExistingPartition, ListedPartition, OffsetScope, PartitionEdges, WindowScope};
 use validator_core::segment::SegmentKey;
+use validator_core::shadow::windows::Floor;
 use validator_table::{FaultKind, FileFault, RowGroups};
 use validator_tap::PartitionRange;
 
@@ -94,7 +95,7 @@ impl Scoping {
                 partition: partition.clone(),
                 offset: offset.clone(),
             },
-            (MessageSegments::Key(cut), _, _, Some(scope)) => RowSegments::Key { scope, cut: cut.clone() },
+            (MessageSegments::Key(cut), _, _, Some(scope)) => RowSegments::Key { scope, cut: cut.clone(), floor: Floor::Undecided },
             _ => unreachable!("segments, identity and scope are made from one identity mode"),
         }
     }

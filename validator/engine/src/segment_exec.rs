@@ -153,7 +153,7 @@ impl RowCut {
             Some(rule) => rule.late(columns, &at),
             None => vec![None; batch.num_rows()],
         };
-        let drops = |place: &RowPlace| place.standing == RowStanding::OutOfScope && !self.is_key();
+        let drops = |place: &RowPlace| place.standing == RowStanding::OutOfScope && !self.segments.keeps_outside();
         self.count(&places, &late, drops);
         if let Some(at) = at.first() {
             self.count_file(at.file, &places, &changed, &late);
@@ -204,7 +204,7 @@ impl RowCut {
         let notes = |late: Option<bool>| self.late.as_ref().is_some_and(|rule| rule.notes(late));
         for (place, late) in places.iter().zip(late) {
             let is_outside = place.standing == RowStanding::OutOfScope;
-            census.out_of_scope += u64::from(is_outside && !self.is_key());
+            census.out_of_scope += u64::from(is_outside && !self.segments.keeps_outside());
             if let Some((Some(partition), offset)) = place.offset.filter(|_| !is_outside && notes(*late)) {
                 census.noted.note(partition, offset);
             }
@@ -242,10 +242,6 @@ impl RowCut {
             beside: places[row].standing == RowStanding::OutOfScope,
         });
         self.census.lock().unwrap_or_else(PoisonError::into_inner).misrouted.extend(rows);
-    }
-
-    fn is_key(&self) -> bool {
-        matches!(self.segments, RowSegments::Key { .. })
     }
 
     fn count(&self, places: &[RowPlace], late: &[Option<bool>], drops: impl Fn(&RowPlace) -> bool) {

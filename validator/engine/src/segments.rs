@@ -14,6 +14,7 @@ use validator_core::limits::NO_WINDOW_SHARDS;
 use validator_core::position::PartitionIndex;
 use validator_core::scope::{OffsetScope, Place, WindowScope};
 use validator_core::segment::{OffsetWidth, SegmentKey, WindowLength, shard_of};
+use validator_core::shadow::windows::Floor;
 
 use crate::binding::{BoundIdentity, LeafPath};
 use crate::identity::IdentityDigests;
@@ -191,10 +192,18 @@ pub enum RowSegments {
         scope: WindowScope,
         /// The cut.
         cut: Arc<KeyCut>,
+        /// Where the books of whoever follows the table begin: rows before it are nobody's. Undecided: nobody does, and each row
+        /// may be a message's.
+        floor: Floor,
     },
 }
 
 impl RowSegments {
+    /// Whether rows out of scope may be those of messages all the same.
+    pub fn keeps_outside(&self) -> bool {
+        matches!(self, Self::Key { floor: Floor::Undecided, .. })
+    }
+
     /// For each row of these columns, where it belongs.
     ///
     /// # Errors
@@ -224,14 +233,18 @@ impl RowSegments {
                 };
                 Ok((0..rows).map(place).collect())
             }
-            Self::Key { scope, cut } => {
+            Self::Key { scope, cut, floor } => {
                 let places = cut.places(rows, columns, None)?;
                 let place = |(segment, name)| {
                     let window = match segment {
                         SegmentKey::Window { start, .. } => start,
                         _ => None,
                     };
-                    RowPlace { segment, standing: scope.standing(window), hole: None, offset: None, name: Some(name) }
+                    let standing = match floor.is_above(segment) {
+                        true => RowStanding::OutOfScope,
+                        false => scope.standing(window),
+                    };
+                    RowPlace { segment, standing, hole: None, offset: None, name: Some(name) }
                 };
                 Ok(places.into_iter().map(place).collect())
             }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use validator_core::bag::Bag;
-use validator_core::digest::Digest;
+use validator_core::digest::{Digest, IdentityHash};
 use validator_core::encode::EncodeError;
 use validator_core::judge::MessageState;
 use validator_core::position::{MessageAt, PartitionIndex};
@@ -15,14 +15,21 @@ use validator_core::shadow::event::{SegmentPart, Undecodable};
 use validator_core::shadow::segment::Times;
 
 use crate::digester::Digester;
+use crate::entries;
+use crate::losses::Losses;
 use crate::message_batch::MessageBatch;
+use crate::segments::MessageSegments;
 use crate::summing::Runs;
 
 /// Sums of one partition.
 #[derive(Debug, Default)]
-struct OfPartition {
-    parts: BTreeMap<SegmentKey, SegmentPart>,
-    undecodable: Vec<Undecodable>,
+pub struct OfPartition {
+    /// By segment, ascending.
+    pub parts: BTreeMap<SegmentKey, SegmentPart>,
+    /// By offset.
+    pub undecodable: Vec<Undecodable>,
+    /// Of judged messages with a window, that of the first one and the greatest.
+    pub windows: Option<(i64, i64)>,
 }
 
 /// Sums by partition.
@@ -34,6 +41,7 @@ pub struct Sums(BTreeMap<PartitionIndex, OfPartition>);
 struct Note {
     times: Times,
     offset_max: i64,
+    from: i64,
 }
 
 impl Sums {
@@ -46,6 +54,7 @@ impl Sums {
         batch: &MessageBatch,
         segments: &[SegmentKey],
         digester: &Digester,
+        cut: &MessageSegments,
     ) -> Result<(), EncodeError> {
         let judged: Vec<usize> = (0..batch.len()).filter(|row| batch.states[*row] == MessageState::Judged).collect();
         // Where most are judged, digests of the others cost less than leaving them out.
@@ -62,9 +71,21 @@ impl Sums {
             })?;
         }
         if judged.len() < batch.len() {
-            self.beside(batch, segments);
+            self.beside(batch, segments, cut)?;
+        }
+        if matches!(cut, MessageSegments::Key(_)) {
+            self.note_windows(batch, segments, &judged);
         }
         Ok(())
+    }
+
+    fn note_windows(&mut self, batch: &MessageBatch, segments: &[SegmentKey], judged: &[usize]) {
+        for row in judged {
+            let SegmentKey::Window { start: Some(window), .. } = segments[*row] else { continue };
+            let of = self.0.entry(PartitionIndex(batch.partition[*row])).or_default();
+            let (first, greatest) = of.windows.unwrap_or((window, window));
+            of.windows = Some((first, greatest.max(window)));
+        }
     }
 
     fn judged<'d>(
@@ -77,10 +98,11 @@ impl Sums {
         for (row, digest) in digests {
             let mut times = Times::default();
             times.note(batch.timestamp_ms[row]);
-            let note = Note { times, offset_max: batch.offset[row] };
+            let note = Note { times, offset_max: batch.offset[row], from: batch.offset[row] };
             runs.add((batch.partition[row], segments[row]), digest, note, |all, one| {
                 all.times.merge(&one.times);
                 all.offset_max = all.offset_max.max(one.offset_max);
+                all.from = all.from.min(one.from);
             });
         }
         for run in runs.into_vec() {
@@ -88,15 +110,22 @@ impl Sums {
             part.bag.merge(&run.bag);
             part.times.merge(&run.note.times);
             part.offset_max = part.offset_max.max(run.note.offset_max);
+            spread(part, (run.note.from, run.note.offset_max.saturating_add(1)));
         }
     }
 
     /// Messages that are not judged.
-    fn beside(&mut self, batch: &MessageBatch, segments: &[SegmentKey]) {
+    fn beside(
+        &mut self,
+        batch: &MessageBatch,
+        segments: &[SegmentKey],
+        cut: &MessageSegments,
+    ) -> Result<(), EncodeError> {
+        let identities = identities(batch, cut)?;
         let why: BTreeMap<usize, &String> = batch.details.iter().map(|(row, why)| (*row, why)).collect();
         for (row, state) in batch.states.iter().enumerate() {
             match state {
-                MessageState::Judged => {}
+                MessageState::Judged => continue,
                 MessageState::Excluded(_) => self.part(batch.partition[row], segments[row]).excluded += 1,
                 MessageState::Undecodable(cause) => {
                     self.part(batch.partition[row], segments[row]).undecodable += 1;
@@ -106,10 +135,14 @@ impl Sums {
                         cause: *cause,
                         timestamp_ms: batch.timestamp_ms[row],
                         detail: why.get(&row).map(|why| (*why).clone()).unwrap_or_default(),
+                        identity: identities.get(&row).copied(),
                     });
                 }
             }
+            let offset = batch.offset[row];
+            spread(self.part(batch.partition[row], segments[row]), (offset, offset.saturating_add(1)));
         }
+        Ok(())
     }
 
     fn part(&mut self, partition: u32, segment: SegmentKey) -> &mut SegmentPart {
@@ -119,14 +152,27 @@ impl Sums {
             bag: Bag::EMPTY,
             times: Times::default(),
             offset_max: i64::MIN,
+            span: (i64::MAX, i64::MIN),
             excluded: 0,
             undecodable: 0,
         })
     }
 
-    /// The sums of a partition, which begin anew: by segment, ascending, and undecodable messages by offset.
-    pub fn take(&mut self, partition: PartitionIndex) -> (Vec<SegmentPart>, Vec<Undecodable>) {
-        let of = self.0.remove(&partition).unwrap_or_default();
-        (of.parts.into_values().collect(), of.undecodable)
+    /// The sums of a partition, which begin anew.
+    pub fn take(&mut self, partition: PartitionIndex) -> OfPartition {
+        self.0.remove(&partition).unwrap_or_default()
     }
+}
+
+fn spread(part: &mut SegmentPart, (from, to): (i64, i64)) {
+    part.span = (part.span.0.min(from), part.span.1.max(to));
+}
+
+/// By row, the identities of undecodable messages, where offsets do not say it and where they are known.
+fn identities(batch: &MessageBatch, cut: &MessageSegments) -> Result<BTreeMap<usize, IdentityHash>, EncodeError> {
+    let MessageSegments::Key(cut) = cut else { return Ok(BTreeMap::new()) };
+    let is_undecodable = |row: &usize| matches!(batch.states[*row], MessageState::Undecodable(_));
+    let rows: Vec<usize> = (0..batch.len()).filter(is_undecodable).collect();
+    let entries = entries::of_all_messages(&batch.select(&rows), &cut.digests, false, &Losses::default())?.0;
+    Ok(rows.into_iter().zip(entries).filter_map(|(row, entry)| Some((row, entry.identity?))).collect())
 }

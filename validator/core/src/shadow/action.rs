@@ -29,8 +29,8 @@ pub enum Action {
 pub struct DrillAsk {
     /// Which.
     pub segment: SegmentKey,
-    /// Offsets whose messages are to be read.
-    pub messages: Range<i64>,
+    /// Offsets whose messages are to be read, by partition, ascending; of them those of the segment are meant.
+    pub messages: Vec<(PartitionIndex, Range<i64>)>,
     /// Live files whose rows there are to be read; a file with several entries is listed once.
     pub files: Vec<FileId>,
     /// Files that are no longer live.
@@ -38,8 +38,14 @@ pub struct DrillAsk {
 }
 
 impl DrillAsk {
-    fn order(&self) -> (SegmentKey, i64, i64, &[FileId], &[FileId]) {
-        (self.segment, self.messages.start, self.messages.end, &self.files, &self.gone)
+    /// How many offsets are to be read.
+    pub fn offsets(&self) -> u64 {
+        self.messages.iter().map(|(_, range)| range.end.abs_diff(range.start)).sum()
+    }
+
+    fn order(&self) -> (SegmentKey, Vec<(PartitionIndex, i64, i64)>, &[FileId], &[FileId]) {
+        let messages = self.messages.iter().map(|(partition, range)| (*partition, range.start, range.end));
+        (self.segment, messages.collect(), &self.files, &self.gone)
     }
 }
 

@@ -8,6 +8,7 @@ use super::action::{Action, DrillAsk, RescanWhy};
 use super::file::FileId;
 use super::residue::Residue;
 use super::segment::Segment;
+use super::tally::is_read;
 use crate::limits::{ACTIONS_MAX, RESIDUE_ENTRIES_MAX};
 use crate::position::PartitionIndex;
 use crate::segment::SegmentKey;
@@ -31,6 +32,7 @@ impl Shadow {
         let ask = |key: SegmentKey| {
             let segment = self.pages.segment(key)?;
             match self.residues.get(&key) {
+                Some(residue) if self.terms.windows().is_some() => whole_again(key, segment, residue),
                 Some(residue) => more(key, segment, residue),
                 None => Some(whole(key, segment)),
             }
@@ -79,7 +81,18 @@ fn distinct(files: &[FileId]) -> Vec<FileId> {
 }
 
 fn whole(segment: SegmentKey, state: &Segment) -> DrillAsk {
-    DrillAsk { segment, messages: state.from..state.upto, files: distinct(&state.files), gone: state.gone.clone() }
+    let messages = match segment {
+        SegmentKey::Offsets { partition, .. } => vec![(partition, state.from..state.upto)],
+        _ => state.stretches(),
+    };
+    DrillAsk { segment, messages, files: distinct(&state.files), gone: state.gone.clone() }
+}
+
+/// A segment of a window, whose residue is not of all that it has.
+fn whole_again(key: SegmentKey, segment: &Segment, residue: &Residue) -> Option<DrillAsk> {
+    let mut ask = whole(key, segment);
+    ask.gone.retain(|file| !residue.read_gone.contains(file));
+    (!is_read(residue, segment)).then_some(ask)
 }
 
 /// What a residue does not have yet.
@@ -93,9 +106,9 @@ fn more(key: SegmentKey, segment: &Segment, residue: &Residue) -> Option<DrillAs
         return None;
     }
     let mut ask = whole(key, segment);
-    ask.messages = residue.read_upto..segment.upto;
+    ask.messages.iter_mut().for_each(|(_, range)| range.start = residue.read_upto);
     ask.files.retain(|file| !residue.read_files.contains_key(file));
     ask.gone.retain(|file| !residue.read_gone.contains(file));
-    let is_done = ask.messages.is_empty() && ask.files.is_empty() && ask.gone.is_empty();
+    let is_done = ask.offsets() == 0 && ask.files.is_empty() && ask.gone.is_empty();
     (!is_done).then_some(ask)
 }

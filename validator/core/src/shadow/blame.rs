@@ -154,7 +154,7 @@ impl Blame {
     }
 }
 
-/// By offset, messages of one segment that had a row and had none when the segment was last read whole.
+/// By place, messages of one segment that had a row and had none when the segment was last read whole.
 pub(super) type Blames = BTreeMap<i64, Blame>;
 
 impl Segment {
@@ -173,10 +173,10 @@ impl Segment {
 impl Shadow {
     /// Who took the row of a withdrawn message away.
     pub fn blame(&self, at: MessageAt) -> Option<Blame> {
-        let key = self.terms.width.segment_of(at.partition, at.offset);
+        let key = self.segment_at(at)?;
         let segment = self.pages.segment(key)?;
         let residue = self.residues.get(&key);
-        let read = residue.and_then(|residue| residue.taken.get(&at.offset).copied());
+        let read = residue.and_then(|residue| residue.taken.get(&self.terms.place(at)).copied());
         read.or_else(|| segment.blame_since(residue.map_or(0, |residue| residue.takes)))
     }
 }

@@ -43,18 +43,26 @@ pub(super) struct Board {
 /// A whole segment of one verdict: verdict, cause, messages.
 pub type Run = (MessageVerdict, Option<Cause>, u64);
 
-/// What one segment counts as.
+/// What the messages of one partition in a segment count as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Lot {
-    stage: Stage,
-    /// Of a disputed one: whether all that was asked is read.
-    is_read: bool,
-    /// Of `messages`.
-    verdict: MessageVerdict,
+struct Part {
+    partition: PartitionIndex,
+    /// Of the segment's verdict.
     messages: u64,
     /// Of a disputed one: what agreed.
     intact: u64,
     late: u64,
+}
+
+/// What one segment counts as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Lot {
+    stage: Stage,
+    /// Of a disputed one: whether all that was asked is read.
+    is_read: bool,
+    /// Of the messages of `parts`.
+    verdict: MessageVerdict,
+    parts: Vec<Part>,
     unjudged: u64,
     unobservable: u64,
     oldest_ms: Option<i64>,
@@ -68,10 +76,7 @@ struct Lot {
 impl Board {
     /// Puts a segment in the place of what it was; none: it is balanced.
     fn put(&mut self, key: SegmentKey, lot: Option<Lot>) {
-        if let Some(old) = self.lots.get(&key).copied() {
-            if Some(old) == lot {
-                return;
-            }
+        if let Some(old) = self.lots.remove(&key) {
             self.count(key, &old, false);
         }
         match lot {
@@ -79,23 +84,26 @@ impl Board {
                 self.count(key, &lot, true);
                 self.lots.insert(key, lot);
             }
-            None => drop(self.lots.remove(&key)),
+            None => {}
         }
     }
 
     fn count(&mut self, key: SegmentKey, lot: &Lot, enters: bool) {
-        let mut sums = vec![
-            (&mut self.rows.intact, lot.intact),
-            (&mut self.rows.unjudged, lot.unjudged),
-            (&mut self.rows.unobservable, lot.unobservable),
-        ];
-        if let SegmentKey::Offsets { partition, .. } = key {
-            let tally = self.messages.entry(partition).or_default();
-            tally.count(lot.verdict, lot.messages, enters);
-            sums.extend([(&mut tally.intact, lot.intact), (&mut tally.late, lot.late)]);
+        let moved = |sum: &mut u64, part: u64| *sum = if enters { *sum + part } else { *sum - part };
+        for part in &lot.parts {
+            let tally = self.messages.entry(part.partition).or_default();
+            tally.count(lot.verdict, part.messages, enters);
+            moved(&mut tally.intact, part.intact);
+            moved(&mut tally.late, part.late);
+            if *tally == MessageTally::default() {
+                self.messages.remove(&part.partition);
+            }
         }
-        let counts = &mut self.segments;
-        sums.push(match (lot.stage, lot.is_read) {
+        let (rows, counts) = (&mut self.rows, &mut self.segments);
+        moved(&mut rows.intact, lot.parts.iter().map(|part| part.intact).sum());
+        moved(&mut rows.unjudged, lot.unjudged);
+        moved(&mut rows.unobservable, lot.unobservable);
+        let (count, one) = match (lot.stage, lot.is_read) {
             (Stage::Balanced, _) => (&mut counts.balanced, 0),
             // Messages that nobody has committed yet are no dispute.
             (Stage::Bare(MessageVerdict::Pending) | Stage::Open, _) => (&mut counts.open, 1),
@@ -103,17 +111,10 @@ impl Board {
             (Stage::ToDrill, _) => (&mut counts.to_drill, 1),
             (Stage::Disputed, true) => (&mut counts.judged, 1),
             (Stage::Disputed, false) => (&mut counts.drilling, 1),
-        });
+        };
+        moved(count, one);
         if lot.stage == Stage::ToDrill {
-            sums.push((&mut self.to_drill_messages, lot.messages));
-        }
-        for (sum, part) in sums {
-            *sum = if enters { *sum + part } else { *sum - part };
-        }
-        if let SegmentKey::Offsets { partition, .. } = key
-            && self.messages.get(&partition) == Some(&MessageTally::default())
-        {
-            self.messages.remove(&partition);
+            moved(&mut self.to_drill_messages, lot.messages());
         }
         self.list(key, lot, enters);
     }
@@ -122,8 +123,8 @@ impl Board {
         if let Some(turn) = lot.turn_ms {
             put_in(&mut self.turns, (turn, key), enters);
         }
-        if let (Some(oldest), SegmentKey::Offsets { partition, .. }) = (lot.oldest_ms, key) {
-            put_in(&mut self.oldest, (partition, oldest, key), enters);
+        if let Some(oldest) = lot.oldest_ms {
+            lot.parts.iter().for_each(|part| put_in(&mut self.oldest, (part.partition, oldest, key), enters));
         }
         match lot.stage {
             Stage::ToDrill => put_in(&mut self.undrilled, (lot.stays, key), enters),
@@ -149,7 +150,7 @@ impl Shadow {
     pub(super) fn recount(&mut self, key: SegmentKey) {
         let lot = self.pages.segment(key).and_then(|segment| self.lot(key, segment));
         let run = self.board.runs.get(&key).copied();
-        if run != lot.and_then(|lot| lot.run) {
+        if run != lot.as_ref().and_then(|lot| lot.run) {
             self.unsaved.runs.entry(key).or_insert(run);
         }
         self.board.put(key, lot);
@@ -229,13 +230,16 @@ impl Shadow {
     fn lot(&self, key: SegmentKey, segment: &Segment) -> Option<Lot> {
         let stage = self.stage(key, segment);
         let (messages, rows) = (segment.debit.count, segment.credit.count);
+        let part = |partition, messages| Part { partition, messages, intact: 0, late: 0 };
+        let parts = match key {
+            SegmentKey::Offsets { partition, .. } => vec![part(partition, messages)],
+            _ => segment.shares.iter().map(|(partition, share)| part(*partition, share.judged)).collect(),
+        };
         let mut lot = Lot {
             stage,
             is_read: true,
             verdict: MessageVerdict::Pending,
-            messages,
-            intact: 0,
-            late: 0,
+            parts,
             unjudged: 0,
             unobservable: 0,
             oldest_ms: None,
@@ -272,10 +276,23 @@ impl Shadow {
             lot.unobservable = segment.credit.count;
             return;
         }
-        lot.messages = segment.debit.count - residue.read_debit.count;
-        (lot.intact, lot.late) = (residue.agreed.count, u64::from(residue.agreed_late));
+        let (intact, late) = (residue.agreed.count, u64::from(residue.agreed_late));
+        for part in &mut lot.parts {
+            let share = segment.shares.get(&part.partition).map(|share| (share.judged, residue.read.get(&part.partition)));
+            (part.messages, part.intact, part.late) = match share {
+                None => (segment.debit.count - residue.read_debit.count, intact, late),
+                Some((judged, None)) => (judged, 0, 0),
+                Some((judged, Some(read))) => (judged - read.judged, read.agreed, 0),
+            };
+        }
         lot.unjudged = segment.credit.count - residue.read_credit().count;
-        lot.oldest_ms = segment.times.max_ms.filter(|_| lot.messages > 0);
+        lot.oldest_ms = segment.times.max_ms.filter(|_| lot.messages() > 0);
+    }
+}
+
+impl Lot {
+    fn messages(&self) -> u64 {
+        self.parts.iter().map(|part| part.messages).sum()
     }
 }
 
@@ -290,7 +307,7 @@ mod tests {
     use crate::shadow::Shadow;
     use crate::shadow::event::{Consumed, Event, LanePart, Look, NewLane, SegmentPart};
     use crate::shadow::segment::Times;
-    use crate::shadow::terms::{Terms, TimedBy};
+    use crate::shadow::terms::{Cut, Terms, TimedBy};
 
     #[test]
     fn messages_whose_rows_are_on_their_way_are_open_and_no_dispute_until_they_are_due() {
@@ -302,6 +319,7 @@ mod tests {
             width,
             whole_topic: true,
             timed: TimedBy::Rows,
+            cut: Cut::Offsets,
         };
         let mut shadow = Shadow::new(terms);
         let tp = TopicPartition { topic: "t".into(), partition: 0 };
@@ -314,11 +332,12 @@ mod tests {
             bag,
             times: Times { min_ms: Some(500), max_ms: Some(500), untimed: 0 },
             offset_max: 0,
+            span: (0, 1),
             excluded: 0,
             undecodable: 0,
         };
         let (gaps, undecodable, excluded) = (Vec::new(), Vec::new(), BTreeMap::new());
-        let lanes = vec![LanePart { partition, from: 0, to: 1, parts: vec![part], gaps, undecodable, excluded }];
+        let lanes = vec![LanePart { partition, from: 0, to: 1, parts: vec![part], gaps, undecodable, excluded, windows: None }];
         let consumed = Event::Consumed(Consumed { lanes });
         shadow.admit(shadow.pages_of(&consumed).into_iter().map(|key| (key, None)).collect());
         shadow.apply(consumed).expect("it follows the position");

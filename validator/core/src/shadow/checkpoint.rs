@@ -14,6 +14,7 @@ use super::delta::{
 };
 use super::file::FileId;
 use super::files::KnownFile;
+use super::held::Pages;
 use super::invariants::{Contradiction, check};
 use super::lane::Lane;
 use super::page::Page;
@@ -99,6 +100,7 @@ impl Shadow {
             judged_by: self.terms.judged_by(),
             partings: self.partings.clone(),
             late_after: self.files.late_after(),
+            floor: self.floor,
         };
         Delta {
             checkpoint: self.checkpoint + 1,
@@ -107,7 +109,7 @@ impl Shadow {
             state: state.to_bytes(),
             lanes: lanes.map(|(lane, body)| LaneRow { lane, tp: body.tp.clone(), body: body.to_bytes() }).collect(),
             pages: pages
-                .map(|(key, page)| PageRow { key: *key, unsettled: page.is_unsettled(), body: page.to_bytes() })
+                .map(|(key, page)| PageRow { key: *key, unsettled: self.pages.is_needed(page), body: page.to_bytes() })
                 .collect(),
             files_new: self.files_new(),
             files_changed: self.files_changed(),
@@ -282,12 +284,13 @@ impl Shadow {
         if saved.checkpoint == 0 {
             return Ok(shadow);
         }
-        let State { line, last_file, judged_at_ms, cannot_look, notes, judged_by, partings, late_after } =
+        let State { line, last_file, judged_at_ms, cannot_look, notes, judged_by, partings, late_after, floor } =
             State::from_bytes(&saved.state)?;
+        shadow.floor = floor;
         shadow.partings = partings;
         shadow.files.know_late_after(late_after);
-        let terms = &mut shadow.terms;
-        (terms.settle_ms, terms.give_up_ms, terms.whole_topic, terms.timed) = judged_by;
+        shadow.terms.judge_by(judged_by);
+        shadow.pages = Pages::new(shadow.terms.windows().is_some());
         shadow.cannot_look = cannot_look;
         (shadow.line, shadow.files.last, shadow.judged_at_ms, shadow.notes) = (line, last_file, judged_at_ms, notes);
         shadow.checkpoint = saved.checkpoint;

@@ -22,7 +22,9 @@ impl Shadow {
     pub(super) fn pages_consumed(&self, consumed: &Consumed) -> Vec<PageKey> {
         let mut keys = Vec::new();
         for lane in &consumed.lanes {
-            keys.extend(lane.parts.iter().map(|part| PageKey::of(part.segment).0));
+            let booked = lane.parts.iter().filter(|part| part.segment != SegmentKey::Nowhere);
+            keys.extend(booked.map(|part| PageKey::of(part.segment).0));
+            keys.extend(lane.undecodable.iter().map(|message| self.page_of(message.at)));
             for gap in &lane.gaps {
                 keys.extend(self.clip(lane.partition, gap).into_iter().map(|(key, _)| key));
             }
@@ -63,15 +65,36 @@ impl Shadow {
         Ok(())
     }
 
-    fn consume_lane(&mut self, part: LanePart) {
+    fn consume_lane(&mut self, mut part: LanePart) {
+        let (partition, from, to) = (part.partition, part.from, part.to);
+        // First, since what their segments count as is taken with the parts.
+        let undecodable = part.undecodable.clone();
+        undecodable.into_iter().for_each(|message| self.note_undecodable(partition, message));
+        let (gaps, excluded) = (std::mem::take(&mut part.gaps), std::mem::take(&mut part.excluded));
+        match self.terms.windows() {
+            Some(_) => self.consume_windows(part),
+            None => self.consume_offsets(part),
+        }
+        for gap in gaps {
+            self.note_gap(partition, gap, from..to);
+        }
+        let lane = self.lane_mut(partition).expect("checked before the first part");
+        for (cause, messages) in excluded {
+            *lane.excluded.entry(cause).or_default() += messages;
+        }
+        lane.position = to;
+        lane.high_watermark = lane.high_watermark.max(to);
+        self.meet_partings(partition, from, to);
+    }
+
+    /// Messages of a batch, by ranges of offsets.
+    fn consume_offsets(&mut self, part: LanePart) {
         let width = self.terms.width;
-        let LanePart { partition, from, to, parts, gaps, undecodable, excluded } = part;
+        let LanePart { partition, from, to, parts, .. } = part;
         let unseen_below = self.lane(partition).map_or(i64::MIN, |lane| lane.unseen_below);
         if from < unseen_below {
             self.forget_judged();
         }
-        // First, since what their segments count as is taken with the parts.
-        undecodable.into_iter().for_each(|message| self.note_undecodable(partition, message));
         for part in parts {
             let SegmentKey::Offsets { index, .. } = part.segment else { continue };
             let range = width.offsets(index);
@@ -90,16 +113,6 @@ impl Shadow {
             lane.judged += part.bag.count;
             lane.undecodable += u64::from(part.undecodable);
         }
-        for gap in gaps {
-            self.note_gap(partition, gap, from..to);
-        }
-        let lane = self.lane_mut(partition).expect("checked before the first part");
-        for (cause, messages) in excluded {
-            *lane.excluded.entry(cause).or_default() += messages;
-        }
-        lane.position = to;
-        lane.high_watermark = lane.high_watermark.max(to);
-        self.meet_partings(partition, from, to);
     }
 
     /// What its letter says goes before that it cannot be told.
@@ -135,7 +148,8 @@ impl Shadow {
             self.pages.note_explained(key);
             self.forget_holes(key);
         }
-        let mut from = gap.start;
+        // Of windows no segment has holes.
+        let mut from = if self.terms.windows().is_some() { gap.end } else { gap.start };
         while from < gap.end {
             let key = width.segment_of(partition, from);
             let range = width.offsets(width.index_of(from));

@@ -10,12 +10,13 @@ use super::Shadow;
 use super::event::{Drilled, Refused, SeenRow};
 use super::file::FileId;
 use super::page::PageKey;
-use super::residue::{Residue, digest16};
+use super::residue::{ReadShare, Residue, digest16};
 use super::segment::Segment;
 use super::tally::is_read;
 use crate::bag::Bag;
 use crate::hole::Holes;
 use crate::judge::{MessageEntry, MessageState, RowStanding};
+use crate::position::MessageAt;
 use crate::segment::SegmentKey;
 
 impl Shadow {
@@ -25,6 +26,9 @@ impl Shadow {
         let segment = self.pages.segment(key).ok_or_else(stale)?;
         if segment.is_balanced() {
             return Err(stale());
+        }
+        if self.terms.windows().is_some() {
+            return self.drilled_window(drilled);
         }
         let before = self.residues.get(&key).filter(|residue| !residue.whole);
         let mut residue = match before {
@@ -72,6 +76,64 @@ impl Shadow {
             });
         }
         Ok(())
+    }
+
+    /// The answer to a segment of a window, which is read whole.
+    fn drilled_window(&mut self, mut drilled: Drilled) -> Result<(), Refused> {
+        let key = drilled.segment;
+        let stale = || Refused::Stale { segment: key };
+        let segment = self.pages.segment(key).ok_or_else(stale)?;
+        let mut files = segment.files.clone();
+        files.dedup();
+        let is_whole = drilled.messages == segment.stretches() && drilled.files.keys().copied().eq(files);
+        if !is_whole || drilled.gone.keys().any(|file| !segment.gone.contains(file)) {
+            return Err(stale());
+        }
+        let old = self.residues.get(&key);
+        let mut residue = old.map(|old| old.clone().learned(0).again(0)).unwrap_or_default();
+        let learned: BTreeSet<FileId> = old.map(|old| old.read_files.keys().copied().collect()).unwrap_or_default();
+        self.keep_strays_undecodable(&mut drilled);
+        let lost = drilled.lost_messages;
+        for (partition, share) in &segment.shares {
+            let of = |message: &&MessageEntry| message.at.partition == *partition && message.state == MessageState::Judged;
+            let judged = drilled.found.iter().filter(of).count() as u64;
+            residue.read.insert(*partition, ReadShare { from: share.from, upto: share.upto, judged, agreed: 0 });
+        }
+        join(&mut residue, drilled, segment, self.files.late_after());
+        residue.read_upto = 0;
+        residue.settle_identities();
+        if residue.read_debit != segment.debit || residue.read_credit() != segment.credit {
+            if !lost {
+                self.note_misreading(key, &residue);
+                return Ok(());
+            }
+            residue = Residue { unreadable: true, ..residue.again(0) };
+        }
+        self.misread.forget(&key);
+        // An answer to an older question may lack what removed files say.
+        if !residue.unreadable && is_read(&residue, segment) {
+            residue.blame(segment);
+        }
+        self.put_residue(key, Some(residue));
+        if !learned.is_empty() {
+            self.change(key, |segment| segment.forget_fresh(&learned));
+        }
+        Ok(())
+    }
+
+    /// As [`Shadow::keep_undecodable`]; what cannot be told is in each case beside the segments.
+    fn keep_strays_undecodable(&self, drilled: &mut Drilled) {
+        let strays = self.residues.get(&SegmentKey::Nowhere).map(|strays| strays.messages.as_slice()).unwrap_or_default();
+        let is_stray = |at: &MessageAt| strays.binary_search_by_key(at, |stray| stray.at).is_ok();
+        for message in drilled.found.iter().filter(|message| is_stray(&message.at)) {
+            if let (MessageState::Judged, Some(digest)) = (message.state, &message.digest) {
+                drilled.debit.remove(digest);
+            }
+        }
+        let is_told = |message: &MessageEntry| {
+            !is_stray(&message.at) && !matches!(message.state, MessageState::Undecodable(_))
+        };
+        drilled.found.retain(is_told);
     }
 
     /// Messages that could not be told when they were consumed stay so, whatever is known of them now: they are in no debit, and
@@ -147,7 +209,11 @@ fn is_in(holes: &Holes, offset: i64) -> bool {
 }
 
 fn fits(drilled: &Drilled, segment: &Segment, residue: &Residue) -> bool {
-    let next = drilled.messages.start == residue.read_upto && drilled.messages.end <= segment.upto;
+    let next = match drilled.messages.as_slice() {
+        [(_, messages)] => messages.start == residue.read_upto && messages.end <= segment.upto,
+        // Rows that are nowhere have no messages.
+        none => none.is_empty() && residue.read_upto == segment.upto,
+    };
     let files = drilled.files.keys().all(|file| segment.files.contains(file) && !residue.read_files.contains_key(file));
     let gone = drilled.gone.keys().all(|file| segment.gone.contains(file));
     next && files && gone
@@ -155,7 +221,8 @@ fn fits(drilled: &Drilled, segment: &Segment, residue: &Residue) -> bool {
 
 /// Which rows are late the segment knows, since a rewrite may have moved them: the reading does not.
 fn join(residue: &mut Residue, drilled: Drilled, segment: &Segment, late_after: FileId) {
-    residue.read_upto = residue.read_upto.max(drilled.messages.end);
+    let upto = drilled.messages.iter().map(|(_, range)| range.end).max();
+    residue.read_upto = residue.read_upto.max(upto.unwrap_or(i64::MIN));
     residue.read_debit.merge(&drilled.debit);
     // Taken anew at each judging.
     let plain = |message: MessageEntry| MessageEntry { loss: None, stood: false, ..message };

@@ -11,6 +11,7 @@ use super::nets::Nets;
 use super::segment::Times;
 use super::slips::FileSlips;
 use crate::bag::Bag;
+use crate::digest::IdentityHash;
 use crate::hole::Hole;
 use crate::judge::{MessageEntry, RowEntry};
 use crate::position::{MessageAt, PartitionIndex, TopicPartition};
@@ -24,6 +25,8 @@ pub enum Event {
     Consumed(Consumed),
     /// A file was read; it waits until a look makes it live, or takes the place of a live one of its path.
     Scanned(Scanned),
+    /// The books of windows begin, if it is known at which one: before the first look is made.
+    Begin,
     /// The table was looked at, and the tap has passed the barrier of the look.
     Looked(Look, Nets),
     /// Catalog, store or broker could not be asked; no verdict changes.
@@ -74,6 +77,8 @@ pub struct LanePart {
     pub undecodable: Vec<Undecodable>,
     /// Messages that ask for no row, by cause.
     pub excluded: BTreeMap<ExcludedCause, u64>,
+    /// Of judged messages with a window, that of the first one and the greatest; none in mode `offset`.
+    pub windows: Option<(i64, i64)>,
 }
 
 /// Messages of one segment.
@@ -87,6 +92,8 @@ pub struct SegmentPart {
     pub times: Times,
     /// Of judged messages; `i64::MIN`: none.
     pub offset_max: i64,
+    /// From its first message to one past its last, each state.
+    pub span: (i64, i64),
     /// Messages that ask for no row.
     pub excluded: u32,
     /// Messages that cannot be told.
@@ -115,6 +122,8 @@ pub struct Undecodable {
     pub timestamp_ms: Option<i64>,
     /// One sentence for a person.
     pub detail: String,
+    /// The modes `key` and `content`: its identity, where that is known.
+    pub identity: Option<IdentityHash>,
 }
 
 /// A file that was read.
@@ -152,6 +161,8 @@ pub struct Step {
     pub why: Why,
     /// The whole live set, each path once.
     pub live: Vec<FileFacts>,
+    /// The modes `key` and `content`: when rows were last added to the table, in the ancestry of the snapshot that is known.
+    pub moved_ms: Option<i64>,
 }
 
 /// The id of no snapshot, as metadata writes it of a table that has none (Iceberg spec, `current-snapshot-id`).
@@ -211,7 +222,7 @@ pub struct Drilled {
     /// The segment.
     pub segment: SegmentKey,
     /// The offsets that were read, as asked.
-    pub messages: Range<i64>,
+    pub messages: Vec<(PartitionIndex, Range<i64>)>,
     /// Messages of them, each state.
     pub found: Vec<MessageEntry>,
     /// Digests of the judged ones, as they stand in debits.
@@ -285,6 +296,9 @@ pub enum Refused {
         /// Which.
         paths: Vec<String>,
     },
+    /// A look at books of windows that have not begun.
+    #[error("the books have not begun")]
+    NotBegun,
     /// The sums are not those of the files that the look adds and removes.
     #[error("the sums of the step are of other files")]
     OtherFiles,

@@ -13,11 +13,18 @@ pub struct Pages {
     dirty: BTreeSet<PageKey>,
     unbalanced: BTreeSet<SegmentKey>,
     unexplained: BTreeSet<PageKey>,
-    /// Slips of all segments.
+    /// Slips of all segments that are held.
     slips: usize,
+    /// Whether pages with letters stay: segments do not say which pages have letters of their messages.
+    keeps_letters: bool,
 }
 
 impl Pages {
+    /// None; whether those with letters stay.
+    pub fn new(keeps_letters: bool) -> Self {
+        Self { keeps_letters, ..Self::default() }
+    }
+
     /// Slips of all segments.
     pub fn slips(&self) -> usize {
         self.slips
@@ -133,12 +140,25 @@ impl Pages {
         }
         let goes = self.held.keys().filter(|key| !self.dirty.contains(key) && !self.is_unsettled(key));
         for key in goes.take(surplus).copied().collect::<Vec<_>>() {
-            self.held.remove(&key);
+            let page = self.held.remove(&key).unwrap_or_default();
+            self.slips -= page.iter().map(|(_, segment)| segment.slips()).sum::<usize>();
         }
+    }
+
+    /// Whether a restart reads it.
+    pub fn is_needed(&self, page: &Page) -> bool {
+        page.is_unsettled() || self.keeps(page)
+    }
+
+    fn keeps(&self, page: &Page) -> bool {
+        self.keeps_letters && !page.letters.is_empty()
     }
 
     fn is_unsettled(&self, key: &PageKey) -> bool {
         let (Some(first), Some(last)) = (key.segment(0), key.last_segment()) else { return true };
+        if self.held.get(key).is_some_and(|page| self.keeps(page)) {
+            return true;
+        }
         self.unexplained.contains(key) || self.unbalanced.range(first..=last).next().is_some()
     }
 }

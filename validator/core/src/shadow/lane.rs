@@ -49,6 +49,8 @@ pub struct Lane {
     pub unseen_below: i64,
     /// By page, the greatest offset of a message that is known to have an equal row.
     pub proven: BTreeMap<i64, i64>,
+    /// The modes `key` and `content`: of judged messages with a window, that of the first one and the greatest.
+    pub windows: Option<(i64, i64)>,
 }
 
 impl Lane {
@@ -73,6 +75,7 @@ impl Lane {
             balanced_late: 0,
             unseen_below: i64::MIN,
             proven: BTreeMap::new(),
+            windows: None,
         }
     }
 

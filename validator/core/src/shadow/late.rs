@@ -231,13 +231,13 @@ mod tests {
     };
     use crate::shadow::file::{FileBags, FileFacts};
     use crate::shadow::nets::Sign;
-    use crate::shadow::terms::{Terms, TimedBy};
+    use crate::shadow::terms::{Cut, Terms, TimedBy};
 
     const LANE: PartitionIndex = PartitionIndex(0);
 
     fn terms(settle_ms: i64) -> Terms {
         let width = OffsetWidth::new(4).expect("a power of two");
-        Terms { pipeline: "p".into(), settle_ms, give_up_ms: 9_000, width, whole_topic: true, timed: TimedBy::Rows }
+        Terms { pipeline: "p".into(), settle_ms, give_up_ms: 9_000, width, whole_topic: true, timed: TimedBy::Rows, cut: Cut::Offsets }
     }
 
     fn bag(offsets: &[i64]) -> Bag {
@@ -281,13 +281,14 @@ mod tests {
                 bag: bag(&(*from..*to).collect::<Vec<_>>()),
                 times: Times { min_ms: Some(0), max_ms: Some(0), untimed: 0 },
                 offset_max: to - 1,
+                span: (*from, *to),
                 excluded: 0,
                 undecodable: 0,
             };
             let parts = messages.iter().map(part).collect();
             let (gaps, undecodable, excluded) = (gaps.to_vec(), Vec::new(), BTreeMap::new());
             let to = messages.last().expect("some").1;
-            let lanes = vec![LanePart { partition: LANE, from: start, to, parts, gaps, undecodable, excluded }];
+            let lanes = vec![LanePart { partition: LANE, from: start, to, parts, gaps, undecodable, excluded, windows: None }];
             let consumed = Event::Consumed(Consumed { lanes });
             shadow.admit(shadow.pages_of(&consumed).into_iter().map(|key| (key, None)).collect());
             shadow.apply(consumed).expect("it follows the position");
@@ -323,7 +324,7 @@ mod tests {
             let (id, operation) = (self.2, "append".to_owned());
             let snapshot = SnapshotFact { id, parent: None, sequence: id, commit_ms: 0, operation };
             let live = paths.iter().map(|path| Self::facts(path)).collect();
-            let step = Some(Step { snapshot, uuid: "u".into(), why: Why::Next, live });
+            let step = Some(Step { snapshot, uuid: "u".into(), why: Why::Next, live, moved_ms: None });
             let look = Look { at_ms: 100 * self.2, barrier: Vec::new(), step };
             let difference = self.0.difference(&look);
             let mut nets = self.0.nets(&difference);

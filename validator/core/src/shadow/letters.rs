@@ -61,6 +61,11 @@ impl Letters {
         self.offsets.insert(letter.offset)
     }
 
+    /// Whether they name none.
+    pub fn is_empty(&self) -> bool {
+        self.offsets.is_empty()
+    }
+
     /// Whether the message of an offset is named.
     pub fn name(&self, offset: i64) -> bool {
         self.offsets.has(offset)
@@ -131,6 +136,9 @@ impl Shadow {
             }
         }
         self.tell_diverted(undecodable);
+        if self.terms.windows().is_some() && !named.is_empty() {
+            self.forget_judged();
+        }
         for key in named {
             if self.residues.has(&key) {
                 self.forget_judged();
@@ -181,6 +189,12 @@ impl Shadow {
     /// Of the messages of residues, those that are named.
     pub(super) fn named(&self) -> BTreeSet<MessageAt> {
         let mut named = BTreeSet::new();
+        if self.terms.windows().is_some() {
+            let messages = self.residues.values().flat_map(|residue| &residue.messages).map(|message| message.at);
+            let name = |at: &MessageAt| self.pages.page(&self.page_of(*at)).is_some_and(|page| page.letters.name(at.offset));
+            named.extend(messages.filter(name));
+            return named;
+        }
         for (key, residue) in self.residues.iter() {
             let Some(page) = self.pages.page(&PageKey::of(*key).0).filter(|page| !page.letters.offsets.is_empty())
             else {

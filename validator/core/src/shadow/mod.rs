@@ -43,6 +43,7 @@ mod tally;
 pub mod terms;
 pub mod told;
 mod verdicts;
+pub mod windows;
 
 use std::collections::BTreeSet;
 
@@ -65,6 +66,7 @@ use slips::{Partings, Slips};
 use standing::NoLook;
 use terms::Terms;
 use verdicts::Judged;
+use windows::Floor;
 
 use crate::position::PartitionIndex;
 use crate::segment::SegmentKey;
@@ -79,6 +81,7 @@ pub struct Shadow {
     residues: Docket,
     misread: Misreadings,
     line: Line,
+    floor: Floor,
     files: Files,
     /// Rows that went before their messages came.
     partings: Partings,
@@ -103,6 +106,8 @@ pub struct Line {
     pub uuid: Option<String>,
     /// The last step.
     pub cursor: Option<SnapshotFact>,
+    /// The modes `key` and `content`: when rows were last added, as the last step said.
+    pub moved_ms: Option<i64>,
 }
 
 /// A finding that is told once.
@@ -125,13 +130,15 @@ pub struct News {
 impl Shadow {
     /// A new one, of no partitions.
     pub fn new(terms: Terms) -> Self {
+        let pages = Pages::new(terms.windows().is_some());
         Self {
             terms,
             lanes: Vec::new(),
-            pages: Pages::default(),
+            pages,
             residues: Docket::default(),
             misread: Misreadings::default(),
             line: Line::default(),
+            floor: Floor::default(),
             files: Files::default(),
             partings: Partings::default(),
             board: Board::default(),
@@ -221,6 +228,7 @@ impl Shadow {
         match event {
             Event::Consumed(consumed) => self.consume(consumed)?,
             Event::Scanned(scanned) => self.scanned(scanned),
+            Event::Begin => self.begin(),
             Event::Looked(look, nets) => self.looked(look, nets)?,
             Event::Drilled(drilled) => self.drilled(drilled)?,
             Event::Partitions(lanes) => self.follow(lanes),
@@ -267,22 +275,32 @@ impl Shadow {
     fn change(&mut self, key: SegmentKey, change: impl FnOnce(&mut Segment)) {
         let mut segment = self.pages.take(key).unwrap_or_default();
         self.count_balanced(key, &segment, false);
+        let (debit, credit) = (segment.debit, segment.credit);
         change(&mut segment);
         segment.revision = segment.revision.wrapping_add(1);
+        // Rows of windows do not say whether their messages are still to come: of those that went it is known on.
+        let is_same = (debit, credit) == (segment.debit, segment.credit);
+        let have_gone = self.terms.windows().is_some() && (is_same || segment.credit.count < credit.count);
+        if segment.is_balanced() && have_gone {
+            segment.let_stand(self.residues.get(&key).map(Residue::slips).unwrap_or_default());
+        }
         if segment.is_balanced() {
-            segment.gone.clear();
+            if !have_gone {
+                segment.gone.clear();
+                segment.unseen = false;
+                segment.takers.clear();
+                segment.takes = 0;
+                segment.stood = Slips::default();
+            }
             segment.fresh.clear();
             segment.slips.clear();
-            segment.stood = Slips::default();
-            segment.unseen = false;
-            segment.takers.clear();
-            segment.takes = 0;
             segment.unproven_min_ms = None;
             segment.proven_max = segment.offset_max;
             // Each message that is consumed has its row now: it stood, whatever happens to its file.
             if segment.offset_max > i64::MIN {
                 segment.stood_below = segment.upto;
             }
+            segment.shares.values_mut().for_each(|share| share.stood_below = share.upto);
         }
         self.count_balanced(key, &segment, true);
         let is_settled = segment.is_balanced();
@@ -311,15 +329,29 @@ impl Shadow {
     }
 
     fn count_balanced(&mut self, key: SegmentKey, segment: &Segment, enters: bool) {
-        let SegmentKey::Offsets { partition, .. } = key else { return };
         if !segment.is_balanced() || segment.debit.is_empty() {
             return;
         }
         let late = segment.late_rows(self.files.late_after());
+        match key {
+            SegmentKey::Offsets { partition, .. } => self.count_of(partition, [1, segment.debit.count, late], enters),
+            _ => {
+                // It is one segment, whoever's messages it has.
+                let mut segments = 1;
+                for (partition, share) in segment.shares.iter().filter(|(_, share)| share.judged > 0) {
+                    self.count_of(*partition, [segments, share.judged, 0], enters);
+                    segments = 0;
+                }
+            }
+        }
+    }
+
+    /// Balanced segments, and messages and late rows in them.
+    fn count_of(&mut self, partition: PartitionIndex, [segments, messages, late]: [u64; 3], enters: bool) {
         let Some(lane) = self.lane_mut(partition) else { return };
         let sums = [
-            (&mut lane.balanced_segments, 1),
-            (&mut lane.balanced_messages, segment.debit.count),
+            (&mut lane.balanced_segments, segments),
+            (&mut lane.balanced_messages, messages),
             (&mut lane.balanced_late, late),
         ];
         for (sum, part) in sums {

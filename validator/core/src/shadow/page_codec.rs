@@ -12,7 +12,7 @@ use super::letters::Letters;
 use super::pack::{Reader, Writer, whole};
 use super::page::Page;
 use super::runs::Runs;
-use super::segment::{Segment, Times};
+use super::segment::{Segment, Share, Times};
 use super::slips::Slips;
 use crate::bag::Bag;
 use crate::hole::{Hole, HoleReason, Holes};
@@ -42,6 +42,12 @@ impl Page {
         let causes = UndecodableCause::ALL.iter().map(|cause| self.undecodable.get(cause));
         causes.for_each(|offsets| offsets.unwrap_or(&Runs::default()).write(&mut to));
         self.letters.write(&mut to);
+        let shared: Vec<_> = self.iter().filter(|(_, segment)| !segment.shares.is_empty()).collect();
+        to.number(shared.len() as u64);
+        for (slot, segment) in shared {
+            to.number(slot as u64);
+            write_shares(&mut to, &segment.shares);
+        }
         to.seal()
     }
 
@@ -71,9 +77,33 @@ impl Page {
                 }
                 page.letters = Letters::read(from)?;
             }
+            if from.has_windows() {
+                for (slot, shares) in from.list(|from| Some((from.number()?, from.list(read_share)?)))? {
+                    let segment = page.slots.get_mut(usize::try_from(slot).ok()?)?.as_mut()?;
+                    segment.shares = shares.into_iter().collect();
+                }
+            }
             Some(page)
         })
     }
+}
+
+fn write_shares(to: &mut Writer, shares: &BTreeMap<PartitionIndex, Share>) {
+    to.number(shares.len() as u64);
+    for (partition, share) in shares {
+        to.number(u64::from(partition.0));
+        to.signed(share.from);
+        to.signed(share.upto.wrapping_sub(share.from));
+        to.number(share.judged);
+        to.maybe(known(share.stood_below).map(|offset| offset.wrapping_sub(share.from)));
+    }
+}
+
+fn read_share(from: &mut Reader<'_>) -> Option<(PartitionIndex, Share)> {
+    let (partition, start) = (PartitionIndex(from.small()?), from.signed()?);
+    let (upto, judged) = (start.wrapping_add(from.signed()?), from.number()?);
+    let stood_below = from.maybe()?.map_or(i64::MIN, |offset| start.wrapping_add(offset));
+    Some((partition, Share { from: start, upto, judged, stood_below }))
 }
 
 /// Parts of a segment that are mostly not there, by bit of the first byte.

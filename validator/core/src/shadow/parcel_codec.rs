@@ -5,8 +5,10 @@ use super::delta::Damaged;
 use super::event::{LanePart, SegmentPart, Undecodable};
 use super::pack::{Reader, Writer, whole};
 use super::page_codec::{read_key, write_key};
+use super::residue_codec::{read_some, write_some};
 use super::segment::Times;
 use super::state_codec::read_counts;
+use crate::digest::IdentityHash;
 use crate::position::{MessageAt, PartitionIndex};
 use crate::verdict::{ExcludedCause, UndecodableCause};
 
@@ -31,10 +33,13 @@ impl LanePart {
             to.byte(place.expect("each cause is among all") as u8);
             to.maybe(message.timestamp_ms);
             to.text(&message.detail);
+            write_some(&mut to, message.identity.map(|identity| identity.0));
         }
         for cause in ExcludedCause::ALL {
             to.number(self.excluded.get(cause).copied().unwrap_or(0));
         }
+        to.maybe(self.windows.map(|(first, _)| first));
+        to.maybe(self.windows.map(|(_, greatest)| greatest));
         to.seal()
     }
 
@@ -53,6 +58,7 @@ impl LanePart {
                 gaps: from.list(|from| Some(from.signed()?..from.signed()?))?,
                 undecodable: from.list(|from| read_undecodable(from, partition))?,
                 excluded: read_counts(from, ExcludedCause::ALL)?,
+                windows: if from.has_windows() { from.maybe()?.zip(from.maybe()?) } else { None },
             })
         })
     }
@@ -67,6 +73,8 @@ fn write_part(to: &mut Writer, part: &SegmentPart) {
     to.maybe((part.offset_max > i64::MIN).then_some(part.offset_max));
     to.number(u64::from(part.excluded));
     to.number(u64::from(part.undecodable));
+    to.signed(part.span.0);
+    to.signed(part.span.1);
 }
 
 fn read_part(from: &mut Reader<'_>) -> Option<SegmentPart> {
@@ -77,6 +85,7 @@ fn read_part(from: &mut Reader<'_>) -> Option<SegmentPart> {
         offset_max: from.maybe()?.unwrap_or(i64::MIN),
         excluded: from.small()?,
         undecodable: from.small()?,
+        span: if from.has_windows() { (from.signed()?, from.signed()?) } else { (0, 0) },
     })
 }
 
@@ -86,6 +95,7 @@ fn read_undecodable(from: &mut Reader<'_>, partition: PartitionIndex) -> Option<
         cause: *UndecodableCause::ALL.get(usize::from(from.byte()?))?,
         timestamp_ms: from.maybe()?,
         detail: from.text()?,
+        identity: if from.has_windows() { read_some(from)?.map(IdentityHash) } else { None },
     })
 }
 
@@ -106,12 +116,14 @@ mod tests {
             offset_max,
             excluded: 1,
             undecodable: 70_000,
+            span: (4_000, 8_192),
         };
         let undecodable = |(place, cause): (usize, &UndecodableCause)| Undecodable {
             at: MessageAt { partition, offset: 4_096 + place as i64 },
             cause: *cause,
             timestamp_ms: Some(5),
             detail: "no JSON".to_owned(),
+            identity: (place % 2 == 0).then_some(IdentityHash([5; 16])),
         };
         let parcel = LanePart {
             partition,
@@ -121,6 +133,7 @@ mod tests {
             gaps: vec![4_000..4_001, 8_000..9_000],
             undecodable: UndecodableCause::ALL.iter().enumerate().map(undecodable).collect(),
             excluded: ExcludedCause::ALL.iter().map(|cause| (*cause, 6)).collect(),
+            windows: Some((-3, 9)),
         };
         let bytes = parcel.to_bytes();
         assert_eq!(LanePart::from_bytes(&bytes).as_ref(), Ok(&parcel));

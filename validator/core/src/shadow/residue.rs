@@ -10,10 +10,12 @@ use super::blame::Blames;
 use super::event::SeenRow;
 use super::file::FileId;
 use super::runs::{has, joined};
-use super::segment::Segment;
+use super::segment::{Segment, Share};
+use super::slips::{OF_WINDOW, Slips};
 use crate::bag::Bag;
-use crate::digest::Digest;
+use crate::digest::{Digest, IdentityHash};
 use crate::judge::{MessageEntry, MessageState};
+use crate::position::{MessageAt, PartitionIndex};
 
 /// The beginning of a digest.
 pub type Digest16 = [u8; 16];
@@ -25,11 +27,26 @@ pub fn digest16(digest: &Digest) -> Digest16 {
     first
 }
 
+/// Messages of one partition that were read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReadShare {
+    /// The first offset.
+    pub from: i64,
+    /// One past the last one.
+    pub upto: i64,
+    /// Judged ones.
+    pub judged: u64,
+    /// Of them, those that agreed.
+    pub agreed: u64,
+}
+
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Residue {
     /// Messages below it are agreed or in `messages`.
     pub read_upto: i64,
+    /// The modes `key` and `content`: what was read of each partition.
+    pub read: BTreeMap<PartitionIndex, ReadShare>,
     /// Judged messages read, by their digests in debits.
     pub read_debit: Bag,
     /// Files read, with their rows here.
@@ -52,7 +69,7 @@ pub struct Residue {
     pub agreed_max: i64,
     /// Rows that stood in removed files.
     pub stood: BTreeSet<Digest16>,
-    /// Offsets, half-open and ascending: each judged message there had an equal row in a step.
+    /// Places, half-open and ascending: each judged message there had an equal row in a step.
     pub stood_at: Vec<(i64, i64)>,
     /// Whether a removed file could not be asked for what stood in it.
     pub unseen: bool,
@@ -81,13 +98,13 @@ impl Residue {
         let digests: BTreeSet<&Digest> = self.rows.iter().map(|row| &row.entry.digest).collect();
         let now = segment.blame_since(self.takes);
         let gone = self.messages.iter().filter_map(|message| {
-            let (offset, digest) = (message.at.offset, message.digest.as_ref()?);
-            let stood = offset < segment.stood_below
-                || self.has_stood(offset)
+            let (place, digest) = (self.place(message.at), message.digest.as_ref()?);
+            let stood = segment.stood_in_balance(message.at)
+                || self.has_stood(place)
                 || self.stood.contains(&digest16(digest))
-                || segment.has_stood(offset, digest);
+                || segment.has_stood(if self.read.is_empty() { message.at.offset } else { OF_WINDOW }, digest);
             let is_gone = message.state == MessageState::Judged && stood && !digests.contains(digest);
-            Some((offset, self.taken.get(&offset).copied().or(now)?)).filter(|_| is_gone)
+            Some((place, self.taken.get(&place).copied().or(now)?)).filter(|_| is_gone)
         });
         self.taken = gone.collect();
         self.takes = segment.takes;
@@ -101,24 +118,57 @@ impl Residue {
         let is_rowless = |message: &&MessageEntry| {
             message.state == MessageState::Judged && message.digest.as_ref().is_none_or(|own| !digests.contains(own))
         };
-        let rowless = self.messages.iter().filter(is_rowless).map(|message| message.at.offset);
-        let mut next = from;
+        let rowless: Vec<i64> = self.messages.iter().filter(is_rowless).map(|message| self.place(message.at)).collect();
         let mut runs: Vec<(i64, i64)> = std::mem::take(&mut self.stood_at);
-        for offset in rowless.chain([self.read_upto]) {
-            if next < offset {
-                runs.push((next, offset));
+        for (mut next, end) in self.stretches(from) {
+            let inside = rowless.iter().copied().filter(|place| (next..end).contains(place)).collect::<Vec<_>>();
+            for place in inside.into_iter().chain([end]) {
+                if next < place {
+                    runs.push((next, place));
+                }
+                next = place.saturating_add(1);
             }
-            next = offset.saturating_add(1);
         }
         self.stood_at = joined(runs);
-        let unread = self.rows.iter().filter(|row| row.offset.is_some_and(|offset| offset >= self.read_upto));
-        self.stood.extend(unread.map(|row| digest16(&row.entry.digest)));
+        let messages: BTreeSet<Digest> = self.messages.iter().filter_map(|message| message.digest).collect();
+        let unread = self.rows.iter().filter(|row| match row.offset {
+            Some(offset) => offset >= self.read_upto,
+            // What is no message's may be one's that comes.
+            None => !messages.contains(&row.entry.digest),
+        });
+        let unread: Vec<Digest16> = unread.map(|row| digest16(&row.entry.digest)).collect();
+        self.stood.extend(unread);
         self
     }
 
-    /// Whether it is known that a judged message of this offset had an equal row.
-    pub fn has_stood(&self, offset: i64) -> bool {
-        has(&self.stood_at, offset)
+    /// The places that were read. `from`: the first offset that was, of a range of offsets.
+    fn stretches(&self, from: i64) -> Vec<(i64, i64)> {
+        if self.read.is_empty() {
+            return vec![(from, self.read_upto)];
+        }
+        let place = |partition: PartitionIndex, offset: i64| MessageAt { partition, offset }.place();
+        self.read.iter().map(|(of, share)| (place(*of, share.from), place(*of, share.upto))).collect()
+    }
+
+    /// Whether these messages were read, and no others.
+    pub fn is_of(&self, shares: &BTreeMap<PartitionIndex, Share>) -> bool {
+        let read = self.read.iter().map(|(of, share)| (*of, share.from, share.upto));
+        read.eq(shares.iter().map(|(of, share)| (*of, share.from, share.upto)))
+    }
+
+    /// The place of one of its messages.
+    fn place(&self, at: MessageAt) -> i64 {
+        if self.read.is_empty() { at.offset } else { at.place() }
+    }
+
+    /// Whether it is known that a judged message of this place had an equal row.
+    pub fn has_stood(&self, place: i64) -> bool {
+        has(&self.stood_at, place)
+    }
+
+    /// What is known of rows that stood, as slips of a window.
+    pub(super) fn slips(&self) -> Slips {
+        self.stood.iter().map(|[a, b, c, d, e, f, g, h, ..]| (OF_WINDOW, [*a, *b, *c, *d, *e, *f, *g, *h])).collect()
     }
 
     /// Rows read, agreed ones too.
@@ -164,11 +214,45 @@ impl Residue {
             false
         });
         self.messages = messages;
-        let mut index = 0;
-        self.rows.retain(|_| {
-            index += 1;
-            !taken.contains(&(index - 1))
-        });
+        keep_others(&mut self.rows, &taken);
+    }
+
+    /// Takes out what agrees, by identity: as many judged messages as rows, all of one digest.
+    pub fn settle_identities(&mut self) {
+        let mut groups: BTreeMap<IdentityHash, Group> = BTreeMap::new();
+        for (index, message) in self.messages.iter().enumerate() {
+            let Some(identity) = message.identity else { continue };
+            let group = groups.entry(identity).or_default();
+            match message.digest.filter(|_| message.state == MessageState::Judged) {
+                Some(digest) => group.messages.push((index, digest)),
+                None => group.is_apart = true,
+            }
+        }
+        for (index, row) in self.rows.iter().enumerate() {
+            if let Some(group) = groups.get_mut(&row.entry.identity) {
+                group.rows.push((index, row.entry.digest));
+            }
+        }
+        let (mut messages, mut rows) = (BTreeSet::new(), BTreeSet::new());
+        for group in groups.into_values().filter(Group::agrees) {
+            messages.extend(group.messages.iter().map(|(index, _)| *index));
+            rows.extend(group.rows.iter().map(|(index, _)| *index));
+        }
+        for index in &messages {
+            if let Some(share) = self.read.get_mut(&self.messages[*index].at.partition) {
+                share.agreed += 1;
+            }
+        }
+        // What asks for no row says nothing but why a row of it is there.
+        let named: BTreeSet<IdentityHash> = self.rows.iter().map(|row| row.entry.identity).collect();
+        let is_idle = |message: &MessageEntry| {
+            let asks = !matches!(message.state, MessageState::Excluded(_));
+            !asks && message.identity.is_none_or(|identity| !named.contains(&identity))
+        };
+        messages.extend((0..self.messages.len()).filter(|index| is_idle(&self.messages[*index])));
+        rows.iter().for_each(|index| self.agreed.add(&self.rows[*index].entry.digest));
+        keep_others(&mut self.messages, &messages);
+        keep_others(&mut self.rows, &rows);
     }
 
     /// The greatest offset of a message with an equal row: agreed, or among what is kept.
@@ -199,12 +283,36 @@ impl Residue {
     }
 }
 
+/// Messages and rows of one identity, by index.
+#[derive(Default)]
+struct Group {
+    messages: Vec<(usize, Digest)>,
+    rows: Vec<(usize, Digest)>,
+    /// Whether there are messages that ask for no row, or equal none.
+    is_apart: bool,
+}
+
+impl Group {
+    fn agrees(&self) -> bool {
+        let Some((_, digest)) = self.messages.first() else { return false };
+        let all = self.messages.iter().chain(&self.rows);
+        !self.is_apart && self.messages.len() == self.rows.len() && all.fold(true, |same, (_, one)| same && one == digest)
+    }
+}
+
+fn keep_others<T>(of: &mut Vec<T>, taken: &BTreeSet<usize>) {
+    let mut index = 0;
+    of.retain(|_| {
+        index += 1;
+        !taken.contains(&(index - 1))
+    });
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::digest::IdentityHash;
     use crate::judge::{RowEntry, RowStanding};
-    use crate::position::{FileIndex, MessageAt, PartitionIndex, RowAt};
+    use crate::position::{FileIndex, RowAt};
 
     fn message(offset: i64) -> MessageEntry {
         MessageEntry {

@@ -2,12 +2,14 @@
 //!
 //! Contract: see [`super::pack`]. How a row stands, and what stood or was lost, is taken anew at each judging and not kept.
 
+use std::collections::BTreeMap;
+
 use super::blame::{Blame, Taker};
 use super::delta::Damaged;
 use super::event::SeenRow;
 use super::file::FileId;
 use super::pack::{Reader, Writer, whole};
-use super::residue::Residue;
+use super::residue::{ReadShare, Residue};
 use crate::digest::{Digest, IdentityHash};
 use crate::judge::{MessageEntry, MessageState, RowEntry, RowStanding};
 use crate::position::{FileIndex, MessageAt, PartitionIndex, RowAt};
@@ -50,6 +52,14 @@ impl Residue {
             to.byte(u8::from(blame.alone));
         }
         to.number(u64::from(self.takes));
+        to.number(self.read.len() as u64);
+        for (partition, share) in &self.read {
+            to.number(u64::from(partition.0));
+            to.signed(share.from);
+            to.signed(share.upto);
+            to.number(share.judged);
+            to.number(share.agreed);
+        }
         to.seal()
     }
 
@@ -76,9 +86,15 @@ impl Residue {
                 unseen: from.flag()?,
                 taken: from.list(read_blame)?.into_iter().collect(),
                 takes: from.small()?,
+                read: if from.has_windows() { from.list(read_share)?.into_iter().collect() } else { BTreeMap::new() },
             })
         })
     }
+}
+
+fn read_share(from: &mut Reader<'_>) -> Option<(PartitionIndex, ReadShare)> {
+    let (partition, start, upto) = (PartitionIndex(from.small()?), from.signed()?, from.signed()?);
+    Some((partition, ReadShare { from: start, upto, judged: from.number()?, agreed: from.number()? }))
 }
 
 fn read_blame(from: &mut Reader<'_>) -> Option<(i64, Blame)> {
@@ -105,14 +121,14 @@ fn place<T: PartialEq>(all: &[T], one: T) -> u8 {
     all.iter().position(|other| *other == one).unwrap_or(0) as u8
 }
 
-fn write_some<const N: usize>(to: &mut Writer, bytes: Option<[u8; N]>) {
+pub(super) fn write_some<const N: usize>(to: &mut Writer, bytes: Option<[u8; N]>) {
     to.byte(u8::from(bytes.is_some()));
     if let Some(bytes) = bytes {
         to.raw(&bytes);
     }
 }
 
-fn read_some<const N: usize>(from: &mut Reader<'_>) -> Option<Option<[u8; N]>> {
+pub(super) fn read_some<const N: usize>(from: &mut Reader<'_>) -> Option<Option<[u8; N]>> {
     Some(if from.flag()? { Some(from.raw()?) } else { None })
 }
 

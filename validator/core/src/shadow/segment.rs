@@ -10,6 +10,7 @@ use super::file::FileId;
 use super::runs::Runs;
 use super::slips::Slips;
 use crate::bag::Bag;
+use crate::position::{MessageAt, PartitionIndex};
 
 /// Timestamps of messages: least, greatest, and how many have none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -45,6 +46,19 @@ impl Times {
 /// The lesser of those that are there.
 pub(super) fn least(one: Option<i64>, other: Option<i64>) -> Option<i64> {
     one.into_iter().chain(other).min()
+}
+
+/// The messages of one partition in a segment that has some of several.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Share {
+    /// The offset of the first one, each state.
+    pub from: i64,
+    /// One past that of the last one.
+    pub upto: i64,
+    /// Judged ones.
+    pub judged: u64,
+    /// Those below it had an equal row in a step; `i64::MIN`: none is known to have had one.
+    pub stood_below: i64,
 }
 
 /// One segment. See `docs/decisions/0040-the-shadow.md`.
@@ -94,6 +108,8 @@ pub struct Segment {
     /// Messages below it had an equal row in a step: the end of the consumed part when it last balanced with messages.
     /// `i64::MIN`: never.
     pub stood_below: i64,
+    /// The modes `key` and `content`: its messages by partition.
+    pub shares: BTreeMap<PartitionIndex, Share>,
     /// Offsets of late rows, by file; of `files`, only those that have some.
     pub late: BTreeMap<FileId, Runs>,
     /// One more at each change of debit, credit or files.
@@ -123,6 +139,7 @@ impl Default for Segment {
             takes: 0,
             proven_max: i64::MIN,
             stood_below: i64::MIN,
+            shares: BTreeMap::new(),
             late: BTreeMap::new(),
             revision: 0,
         }
@@ -138,6 +155,15 @@ impl Segment {
     /// Whether a row went of a message that had one when it last balanced.
     pub fn is_shaken(&self) -> bool {
         self.stood_below > i64::MIN && self.proven_max == i64::MIN
+    }
+
+    /// Whether a message had an equal row when it last balanced.
+    pub fn stood_in_balance(&self, at: MessageAt) -> bool {
+        let below = match self.shares.get(&at.partition) {
+            Some(share) => share.stood_below,
+            None => self.stood_below,
+        };
+        at.offset < below
     }
 
     /// Offsets that are accounted for: judged, excluded, undecodable, or holes (I6).

@@ -28,6 +28,9 @@ pub fn mark_of(digest: &Digest) -> Mark {
     first
 }
 
+/// The offset in slips of windows, whose rows have none.
+pub const OF_WINDOW: i64 = 0;
+
 /// Slips of one segment: offset and mark, ascending, each once.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Slips(Vec<(i64, Mark)>);

@@ -47,6 +47,9 @@ impl Shadow {
 
     /// The one verdict on all messages of a segment without rows, where it needs no reading.
     fn bare(&self, key: SegmentKey, segment: &Segment) -> Option<MessageVerdict> {
+        if self.terms.windows().is_some() {
+            return self.bare_window(segment);
+        }
         let SegmentKey::Offsets { partition, .. } = key else { return None };
         if !segment.credit.is_empty() || segment.debit.is_empty() || segment.times.untimed > 0 {
             return None;

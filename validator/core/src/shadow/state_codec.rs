@@ -12,7 +12,8 @@ use super::pack::{Reader, Writer, whole};
 use super::runs::Offsets;
 use super::slips::{FileSlips, Partings};
 use super::standing::NoLook;
-use super::terms::TimedBy;
+use super::terms::{Cut, JudgedBy, TimedBy, Windows};
+use super::windows::Floor;
 use crate::hole::HoleReason;
 use crate::judge::Draft;
 use crate::position::{PartitionIndex, RowAt, TopicPartition};
@@ -26,11 +27,11 @@ pub(super) struct State {
     pub judged_at_ms: i64,
     pub cannot_look: Option<NoLook>,
     pub notes: String,
-    /// Settle and give-up that the last checkpoint was judged by, milliseconds; whether the topic was followed whole, and
-    /// what said when rows should have come.
-    pub judged_by: (i64, i64, bool, TimedBy),
+    /// What the last checkpoint was judged by.
+    pub judged_by: JudgedBy,
     pub partings: Partings,
     pub late_after: FileId,
+    pub floor: Floor,
 }
 
 impl State {
@@ -46,16 +47,25 @@ impl State {
         to.signed(self.judged_at_ms);
         write_no_look(&mut to, self.cannot_look);
         to.text(&self.notes);
-        to.signed(self.judged_by.0);
-        to.signed(self.judged_by.1);
-        to.byte(u8::from(self.judged_by.2));
+        let by = &self.judged_by;
+        to.signed(by.settle_ms);
+        to.signed(by.give_up_ms);
+        to.byte(u8::from(by.whole_topic));
         self.partings.write(&mut to);
-        to.byte(match self.judged_by.3 {
+        to.byte(match by.timed {
             TimedBy::Nobody => 0,
             TimedBy::Rows => 1,
             TimedBy::Messages => 2,
         });
         to.number(u64::from(self.late_after.0));
+        to.maybe(self.line.moved_ms);
+        let windows = match by.cut {
+            Cut::Offsets => [0, 0],
+            Cut::Windows(windows) => [1 + u8::from(windows.is_content), u8::from(windows.compacted)],
+        };
+        to.raw(&windows);
+        to.byte(u8::from(self.floor != Floor::Undecided));
+        to.maybe(self.floor.first());
         to.seal()
     }
 
@@ -63,24 +73,47 @@ impl State {
         whole(bytes, "the state", |from| {
             let (has_uuid, uuid) = (from.flag()?, from.text()?);
             let cursor = if from.flag()? { Some(read_snapshot(from)?) } else { None };
-            let line = Line { uuid: has_uuid.then_some(uuid), cursor };
+            let mut line = Line { uuid: has_uuid.then_some(uuid), cursor, moved_ms: None };
             let (last_file, judged_at_ms) = (from.small()?, from.signed()?);
             let cannot_look = read_no_look(from)?;
             let (notes, settle_ms, give_up_ms) = (from.text()?, from.signed()?, from.signed()?);
             let is_whole = from.flag()?;
             let partings = if from.has_slips() { Partings::read(from)? } else { Partings::default() };
             let timed = if from.has_late() { read_timed(from)? } else { TimedBy::Nobody };
+            let late_after = FileId(if from.has_late() { from.small()? } else { last_file });
+            let (mut cut, mut floor) = (Cut::Offsets, Floor::Undecided);
+            if from.has_windows() {
+                line.moved_ms = from.maybe()?;
+                cut = read_cut(from)?;
+                let is_decided = from.flag()?;
+                floor = match from.maybe()? {
+                    Some(first) => Floor::At(first),
+                    None if is_decided => Floor::Open,
+                    None => Floor::Undecided,
+                };
+            }
             Some(Self {
                 line,
                 last_file,
                 judged_at_ms,
                 cannot_look,
                 notes,
-                judged_by: (settle_ms, give_up_ms, is_whole, timed),
+                judged_by: JudgedBy { settle_ms, give_up_ms, whole_topic: is_whole, timed, cut },
                 partings,
-                late_after: FileId(if from.has_late() { from.small()? } else { last_file }),
+                late_after,
+                floor,
             })
         })
+    }
+}
+
+fn read_cut(from: &mut Reader<'_>) -> Option<Cut> {
+    let windows = |is_content, compacted| Some(Cut::Windows(Windows { is_content, compacted }));
+    match (from.byte()?, from.flag()?) {
+        (0, false) => Some(Cut::Offsets),
+        (1, compacted) => windows(false, compacted),
+        (2, compacted) => windows(true, compacted),
+        _ => None,
     }
 }
 
@@ -153,6 +186,8 @@ impl Lane {
         }
         to.maybe((self.unseen_below > i64::MIN).then_some(self.unseen_below));
         to.number(self.diverted_undecodable);
+        to.maybe(self.windows.map(|(first, _)| first));
+        to.maybe(self.windows.map(|(_, greatest)| greatest));
         to.seal()
     }
 
@@ -175,6 +210,7 @@ impl Lane {
             let proven = proven.into_iter().collect();
             let unseen_below = if from.has_slips() { from.maybe()?.unwrap_or(i64::MIN) } else { i64::MIN };
             let diverted_undecodable = if from.has_letters() { from.number()? } else { 0 };
+            let windows = if from.has_windows() { from.maybe()?.zip(from.maybe()?) } else { None };
             Some(Self {
                 tp,
                 start,
@@ -194,6 +230,7 @@ impl Lane {
                 balanced_late,
                 unseen_below,
                 proven,
+                windows,
             })
         })
     }

@@ -106,6 +106,9 @@ impl Shadow {
     }
 
     pub(super) fn looked(&mut self, look: Look, nets: Nets) -> Result<(), Refused> {
+        if !self.has_begun() {
+            return Err(Refused::NotBegun);
+        }
         for (partition, barrier, _) in &look.barrier {
             let lane = self.lane(*partition).ok_or(Refused::UnknownLane(*partition))?;
             if lane.position < *barrier {
@@ -286,7 +289,11 @@ impl Shadow {
     }
 
     fn move_on(&mut self, step: Step, is_preserving: bool) {
-        let Step { snapshot, uuid, why, live } = step;
+        let Step { snapshot, uuid, why, live, moved_ms } = step;
+        if self.line.moved_ms != moved_ms {
+            self.line.moved_ms = moved_ms;
+            self.forget_judged();
+        }
         if why == Why::Next && snapshot.operation == "replace" && !is_preserving {
             self.tell(TableVerdict::RewriteNotPreserving, snapshot.id, "a rewrite changed rows");
         }

@@ -127,5 +127,6 @@ fn of_lane(lane: &Lane) -> LaneStanding {
 pub(super) fn is_read(residue: &Residue, segment: &Segment) -> bool {
     let files = || segment.files.iter().all(|file| residue.read_files.contains_key(file));
     let gone = || segment.gone.iter().all(|file| residue.read_gone.contains(file));
-    !residue.whole && (residue.unreadable || residue.read_upto == segment.upto && files() && gone())
+    let messages = residue.read_upto == segment.upto && residue.is_of(&segment.shares);
+    !residue.whole && (residue.unreadable || messages && files() && gone())
 }

@@ -12,8 +12,9 @@ use super::checkpoint::Told;
 use super::delta::FindingPlace;
 use super::file::FileId;
 use super::page::PageKey;
-use super::residue::digest16;
+use super::residue::{Residue, digest16};
 use super::segment::Segment;
+use super::slips::OF_WINDOW;
 use crate::clock::Past;
 use crate::hole::{Hole, HoleReason, Holes};
 use crate::judge::{Case, Draft, Judgement, LossKind, MessageEntry, MessageState, ModeKind, NoBalanced, judge};
@@ -30,6 +31,8 @@ pub(super) struct Judged {
     pub oldest_ms: BTreeMap<PartitionIndex, i64>,
     /// Findings as the ledger is told of them, once they are asked for.
     pub now: OnceLock<Arc<BTreeMap<FindingKey, Told>>>,
+    /// Segments of windows that hold the messages, ascending.
+    pub places: Vec<(MessageAt, SegmentKey)>,
     at_ms: i64,
     /// When a message becomes due, or is given up.
     turn_ms: Option<i64>,
@@ -78,7 +81,7 @@ impl Shadow {
 
     pub(super) fn judge(&self) -> Judged {
         let case = self.case(self.board.paired_max.clone());
-        let mut judged = Judged { at_ms: self.judged_at_ms, ..Judged::default() };
+        let mut judged = Judged { at_ms: self.judged_at_ms, places: self.places(), ..Judged::default() };
         judged.turn_ms = self.next_due(&case);
         judged.note_rows(self);
         judged.note_waiting(&case);
@@ -115,29 +118,41 @@ impl Shadow {
     }
 
     fn case(&self, paired_max: BTreeMap<PartitionIndex, i64>) -> Case {
-        let scope = self.scope();
+        let windows = self.terms.windows();
+        let scope = windows.is_none().then(|| self.scope());
         let (mut messages, mut rows) = (Vec::new(), Vec::new());
         for (key, residue) in self.residues.iter().filter(|(_, residue)| !residue.unreadable) {
             let segment = self.pages.segment(*key);
-            let stood_below = segment.map_or(i64::MIN, |segment| segment.stood_below);
-            messages.extend(residue.messages.iter().map(|message| {
-                let mut message = *message;
-                let offset = message.at.offset;
-                let by_slip = |digest| segment.is_some_and(|segment| segment.has_stood(offset, &digest));
-                let stood = |digest| residue.stood.contains(&digest16(&digest)) || by_slip(digest);
-                message.stood = offset < stood_below || residue.has_stood(offset) || message.digest.is_some_and(stood);
-                message.loss = self.loss(*key, message.at.offset);
-                message
+            messages.extend(residue.messages.iter().map(|message| MessageEntry {
+                stood: segment.is_some_and(|segment| self.has_stood(segment, residue, message)),
+                loss: self.loss(*key, message.at.offset),
+                ..*message
             }));
             rows.extend(residue.rows.iter().map(|row| {
                 let known = row.partition.map_or(Known::Absent, Known::Listed);
-                let place = scope.place_in(known, row.offset);
-                crate::judge::RowEntry { standing: place.standing, hole: place.hole, ..row.entry }
+                let place = scope.as_ref().map(|scope| scope.place_in(known, row.offset));
+                let (standing, hole) = place.map_or((self.standing_in(*key), None), |place| (place.standing, place.hole));
+                crate::judge::RowEntry { standing, hole, ..row.entry }
             }));
         }
-        let (clock, past) = (self.terms.clock(self.judged_at_ms), Past::Offsets { paired_max });
-        let whole_topic = self.terms.whole_topic;
-        Case { mode: ModeKind::Offset, messages, rows, clock, past, whole_topic, diverted: self.named() }
+        let (mode, past) = match windows {
+            None => (ModeKind::Offset, Past::Offsets { paired_max }),
+            Some(windows) => {
+                let mode = if windows.is_content { ModeKind::Content } else { ModeKind::Key };
+                (mode, Past::Commits { times_ms: self.line.moved_ms.into_iter().collect() })
+            }
+        };
+        let (clock, whole_topic) = (self.terms.clock(self.judged_at_ms), self.terms.whole_topic);
+        Case { mode, messages, rows, clock, past, whole_topic, diverted: self.named() }
+    }
+
+    /// Whether it is known that a message had an equal row in a step.
+    fn has_stood(&self, segment: &Segment, residue: &Residue, message: &MessageEntry) -> bool {
+        let offset = if self.terms.windows().is_some() { OF_WINDOW } else { message.at.offset };
+        let by_digest = |digest| residue.stood.contains(&digest16(&digest)) || segment.has_stood(offset, &digest);
+        segment.stood_in_balance(message.at)
+            || residue.has_stood(self.terms.place(message.at))
+            || message.digest.is_some_and(by_digest)
     }
 
     fn scope(&self) -> OffsetScope {
@@ -167,10 +182,13 @@ impl Shadow {
     }
 
     fn loss(&self, key: SegmentKey, offset: i64) -> Option<LossKind> {
-        let SegmentKey::Offsets { partition, .. } = key else { return None };
         let may_hold = |bounds: &Option<Vec<(PartitionIndex, i64, i64)>>| {
-            bounds.as_ref().is_none_or(|bounds| {
-                bounds.iter().any(|(of, first, last)| *of == partition && (*first..=*last).contains(&offset))
+            let Some(bounds) = bounds else { return true };
+            bounds.iter().any(|(of, first, last)| match key {
+                SegmentKey::Offsets { partition, .. } => *of == partition && (*first..=*last).contains(&offset),
+                SegmentKey::Window { start: Some(start), .. } => (*first..=*last).contains(&start),
+                SegmentKey::Window { start: None, .. } => true,
+                SegmentKey::Nowhere => false,
             })
         };
         let of_file = |id: FileId, corrupt: bool| match corrupt {
@@ -192,7 +210,7 @@ impl Shadow {
     /// Whether a message may have had a row that nobody can know of any more: files of its segment went before they were
     /// asked. That a message there without a row is `missing` or `overdue` does not say that it never had one.
     pub fn may_have_stood(&self, at: MessageAt) -> bool {
-        let key = self.terms.width.segment_of(at.partition, at.offset);
+        let Some(key) = self.segment_at(at) else { return false };
         let is_open = |segment: &&Segment| !segment.is_balanced();
         let unseen = self.pages.segment(key).filter(is_open).is_some_and(|segment| segment.unseen);
         unseen || self.residues.get(&key).is_some_and(|residue| residue.unseen)

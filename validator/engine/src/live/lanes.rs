@@ -13,6 +13,7 @@ use validator_core::segment::SegmentKey;
 use validator_core::shadow::Shadow;
 use validator_core::shadow::lane::Lane;
 use validator_core::shadow::segment::Times;
+use validator_core::shadow::windows::Floor;
 
 use crate::binding::BoundIdentity;
 use crate::reconcile::Run;
@@ -38,11 +39,13 @@ pub struct Lanes {
     pub at: Vec<LaneAt>,
     /// Timestamps of judged messages, of segments of which they are at hand; none: no message is asked when it came.
     pub times: Option<Arc<BTreeMap<SegmentKey, Times>>>,
+    /// The modes `key` and `content`: where the books begin.
+    pub floor: Floor,
 }
 
 impl From<Vec<LaneAt>> for Lanes {
     fn from(at: Vec<LaneAt>) -> Self {
-        Self { at, times: None }
+        Self { at, times: None, floor: Floor::Undecided }
     }
 }
 
@@ -55,7 +58,8 @@ impl Lanes {
             declared: lane.declared,
             position: lane.position,
         };
-        shadow.lanes().iter().map(lane).collect::<Vec<_>>().into()
+        let at = shadow.lanes().iter().map(lane).collect();
+        Self { at, times: None, floor: shadow.floor() }
     }
 
     /// With the timestamps that the shadow holds: where rows have no time of their own.
@@ -81,10 +85,10 @@ impl Lanes {
                     offset: offset.clone(),
                 }
             }
-            // No row of the other modes is left out here: which windows are whole is asked when they are judged.
+            // Which windows of the books are whole is asked when they are judged.
             (MessageSegments::Key(cut), _) => {
                 let scope = WindowScope::new(cut.length.span_us(0).end, &[], false);
-                RowSegments::Key { scope, cut: Arc::clone(cut) }
+                RowSegments::Key { scope, cut: Arc::clone(cut), floor: self.floor }
             }
             _ => unreachable!("segments and identity are made from one identity mode"),
         }

@@ -147,7 +147,8 @@ impl Run {
     /// Whether messages may have gone from a gap: retention takes them from the front, and only compaction between others.
     fn is_suspect(&self, asks: &[&DrillAsk], (segment, of, gap): &(SegmentKey, PartitionIndex, Range<i64>)) -> bool {
         let topic = &self.messages.tap.partitions()[of.0 as usize].tp.topic;
-        let is_front = asks.iter().any(|ask| ask.segment == *segment && ask.messages.start == gap.start);
+        let begins = |ask: &&DrillAsk| ask.messages.iter().any(|(part, range)| part == of && range.start == gap.start);
+        let is_front = asks.iter().filter(|ask| ask.segment == *segment).any(|ask| begins(&ask));
         is_front || self.messages.tap.compacted(topic) != Some(false)
     }
 
@@ -302,10 +303,8 @@ fn in_order(rows: Option<Vec<SeenRow>>) -> Vec<SeenRow> {
 /// The offsets that are asked for, by partition, ascending; neighbours are one range.
 fn wanted(asks: &[&DrillAsk]) -> Vec<Wanted> {
     let mut ranges: BTreeMap<PartitionIndex, Vec<Range<i64>>> = BTreeMap::new();
-    for ask in asks.iter().filter(|ask| !ask.messages.is_empty()) {
-        if let SegmentKey::Offsets { partition, .. } = ask.segment {
-            ranges.entry(partition).or_default().push(ask.messages.clone());
-        }
+    for (partition, range) in asks.iter().flat_map(|ask| &ask.messages).filter(|(_, range)| !range.is_empty()) {
+        ranges.entry(*partition).or_default().push(range.clone());
     }
     for ranges in ranges.values_mut() {
         ranges.sort_unstable_by_key(|range| range.start);
@@ -323,13 +322,9 @@ fn gaps_of<'a>(
     ask: &'a DrillAsk,
     seen: &'a Observations,
 ) -> impl Iterator<Item = (SegmentKey, PartitionIndex, Range<i64>)> + 'a {
-    let of = match ask.segment {
-        SegmentKey::Offsets { partition, .. } => Some(partition),
-        _ => None,
-    };
-    of.into_iter().flat_map(move |of| {
+    ask.messages.iter().flat_map(move |(of, asked)| {
         let gaps = seen.partitions[of.0 as usize].gaps.iter();
-        let inside = gaps.map(|gap| gap.start.max(ask.messages.start)..gap.end.min(ask.messages.end));
-        inside.filter(|gap| !gap.is_empty()).map(move |gap| (ask.segment, of, gap))
+        let inside = gaps.map(|gap| gap.start.max(asked.start)..gap.end.min(asked.end));
+        inside.filter(|gap| !gap.is_empty()).map(move |gap| (ask.segment, *of, gap))
     })
 }

@@ -112,10 +112,18 @@ impl Run {
         FileScan { file, scanned, faults: seen.faults, findings, is_gone }
     }
 
+    /// The windows that the manifest's bounds of a file allow, closed; none: it has no bounds of the window column.
+    fn windows_of(&self, file: &DataFile) -> Option<Vec<(PartitionIndex, i64, i64)>> {
+        let MessageSegments::Key(cut) = &*self.messages.segments else { return None };
+        let (lower, upper) = file.bounds(leaf_field(&self.messages.binding.columns, cut.window.as_ref()?).id);
+        let window = |value: Option<Value>| cut.length.number_of(&value?);
+        Some(vec![(PartitionIndex(0), window(lower)?, window(upper)?)])
+    }
+
     /// The offsets that the manifest's bounds of a file allow, closed, by partition; none: it has no bounds of the identity.
     fn offsets_of(&self, lanes: &Lanes, file: &DataFile) -> Option<Vec<(PartitionIndex, i64, i64)>> {
         let BoundIdentity::Offset { topic, partition, offset, .. } = &self.messages.binding.identity else {
-            return None;
+            return self.windows_of(file);
         };
         let none = (None, None);
         let of = |leaf: &LeafPath| file.bounds(leaf_field(&self.messages.binding.columns, leaf).id);

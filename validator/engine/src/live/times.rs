@@ -196,7 +196,7 @@ mod tests {
         };
         // All late; of the instant itself on; both; all late but for one without time; of the fifth nothing is at hand.
         let times = [times(0, 10, 99, 0), times(1, 100, 200, 0), times(2, 90, 110, 0), times(3, 10, 20, 1)];
-        let lanes = Lanes { at: vec![lane], times: Some(Arc::new(times.into_iter().collect())) };
+        let lanes = Lanes { times: Some(Arc::new(times.into_iter().collect())), ..Lanes::from(vec![lane]) };
         let width = OffsetWidth::new(4).expect("a power of two");
         let mut weighed = Weighed::of(&lanes, width, 100, &offsets(&[(0, 6), (7, 20)]));
         assert_eq!(weighed.late, offsets(&[(1, 4)]));

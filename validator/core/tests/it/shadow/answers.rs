@@ -3,39 +3,34 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use fixtures_kit::story::{Content, Row};
+use fixtures_kit::story::{Content, Message, Row, StoryMode};
 use validator_core::bag::Bag;
 use validator_core::digest::{Digest, IdentityHash};
 use validator_core::hole::{Hole, HoleReason};
 use validator_core::judge::{MessageEntry, MessageState, RowEntry, RowStanding};
 use validator_core::position::{FileIndex, MessageAt, PartitionIndex, RowAt};
-use validator_core::segment::SegmentKey;
+use validator_core::segment::{SegmentKey, shard_of};
 use validator_core::shadow::action::DrillAsk;
 use validator_core::shadow::event::{Drilled, LanePart, SeenRow, SegmentPart, SnapshotFact, Step, Undecodable, Why};
 use validator_core::shadow::file::{FileBags, FileFacts, FileId};
 use validator_core::shadow::late::Lateness;
 use validator_core::shadow::runs::{Offsets, Runs};
 use validator_core::shadow::segment::Times;
-use validator_core::shadow::slips::{FileSlips, mark_of};
+use validator_core::shadow::slips::{FileSlips, OF_WINDOW, mark_of};
 use validator_core::verdict::{ExcludedCause, UndecodableCause};
 
 use super::machine::{Bug, Machine};
 
-fn hash(parts: [u64; 4]) -> Digest {
+fn hash<const N: usize>(parts: [u64; N]) -> Digest {
     let bytes: Vec<u8> = parts.iter().flat_map(|part| part.to_le_bytes()).collect();
     Digest(*blake3::hash(&bytes).as_bytes())
 }
 
-fn row_digest(row: &Row) -> Digest {
-    hash([1, row.lane as u64, row.offset as u64, row.value])
-}
+/// Shards of a window.
+const SHARDS: u32 = 2;
 
-fn identity(lane: usize, offset: i64) -> IdentityHash {
-    hash([2, lane as u64, offset as u64, 0]).identity()
-}
-
-fn rest(value: u64) -> Digest {
-    hash([3, value, 0, 0])
+fn window_of(window: i64, identity: &IdentityHash) -> SegmentKey {
+    SegmentKey::Window { start: Some(window), shard: shard_of(identity, SHARDS) }
 }
 
 fn lane_index(lane: usize) -> PartitionIndex {
@@ -52,20 +47,20 @@ impl Machine<'_> {
     /// `read` is what is handed over as the messages from `from` on: the same unless the service is wrong.
     pub fn lane_part(&self, lane: usize, from: i64, read: Range<i64>) -> LanePart {
         let story = self.world.story;
-        let width = story.width as i64;
         let mut parts: BTreeMap<SegmentKey, SegmentPart> = BTreeMap::new();
         let (mut undecodable, mut excluded) = (Vec::new(), BTreeMap::new());
         for message in self.messages(lane, &read) {
-            let segment =
-                SegmentKey::Offsets { partition: lane_index(lane), index: message.at.offset.div_euclid(width) };
+            let segment = self.segment_of_message(&message);
             let part = parts.entry(segment).or_insert(SegmentPart {
                 segment,
                 bag: Bag::EMPTY,
                 times: Times::default(),
                 offset_max: i64::MIN,
+                span: (message.at.offset, message.at.offset),
                 excluded: 0,
                 undecodable: 0,
             });
+            part.span.1 = message.at.offset + 1;
             match message.state {
                 MessageState::Judged => {
                     part.bag.add(&self.debit_digest(&message));
@@ -79,14 +74,21 @@ impl Machine<'_> {
                 MessageState::Undecodable(cause) => {
                     part.undecodable += 1;
                     let (at, timestamp_ms) = (message.at, message.timestamp_ms);
-                    undecodable.push(Undecodable { at, cause, timestamp_ms, detail: String::new() });
+                    undecodable.push(Undecodable { at, cause, timestamp_ms, detail: String::new(), identity: message.identity });
                 }
             }
         }
+        let windows = parts.values().filter(|part| part.bag.count > 0).filter_map(|part| match part.segment {
+            SegmentKey::Window { start, .. } => Some((part.span.0, start?)),
+            _ => None,
+        });
+        let windows: Vec<(i64, i64)> = windows.collect();
+        let first = windows.iter().min().map(|(_, window)| *window);
+        let windows = first.zip(windows.iter().map(|(_, window)| *window).max());
         let gaps = story.lanes[lane].gaps.iter().map(|gap| gap.from.max(read.start)..gap.to.min(read.end));
         let gaps = gaps.filter(|gap| gap.start < gap.end).collect();
         let (partition, to) = (lane_index(lane), from + (read.end - read.start));
-        LanePart { partition, from, to, parts: parts.into_values().collect(), gaps, undecodable, excluded }
+        LanePart { partition, from, to, parts: parts.into_values().collect(), gaps, undecodable, excluded, windows }
     }
 
     /// An inexact message has a digest in its debit that no row has, and none as an entry.
@@ -94,15 +96,64 @@ impl Machine<'_> {
         message.digest.unwrap_or_else(|| hash([4, u64::from(message.at.partition.0), message.at.offset as u64, 0]))
     }
 
+    /// The digest of a row, which is that of the message that asks for it.
+    fn row_digest(&self, row: &Row) -> Digest {
+        let (lane, offset, window) = (row.lane as u64, row.offset as u64, self.world.story.window_of_row(row) as u64);
+        match self.world.mode {
+            StoryMode::Offset => hash([1, lane, offset, row.value]),
+            StoryMode::Key => hash([5, lane, offset, row.value, window]),
+            StoryMode::Content => hash([6, row.value, window]),
+        }
+    }
+
+    fn rest(&self, row: &Row) -> Digest {
+        match self.world.mode {
+            StoryMode::Offset => hash([3, row.value, 0, 0]),
+            _ => hash([7, row.value, self.world.story.window_of_row(row) as u64]),
+        }
+    }
+
+    fn identity(&self, row: &Row) -> IdentityHash {
+        match self.world.mode {
+            StoryMode::Content => self.row_digest(row).identity(),
+            _ => hash([2, row.lane as u64, row.offset as u64, 0]).identity(),
+        }
+    }
+
+    fn identity_of(&self, lane: usize, message: &Message) -> Option<IdentityHash> {
+        let (story, mode) = (self.world.story, self.world.mode);
+        let value = match message.content {
+            Content::Row(value) => value,
+            _ => 0,
+        };
+        let is_known = mode == StoryMode::Offset || story.knows_key(message, mode);
+        is_known.then(|| self.identity(&Row { lane, offset: message.offset, value }))
+    }
+
+    fn segment_of_message(&self, message: &MessageEntry) -> SegmentKey {
+        let (partition, width) = (message.at.partition, self.world.story.width as i64);
+        let index = message.at.offset.div_euclid(width);
+        match (self.world.mode, message.identity) {
+            (StoryMode::Offset, _) => SegmentKey::Offsets { partition, index },
+            (_, Some(identity)) => window_of(index, &identity),
+            // What cannot be held exactly has a digest all the same.
+            (_, None) if message.state == MessageState::Judged => {
+                window_of(index, &self.debit_digest(message).identity())
+            }
+            (_, None) => SegmentKey::Nowhere,
+        }
+    }
+
     fn messages(&self, lane: usize, range: &Range<i64>) -> Vec<MessageEntry> {
         let messages = self.world.story.lanes[lane].messages.iter();
         let inside = messages.filter(|message| range.contains(&message.offset));
-        let entry = |message: &fixtures_kit::story::Message| {
+        let entry = |message: &Message| {
             let (mut digest, mut of_rest) = (None, None);
             let state = match message.content {
                 Content::Row(value) => {
-                    digest = Some(row_digest(&Row { lane, offset: message.offset, value }));
-                    of_rest = Some(rest(value));
+                    let row = Row { lane, offset: message.offset, value };
+                    digest = Some(self.row_digest(&row));
+                    of_rest = Some(self.rest(&row));
                     MessageState::Judged
                 }
                 Content::Inexact(_) => MessageState::Judged,
@@ -113,7 +164,7 @@ impl Machine<'_> {
             MessageEntry {
                 at: MessageAt { partition: lane_index(lane), offset: message.offset },
                 timestamp_ms: message.timestamp_ms,
-                identity: Some(identity(lane, message.offset)),
+                identity: self.identity_of(lane, message),
                 digest,
                 rest: of_rest,
                 state,
@@ -127,6 +178,10 @@ impl Machine<'_> {
     /// Where a row is booked, at the present positions; none: below a declared start.
     fn segment_of(&self, row: &Row) -> Option<SegmentKey> {
         let story = self.world.story;
+        if self.world.mode != StoryMode::Offset {
+            let segment = window_of(story.window_of_row(row), &self.identity(row));
+            return (!self.shadow.floor().is_above(segment)).then_some(segment);
+        }
         let Some(lane) = story.lanes.get(row.lane) else { return Some(SegmentKey::Nowhere) };
         if row.offset < 0 || row.offset >= self.positions()[row.lane] {
             return Some(SegmentKey::Nowhere);
@@ -145,10 +200,11 @@ impl Machine<'_> {
         for row in &self.world.story.files[number].rows {
             file.rows += 1;
             match self.segment_of(row) {
-                Some(segment) => bags.entry(segment).or_default().add(&row_digest(row)),
+                Some(segment) => bags.entry(segment).or_default().add(&self.row_digest(row)),
                 None => file.out_of_scope += 1,
             }
-            if positions.get(row.lane).is_some_and(|position| row.offset >= *position) {
+            let is_ahead = positions.get(row.lane).is_some_and(|position| row.offset >= *position);
+            if is_ahead && self.world.mode == StoryMode::Offset {
                 let least = file.ahead.entry(lane_index(row.lane)).or_insert(row.offset);
                 *least = row.offset.min(*least);
             }
@@ -161,6 +217,9 @@ impl Machine<'_> {
     /// Which rows are late, where their file says when they landed.
     fn lateness_of(&self, number: usize) -> Lateness {
         let story = self.world.story;
+        if self.world.mode != StoryMode::Offset {
+            return Lateness::Untold;
+        }
         let is_of_lane = |row: &&Row| row.offset >= 0 && row.lane < story.lanes.len() && self.segment_of(row).is_some();
         let rows = story.files[number].rows.iter().filter(is_of_lane);
         let Some(landed_ms) = story.landed_ms(number) else {
@@ -184,9 +243,10 @@ impl Machine<'_> {
         let positions = self.positions();
         let rows = self.world.story.files[number].rows.iter().filter(|_| self.bug != Bug::SlipsForgotten);
         for row in rows {
-            let slip = (row.offset, mark_of(&row_digest(row)));
+            let offset = if self.world.mode == StoryMode::Offset { row.offset } else { OF_WINDOW };
+            let slip = (offset, mark_of(&self.row_digest(row)));
             match self.segment_of(row) {
-                Some(segment @ SegmentKey::Offsets { .. }) => slips.rows.entry(segment).or_default().extend([slip]),
+                Some(segment) if segment != SegmentKey::Nowhere => slips.rows.entry(segment).or_default().extend([slip]),
                 Some(_) if self.bug == Bug::SlipsAheadForgotten => {}
                 Some(_) if positions.get(row.lane).is_some_and(|position| row.offset >= *position) => {
                     slips.ahead.entry(lane_index(row.lane)).or_default().extend([slip]);
@@ -199,12 +259,9 @@ impl Machine<'_> {
 
     /// The answer to a drill.
     pub fn drill(&self, ask: &DrillAsk) -> Drilled {
-        let mut found = Vec::new();
-        if let SegmentKey::Offsets { partition, index } = ask.segment {
-            let range = index * self.world.story.width as i64..(index + 1) * self.world.story.width as i64;
-            let asked = ask.messages.start.max(range.start)..ask.messages.end.min(range.end);
-            found = self.messages(partition.0 as usize, &asked);
-        }
+        let asked = ask.messages.iter().flat_map(|(of, asked)| self.messages(of.0 as usize, asked));
+        let found: Vec<MessageEntry> =
+            asked.filter(|message| self.segment_of_message(message) == ask.segment).collect();
         let judged = found.iter().filter(|message| message.state == MessageState::Judged);
         let debit = judged.map(|message| self.debit_digest(message)).collect::<Vec<_>>().iter().collect();
         let files = ask.files.iter().map(|file| (*file, self.rows_of(*file, ask.segment)));
@@ -229,15 +286,18 @@ impl Machine<'_> {
             }
             let entry = RowEntry {
                 at: RowAt { file: FileIndex(file.0), position },
-                identity: identity(row.lane, row.offset),
-                digest: row_digest(row),
-                rest: rest(row.value),
+                identity: self.identity(row),
+                digest: self.row_digest(row),
+                rest: self.rest(row),
                 standing: RowStanding::InScope,
                 hole: None,
                 late: false,
             };
             let partition = (row.lane < self.world.story.lanes.len()).then(|| lane_index(row.lane));
-            let one = SeenRow { entry, partition, offset: Some(row.offset) };
+            let one = match self.world.mode {
+                StoryMode::Offset => SeenRow { entry, partition, offset: Some(row.offset) },
+                _ => SeenRow { entry, partition: None, offset: None },
+            };
             seen.extend(std::iter::repeat_n(one, entries as usize));
         }
         seen
@@ -270,9 +330,10 @@ impl Machine<'_> {
             commit_ms: snapshot.commit_ms,
             operation: snapshot.operation.to_owned(),
         };
+        let moved_ms = self.world.story.moved_ms(number).filter(|_| self.world.mode != StoryMode::Offset);
         let uuid = self.world.story.snapshots[number].table.to_string();
         let why = if self.bug == Bug::EachStepNext { Why::Next } else { why };
-        Step { snapshot, uuid, why, live: live.collect() }
+        Step { snapshot, uuid, why, live: live.collect(), moved_ms }
     }
 
     /// Why offsets hold no message.

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use fixtures_kit::story::{Act, Lane, Story};
+use fixtures_kit::story::{Act, Lane, Message, Story, StoryMode};
 use validator_core::position::{PartitionIndex, TopicPartition};
 use validator_core::segment::OffsetWidth;
 use validator_core::shadow::Shadow;
@@ -11,7 +11,7 @@ use validator_core::shadow::event::{Consumed, Drilled, Event, Letter, Look, NewL
 use validator_core::shadow::file::{FileBags, FileFacts, FileId};
 use validator_core::shadow::invariants;
 use validator_core::shadow::nets::Sign;
-use validator_core::shadow::terms::{Terms, TimedBy};
+use validator_core::shadow::terms::{Cut, Terms, TimedBy, Windows};
 
 use super::saved::Ledger;
 use crate::dice::Dice;
@@ -55,6 +55,8 @@ pub enum Bug {
 /// What the outside has at a moment.
 pub struct World<'a> {
     pub story: &'a Story,
+    /// How rows and messages are named.
+    pub mode: StoryMode,
     /// How much of the script has happened.
     pub played: usize,
     pub now_ms: i64,
@@ -71,10 +73,11 @@ pub struct World<'a> {
 }
 
 impl<'a> World<'a> {
-    pub fn new(story: &'a Story) -> Self {
+    pub fn new(story: &'a Story, mode: StoryMode) -> Self {
         let ends = story.lanes.iter().map(|lane| (lane.first(), lane.first())).collect();
         Self {
             story,
+            mode,
             played: 0,
             now_ms: 0,
             clock_error_ms: 0,
@@ -128,6 +131,15 @@ impl<'a> World<'a> {
             Act::Outage { until_ms } => self.outage_until_ms = *until_ms,
             Act::ClockStep { by_ms } => self.clock_error_ms += by_ms,
         }
+    }
+
+    /// Whether another message asks for the same row, by its content.
+    pub fn has_equal(&self, lane: usize, offset: i64) -> bool {
+        let content = |message: &Message| (self.story.window_of_message(message), message.content);
+        let of_lane = |lane: usize| self.story.lanes[lane].messages.iter();
+        let own = of_lane(lane).find(|message| message.offset == offset).map(content);
+        let all = (0..self.story.lanes.len()).flat_map(of_lane).map(content);
+        all.filter(|one| Some(*one) == own).count() > 1
     }
 
     fn table(&self, snapshot: usize) -> u32 {
@@ -213,23 +225,30 @@ pub struct Machine<'a> {
     pub log: Vec<String>,
 }
 
-pub fn terms(story: &Story) -> Terms {
+pub fn terms(story: &Story, mode: StoryMode) -> Terms {
+    let windows = |is_content| Cut::Windows(Windows { is_content, compacted: false });
+    let (cut, timed) = match mode {
+        StoryMode::Offset => (Cut::Offsets, TimedBy::Rows),
+        StoryMode::Key => (windows(false), TimedBy::Nobody),
+        StoryMode::Content => (windows(true), TimedBy::Nobody),
+    };
     Terms {
         pipeline: "story".to_owned(),
         settle_ms: story.settle_ms,
         give_up_ms: story.give_up_ms,
         width: OffsetWidth::new(story.width).expect("a power of two"),
         whole_topic: story.whole_topic,
-        timed: TimedBy::Rows,
+        timed,
+        cut,
     }
 }
 
 impl<'a> Machine<'a> {
-    pub fn new(story: &'a Story, schedule: u64, bug: Bug) -> Self {
+    pub fn new(story: &'a Story, mode: StoryMode, schedule: u64, bug: Bug) -> Self {
         let mut dice = Dice::new(schedule ^ 0x736c_6970);
         let mut machine = Self {
-            world: World::new(story),
-            shadow: Shadow::new(terms(story)),
+            world: World::new(story, mode),
+            shadow: Shadow::new(terms(story, mode)),
             bodies: BTreeMap::new(),
             of_story: BTreeMap::new(),
             slipped: BTreeSet::new(),
@@ -325,6 +344,11 @@ impl<'a> Machine<'a> {
         if !ignored && pending.barrier.iter().any(behind) {
             return false;
         }
+        if !self.shadow.has_begun() {
+            self.must(Event::Begin);
+            return self.shadow.has_begun();
+        }
+        let Some(pending) = &self.look else { return false };
         let (at_ms, mut barrier, next) = (pending.at_ms, pending.barrier.clone(), pending.steps.front().copied());
         let is_last = pending.steps.len() <= 1;
         if ignored {
@@ -408,9 +432,9 @@ impl<'a> Machine<'a> {
         let number =
             self.world.story.files.iter().position(|file| file.path == facts.path).expect("a file of the story");
         let bags = self.bags_of(number);
-        let slips = self.dice.percent(self.slips_in_hundred).then(|| self.slips_of(number));
+        let has_slips = self.dice.percent(self.slips_in_hundred);
+        let slips = has_slips.then(|| self.slips_of(number));
         self.log.push(format!("scan {}", facts.path));
-        let has_slips = slips.is_some();
         let scanned = validator_core::shadow::event::Scanned { facts, bags: bags.clone(), faults: Vec::new(), slips };
         self.must(Event::Scanned(scanned));
         let id = self.shadow.last_file();

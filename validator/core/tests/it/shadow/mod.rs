@@ -19,7 +19,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use fixtures_kit::story::{Story, StoryTruth};
+use fixtures_kit::story::{Story, StoryMode, StoryTruth};
 
 use machine::Bug;
 use schedule::{Ended, run};
@@ -35,8 +35,8 @@ fn seeds() -> Range<u64> {
 }
 
 /// The end of a run; else why it has none.
-fn ended(story: &Story, schedule: u64, bug: Bug) -> Result<Ended, String> {
-    catch_unwind(AssertUnwindSafe(|| run(story, schedule, bug))).map_err(|panic| {
+fn ended(story: &Story, mode: StoryMode, schedule: u64, bug: Bug) -> Result<Ended, String> {
+    catch_unwind(AssertUnwindSafe(|| run(story, mode, schedule, bug))).map_err(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
     })
@@ -107,11 +107,12 @@ impl Seen {
 }
 
 /// What is wrong with the two runs of a story, in words.
-fn wrong_runs(seed: u64, is_single: bool, seen: &Mutex<Seen>) -> Vec<String> {
+fn wrong_runs(seed: u64, is_single: bool, modes: &[StoryMode], seen: &Mutex<Seen>) -> Vec<String> {
     let story = Story::generate(seed);
     let mut wrong = Vec::new();
-    for schedule in [seed, seed + 1_000_000] {
-        let (why, log) = match ended(&story, schedule, Bug::None) {
+    let schedules = [seed, seed + 1_000_000];
+    for (mode, schedule) in modes.iter().flat_map(|mode| schedules.map(|schedule| (*mode, schedule))) {
+        let (why, log) = match ended(&story, mode, schedule, Bug::None) {
             Ok(ended) => {
                 seen.lock().expect("nobody panics with it").note(&ended);
                 if ended.said == ended.truth {
@@ -123,7 +124,7 @@ fn wrong_runs(seed: u64, is_single: bool, seen: &Mutex<Seen>) -> Vec<String> {
         };
         let shown = if is_single { format!("{}\n{log}\n", story.text()) } else { String::new() };
         wrong.push(format!(
-            "{shown}seed {seed}, schedule {schedule}: {why}\nreplay: cargo xtask stories --seeds {seed}"
+            "{shown}seed {seed}, mode {mode:?}, schedule {schedule}: {why}\nreplay: cargo xtask stories --seeds {seed}"
         ));
     }
     wrong
@@ -131,6 +132,16 @@ fn wrong_runs(seed: u64, is_single: bool, seen: &Mutex<Seen>) -> Vec<String> {
 
 #[test]
 fn stories_end_with_the_truth_in_any_order() {
+    play_all(&[StoryMode::Offset]);
+}
+
+#[test]
+fn stories_of_windows_end_with_the_truth_in_any_order() {
+    play_all(&[StoryMode::Key, StoryMode::Content]);
+}
+
+/// Plays each story twice in each of these modes.
+fn play_all(modes: &[StoryMode]) {
     let seeds = seeds();
     let is_single = seeds.end - seeds.start == 1;
     let (next, seen, wrong) = (AtomicU64::new(seeds.start), Mutex::new(Seen::default()), Mutex::new(BTreeMap::new()));
@@ -139,7 +150,7 @@ fn stories_end_with_the_truth_in_any_order() {
         if !seeds.contains(&seed) {
             break;
         }
-        let runs = wrong_runs(seed, is_single, &seen);
+        let runs = wrong_runs(seed, is_single, modes, &seen);
         if !runs.is_empty() {
             wrong.lock().expect("nobody panics with it").insert(seed, runs);
         }
@@ -151,7 +162,7 @@ fn stories_end_with_the_truth_in_any_order() {
     });
     let (seen, wrong) = (seen.into_inner().expect("all have ended"), wrong.into_inner().expect("all have ended"));
     wrong.values().flatten().take(12).for_each(|text| eprintln!("{text}"));
-    eprintln!("stories {seeds:?}: {seen:?}");
+    eprintln!("stories {seeds:?} in {modes:?}: {seen:?}");
     assert!(wrong.is_empty(), "seeds {:?} failed", wrong.keys());
 }
 
@@ -177,7 +188,7 @@ fn every_wrong_service_is_noticed() {
     ];
     for bug in bugs {
         let noticed = (0..150).any(|seed| {
-            let ended = ended(&Story::generate(seed), seed, bug);
+            let ended = ended(&Story::generate(seed), StoryMode::Offset, seed, bug);
             ended.is_err() || ended.is_ok_and(|ended| ended.said != ended.truth)
         });
         assert!(noticed, "{bug:?} ends all stories with the truth");

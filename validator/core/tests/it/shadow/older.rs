@@ -8,7 +8,7 @@ use validator_core::shadow::file::{FileId, PathHash};
 use validator_core::shadow::page::{Page, PageKey};
 use validator_core::shadow::residue::Residue;
 use validator_core::shadow::standing::Standing;
-use validator_core::shadow::terms::{Terms, TimedBy};
+use validator_core::shadow::terms::{Cut, Terms, TimedBy};
 
 /// Saved in the middle of a story by a build of bodies of version 2, a row a line: rows of removed files are asked for, others are
 /// withdrawn, and a file that was read waits.
@@ -26,7 +26,7 @@ fn number<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
 fn read(text: &str) -> (Terms, Saved) {
     let width = OffsetWidth::new(4).expect("a power of two");
     let pipeline = "story".to_owned();
-    let mut terms = Terms { pipeline, settle_ms: 0, give_up_ms: 0, width, whole_topic: false, timed: TimedBy::Nobody };
+    let mut terms = Terms { pipeline, settle_ms: 0, give_up_ms: 0, width, whole_topic: false, timed: TimedBy::Nobody, cut: Cut::Offsets };
     let mut saved = Saved::default();
     for line in text.lines() {
         let words: Vec<&str> = line.split(' ').collect();

@@ -113,7 +113,7 @@ impl Machine<'_> {
     }
 
     fn restored(&self) -> Shadow {
-        match Shadow::restore(terms(self.world.story), self.ledger.saved()) {
+        match Shadow::restore(terms(self.world.story, self.world.mode), self.ledger.saved()) {
             Ok(shadow) => shadow,
             Err(broken) => panic!("{broken}"),
         }

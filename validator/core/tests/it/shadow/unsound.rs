@@ -19,7 +19,7 @@ use validator_core::shadow::file::{FileBags, FileFacts, FileId};
 use validator_core::shadow::invariants;
 use validator_core::shadow::nets::Sign;
 use validator_core::shadow::segment::Times;
-use validator_core::shadow::terms::{Terms, TimedBy};
+use validator_core::shadow::terms::{Cut, Terms, TimedBy};
 use validator_core::shadow::told::{OpenFinding, is_of_event};
 use validator_core::verdict::UndecodableCause;
 
@@ -75,6 +75,7 @@ fn row(schema: u8, file: FileId, (position, offset): (u64, i64)) -> SeenRow {
 
 /// The answer to a drill where messages and rows are read by these schemas; `rows`: the offsets that all live rows have.
 fn answer(ask: &DrillAsk, (messages, of_rows): (u8, u8), rows: &[i64]) -> Drilled {
+    let [(_, asked)] = ask.messages.clone().try_into().expect("a range of offsets is of one partition");
     let inside = |offset: &&i64| segment(offset.div_euclid(WIDTH)) == ask.segment;
     let seen = |file: FileId| {
         let rows = (0..).zip(rows.iter().filter(inside));
@@ -83,8 +84,8 @@ fn answer(ask: &DrillAsk, (messages, of_rows): (u8, u8), rows: &[i64]) -> Drille
     Drilled {
         segment: ask.segment,
         messages: ask.messages.clone(),
-        found: ask.messages.clone().map(|offset| message(messages, offset)).collect(),
-        debit: bag(&ask.messages.clone().map(|offset| of(messages, offset)).collect::<Vec<_>>()),
+        found: asked.clone().map(|offset| message(messages, offset)).collect(),
+        debit: bag(&asked.map(|offset| of(messages, offset)).collect::<Vec<_>>()),
         files: ask.files.iter().map(|file| (*file, seen(*file))).collect(),
         gone: ask.gone.iter().map(|file| (*file, None)).collect(),
         lost_messages: false,
@@ -121,6 +122,7 @@ impl Play {
             width: OffsetWidth::new(WIDTH as u64).expect("a power of two"),
             whole_topic: true,
             timed: TimedBy::Rows,
+            cut: Cut::Offsets,
         };
         let mut play = Self { shadow: Shadow::new(terms), live: None, snapshot: 0 };
         let tp = TopicPartition { topic: "t".into(), partition: 0 };
@@ -149,6 +151,7 @@ impl Play {
             bag: bag(&digests),
             times,
             offset_max: to - 1,
+            span: (from, to),
             excluded: 0,
             undecodable: 0,
         };
@@ -162,12 +165,14 @@ impl Play {
             cause: UndecodableCause::SchemaUnknown,
             timestamp_ms: Some(0),
             detail: "schema 7: the registry does not know it".to_owned(),
+            identity: Some(identity(offset)),
         });
         let part = SegmentPart {
             segment: segment(from / WIDTH),
             bag: Bag::EMPTY,
             times: Times::default(),
             offset_max: i64::MIN,
+            span: (from, to),
             excluded: 0,
             undecodable: u32::try_from(to - from).expect("few"),
         };
@@ -176,7 +181,7 @@ impl Play {
 
     fn take(&mut self, from: i64, to: i64, part: SegmentPart, undecodable: Vec<Undecodable>) {
         let (gaps, excluded) = (Vec::new(), BTreeMap::new());
-        let lanes = vec![LanePart { partition: LANE, from, to, parts: vec![part], gaps, undecodable, excluded }];
+        let lanes = vec![LanePart { partition: LANE, from, to, parts: vec![part], gaps, undecodable, excluded, windows: None }];
         self.apply(Event::Consumed(Consumed { lanes }));
     }
 
@@ -197,7 +202,7 @@ impl Play {
         let id = self.snapshot;
         let operation = if self.live.is_some() { "replace" } else { "append" }.to_owned();
         let snapshot = SnapshotFact { id, parent: None, sequence: id, commit_ms: 0, operation };
-        let step = Some(Step { snapshot, uuid: "u".into(), why: Why::Next, live: vec![facts(path)] });
+        let step = Some(Step { snapshot, uuid: "u".into(), why: Why::Next, live: vec![facts(path)], moved_ms: None });
         let look = Look { at_ms: 100_000 + id, barrier: Vec::new(), step };
         let difference = self.shadow.difference(&look);
         let mut nets = self.shadow.nets(&difference);
@@ -374,5 +379,5 @@ fn a_part_with_more_messages_than_all_is_no_answer() {
     let mut drilled = answer(&ask, (0, 0), &[0]);
     (3..6).for_each(|offset| drilled.debit.add(&of(0, offset)));
     play.apply(Event::Drilled(drilled));
-    assert_eq!((play.said().pending, play.asked()[0].messages.clone()), (3, 0..3));
+    assert_eq!((play.said().pending, play.asked()[0].messages.clone()), (3, vec![(LANE, 0..3)]));
 }

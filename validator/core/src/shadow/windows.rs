@@ -1,0 +1,205 @@
+//! Books of windows: the modes `key` and `content`, where a segment is a shard of a window and has messages of any partition.
+//!
+//! Contract: the books begin at a window, once and for good: where a partition is not followed from its first message, behind the
+//! first message of each, as a single run judges no row before. What lies below is in no segment, on both sides. A segment is
+//! always read whole. See `docs/decisions/0056-windows-that-are-followed.md`.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use super::Shadow;
+use super::event::{LanePart, SegmentPart, Undecodable};
+use super::residue::Residue;
+use super::segment::{Segment, Share, least};
+use crate::judge::{MessageEntry, MessageState, RowStanding};
+use crate::limits::STRAYS_MAX;
+use crate::position::{MessageAt, PartitionIndex};
+use crate::segment::SegmentKey;
+use crate::verdict::{ExcludedCause, MessageVerdict};
+
+/// Where the books begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum Floor {
+    /// It is not known yet.
+    #[default]
+    Undecided,
+    /// With the first message that there ever was.
+    Open,
+    /// With this window; what has none is in the books.
+    At(i64),
+}
+
+impl Floor {
+    /// Whether a segment lies before the books.
+    pub fn is_above(self, key: SegmentKey) -> bool {
+        matches!((self, key), (Self::At(first), SegmentKey::Window { start: Some(start), .. }) if start < first)
+    }
+
+    /// The first window that is in the books; none: they all are.
+    pub fn first(self) -> Option<i64> {
+        match self {
+            Self::At(first) => Some(first),
+            Self::Undecided | Self::Open => None,
+        }
+    }
+}
+
+impl Shadow {
+    /// Where the books begin.
+    pub fn floor(&self) -> Floor {
+        self.floor
+    }
+
+    /// Whether the table may be looked at: ranges of offsets begin where their partitions do.
+    pub fn has_begun(&self) -> bool {
+        self.terms.windows().is_none() || self.floor != Floor::Undecided
+    }
+
+    /// Decides where the books begin, if enough messages came to tell.
+    pub(super) fn begin(&mut self) {
+        if self.has_begun() {
+            return;
+        }
+        let (cut, all) = (self.lanes.iter().filter(|lane| lane.start > 0), self.lanes.iter());
+        let first = cut.clone().filter_map(|lane| lane.windows).map(|(first, _)| first).max();
+        let greatest = all.filter_map(|lane| lane.windows).map(|(_, greatest)| greatest).max();
+        self.floor = match (cut.count(), first.or(greatest)) {
+            (0, _) => Floor::Open,
+            // The window of the first message is cut, and the next one is left out as a single run does.
+            (_, Some(window)) => Floor::At(window.saturating_add(2)),
+            (_, None) => return,
+        };
+        let below: Vec<SegmentKey> =
+            self.pages.unbalanced().map(|(key, _)| key).filter(|key| self.floor.is_above(*key)).collect();
+        for key in below {
+            self.leave_out(key);
+        }
+    }
+
+    /// The messages of a segment lie before the books.
+    fn leave_out(&mut self, key: SegmentKey) {
+        let shares = self.pages.segment(key).map(|segment| segment.shares.clone()).unwrap_or_default();
+        self.change(key, |segment| *segment = Segment { revision: segment.revision, ..Segment::default() });
+        for (partition, share) in shares {
+            let Some(lane) = self.lane_mut(partition) else { continue };
+            lane.judged -= share.judged;
+            note_before(&mut lane.excluded, share.judged);
+        }
+    }
+
+    /// Messages of a batch, by window and shard.
+    pub(super) fn consume_windows(&mut self, part: LanePart) {
+        let LanePart { partition, parts, undecodable, windows, .. } = part;
+        if let (Some(lane), Some((first, greatest))) = (self.lane_mut(partition), windows) {
+            let (of_first, so_far) = lane.windows.unwrap_or((first, greatest));
+            lane.windows = Some((of_first, so_far.max(greatest)));
+        }
+        self.keep_strays(&undecodable);
+        for part in parts {
+            let lane = self.lane(partition).is_some();
+            assert!(lane, "checked before the first part");
+            self.consume_window(partition, part);
+        }
+    }
+
+    fn consume_window(&mut self, partition: PartitionIndex, part: SegmentPart) {
+        let is_before = self.floor.is_above(part.segment);
+        let lane = self.lane_mut(partition).expect("checked before the first part");
+        lane.undecodable += u64::from(part.undecodable);
+        if is_before {
+            note_before(&mut lane.excluded, part.bag.count);
+            return;
+        }
+        lane.judged += part.bag.count;
+        if part.segment == SegmentKey::Nowhere {
+            return;
+        }
+        self.change(part.segment, |segment| {
+            let unproven = if segment.is_balanced() { None } else { segment.unproven_min_ms };
+            segment.debit.merge(&part.bag);
+            segment.unproven_min_ms = least(unproven, part.times.min_ms);
+            segment.times.merge(&part.times);
+            segment.offset_max = segment.offset_max.max(part.offset_max);
+            let (from, upto) = part.span;
+            let none = Share { from, upto, judged: 0, stood_below: i64::MIN };
+            let share = segment.shares.entry(partition).or_insert(none);
+            share.upto = share.upto.max(upto);
+            share.judged += part.bag.count;
+        });
+    }
+
+    /// Messages that cannot be told take rows of their identity from others, or one of any: they are in each case.
+    fn keep_strays(&mut self, undecodable: &[Undecodable]) {
+        if undecodable.is_empty() {
+            return;
+        }
+        let mut strays = self.put_residue(SegmentKey::Nowhere, None).unwrap_or_default();
+        let room = STRAYS_MAX.saturating_sub(strays.messages.len());
+        strays.messages.extend(undecodable.iter().take(room).map(|message| MessageEntry {
+            at: message.at,
+            timestamp_ms: message.timestamp_ms,
+            identity: message.identity,
+            digest: None,
+            rest: None,
+            state: MessageState::Undecodable(message.cause),
+            loss: None,
+            stood: false,
+        }));
+        strays.messages.sort_by_key(|message| message.at);
+        self.put_residue(SegmentKey::Nowhere, Some(strays));
+    }
+
+    /// Whether messages of a segment that were not read may still be on their way, all of them.
+    pub(super) fn bare_window(&self, segment: &Segment) -> Option<MessageVerdict> {
+        let may_have_stood = !segment.gone.is_empty() || segment.unseen || segment.stood_below > i64::MIN;
+        let is_bare = segment.credit.is_empty() && !segment.debit.is_empty() && segment.times.untimed == 0;
+        let waits = !self.terms.clock(self.judged_at_ms).is_due(segment.times.min_ms);
+        (is_bare && waits && !may_have_stood).then_some(MessageVerdict::Pending)
+    }
+
+    /// How an unpaired row of a segment stands to what was read of the topic.
+    pub(super) fn standing_in(&self, key: SegmentKey) -> RowStanding {
+        let is_compacted = self.terms.windows().is_some_and(|windows| windows.compacted);
+        match key {
+            SegmentKey::Window { start: None, .. } if self.floor != Floor::Open => RowStanding::OutOfScope,
+            _ if is_compacted => RowStanding::Unobservable,
+            _ => RowStanding::InScope,
+        }
+    }
+
+    /// The segment of a message that is before the judge.
+    pub(super) fn segment_at(&self, at: MessageAt) -> Option<SegmentKey> {
+        if self.terms.windows().is_none() {
+            return Some(self.terms.width.segment_of(at.partition, at.offset));
+        }
+        let places = &self.judged().places;
+        places.binary_search_by_key(&at, |(at, _)| *at).ok().map(|place| places[place].1)
+    }
+
+    /// By message, the segment whose residue holds it, where offsets do not say it.
+    pub(super) fn places(&self) -> Vec<(MessageAt, SegmentKey)> {
+        if self.terms.windows().is_none() {
+            return Vec::new();
+        }
+        let of = |(key, residue): (&SegmentKey, &Residue)| {
+            let key = *key;
+            residue.messages.iter().map(move |message| (message.at, key)).collect::<Vec<_>>()
+        };
+        let mut places: Vec<(MessageAt, SegmentKey)> = self.residues.iter().flat_map(of).collect();
+        places.sort_unstable();
+        places
+    }
+}
+
+impl Segment {
+    /// The offsets between which its messages lie, by partition.
+    pub(super) fn stretches(&self) -> Vec<(PartitionIndex, Range<i64>)> {
+        self.shares.iter().map(|(partition, share)| (*partition, share.from..share.upto)).collect()
+    }
+}
+
+fn note_before(excluded: &mut BTreeMap<ExcludedCause, u64>, messages: u64) {
+    if messages > 0 {
+        *excluded.entry(ExcludedCause::BeforeStart).or_default() += messages;
+    }
+}
