@@ -152,6 +152,11 @@ impl PipelineRow {
         self.names[6].int()
     }
 
+    /// Whether segments are of windows, and not of offsets.
+    pub(crate) fn is_by_window(&self) -> Result<bool, LedgerError> {
+        Ok(self.names[5].text()? != "offset")
+    }
+
     /// Whether it was made with this digest key.
     pub(crate) fn is_keyed(&self, key: &Key) -> bool {
         self.names[2] == Value::from(&shown_key(key))

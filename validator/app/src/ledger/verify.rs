@@ -1,7 +1,7 @@
 //! `validator ledger verify`: every row, the chain, the laws of the books, and where each offset is.
 
 use validator_core::segment::OffsetWidth;
-use validator_core::shadow::terms::{Terms, TimedBy};
+use validator_core::shadow::terms::{Cut, Terms, TimedBy};
 use validator_ledger::{DeepVerified, LedgerError, ReadLedger};
 
 use super::continuity::lines;
@@ -43,7 +43,8 @@ async fn one(ledger: &mut ReadLedger, service: &Service, name: &str, now_ms: i64
     let width =
         OffsetWidth::new(facts.width.max(1)).map_err(|error| LedgerError::Damaged { what: error.to_string() })?;
     let (pipeline, timed) = (name.to_owned(), TimedBy::Nobody);
-    let terms = Terms { pipeline, settle_ms: 0, give_up_ms: 0, width, whole_topic: false, timed };
+    let cut = Cut::default();
+    let terms = Terms { pipeline, settle_ms: 0, give_up_ms: 0, width, whole_topic: false, timed, cut };
     let proven = ledger.verify_deep(name, key, terms).await?;
     let DeepVerified { verified, bodies, segments, continuity } = proven;
     let mut said = format!(

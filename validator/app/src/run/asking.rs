@@ -13,6 +13,7 @@ use validator_core::position::{FileIndex, PartitionIndex};
 use validator_core::shadow::action::{Action, DrillAsk};
 use validator_core::shadow::event::{CannotLook, Event};
 use validator_core::shadow::file::{FileFacts, FileId};
+use validator_core::shadow::runs::{Offsets, Runs};
 use validator_core::shadow::terms::TimedBy;
 use validator_engine::live::error::LookError;
 use validator_engine::live::lanes::Lanes;
@@ -267,10 +268,11 @@ impl Actor {
 
 /// As many of them as one round may read, at least one.
 fn first_round(mut drills: Vec<DrillAsk>) -> Vec<DrillAsk> {
-    let mut messages = 0;
+    let mut messages = Offsets::default();
     let mut fits = |ask: &DrillAsk| {
-        messages += ask.messages.end - ask.messages.start;
-        messages <= DRILL_MESSAGES
+        // Shards of one window lie between the same offsets, which are read once.
+        ask.messages.iter().for_each(|(of, range)| messages.add(*of, &Runs::from_iter([(range.start, range.end)])));
+        messages.len() <= DRILL_MESSAGES
     };
     let many = drills.iter().take_while(|ask| fits(ask)).count();
     drills.truncate(many.clamp(1, DRILL_SEGMENTS));

@@ -27,7 +27,7 @@ pub const RETRY_MOST: Duration = Duration::from_secs(30);
 pub const DRILL_SEGMENTS: usize = 16;
 
 /// Messages of one round of drills: some tens of MiB of entries.
-pub const DRILL_MESSAGES: i64 = 65_536;
+pub const DRILL_MESSAGES: u64 = 65_536;
 
 /// Dead letters of one part: each has a cause of 420 characters at most, so some tens of MiB.
 pub const LETTERS_AT_ONCE: usize = 50_000;

@@ -302,12 +302,18 @@ impl Actor {
             });
             return Ok(Looking::Working(plan));
         }
+        if !self.has_begun().await? {
+            tracing::debug!(pipeline = self.name, "no message came that says with which window the books begin");
+            self.idle.looked();
+            return Ok(Looking::Resting);
+        }
         let is_last = plan.target.as_ref().is_none_or(|target| target.is_last);
         let step = plan.target.as_ref().map(|target| Step {
             snapshot: target.step.snapshot.clone(),
             uuid: target.run.pinned.uuid.clone(),
             why: target.step.why,
             live: target.live.clone(),
+            moved_ms: self.moved_ms(&target.run),
         });
         // What the table was before the look began says nothing about the instant of the look.
         let at_ms = if is_last { plan.at_ms } else { self.shadow.judged_at_ms() };
@@ -335,6 +341,20 @@ impl Actor {
             self.watching.looked(&self.publisher);
         }
         Ok(if is_last { Looking::Resting } else { Looking::Going(plan) })
+    }
+
+    /// Whether the books have begun: those of windows do with what came until the first look.
+    async fn has_begun(&mut self) -> Result<bool, Failure> {
+        if !self.shadow.has_begun() {
+            self.must(Event::Begin).await?;
+        }
+        Ok(self.shadow.has_begun())
+    }
+
+    /// What shows that the table has moved on, where the offsets of rows do not.
+    fn moved_ms(&self, run: &Run) -> Option<i64> {
+        self.shadow.terms().windows()?;
+        run.pinned.commits_that_added_rows_ms().into_iter().max()
     }
 
     /// Reads files that the look needs. One that is live and was read again already first takes its own place.

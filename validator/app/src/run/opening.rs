@@ -8,13 +8,14 @@ use std::sync::Arc;
 
 use validator_core::clock::Clock;
 use validator_core::contract::{Contract, Identity};
+use validator_core::limits::SEGMENT_WIDTH_OFFSETS;
 use validator_core::position::TopicPartition;
 use validator_core::segment::OffsetWidth;
 use validator_core::shadow::Shadow;
 use validator_core::shadow::delta::Saved;
 use validator_core::shadow::event::{Event, NewLane};
 use validator_core::shadow::lane::Lane;
-use validator_core::shadow::terms::{Terms, TimedBy};
+use validator_core::shadow::terms::{Cut, Terms, TimedBy, Windows};
 use validator_engine::reconcile::{Progress, Run};
 use validator_ledger::{Book, Ledger};
 use validator_table::{ManifestCache, Pinned, SnapshotSelector, Table};
@@ -83,9 +84,16 @@ pub async fn opened(
     let (mut book, saved) = ledger.book(&pipeline_is(pipeline, service, &contract)).await?;
     let known = saved.opened_lanes().map_err(damaged)?;
     let (sides, run) = both(pipeline, service, (contract, head), &known, outside).await?;
+    super::refusals::check_partitions(pipeline, &sides.contract, sides.tap.as_ref())?;
     let mut terms = terms(pipeline, &sides.contract)?;
+    if let Cut::Windows(windows) = &mut terms.cut {
+        let topics = sides.tap.partitions().iter().map(|range| range.tp.topic.as_str());
+        windows.compacted = topics.collect::<BTreeSet<_>>().into_iter().any(|topic| sides.tap.compacted(topic) == Some(true));
+    }
     terms.timed = match terms.settle_ms {
         ..=0 => TimedBy::Nobody,
+        // No row of a window says which message it is of.
+        _ if terms.windows().is_some() => TimedBy::Nobody,
         _ if run.rows_tell_late() => TimedBy::Rows,
         // Members of a fleet do not have the times of messages that others have read.
         _ if service.fleet => TimedBy::Nobody,
@@ -274,7 +282,12 @@ fn restored(terms: Terms, saved: Saved, known: &[Lane], tap: &dyn Tap) -> Result
 /// # Errors
 /// The width is none.
 fn terms(pipeline: &Pipeline, contract: &Contract) -> Result<Terms, Failure> {
-    let Identity::Offset { width, .. } = contract.identity else { unreachable!("refused before") };
+    let windows = |is_content| Cut::Windows(Windows { is_content, compacted: false });
+    let (width, cut) = match contract.identity {
+        Identity::Offset { width, .. } => (width, Cut::Offsets),
+        Identity::Key { .. } => (SEGMENT_WIDTH_OFFSETS, windows(false)),
+        Identity::Content { .. } => (SEGMENT_WIDTH_OFFSETS, windows(true)),
+    };
     let fidelity = &contract.fidelity;
     Ok(Terms {
         pipeline: contract.name.clone(),
@@ -283,6 +296,7 @@ fn terms(pipeline: &Pipeline, contract: &Contract) -> Result<Terms, Failure> {
         width: OffsetWidth::new(width)?,
         whole_topic: false,
         timed: TimedBy::Nobody,
+        cut,
     })
 }
 

@@ -1,6 +1,7 @@
 //! What a continuous run does not take.
 
 use validator_core::contract::{Contract, DeadLetter, Identity};
+use validator_tap::Tap;
 
 use super::letters::{LetterSource, LettersNotes};
 use crate::config::{Pipeline, Problem};
@@ -10,14 +11,28 @@ use crate::config::{Pipeline, Problem};
 /// # Errors
 /// What stands against it, at its place in the pipeline file.
 pub fn check(pipeline: &Pipeline, contract: &Contract) -> Result<(), Vec<Problem>> {
-    let what = match &contract.identity {
-        Identity::Offset { .. } => return Ok(()),
-        Identity::Key { upsert: Some(_), .. } => "`run` does not follow upsert tables yet",
-        Identity::Key { .. } => "`run` does not follow `mode = \"key\"` yet",
-        Identity::Content { .. } => "`run` does not follow `mode = \"content\"` yet",
+    let (what, hint) = match &contract.identity {
+        Identity::Key { upsert: Some(_), .. } => ("`run` does not follow upsert tables yet", "all other tables are followed"),
+        Identity::Key { window: None, .. } | Identity::Content { window: None, .. } => (
+            "`run` follows this mode by windows of time, and no `window` is named",
+            "name a time column that both sides have: without one a difference could only be found by reading all of both sides",
+        ),
+        Identity::Offset { .. } | Identity::Key { .. } | Identity::Content { .. } => return Ok(()),
     };
-    let hint = "`validator reconcile` judges it, as often as it is called; `mode = \"offset\"` is followed";
+    let hint = format!("{hint}; `validator reconcile` judges this one, as often as it is called");
     Err(vec![pipeline.problem_at("identity.mode", what).hint(hint)])
+}
+
+/// Refuses windows of time where partitions are left out: their rows are in the same windows.
+///
+/// # Errors
+/// Some are, and segments are no ranges of offsets.
+pub fn check_partitions(pipeline: &Pipeline, contract: &Contract, tap: &dyn Tap) -> Result<(), Vec<Problem>> {
+    let left_out = tap.partitions().iter().find(|range| !range.listed).map(|range| range.tp.to_string());
+    let Some(left_out) = left_out.filter(|_| !matches!(contract.identity, Identity::Offset { .. })) else { return Ok(()) };
+    let what = format!("{left_out} is not followed, and its rows cannot be told from those of the others");
+    let hint = "`run` follows all partitions of a topic, unless rows have their offsets (`mode = \"offset\"`)";
+    Err(vec![pipeline.problem_at("pipeline.start", what).hint(hint)])
 }
 
 /// Refuses another source of dead letters than the one that the ledger has letters of, and the same one by other names of positions: they

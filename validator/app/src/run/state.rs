@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use validator_core::contract::{Contract, Identity};
+use validator_core::limits::SEGMENT_WIDTH_OFFSETS;
 use validator_ledger::{Address, Ledger, PipelineIs};
 
 use super::fleet::Fleet;
@@ -54,9 +55,9 @@ pub fn pipeline_is(pipeline: &Pipeline, service: &Service, contract: &Contract) 
     topics.sort();
     let (mode, width) = match &contract.identity {
         Identity::Offset { width, .. } => ("offset", *width),
-        Identity::Key { upsert: Some(_), .. } => ("upsert", 0),
-        Identity::Key { .. } => ("key", 0),
-        Identity::Content { .. } => ("content", 0),
+        Identity::Key { upsert: Some(_), .. } => ("upsert", SEGMENT_WIDTH_OFFSETS),
+        Identity::Key { .. } => ("key", SEGMENT_WIDTH_OFFSETS),
+        Identity::Content { .. } => ("content", SEGMENT_WIDTH_OFFSETS),
     };
     PipelineIs {
         name: contract.name.clone(),

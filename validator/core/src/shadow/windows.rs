@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use super::Shadow;
 use super::event::{LanePart, SegmentPart, Undecodable};
+use super::lane::Lane;
 use super::residue::Residue;
 use super::segment::{Segment, Share, least};
 use crate::judge::{MessageEntry, MessageState, RowStanding};
@@ -60,7 +61,8 @@ impl Shadow {
         if self.has_begun() {
             return;
         }
-        let (cut, all) = (self.lanes.iter().filter(|lane| lane.start > 0), self.lanes.iter());
+        let is_cut = |lane: &&Lane| lane.start > 0 && !self.terms.whole_topic;
+        let (cut, all) = (self.lanes.iter().filter(is_cut), self.lanes.iter());
         let first = cut.clone().filter_map(|lane| lane.windows).map(|(first, _)| first).max();
         let greatest = all.filter_map(|lane| lane.windows).map(|(_, greatest)| greatest).max();
         self.floor = match (cut.count(), first.or(greatest)) {

@@ -68,7 +68,7 @@ pub struct Broken {
 }
 
 impl ReadLedger {
-    /// Proves that no offset was passed by, of a pipeline whose segments are ranges of offsets.
+    /// Proves that no offset was passed by: each is in one range of offsets, or, where segments are of windows, their numbers add up.
     ///
     /// # Errors
     /// When there is no such pipeline, or it is damaged. What does not fit is no error: it is told.
@@ -113,9 +113,12 @@ pub(super) async fn continuity(store: &mut Store, name: &str) -> Result<Continui
     let (row, _) = row_of(store, name).await?;
     let lanes = lanes(store, row.pipeline).await?;
     let mut walk = Walk::new(&lanes, row.width()?.max(1));
+    walk.is_by_window = row.is_by_window()?;
     each_page(store, row.pipeline, |key, page| {
-        if key.kind == KIND_OFFSETS {
-            walk.page(key, &page);
+        match key.kind {
+            KIND_OFFSETS => walk.page(key, &page),
+            _ if walk.is_by_window => walk.windows(key, &page),
+            _ => {}
         }
         Ok(())
     })
@@ -133,6 +136,8 @@ struct Walk<'a> {
     found: Vec<LaneContinuity>,
     /// By lane, the offset that comes next.
     next: Vec<i64>,
+    /// Whether segments are of windows, and pages of offsets have holes alone.
+    is_by_window: bool,
     broken: Option<Broken>,
 }
 
@@ -150,7 +155,7 @@ impl<'a> Walk<'a> {
             first_holes: Vec::new(),
         });
         let next = lanes.iter().map(|lane| lane.start).collect();
-        Self { lanes, width, found: found.collect(), next, broken: None }
+        Self { lanes, width, found: found.collect(), next, is_by_window: false, broken: None }
     }
 
     fn refuse(&mut self, lane: usize, offset: i64, what: impl Into<String>) {
@@ -171,6 +176,9 @@ impl<'a> Walk<'a> {
         if let Some(at) = overlap(&runs, offset, end) {
             self.refuse(lane, at, format!("holes of {key} overlap, or lie in another page"));
         }
+        if self.is_by_window {
+            return;
+        }
         for (slot, segment) in page.iter() {
             let first = offset + slot as i64 * self.width;
             self.segment(lane, first, segment, &runs);
@@ -179,6 +187,46 @@ impl<'a> Walk<'a> {
             && *end > self.next[lane]
         {
             self.up_to(lane, *end, &runs);
+        }
+    }
+
+    /// Segments that have messages of several partitions: their numbers must add up, since no offset says which segment it is of.
+    fn windows(&mut self, key: PageKey, page: &Page) {
+        for (_, segment) in page.iter() {
+            let judged: u64 = segment.shares.values().map(|share| share.judged).sum();
+            if judged != segment.debit.count {
+                let what = format!("{judged} messages of a segment of {key} are of partitions, {} are counted", segment.debit.count);
+                self.refuse(usize::MAX, 0, what);
+            }
+            for (partition, share) in &segment.shares {
+                let lane = partition.0 as usize;
+                let Some(of) = self.lanes.get(lane) else {
+                    self.refuse(usize::MAX, share.from, format!("a segment of {key} is of no partition"));
+                    continue;
+                };
+                if share.from < of.start || share.upto > of.position {
+                    self.refuse(lane, share.from, format!("a segment of {key} has offsets that were not consumed"));
+                }
+                let found = &mut self.found[lane];
+                found.segments += 1;
+                found.messages += share.judged;
+            }
+        }
+    }
+
+    /// What is of no segment is counted with its partition, up to the position.
+    fn end_windows(&mut self) {
+        for (at, lane) in self.lanes.iter().enumerate() {
+            let found = &mut self.found[at];
+            (found.excluded, found.undecodable) = (lane.excluded.values().sum(), lane.undecodable);
+            let holes: u64 = found.holes.values().sum();
+            let counted = found.messages + found.excluded + found.undecodable + holes;
+            let offsets = lane.position.abs_diff(lane.start);
+            self.next[at] = lane.position;
+            if counted != offsets {
+                let what = format!("{offsets} offsets are consumed, and segments and holes have {counted}");
+                self.refuse(at, lane.start, what);
+            }
         }
     }
 
@@ -233,6 +281,9 @@ impl<'a> Walk<'a> {
     }
 
     fn end(mut self) -> (Vec<LaneContinuity>, Option<Broken>) {
+        if self.is_by_window {
+            self.end_windows();
+        }
         for (at, lane) in self.lanes.iter().enumerate() {
             let next = self.next[at];
             if next != lane.position {

@@ -2,8 +2,10 @@
 //!
 //! Contract: every account of the books is looked at, none is sampled; a billion messages are 3,815 pages.
 
+use validator_core::position::PartitionIndex;
 use validator_core::segment::SegmentKey;
 use validator_core::shadow::page::{Page, PageKey};
+use validator_core::shadow::segment::{Segment, Share};
 
 use super::pages::{each_page, segment_of};
 use super::report::lanes;
@@ -34,6 +36,18 @@ pub struct StillEqual {
     pub unequal_rows: u64,
     /// The first of them.
     pub first_unequal: Vec<SegmentKey>,
+}
+
+/// What each partition counts of an equal segment: itself, once, and messages.
+fn by_partition(key: SegmentKey, segment: &Segment) -> Vec<(PartitionIndex, i128, u64)> {
+    if let SegmentKey::Offsets { partition, .. } = key {
+        return vec![(partition, 1, segment.debit.count)];
+    }
+    let shares = segment.shares.iter().filter(|(_, share)| share.judged > 0);
+    let part = |(at, (partition, share)): (usize, (&PartitionIndex, &Share))| {
+        (*partition, i128::from(at == 0), share.judged)
+    };
+    shares.enumerate().map(part).collect()
 }
 
 impl StillEqual {
@@ -88,10 +102,10 @@ impl StillEqual {
                 }
                 self.segments += 1;
                 self.messages += messages;
-                if let SegmentKey::Offsets { partition, .. } = segment_of(key, slot)? {
+                for (partition, segments, messages) in by_partition(segment_of(key, slot)?, segment) {
                     let lane = left.get_mut(partition.0 as usize);
                     let lane = lane.ok_or_else(|| LedgerError::Broken { what: format!("{key} is of no partition") })?;
-                    *lane = (lane.0 - 1, lane.1 - i128::from(messages));
+                    *lane = (lane.0 - segments, lane.1 - i128::from(messages));
                 }
                 continue;
             }

@@ -13,7 +13,7 @@ use validator_core::shadow::event::{Event, NewLane};
 use validator_core::shadow::file::{FileId, PathHash};
 use validator_core::shadow::page::{Page, PageKey};
 use validator_core::shadow::segment::Segment;
-use validator_core::shadow::terms::{Terms, TimedBy};
+use validator_core::shadow::terms::{Cut, Terms, TimedBy};
 use validator_core::shadow::told::Facts;
 use validator_core::verdict::{Cause, Damage, MessageVerdict, RowVerdict, Verdict};
 
@@ -91,6 +91,7 @@ fn lanes(delta: &mut Delta) {
         width: validator_core::segment::OffsetWidth::new(4096).expect("a power of two"),
         whole_topic: false,
         timed: TimedBy::Nobody,
+        cut: Cut::Offsets,
     };
     let mut shadow = Shadow::new(terms);
     let lane = |partition| NewLane { tp: tp(partition), start: 0, declared: false, log_start: 0, high_watermark: 0 };

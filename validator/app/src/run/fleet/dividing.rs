@@ -18,6 +18,7 @@ use validator_core::shadow::event::Scanned;
 use validator_core::shadow::file::{FileBags, FileFacts};
 use validator_core::shadow::late::Lateness;
 use validator_core::shadow::slips::FileSlips;
+use validator_core::shadow::windows::Floor;
 use validator_engine::live::error::LookError;
 use validator_engine::live::lanes::{LaneAt, Lanes};
 use validator_engine::live::scan::FileScan;
@@ -35,6 +36,9 @@ pub struct ScanAsk {
     pub paths: Vec<String>,
     /// Topic, partition, start, whether that was declared, position.
     lanes: Vec<(String, i32, i64, bool, i64)>,
+    /// Whether the books of windows have begun, and with which.
+    #[serde(default)]
+    floor: (bool, Option<i64>),
 }
 
 impl ScanAsk {
@@ -44,6 +48,7 @@ impl ScanAsk {
             snapshot: run.pinned.snapshot_id?,
             paths: files.iter().map(|file| run.pinned.files[file.0 as usize].path.clone()).collect(),
             lanes: lanes.at.iter().map(lane).collect(),
+            floor: (lanes.floor != Floor::Undecided, lanes.floor.first()),
         })
     }
 
@@ -55,7 +60,12 @@ impl ScanAsk {
             declared: *declared,
             position: *position,
         };
-        self.lanes.iter().map(lane).collect::<Vec<_>>().into()
+        let floor = match self.floor {
+            (_, Some(first)) => Floor::At(first),
+            (true, None) => Floor::Open,
+            (false, None) => Floor::Undecided,
+        };
+        Lanes { floor, ..self.lanes.iter().map(lane).collect::<Vec<_>>().into() }
     }
 }
 

@@ -85,6 +85,7 @@ mod tests {
             gaps: vec![3..4, 5..6],
             undecodable: Vec::new(),
             excluded,
+            windows: None,
         }
     }
 
