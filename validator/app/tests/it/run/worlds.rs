@@ -1,11 +1,16 @@
 //! Worlds of the kit, fed commit by commit: what a continuous run says at rest is what the checker says, however the world came
 //! about before it.
 
+use std::time::Duration;
+
+use fixtures_harness::{Look, wait_until};
 use fixtures_kit::options::{Cut, Mode};
-use fixtures_kit::{Followed, Options, Truth};
+use fixtures_kit::{FaultKind, Followed, Options, Truth};
 use fixtures_warehouse::play::{Done, Pace, Play, Player};
 
 use super::answers::{assert_ledger_true, judged_at_ms};
+use super::books::Books;
+use super::crashes::{Awaited, Moment};
 use super::service::{Service, assert_sound, run_until_idle, told};
 use super::stage::{SETTLE, Stage};
 
@@ -30,6 +35,15 @@ fn options(seed: u64) -> Options {
     }
 }
 
+/// The same by a key and windows of time. Which message a copy is of that stands in another window is not looked for (0056), and
+/// equal messages are one to the truth.
+fn by_window(seed: u64) -> Options {
+    let of_windows = [FaultKind::WindowDamaged, FaultKind::KeyDamaged];
+    let any = options(seed);
+    let faults = any.faults.iter().copied().filter(|kind| !of_windows.contains(kind)).collect();
+    Options { mode: Mode::KeyWindow, retries: 0.0, faults, ..any }
+}
+
 /// How a world is fed.
 #[derive(Debug, Clone, Copy)]
 enum Fed {
@@ -37,6 +51,8 @@ enum Fed {
     AtOnce,
     /// Beside a service that runs all the time and is ended at the end.
     Beside,
+    /// The same of services of which each is killed after some checkpoints.
+    Killed,
     /// A run until it is idle after each commit.
     Between,
 }
@@ -51,6 +67,19 @@ fn feed(stage: &Stage, mut play: Play, fed: Fed) -> Play {
         assert!(code == Some(0), "a stop that was asked for ended with {code:?} after {took:?}");
         return play;
     }
+    if let Fed::Killed = fed {
+        let books = Books::of(stage.folder(), &play.contract().name);
+        let pace = Pace { chapters: Some(1), compact_every: None, ..Pace::plain(100) };
+        let player = Player::start(play, pace);
+        while !player.has_ended() {
+            let service = Service::start(stage.folder());
+            let mut awaited = Awaited::new(Moment::Checkpoints(2, Duration::from_millis(20)), &books);
+            let until = || if player.has_ended() { Look::Done(()) } else { awaited.look(&books, &player) };
+            wait_until("the moment of a crash", Duration::from_secs(60), until).expect("it writes checkpoints");
+            service.kill();
+        }
+        return player.finish().expect("it is played");
+    }
     while let Some(done) = stage.block_on(play.step_in_chapter()).expect("it is played") {
         if let (Done::Committed, Fed::Between) = (done, fed) {
             run_until_idle(stage.folder());
@@ -61,8 +90,12 @@ fn feed(stage: &Stage, mut play: Play, fed: Fed) -> Play {
 
 /// Holds what is said against the truth; how many messages are diverted.
 fn judge(seed: u64, fed: Fed) -> u64 {
+    judge_world(seed, options(seed), fed)
+}
+
+fn judge_world(seed: u64, options: Options, fed: Fed) -> u64 {
     let stage = Stage::new();
-    let play = stage.begin(seed, options(seed), 0);
+    let play = stage.begin(seed, options, 0);
     let play = feed(&stage, play, fed);
     run_until_idle(stage.folder());
     let (report, findings) = told(stage.folder(), &play.contract().name);
@@ -95,4 +128,12 @@ fn a_world_that_came_about_beside_a_run() {
 #[test]
 fn a_world_with_a_run_after_each_commit() {
     (200..202).for_each(|seed| _ = judge(seed, Fed::Between));
+}
+
+#[test]
+fn worlds_of_windows_however_they_came_about() {
+    let fed = [Fed::AtOnce, Fed::Between, Fed::Beside, Fed::Killed];
+    for (seed, fed) in (400..412).zip(fed.into_iter().cycle()) {
+        judge_world(seed, by_window(seed), fed);
+    }
 }
