@@ -1,9 +1,10 @@
 //! Worlds of the kit, fed commit by commit: what a continuous run says at rest is what the checker says, however the world came
 //! about before it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use fixtures_harness::{Look, wait_until};
+use fixtures_harness::{KafkaCluster, KafkaOptions, Look, wait_until};
 use fixtures_kit::options::{Cut, Mode};
 use fixtures_kit::{FaultKind, Followed, Options, Truth};
 use fixtures_warehouse::play::{Done, Pace, Play, Player};
@@ -13,6 +14,7 @@ use super::books::Books;
 use super::crashes::{Awaited, Moment};
 use super::service::{Service, assert_sound, run_until_idle, told};
 use super::stage::{SETTLE, Stage};
+use crate::real_kafka::good;
 
 /// The world of a seed of the whole suite, as far as a mock broker can hold it and a run of this release follows it.
 fn options(seed: u64) -> Options {
@@ -37,7 +39,7 @@ fn options(seed: u64) -> Options {
 
 /// The same by a key and windows of time. Which message a copy is of that stands in another window is not looked for (0056), and
 /// equal messages are one to the truth.
-fn by_window(seed: u64) -> Options {
+pub fn by_window(seed: u64) -> Options {
     let of_windows = [FaultKind::WindowDamaged, FaultKind::KeyDamaged];
     let any = options(seed);
     let faults = any.faults.iter().copied().filter(|kind| !of_windows.contains(kind)).collect();
@@ -94,9 +96,12 @@ fn judge(seed: u64, fed: Fed) -> u64 {
 }
 
 fn judge_world(seed: u64, options: Options, fed: Fed) -> u64 {
-    let stage = Stage::new();
+    judge_on(&Stage::new(), seed, options, fed)
+}
+
+fn judge_on(stage: &Stage, seed: u64, options: Options, fed: Fed) -> u64 {
     let play = stage.begin(seed, options, 0);
-    let play = feed(&stage, play, fed);
+    let play = feed(stage, play, fed);
     run_until_idle(stage.folder());
     let (report, findings) = told(stage.folder(), &play.contract().name);
     let world = play.world(judged_at_ms(&report));
@@ -136,4 +141,10 @@ fn worlds_of_windows_however_they_came_about() {
     for (seed, fed) in (400..412).zip(fed.into_iter().cycle()) {
         judge_world(seed, by_window(seed), fed);
     }
+}
+
+#[test]
+fn a_world_of_windows_over_real_brokers() {
+    let cluster = Arc::new(good(KafkaCluster::start(&KafkaOptions::default())));
+    judge_on(&Stage::over(&cluster), 420, by_window(420), Fed::Killed);
 }

@@ -74,7 +74,8 @@ impl Machine<'_> {
                 MessageState::Undecodable(cause) => {
                     part.undecodable += 1;
                     let (at, timestamp_ms) = (message.at, message.timestamp_ms);
-                    undecodable.push(Undecodable { at, cause, timestamp_ms, detail: String::new(), identity: message.identity });
+                    let identity = message.identity.filter(|_| self.bug != Bug::StraysNameless);
+                    undecodable.push(Undecodable { at, cause, timestamp_ms, detail: String::new(), identity });
                 }
             }
         }
@@ -180,7 +181,8 @@ impl Machine<'_> {
         let story = self.world.story;
         if self.world.mode != StoryMode::Offset {
             let segment = window_of(story.window_of_row(row), &self.identity(row));
-            return (!self.shadow.floor().is_above(segment)).then_some(segment);
+            let is_before = self.shadow.floor().is_above(segment) && self.bug != Bug::FloorIgnored;
+            return (!is_before).then_some(segment);
         }
         let Some(lane) = story.lanes.get(row.lane) else { return Some(SegmentKey::Nowhere) };
         if row.offset < 0 || row.offset >= self.positions()[row.lane] {
@@ -331,6 +333,7 @@ impl Machine<'_> {
             operation: snapshot.operation.to_owned(),
         };
         let moved_ms = self.world.story.moved_ms(number).filter(|_| self.world.mode != StoryMode::Offset);
+        let moved_ms = moved_ms.filter(|_| self.bug != Bug::NeverMoved);
         let uuid = self.world.story.snapshots[number].table.to_string();
         let why = if self.bug == Bug::EachStepNext { Why::Next } else { why };
         Step { snapshot, uuid, why, live: live.collect(), moved_ms }

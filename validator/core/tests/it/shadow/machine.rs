@@ -50,6 +50,12 @@ pub enum Bug {
     LettersLost,
     /// Letters of messages that are not consumed yet are thrown away.
     LettersAheadForgotten,
+    /// It is not said when rows were last added.
+    NeverMoved,
+    /// Of messages that cannot be told it is not said what they are named.
+    StraysNameless,
+    /// Rows of windows before the books are booked.
+    FloorIgnored,
 }
 
 /// What the outside has at a moment.

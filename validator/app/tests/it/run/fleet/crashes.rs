@@ -28,11 +28,11 @@ const WITHIN: Duration = Duration::from_secs(2_400);
 /// How often the ledger's server is asked: each answer is a process.
 const ASKED_EVERY: Duration = Duration::from_millis(100);
 /// What a start may take on a loaded machine.
-const LISTENS_WITHIN: Duration = Duration::from_secs(5);
+pub const LISTENS_WITHIN: Duration = Duration::from_secs(5);
 const MEMBERS: [&str; 3] = ["a", "b", "c"];
 
 /// Lets the team live until the moment; no member may die by itself.
-fn live_until(moment: Moment, team: &mut Team, books: &Books, player: &Player) {
+pub fn live_until(moment: Moment, team: &mut Team, books: &Books, player: &Player) {
     let (mut asked, mut awaited) = (Instant::now(), Awaited::new(moment, books));
     let waited = wait_until("the moment of a crash", Duration::from_secs(120), || {
         if asked.elapsed() < ASKED_EVERY {

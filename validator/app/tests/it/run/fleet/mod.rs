@@ -7,3 +7,4 @@ mod refused;
 mod rights;
 mod shares;
 mod team;
+mod windows;
