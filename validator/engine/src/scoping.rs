@@ -95,7 +95,9 @@ impl Scoping {
                 partition: partition.clone(),
                 offset: offset.clone(),
             },
-            (MessageSegments::Key(cut), _, _, Some(scope)) => RowSegments::Key { scope, cut: cut.clone(), floor: Floor::Undecided },
+            (MessageSegments::Key(cut), _, _, Some(scope)) => {
+                RowSegments::Key { scope, cut: cut.clone(), floor: Floor::Undecided }
+            }
             _ => unreachable!("segments, identity and scope are made from one identity mode"),
         }
     }

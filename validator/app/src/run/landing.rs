@@ -112,10 +112,26 @@ mod tests {
 
     fn consumed(index: i64, many: u64, oldest_ms: i64) -> LanePart {
         let times = Times { min_ms: Some(oldest_ms), max_ms: Some(oldest_ms + 900), untimed: 0 };
-        let part =
-            SegmentPart { segment: segment(index), bag: bag(many), times, offset_max: 0, span: (0, 1), excluded: 0, undecodable: 0 };
+        let part = SegmentPart {
+            segment: segment(index),
+            bag: bag(many),
+            times,
+            offset_max: 0,
+            span: (0, 1),
+            excluded: 0,
+            undecodable: 0,
+        };
         let (gaps, undecodable, excluded) = (Vec::new(), Vec::new(), BTreeMap::new());
-        LanePart { partition: PartitionIndex(0), from: 0, to: 0, parts: vec![part], gaps, undecodable, excluded, windows: None }
+        LanePart {
+            partition: PartitionIndex(0),
+            from: 0,
+            to: 0,
+            parts: vec![part],
+            gaps,
+            undecodable,
+            excluded,
+            windows: None,
+        }
     }
 
     fn file(commit_ms: Option<i64>, is_replace: bool, rows: &[(i64, u64)]) -> (FileFacts, Vec<(SegmentKey, u64)>) {

@@ -88,7 +88,8 @@ pub async fn opened(
     let mut terms = terms(pipeline, &sides.contract)?;
     if let Cut::Windows(windows) = &mut terms.cut {
         let topics = sides.tap.partitions().iter().map(|range| range.tp.topic.as_str());
-        windows.compacted = topics.collect::<BTreeSet<_>>().into_iter().any(|topic| sides.tap.compacted(topic) == Some(true));
+        windows.compacted =
+            topics.collect::<BTreeSet<_>>().into_iter().any(|topic| sides.tap.compacted(topic) == Some(true));
     }
     terms.timed = match terms.settle_ms {
         ..=0 => TimedBy::Nobody,

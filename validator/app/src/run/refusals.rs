@@ -12,7 +12,9 @@ use crate::config::{Pipeline, Problem};
 /// What stands against it, at its place in the pipeline file.
 pub fn check(pipeline: &Pipeline, contract: &Contract) -> Result<(), Vec<Problem>> {
     let (what, hint) = match &contract.identity {
-        Identity::Key { upsert: Some(_), .. } => ("`run` does not follow upsert tables yet", "all other tables are followed"),
+        Identity::Key { upsert: Some(_), .. } => {
+            ("`run` does not follow upsert tables yet", "all other tables are followed")
+        }
         Identity::Key { window: None, .. } | Identity::Content { window: None, .. } => (
             "`run` follows this mode by windows of time, and no `window` is named",
             "name a time column that both sides have: without one a difference could only be found by reading all of both sides",
@@ -29,7 +31,9 @@ pub fn check(pipeline: &Pipeline, contract: &Contract) -> Result<(), Vec<Problem
 /// Some are, and segments are no ranges of offsets.
 pub fn check_partitions(pipeline: &Pipeline, contract: &Contract, tap: &dyn Tap) -> Result<(), Vec<Problem>> {
     let left_out = tap.partitions().iter().find(|range| !range.listed).map(|range| range.tp.to_string());
-    let Some(left_out) = left_out.filter(|_| !matches!(contract.identity, Identity::Offset { .. })) else { return Ok(()) };
+    let Some(left_out) = left_out.filter(|_| !matches!(contract.identity, Identity::Offset { .. })) else {
+        return Ok(());
+    };
     let what = format!("{left_out} is not followed, and its rows cannot be told from those of the others");
     let hint = "`run` follows all partitions of a topic, unless rows have their offsets (`mode = \"offset\"`)";
     Err(vec![pipeline.problem_at("pipeline.start", what).hint(hint)])

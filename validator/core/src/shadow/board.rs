@@ -278,7 +278,8 @@ impl Shadow {
         }
         let (intact, late) = (residue.agreed.count, u64::from(residue.agreed_late));
         for part in &mut lot.parts {
-            let share = segment.shares.get(&part.partition).map(|share| (share.judged, residue.read.get(&part.partition)));
+            let share =
+                segment.shares.get(&part.partition).map(|share| (share.judged, residue.read.get(&part.partition)));
             (part.messages, part.intact, part.late) = match share {
                 None => (segment.debit.count - residue.read_debit.count, intact, late),
                 Some((judged, None)) => (judged, 0, 0),
@@ -337,7 +338,8 @@ mod tests {
             undecodable: 0,
         };
         let (gaps, undecodable, excluded) = (Vec::new(), Vec::new(), BTreeMap::new());
-        let lanes = vec![LanePart { partition, from: 0, to: 1, parts: vec![part], gaps, undecodable, excluded, windows: None }];
+        let lanes =
+            vec![LanePart { partition, from: 0, to: 1, parts: vec![part], gaps, undecodable, excluded, windows: None }];
         let consumed = Event::Consumed(Consumed { lanes });
         shadow.admit(shadow.pages_of(&consumed).into_iter().map(|key| (key, None)).collect());
         shadow.apply(consumed).expect("it follows the position");

@@ -95,7 +95,8 @@ impl Shadow {
         self.keep_strays_undecodable(&mut drilled);
         let lost = drilled.lost_messages;
         for (partition, share) in &segment.shares {
-            let of = |message: &&MessageEntry| message.at.partition == *partition && message.state == MessageState::Judged;
+            let of =
+                |message: &&MessageEntry| message.at.partition == *partition && message.state == MessageState::Judged;
             let judged = drilled.found.iter().filter(of).count() as u64;
             residue.read.insert(*partition, ReadShare { from: share.from, upto: share.upto, judged, agreed: 0 });
         }
@@ -123,16 +124,16 @@ impl Shadow {
 
     /// As [`Shadow::keep_undecodable`]; what cannot be told is in each case beside the segments.
     fn keep_strays_undecodable(&self, drilled: &mut Drilled) {
-        let strays = self.residues.get(&SegmentKey::Nowhere).map(|strays| strays.messages.as_slice()).unwrap_or_default();
+        let strays =
+            self.residues.get(&SegmentKey::Nowhere).map(|strays| strays.messages.as_slice()).unwrap_or_default();
         let is_stray = |at: &MessageAt| strays.binary_search_by_key(at, |stray| stray.at).is_ok();
         for message in drilled.found.iter().filter(|message| is_stray(&message.at)) {
             if let (MessageState::Judged, Some(digest)) = (message.state, &message.digest) {
                 drilled.debit.remove(digest);
             }
         }
-        let is_told = |message: &MessageEntry| {
-            !is_stray(&message.at) && !matches!(message.state, MessageState::Undecodable(_))
-        };
+        let is_told =
+            |message: &MessageEntry| !is_stray(&message.at) && !matches!(message.state, MessageState::Undecodable(_));
         drilled.found.retain(is_told);
     }
 

@@ -237,7 +237,15 @@ mod tests {
 
     fn terms(settle_ms: i64) -> Terms {
         let width = OffsetWidth::new(4).expect("a power of two");
-        Terms { pipeline: "p".into(), settle_ms, give_up_ms: 9_000, width, whole_topic: true, timed: TimedBy::Rows, cut: Cut::Offsets }
+        Terms {
+            pipeline: "p".into(),
+            settle_ms,
+            give_up_ms: 9_000,
+            width,
+            whole_topic: true,
+            timed: TimedBy::Rows,
+            cut: Cut::Offsets,
+        }
     }
 
     fn bag(offsets: &[i64]) -> Bag {
@@ -288,7 +296,8 @@ mod tests {
             let parts = messages.iter().map(part).collect();
             let (gaps, undecodable, excluded) = (gaps.to_vec(), Vec::new(), BTreeMap::new());
             let to = messages.last().expect("some").1;
-            let lanes = vec![LanePart { partition: LANE, from: start, to, parts, gaps, undecodable, excluded, windows: None }];
+            let lanes =
+                vec![LanePart { partition: LANE, from: start, to, parts, gaps, undecodable, excluded, windows: None }];
             let consumed = Event::Consumed(Consumed { lanes });
             shadow.admit(shadow.pages_of(&consumed).into_iter().map(|key| (key, None)).collect());
             shadow.apply(consumed).expect("it follows the position");

@@ -191,7 +191,8 @@ impl Shadow {
         let mut named = BTreeSet::new();
         if self.terms.windows().is_some() {
             let messages = self.residues.values().flat_map(|residue| &residue.messages).map(|message| message.at);
-            let name = |at: &MessageAt| self.pages.page(&self.page_of(*at)).is_some_and(|page| page.letters.name(at.offset));
+            let name =
+                |at: &MessageAt| self.pages.page(&self.page_of(*at)).is_some_and(|page| page.letters.name(at.offset));
             named.extend(messages.filter(name));
             return named;
         }

@@ -296,7 +296,9 @@ impl Group {
     fn agrees(&self) -> bool {
         let Some((_, digest)) = self.messages.first() else { return false };
         let all = self.messages.iter().chain(&self.rows);
-        !self.is_apart && self.messages.len() == self.rows.len() && all.fold(true, |same, (_, one)| same && one == digest)
+        !self.is_apart
+            && self.messages.len() == self.rows.len()
+            && all.fold(true, |same, (_, one)| same && one == digest)
     }
 }
 

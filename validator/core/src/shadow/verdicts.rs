@@ -131,7 +131,8 @@ impl Shadow {
             rows.extend(residue.rows.iter().map(|row| {
                 let known = row.partition.map_or(Known::Absent, Known::Listed);
                 let place = scope.as_ref().map(|scope| scope.place_in(known, row.offset));
-                let (standing, hole) = place.map_or((self.standing_in(*key), None), |place| (place.standing, place.hole));
+                let (standing, hole) =
+                    place.map_or((self.standing_in(*key), None), |place| (place.standing, place.hole));
                 crate::judge::RowEntry { standing, hole, ..row.entry }
             }));
         }

@@ -195,7 +195,10 @@ impl<'a> Walk<'a> {
         for (_, segment) in page.iter() {
             let judged: u64 = segment.shares.values().map(|share| share.judged).sum();
             if judged != segment.debit.count {
-                let what = format!("{judged} messages of a segment of {key} are of partitions, {} are counted", segment.debit.count);
+                let what = format!(
+                    "{judged} messages of a segment of {key} are of partitions, {} are counted",
+                    segment.debit.count
+                );
                 self.refuse(usize::MAX, 0, what);
             }
             for (partition, share) in &segment.shares {

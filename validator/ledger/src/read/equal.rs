@@ -44,9 +44,8 @@ fn by_partition(key: SegmentKey, segment: &Segment) -> Vec<(PartitionIndex, i128
         return vec![(partition, 1, segment.debit.count)];
     }
     let shares = segment.shares.iter().filter(|(_, share)| share.judged > 0);
-    let part = |(at, (partition, share)): (usize, (&PartitionIndex, &Share))| {
-        (*partition, i128::from(at == 0), share.judged)
-    };
+    let part =
+        |(at, (partition, share)): (usize, (&PartitionIndex, &Share))| (*partition, i128::from(at == 0), share.judged);
     shares.enumerate().map(part).collect()
 }
 

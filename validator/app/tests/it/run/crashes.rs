@@ -163,7 +163,6 @@ fn killed_a_hundred_times_it_says_what_is_true() {
     killed(100, restless());
 }
 
-
 #[test]
 fn killed_while_removed_files_leave_the_disk_it_says_what_is_true() {
     let pace = Pace { expire_every: Some((Duration::from_secs(2), 1)), ..restless() };

@@ -1,6 +1,8 @@
 //! Worlds of the kit, fed commit by commit: what a continuous run says at rest is what the checker says, however the world came
 //! about before it.
 
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +10,7 @@ use fixtures_harness::{KafkaCluster, KafkaOptions, Look, wait_until};
 use fixtures_kit::options::{Cut, Mode};
 use fixtures_kit::{FaultKind, Followed, Options, Truth};
 use fixtures_warehouse::play::{Done, Pace, Play, Player};
+use serde_json::Value as Json;
 
 use super::answers::{assert_ledger_true, judged_at_ms};
 use super::books::Books;
@@ -15,6 +18,7 @@ use super::crashes::{Awaited, Moment};
 use super::service::{Service, assert_sound, run_until_idle, told};
 use super::stage::{SETTLE, Stage};
 use crate::real_kafka::good;
+use crate::transcript;
 
 /// The world of a seed of the whole suite, as far as a mock broker can hold it and a run of this release follows it.
 fn options(seed: u64) -> Options {
@@ -90,6 +94,19 @@ fn feed(stage: &Stage, mut play: Play, fed: Fed) -> Play {
     play
 }
 
+/// What else asks the ledger: the plan of a repair, an export, and one of each kind of finding by its id.
+fn assert_told_elsewhere(folder: &Path, pipeline: &str, findings: &[Json]) {
+    let of_kind: BTreeMap<&str, &str> =
+        findings.iter().filter_map(|finding| Some((finding["verdict"].as_str()?, finding["id"].as_str()?))).collect();
+    let explain = of_kind.values().map(|id| format!("explain {id} -c validator.toml"));
+    let plan = format!("replay-plan {pipeline} -c validator.toml");
+    let others = [plan, "ledger export -c validator.toml --to exported".to_owned()];
+    for words in explain.chain(others) {
+        let ran = transcript::run(folder, &words, &[]).assert_no_panic();
+        assert_eq!(ran.exit, 0, "{words}\n{}", ran.all());
+    }
+}
+
 /// Holds what is said against the truth; how many messages are diverted.
 fn judge(seed: u64, fed: Fed) -> u64 {
     judge_world(seed, options(seed), fed)
@@ -108,6 +125,7 @@ fn judge_on(stage: &Stage, seed: u64, options: Options, fed: Fed) -> u64 {
     let truth = Truth::followed(&world, &Followed::every(&world.table));
     assert_ledger_true(&format!("seed {seed}, fed {fed:?}"), &truth, &report, &findings);
     assert_sound(stage.folder());
+    assert_told_elsewhere(stage.folder(), &play.contract().name, &findings);
     report["messages"]["diverted"].as_u64().unwrap_or_default()
 }
 

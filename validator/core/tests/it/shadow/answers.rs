@@ -248,7 +248,9 @@ impl Machine<'_> {
             let offset = if self.world.mode == StoryMode::Offset { row.offset } else { OF_WINDOW };
             let slip = (offset, mark_of(&self.row_digest(row)));
             match self.segment_of(row) {
-                Some(segment) if segment != SegmentKey::Nowhere => slips.rows.entry(segment).or_default().extend([slip]),
+                Some(segment) if segment != SegmentKey::Nowhere => {
+                    slips.rows.entry(segment).or_default().extend([slip])
+                }
                 Some(_) if self.bug == Bug::SlipsAheadForgotten => {}
                 Some(_) if positions.get(row.lane).is_some_and(|position| row.offset >= *position) => {
                     slips.ahead.entry(lane_index(row.lane)).or_default().extend([slip]);

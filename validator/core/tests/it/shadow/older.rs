@@ -26,7 +26,15 @@ fn number<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
 fn read(text: &str) -> (Terms, Saved) {
     let width = OffsetWidth::new(4).expect("a power of two");
     let pipeline = "story".to_owned();
-    let mut terms = Terms { pipeline, settle_ms: 0, give_up_ms: 0, width, whole_topic: false, timed: TimedBy::Nobody, cut: Cut::Offsets };
+    let mut terms = Terms {
+        pipeline,
+        settle_ms: 0,
+        give_up_ms: 0,
+        width,
+        whole_topic: false,
+        timed: TimedBy::Nobody,
+        cut: Cut::Offsets,
+    };
     let mut saved = Saved::default();
     for line in text.lines() {
         let words: Vec<&str> = line.split(' ').collect();
