@@ -75,3 +75,6 @@ pub const BARE_STRADDLE_MS: i64 = 10_000;
 /// Messages that cannot be told that a continuous run of the modes `key` and `content` holds against rows without a message:
 /// further ones excuse none.
 pub const STRAYS_MAX: usize = 100_000;
+
+/// Spans of windows of one partition in which messages are lost; further ones make one of all.
+pub const HIDDEN_SPANS_MAX: usize = 64;

@@ -271,8 +271,9 @@ fn first_round(mut drills: Vec<DrillAsk>) -> Vec<DrillAsk> {
     let mut messages = Offsets::default();
     let mut fits = |ask: &DrillAsk| {
         // Shards of one window lie between the same offsets, which are read once.
+        let before = messages.len();
         ask.messages.iter().for_each(|(of, range)| messages.add(*of, &Runs::from_iter([(range.start, range.end)])));
-        messages.len() <= DRILL_MESSAGES
+        messages.len() <= DRILL_MESSAGES || before == 0 || messages.len() == before
     };
     let many = drills.iter().take_while(|ask| fits(ask)).count();
     drills.truncate(many.clamp(1, DRILL_SEGMENTS));

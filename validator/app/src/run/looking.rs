@@ -12,7 +12,6 @@ use validator_core::error_chain::error_chain;
 use validator_core::position::{FileIndex, PartitionIndex};
 use validator_core::shadow::event::{CannotLook, Event, Look, Step};
 use validator_core::shadow::file::FileFacts;
-use validator_core::shadow::nets::Sign;
 use validator_engine::live::error::LookError;
 use validator_engine::live::lanes::Lanes;
 use validator_engine::live::scan::FileScan;
@@ -22,7 +21,6 @@ use validator_tap::TapError;
 
 use super::actor::Actor;
 use super::jobs::{Done, blocking};
-use super::landing::rows_of;
 use super::letters::{LettersOfLook, LettersSight, Unread};
 use super::logs;
 use crate::failure::Failure;
@@ -343,20 +341,6 @@ impl Actor {
         Ok(if is_last { Looking::Resting } else { Looking::Going(plan) })
     }
 
-    /// Whether the books have begun: those of windows do with what came until the first look.
-    async fn has_begun(&mut self) -> Result<bool, Failure> {
-        if !self.shadow.has_begun() {
-            self.must(Event::Begin).await?;
-        }
-        Ok(self.shadow.has_begun())
-    }
-
-    /// What shows that the table has moved on, where the offsets of rows do not.
-    fn moved_ms(&self, run: &Run) -> Option<i64> {
-        self.shadow.terms().windows()?;
-        run.pinned.commits_that_added_rows_ms().into_iter().max()
-    }
-
     /// Reads files that the look needs. One that is live and was read again already first takes its own place.
     async fn scan(&mut self, paths: Vec<String>, look: &Look, plan: Plan) -> Result<Looking, Failure> {
         let is_live = paths.iter().any(|path| self.shadow.is_live(path));
@@ -381,37 +365,4 @@ impl Actor {
         self.jobs.begin(async move { Done::Look(Sight::Scanned(run.scan_files(&lanes, &portion).await)) });
         Ok(Looking::Working(plan))
     }
-
-    /// What was read again takes its own place; false: nothing was.
-    async fn swap(&mut self) -> Result<bool, Failure> {
-        let swap = Look { at_ms: self.shadow.judged_at_ms(), barrier: Vec::new(), step: None };
-        if self.shadow.difference(&swap).added.is_empty() {
-            return Ok(false);
-        }
-        self.apply_look(swap).await?;
-        Ok(true)
-    }
-
-    async fn apply_look(&mut self, look: Look) -> Result<(), Failure> {
-        let difference = self.shadow.difference(&look);
-        let (mut nets, mut landed) = (self.shadow.nets(&difference), Vec::new());
-        for (files, sign) in [(&difference.added, Sign::Added), (&difference.removed, Sign::Removed)] {
-            for some in files.chunks(BODIES_AT_ONCE) {
-                let ids: Vec<_> = some.iter().map(|(file, _)| *file).collect();
-                for ((file, entries), bags) in some.iter().zip(self.bodies(&ids).await?) {
-                    // One that takes its own place has landed before.
-                    if sign == Sign::Added && look.step.is_some() {
-                        landed.push((*file, rows_of(&bags)));
-                    }
-                    nets.add(*file, &bags, *entries, sign);
-                }
-            }
-        }
-        self.must(Event::Looked(look, nets)).await?;
-        self.landed(&landed);
-        Ok(())
-    }
 }
-
-/// Bags of files that are held at once.
-const BODIES_AT_ONCE: usize = 64;

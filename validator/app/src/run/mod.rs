@@ -7,6 +7,7 @@ mod actor;
 mod alerting;
 pub mod alerts;
 mod answering;
+mod applying;
 mod asking;
 mod doubts;
 mod fleet;

@@ -43,9 +43,9 @@ impl DrillAsk {
         self.messages.iter().map(|(_, range)| range.end.abs_diff(range.start)).sum()
     }
 
-    fn order(&self) -> (SegmentKey, Vec<(PartitionIndex, i64, i64)>, &[FileId], &[FileId]) {
-        let messages = self.messages.iter().map(|(partition, range)| (*partition, range.start, range.end));
-        (self.segment, messages.collect(), &self.files, &self.gone)
+    /// Where its messages lie.
+    fn places(&self) -> Vec<(PartitionIndex, i64, i64)> {
+        self.messages.iter().map(|(partition, range)| (*partition, range.start, range.end)).collect()
     }
 }
 
@@ -57,7 +57,8 @@ impl PartialOrd for DrillAsk {
 
 impl Ord for DrillAsk {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.order().cmp(&other.order())
+        let files = |ask: &Self| (ask.files.clone(), ask.gone.clone());
+        (self.segment, self.places(), files(self)).cmp(&(other.segment, other.places(), files(other)))
     }
 }
 

@@ -28,7 +28,9 @@ impl Shadow {
         let mut places: Vec<(bool, SegmentKey)> = self.board.undrilled.iter().take(room).copied().collect();
         let is_first = |(_, key): &&(bool, SegmentKey)| !self.misread.has(key);
         places.extend(self.board.asked.iter().filter(is_first).take(ACTIONS_MAX));
-        places.sort_unstable();
+        // What has no window is never over.
+        let is_endless = |key: &SegmentKey| matches!(key, SegmentKey::Window { start: None, .. });
+        places.sort_unstable_by_key(|(stays, key)| (*stays, is_endless(key), *key));
         let ask = |key: SegmentKey| {
             let segment = self.pages.segment(key)?;
             match self.residues.get(&key) {

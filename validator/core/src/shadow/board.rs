@@ -76,15 +76,15 @@ struct Lot {
 impl Board {
     /// Puts a segment in the place of what it was; none: it is balanced.
     fn put(&mut self, key: SegmentKey, lot: Option<Lot>) {
+        if self.lots.get(&key) == lot.as_ref() {
+            return;
+        }
         if let Some(old) = self.lots.remove(&key) {
             self.count(key, &old, false);
         }
-        match lot {
-            Some(lot) => {
-                self.count(key, &lot, true);
-                self.lots.insert(key, lot);
-            }
-            None => {}
+        if let Some(lot) = lot {
+            self.count(key, &lot, true);
+            self.lots.insert(key, lot);
         }
     }
 
@@ -261,7 +261,9 @@ impl Shadow {
             }
             Stage::Disputed => self.count_disputed(&mut lot, segment, self.residues.get(&key)?),
         }
-        if lot.verdict != MessageVerdict::Pending && messages > 0 {
+        // Of windows no range of offsets says which messages they are.
+        let is_range = matches!(key, SegmentKey::Offsets { .. });
+        if lot.verdict != MessageVerdict::Pending && messages > 0 && is_range {
             let cause = (lot.verdict == MessageVerdict::Missing).then_some(Cause::Lost);
             lot.run = Some((lot.verdict, cause, messages));
         }

@@ -72,7 +72,7 @@ impl Shadow {
         undecodable.into_iter().for_each(|message| self.note_undecodable(partition, message));
         let (gaps, excluded) = (std::mem::take(&mut part.gaps), std::mem::take(&mut part.excluded));
         match self.terms.windows() {
-            Some(_) => self.consume_windows(part),
+            Some(_) => self.consume_windows(part, &gaps),
             None => self.consume_offsets(part),
         }
         for gap in gaps {
@@ -179,6 +179,12 @@ impl Shadow {
 
     pub(super) fn explain(&mut self, holes: Vec<(PartitionIndex, Hole)>) {
         for (partition, hole) in holes {
+            if self.terms.windows().is_some()
+                && let Some(lane) = self.lane_mut(partition)
+            {
+                lane.hidden.explain(&hole);
+                self.forget_judged();
+            }
             let mut explained = 0;
             for (key, run) in self.clip(partition, &(hole.from..hole.to)) {
                 let page = self.pages.page_mut(key);

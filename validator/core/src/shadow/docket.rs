@@ -37,6 +37,10 @@ impl Docket {
         self.residues.contains_key(key)
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.residues.is_empty()
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = (&SegmentKey, &Residue)> {
         self.residues.iter()
     }

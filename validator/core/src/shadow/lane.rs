@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::event::NewLane;
+use super::hidden::Hidden;
 use crate::hole::HoleReason;
 use crate::position::TopicPartition;
 use crate::verdict::ExcludedCause;
@@ -51,6 +52,10 @@ pub struct Lane {
     pub proven: BTreeMap<i64, i64>,
     /// The modes `key` and `content`: of judged messages with a window, that of the first one and the greatest.
     pub windows: Option<(i64, i64)>,
+    /// The modes `key` and `content`: judged messages without a window, where older rows without one cannot be told from theirs.
+    pub windowless: u64,
+    /// The modes `key` and `content`: what its holes hide.
+    pub hidden: Hidden,
 }
 
 impl Lane {
@@ -76,12 +81,14 @@ impl Lane {
             unseen_below: i64::MIN,
             proven: BTreeMap::new(),
             windows: None,
+            windowless: 0,
+            hidden: Hidden::default(),
         }
     }
 
     /// Messages consumed, each state.
     pub fn consumed(&self) -> u64 {
-        self.judged + self.excluded.values().sum::<u64>() + self.undecodable
+        self.judged + self.windowless + self.excluded.values().sum::<u64>() + self.undecodable
     }
 
     /// The greatest offset of a message that is known to have an equal row.

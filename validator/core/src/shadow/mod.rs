@@ -17,6 +17,7 @@ pub mod event;
 pub mod file;
 mod files;
 pub mod held;
+pub mod hidden;
 pub mod invariants;
 pub mod lane;
 pub mod late;
@@ -255,7 +256,15 @@ impl Shadow {
 
     fn follow(&mut self, lanes: Vec<event::NewLane>) {
         let first = self.lanes.len() as u32;
-        self.lanes.extend(lanes.into_iter().map(Lane::new));
+        // Their rows of before are in books that have begun.
+        let is_late = self.terms.windows().is_some() && self.has_begun();
+        self.lanes.extend(lanes.into_iter().map(|new| {
+            let mut lane = Lane::new(new);
+            if is_late && lane.start > 0 {
+                lane.hidden.cut();
+            }
+            lane
+        }));
         let new: Vec<PartitionIndex> = (first..self.lanes.len() as u32).map(PartitionIndex).collect();
         let (met, useless) = self.files.meet(&new);
         self.unsaved.came.extend(met);

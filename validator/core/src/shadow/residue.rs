@@ -114,11 +114,17 @@ impl Residue {
     /// read. `from`: the first offset that was.
     #[must_use]
     pub fn learned(mut self, from: i64) -> Self {
-        let digests: BTreeSet<&Digest> = self.rows.iter().map(|row| &row.entry.digest).collect();
-        let is_rowless = |message: &&MessageEntry| {
-            message.state == MessageState::Judged && message.digest.as_ref().is_none_or(|own| !digests.contains(own))
-        };
-        let rowless: Vec<i64> = self.messages.iter().filter(is_rowless).map(|message| self.place(message.at)).collect();
+        // Of equal messages as many had one as there are rows, the first ones.
+        let mut digests: BTreeMap<&Digest, usize> = BTreeMap::new();
+        self.rows.iter().for_each(|row| *digests.entry(&row.entry.digest).or_default() += 1);
+        let judged = self.messages.iter().filter(|message| message.state == MessageState::Judged);
+        let mut rowless: Vec<i64> = Vec::new();
+        for message in judged {
+            match message.digest.as_ref().and_then(|own| digests.get_mut(own)).filter(|left| **left > 0) {
+                Some(left) => *left -= usize::from(!self.read.is_empty()),
+                None => rowless.push(self.place(message.at)),
+            }
+        }
         let mut runs: Vec<(i64, i64)> = std::mem::take(&mut self.stood_at);
         for (mut next, end) in self.stretches(from) {
             let inside = rowless.iter().copied().filter(|place| (next..end).contains(place)).collect::<Vec<_>>();
@@ -164,6 +170,13 @@ impl Residue {
     /// Whether it is known that a judged message of this place had an equal row.
     pub fn has_stood(&self, place: i64) -> bool {
         has(&self.stood_at, place)
+    }
+
+    /// Digests that several of its messages have.
+    pub(super) fn several(&self) -> BTreeSet<Digest> {
+        let mut digests: Vec<Digest> = self.messages.iter().filter_map(|message| message.digest).collect();
+        digests.sort_unstable();
+        digests.windows(2).filter(|two| two[0] == two[1]).map(|two| two[0]).collect()
     }
 
     /// What is known of rows that stood, as slips of a window.

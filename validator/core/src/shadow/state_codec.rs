@@ -7,6 +7,7 @@ use super::delta::Damaged;
 use super::event::{CannotLook, SnapshotFact};
 use super::file::{FaultFact, FileFacts, FileId};
 use super::files::KnownFile;
+use super::hidden::Hidden;
 use super::lane::Lane;
 use super::pack::{Reader, Writer, whole};
 use super::runs::Offsets;
@@ -188,6 +189,8 @@ impl Lane {
         to.number(self.diverted_undecodable);
         to.maybe(self.windows.map(|(first, _)| first));
         to.maybe(self.windows.map(|(_, greatest)| greatest));
+        to.number(self.windowless);
+        self.hidden.write(&mut to);
         to.seal()
     }
 
@@ -211,6 +214,8 @@ impl Lane {
             let unseen_below = if from.has_slips() { from.maybe()?.unwrap_or(i64::MIN) } else { i64::MIN };
             let diverted_undecodable = if from.has_letters() { from.number()? } else { 0 };
             let windows = if from.has_windows() { from.maybe()?.zip(from.maybe()?) } else { None };
+            let windowless = if from.has_windows() { from.number()? } else { 0 };
+            let hidden = if from.has_windows() { Hidden::read_back(from)? } else { Hidden::default() };
             Some(Self {
                 tp,
                 start,
@@ -231,6 +236,8 @@ impl Lane {
                 unseen_below,
                 proven,
                 windows,
+                windowless,
+                hidden,
             })
         })
     }

@@ -290,6 +290,11 @@ impl Shadow {
 
     fn move_on(&mut self, step: Step, is_preserving: bool) {
         let Step { snapshot, uuid, why, live, moved_ms } = step;
+        // What was seen to be added was, whatever is expired since.
+        let moved_ms = match why {
+            Why::Next | Why::Jumped => moved_ms.max(self.line.moved_ms),
+            Why::RolledBack | Why::Recreated => moved_ms,
+        };
         if self.line.moved_ms != moved_ms {
             self.line.moved_ms = moved_ms;
             self.forget_judged();

@@ -113,6 +113,7 @@ fn of_lane(lane: &Lane) -> LaneStanding {
             excluded: lane.excluded.values().sum(),
             undecodable: lane.undecodable - lane.diverted_undecodable,
             diverted: lane.diverted_undecodable,
+            unobservable: lane.windowless,
             ..MessageTally::default()
         },
         excluded: lane.excluded.clone(),

@@ -3,7 +3,7 @@
 //! Contract: the judge is that of a single run. How a row stands to the scope is taken at the moment of judging, so that it
 //! never ages; what stood is asked of messages without a row only.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
 use super::Shadow;
@@ -16,6 +16,7 @@ use super::residue::{Residue, digest16};
 use super::segment::Segment;
 use super::slips::OF_WINDOW;
 use crate::clock::Past;
+use crate::digest::Digest;
 use crate::hole::{Hole, HoleReason, Holes};
 use crate::judge::{Case, Draft, Judgement, LossKind, MessageEntry, MessageState, ModeKind, NoBalanced, judge};
 use crate::position::{FileIndex, MessageAt, PartitionIndex, RowAt};
@@ -123,8 +124,10 @@ impl Shadow {
         let (mut messages, mut rows) = (Vec::new(), Vec::new());
         for (key, residue) in self.residues.iter().filter(|(_, residue)| !residue.unreadable) {
             let segment = self.pages.segment(*key);
+            // Whose row it was that stood nobody can say of several.
+            let several = if windows.is_some() { residue.several() } else { BTreeSet::new() };
             messages.extend(residue.messages.iter().map(|message| MessageEntry {
-                stood: segment.is_some_and(|segment| self.has_stood(segment, residue, message)),
+                stood: segment.is_some_and(|segment| self.has_stood((segment, residue), &several, message)),
                 loss: self.loss(*key, message.at.offset),
                 ..*message
             }));
@@ -148,12 +151,17 @@ impl Shadow {
     }
 
     /// Whether it is known that a message had an equal row in a step.
-    fn has_stood(&self, segment: &Segment, residue: &Residue, message: &MessageEntry) -> bool {
+    fn has_stood(
+        &self,
+        (segment, residue): (&Segment, &Residue),
+        several: &BTreeSet<Digest>,
+        message: &MessageEntry,
+    ) -> bool {
         let offset = if self.terms.windows().is_some() { OF_WINDOW } else { message.at.offset };
         let by_digest = |digest| residue.stood.contains(&digest16(&digest)) || segment.has_stood(offset, &digest);
         segment.stood_in_balance(message.at)
             || residue.has_stood(self.terms.place(message.at))
-            || message.digest.is_some_and(by_digest)
+            || message.digest.is_some_and(|digest| by_digest(digest) && !several.contains(&digest))
     }
 
     fn scope(&self) -> OffsetScope {

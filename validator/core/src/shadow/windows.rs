@@ -4,7 +4,6 @@
 //! first message of each, as a single run judges no row before. What lies below is in no segment, on both sides. A segment is
 //! always read whole. See `docs/decisions/0056-windows-that-are-followed.md`.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::Shadow;
@@ -26,14 +25,17 @@ pub enum Floor {
     Undecided,
     /// With the first message that there ever was.
     Open,
-    /// With this window; what has none is in the books.
+    /// With this window. What has none is in no book: rows of before cannot be told from those of now.
     At(i64),
 }
 
 impl Floor {
-    /// Whether a segment lies before the books.
+    /// Whether a segment lies before the books, or in none.
     pub fn is_above(self, key: SegmentKey) -> bool {
-        matches!((self, key), (Self::At(first), SegmentKey::Window { start: Some(start), .. }) if start < first)
+        match (self, key) {
+            (Self::At(first), SegmentKey::Window { start, .. }) => start.is_none_or(|start| start < first),
+            _ => false,
+        }
     }
 
     /// The first window that is in the books; none: they all are.
@@ -62,10 +64,12 @@ impl Shadow {
             return;
         }
         let is_cut = |lane: &&Lane| lane.start > 0 && !self.terms.whole_topic;
-        let (cut, all) = (self.lanes.iter().filter(is_cut), self.lanes.iter());
-        let first = cut.clone().filter_map(|lane| lane.windows).map(|(first, _)| first).max();
-        let greatest = all.filter_map(|lane| lane.windows).map(|(_, greatest)| greatest).max();
-        self.floor = match (cut.count(), first.or(greatest)) {
+        let cut: Vec<&Lane> = self.lanes.iter().filter(is_cut).collect();
+        let first = cut.iter().filter_map(|lane| lane.windows).map(|(first, _)| first).max();
+        let greatest = self.lanes.iter().filter_map(|lane| lane.windows).map(|(_, greatest)| greatest).max();
+        // Of one that tells nothing rows of before may be in any window that has been.
+        let all_tell = cut.iter().all(|lane| lane.windows.is_some());
+        self.floor = match (cut.len(), if all_tell { first } else { greatest }) {
             (0, _) => Floor::Open,
             // The window of the first message is cut, and the next one is left out as a single run does.
             (_, Some(window)) => Floor::At(window.saturating_add(2)),
@@ -81,25 +85,29 @@ impl Shadow {
     /// The messages of a segment lie before the books.
     fn leave_out(&mut self, key: SegmentKey) {
         let shares = self.pages.segment(key).map(|segment| segment.shares.clone()).unwrap_or_default();
+        let is_windowless = matches!(key, SegmentKey::Window { start: None, .. });
         self.change(key, |segment| *segment = Segment { revision: segment.revision, ..Segment::default() });
         for (partition, share) in shares {
             let Some(lane) = self.lane_mut(partition) else { continue };
             lane.judged -= share.judged;
-            note_before(&mut lane.excluded, share.judged);
+            lane.leave_out(share.judged, is_windowless);
         }
     }
 
     /// Messages of a batch, by window and shard.
-    pub(super) fn consume_windows(&mut self, part: LanePart) {
+    pub(super) fn consume_windows(&mut self, part: LanePart, gaps: &[Range<i64>]) {
         let LanePart { partition, parts, undecodable, windows, .. } = part;
-        if let (Some(lane), Some((first, greatest))) = (self.lane_mut(partition), windows) {
+        let lane = self.lane_mut(partition).expect("checked before the first part");
+        if let Some((first, greatest)) = windows {
             let (of_first, so_far) = lane.windows.unwrap_or((first, greatest));
             lane.windows = Some((of_first, so_far.max(greatest)));
         }
+        lane.hidden.read(windows.map(|(first, _)| first), gaps.iter().map(|gap| (gap.start, gap.end)));
+        if !self.residues.is_empty() {
+            self.forget_judged();
+        }
         self.keep_strays(&undecodable);
         for part in parts {
-            let lane = self.lane(partition).is_some();
-            assert!(lane, "checked before the first part");
             self.consume_window(partition, part);
         }
     }
@@ -109,7 +117,7 @@ impl Shadow {
         let lane = self.lane_mut(partition).expect("checked before the first part");
         lane.undecodable += u64::from(part.undecodable);
         if is_before {
-            note_before(&mut lane.excluded, part.bag.count);
+            lane.leave_out(part.bag.count, matches!(part.segment, SegmentKey::Window { start: None, .. }));
             return;
         }
         lane.judged += part.bag.count;
@@ -162,10 +170,13 @@ impl Shadow {
     /// How an unpaired row of a segment stands to what was read of the topic.
     pub(super) fn standing_in(&self, key: SegmentKey) -> RowStanding {
         let is_compacted = self.terms.windows().is_some_and(|windows| windows.compacted);
-        match key {
-            SegmentKey::Window { start: None, .. } if self.floor != Floor::Open => RowStanding::OutOfScope,
-            _ if is_compacted => RowStanding::Unobservable,
-            _ => RowStanding::InScope,
+        let SegmentKey::Window { start, .. } = key else { return RowStanding::InScope };
+        let is_hidden = || self.lanes.iter().any(|lane| lane.hidden.has(start));
+        let strays = self.residues.get(&SegmentKey::Nowhere).map_or(0, |strays| strays.messages.len());
+        // What cannot be told and is not held may be that of any row.
+        match is_compacted || strays >= STRAYS_MAX || is_hidden() {
+            true => RowStanding::Unobservable,
+            false => RowStanding::InScope,
         }
     }
 
@@ -200,8 +211,13 @@ impl Segment {
     }
 }
 
-fn note_before(excluded: &mut BTreeMap<ExcludedCause, u64>, messages: u64) {
-    if messages > 0 {
-        *excluded.entry(ExcludedCause::BeforeStart).or_default() += messages;
+impl Lane {
+    /// Judged messages that are in no book.
+    fn leave_out(&mut self, messages: u64, is_windowless: bool) {
+        if is_windowless {
+            self.windowless += messages;
+        } else if messages > 0 {
+            *self.excluded.entry(ExcludedCause::BeforeStart).or_default() += messages;
+        }
     }
 }

@@ -147,8 +147,8 @@ impl Run {
     /// Whether messages may have gone from a gap: retention takes them from the front, and only compaction between others.
     fn is_suspect(&self, asks: &[&DrillAsk], (segment, of, gap): &(SegmentKey, PartitionIndex, Range<i64>)) -> bool {
         let topic = &self.messages.tap.partitions()[of.0 as usize].tp.topic;
-        let begins = |ask: &&DrillAsk| ask.messages.iter().any(|(part, range)| part == of && range.start == gap.start);
-        let is_front = asks.iter().filter(|ask| ask.segment == *segment).any(|ask| begins(&ask));
+        let begins = |ask: &DrillAsk| ask.messages.iter().any(|(part, range)| part == of && range.start == gap.start);
+        let is_front = asks.iter().filter(|ask| ask.segment == *segment).any(|ask| begins(ask));
         is_front || self.messages.tap.compacted(topic) != Some(false)
     }
 

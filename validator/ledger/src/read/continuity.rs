@@ -223,7 +223,7 @@ impl<'a> Walk<'a> {
             let found = &mut self.found[at];
             (found.excluded, found.undecodable) = (lane.excluded.values().sum(), lane.undecodable);
             let holes: u64 = found.holes.values().sum();
-            let counted = found.messages + found.excluded + found.undecodable + holes;
+            let counted = found.messages + lane.windowless + found.excluded + found.undecodable + holes;
             let offsets = lane.position.abs_diff(lane.start);
             self.next[at] = lane.position;
             if counted != offsets {

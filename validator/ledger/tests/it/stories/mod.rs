@@ -25,7 +25,7 @@ use validator_core::secret::Secret;
 use validator_ledger::Address;
 
 use machine::Bug;
-use saved::{LEDGERS, Place};
+use saved::{LEDGERS, Place, mode_of};
 
 /// The stories of a run: `SEEDS`, one or half-open; else those that are given.
 fn seeds(else_these: Range<u64>) -> Range<u64> {
@@ -43,7 +43,7 @@ fn play(seeds: Range<u64>, place: impl Fn(u64, u64) -> Place) -> usize {
     for seed in seeds {
         let story = Story::generate(seed);
         LEDGERS.set(Some(place(seed, story.width)));
-        let ended = catch_unwind(AssertUnwindSafe(|| schedule::run(&story, seed, Bug::None)));
+        let ended = catch_unwind(AssertUnwindSafe(|| schedule::run(&story, mode_of(seed), seed, Bug::None)));
         let place = LEDGERS.take().expect("it was set");
         cut += place.cut.get();
         let why = match ended {

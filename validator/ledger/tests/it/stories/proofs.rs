@@ -18,7 +18,7 @@ impl Machine<'_> {
         let (address, story) = (&self.ledger.address, self.world.story);
         self.ledger.runtime.block_on(async {
             let mut reader = ReadLedger::open(address).await.expect("readable");
-            let proven = reader.verify_deep(NAME, DIGEST_KEY, terms(story)).await;
+            let proven = reader.verify_deep(NAME, DIGEST_KEY, terms(story, self.world.mode)).await;
             let proven = proven.unwrap_or_else(|error| panic!("{error}"));
             assert_eq!(proven.continuity.broken, None);
             let report = reader.report(NAME, NOW).await.expect("a report").expect("a checkpoint");

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::pin::pin;
 
-use fixtures_kit::story::Story;
+use fixtures_kit::story::StoryMode;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use validator_core::finding::FindingId;
@@ -15,7 +15,7 @@ use validator_core::shadow::file::{FileBags, FileId};
 use validator_core::shadow::page::{Page, PageKey};
 use validator_ledger::{Address, Book, LedgerError, PipelineIs, Posting, Written};
 
-use super::machine::{Machine, terms};
+use super::machine::{Machine, World, terms};
 use crate::dice::Dice;
 
 /// The key of all hashes.
@@ -38,6 +38,7 @@ pub struct Place {
     pub cut: Cell<usize>,
     pub seed: u64,
     pub width: u64,
+    pub mode: StoryMode,
     // Removed with the value.
     _folder: Option<TempDir>,
 }
@@ -46,11 +47,20 @@ impl Place {
     pub fn sqlite(seed: u64, width: u64) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let address = Address::Sqlite(folder.path().join("ledger.db"));
-        Self { address, cut: Cell::new(0), seed, width, _folder: Some(folder) }
+        Self { address, cut: Cell::new(0), seed, width, mode: mode_of(seed), _folder: Some(folder) }
     }
 
     pub fn at(address: Address, seed: u64, width: u64) -> Self {
-        Self { address, cut: Cell::new(0), seed, width, _folder: None }
+        Self { address, cut: Cell::new(0), seed, width, mode: mode_of(seed), _folder: None }
+    }
+}
+
+/// One after the other.
+pub fn mode_of(seed: u64) -> StoryMode {
+    match seed % 3 {
+        0 => StoryMode::Offset,
+        1 => StoryMode::Key,
+        _ => StoryMode::Content,
     }
 }
 
@@ -59,6 +69,7 @@ pub struct Ledger {
     pub runtime: Runtime,
     pub address: Address,
     width: u64,
+    mode: StoryMode,
     open: RefCell<Option<(validator_ledger::Ledger, Book)>>,
     dice: RefCell<Dice>,
     checkpoint: u64,
@@ -72,15 +83,16 @@ pub struct Ledger {
 
 impl Default for Ledger {
     fn default() -> Self {
-        let (address, seed, width) = LEDGERS.with_borrow(|place| {
+        let (address, seed, width, mode) = LEDGERS.with_borrow(|place| {
             let place = place.as_ref().expect("a place for the ledger");
-            (place.address.clone(), place.seed, place.width)
+            (place.address.clone(), place.seed, place.width, place.mode)
         });
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let ledger = Self {
             runtime,
             address,
             width,
+            mode,
             open: RefCell::new(None),
             dice: RefCell::new(Dice::new(seed + 7)),
             checkpoint: 0,
@@ -95,14 +107,14 @@ impl Default for Ledger {
     }
 }
 
-fn is(width: u64) -> PipelineIs {
+fn is(width: u64, mode: StoryMode) -> PipelineIs {
     PipelineIs {
         name: "story".into(),
         contract: [7; 32],
         digest_key: DIGEST_KEY,
         topics: vec!["story".into()],
         table: "lake.story".into(),
-        mode: "offset".into(),
+        mode: format!("{mode:?}").to_lowercase(),
         width,
     }
 }
@@ -120,7 +132,8 @@ impl Ledger {
                     Err(error) => assert!(error.may_pass() && std::time::Instant::now() < deadline, "{error:?}"),
                 }
             };
-            let (book, saved) = ledger.book(&is(self.width)).await.unwrap_or_else(|error| panic!("{error:?}"));
+            let (book, saved) =
+                ledger.book(&is(self.width, self.mode)).await.unwrap_or_else(|error| panic!("{error:?}"));
             (ledger, book, saved)
         });
         let (ledger, book, saved) = opened;
@@ -133,7 +146,7 @@ impl Ledger {
         let mut open = self.open.borrow_mut();
         let (ledger, book) = open.as_mut().expect("an open ledger");
         let (taken, saved) =
-            self.runtime.block_on(ledger.book(&is(self.width))).unwrap_or_else(|error| panic!("{error:?}"));
+            self.runtime.block_on(ledger.book(&is(self.width, self.mode))).unwrap_or_else(|error| panic!("{error:?}"));
         *book = taken;
         saved
     }
@@ -235,10 +248,7 @@ impl Machine<'_> {
         self.shadow.saved(self.ledger.checkpoint);
         let mut settled = self.shadow.clone();
         settled.let_go();
-        assert!(
-            settled == restored(self.world.story, self.ledger.saved()),
-            "I4: what was restored is not what was saved"
-        );
+        assert!(settled == restored(&self.world, self.ledger.saved()), "I4: what was restored is not what was saved");
         self.shadow = settled;
         let rests = self.shadow.standing().is_idle();
         if self.world.is_over() && (rests || self.ledger.dice.get_mut().percent(10)) {
@@ -251,7 +261,7 @@ impl Machine<'_> {
         self.log.push("crash".to_owned());
         let saved = self.ledger.reopened();
         assert_eq!(saved.checkpoint, self.ledger.checkpoint, "the last checkpoint is back");
-        self.shadow = restored(self.world.story, saved);
+        self.shadow = restored(&self.world, saved);
         self.bodies = self.ledger.bodies();
         let number = |path: &str| self.world.story.files.iter().position(|file| file.path == path);
         let files = self.ledger.files.iter();
@@ -270,6 +280,6 @@ impl Machine<'_> {
     }
 }
 
-fn restored(story: &Story, saved: Saved) -> Shadow {
-    Shadow::restore(terms(story), saved).unwrap_or_else(|broken| panic!("{broken}"))
+fn restored(world: &World<'_>, saved: Saved) -> Shadow {
+    Shadow::restore(terms(world.story, world.mode), saved).unwrap_or_else(|broken| panic!("{broken}"))
 }
