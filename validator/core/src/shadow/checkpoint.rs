@@ -101,6 +101,7 @@ impl Shadow {
             partings: self.partings.clone(),
             late_after: self.files.late_after(),
             floor: self.floor,
+            moved_ms: self.moved_ms,
         };
         Delta {
             checkpoint: self.checkpoint + 1,
@@ -275,6 +276,17 @@ impl Shadow {
         resolved.into_iter().chain(opened).collect()
     }
 
+    /// What belongs to no row, before the rows are taken in.
+    fn go_on_from(&mut self, state: State) {
+        self.terms.judge_by(state.judged_by);
+        self.pages = Pages::new(self.terms.windows().is_some());
+        (self.line, self.notes, self.partings) = (state.line, state.notes, state.partings);
+        self.files.last = state.last_file;
+        self.files.know_late_after(state.late_after);
+        (self.judged_at_ms, self.cannot_look) = (state.judged_at_ms, state.cannot_look);
+        (self.floor, self.moved_ms) = (state.floor, state.moved_ms);
+    }
+
     /// Goes on from a checkpoint. Settle and give-up are those that it was judged by, until [`Shadow::set_terms`] says others.
     ///
     /// # Errors
@@ -284,15 +296,7 @@ impl Shadow {
         if saved.checkpoint == 0 {
             return Ok(shadow);
         }
-        let State { line, last_file, judged_at_ms, cannot_look, notes, judged_by, partings, late_after, floor } =
-            State::from_bytes(&saved.state)?;
-        shadow.floor = floor;
-        shadow.partings = partings;
-        shadow.files.know_late_after(late_after);
-        shadow.terms.judge_by(judged_by);
-        shadow.pages = Pages::new(shadow.terms.windows().is_some());
-        shadow.cannot_look = cannot_look;
-        (shadow.line, shadow.files.last, shadow.judged_at_ms, shadow.notes) = (line, last_file, judged_at_ms, notes);
+        shadow.go_on_from(State::from_bytes(&saved.state)?);
         shadow.checkpoint = saved.checkpoint;
         for row in saved.lanes {
             shadow.lanes.push(Lane::from_bytes(row.tp, &row.body)?);

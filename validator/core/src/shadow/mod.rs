@@ -83,6 +83,8 @@ pub struct Shadow {
     misread: Misreadings,
     line: Line,
     floor: Floor,
+    /// The modes `key` and `content`: when rows were last added, as far as steps said.
+    moved_ms: Option<i64>,
     files: Files,
     /// Rows that went before their messages came.
     partings: Partings,
@@ -107,8 +109,6 @@ pub struct Line {
     pub uuid: Option<String>,
     /// The last step.
     pub cursor: Option<SnapshotFact>,
-    /// The modes `key` and `content`: when rows were last added, as the last step said.
-    pub moved_ms: Option<i64>,
 }
 
 /// A finding that is told once.
@@ -140,6 +140,7 @@ impl Shadow {
             misread: Misreadings::default(),
             line: Line::default(),
             floor: Floor::default(),
+            moved_ms: None,
             files: Files::default(),
             partings: Partings::default(),
             board: Board::default(),

@@ -33,6 +33,7 @@ pub(super) struct State {
     pub partings: Partings,
     pub late_after: FileId,
     pub floor: Floor,
+    pub moved_ms: Option<i64>,
 }
 
 impl State {
@@ -59,7 +60,7 @@ impl State {
             TimedBy::Messages => 2,
         });
         to.number(u64::from(self.late_after.0));
-        to.maybe(self.line.moved_ms);
+        to.maybe(self.moved_ms);
         let windows = match by.cut {
             Cut::Offsets => [0, 0],
             Cut::Windows(windows) => [1 + u8::from(windows.is_content), u8::from(windows.compacted)],
@@ -74,7 +75,7 @@ impl State {
         whole(bytes, "the state", |from| {
             let (has_uuid, uuid) = (from.flag()?, from.text()?);
             let cursor = if from.flag()? { Some(read_snapshot(from)?) } else { None };
-            let mut line = Line { uuid: has_uuid.then_some(uuid), cursor, moved_ms: None };
+            let line = Line { uuid: has_uuid.then_some(uuid), cursor };
             let (last_file, judged_at_ms) = (from.small()?, from.signed()?);
             let cannot_look = read_no_look(from)?;
             let (notes, settle_ms, give_up_ms) = (from.text()?, from.signed()?, from.signed()?);
@@ -82,9 +83,9 @@ impl State {
             let partings = if from.has_slips() { Partings::read(from)? } else { Partings::default() };
             let timed = if from.has_late() { read_timed(from)? } else { TimedBy::Nobody };
             let late_after = FileId(if from.has_late() { from.small()? } else { last_file });
-            let (mut cut, mut floor) = (Cut::Offsets, Floor::Undecided);
+            let (mut cut, mut floor, mut moved_ms) = (Cut::Offsets, Floor::Undecided, None);
             if from.has_windows() {
-                line.moved_ms = from.maybe()?;
+                moved_ms = from.maybe()?;
                 cut = read_cut(from)?;
                 let is_decided = from.flag()?;
                 floor = match from.maybe()? {
@@ -103,6 +104,7 @@ impl State {
                 partings,
                 late_after,
                 floor,
+                moved_ms,
             })
         })
     }

@@ -292,11 +292,11 @@ impl Shadow {
         let Step { snapshot, uuid, why, live, moved_ms } = step;
         // What was seen to be added was, whatever is expired since.
         let moved_ms = match why {
-            Why::Next | Why::Jumped => moved_ms.max(self.line.moved_ms),
+            Why::Next | Why::Jumped => moved_ms.max(self.moved_ms),
             Why::RolledBack | Why::Recreated => moved_ms,
         };
-        if self.line.moved_ms != moved_ms {
-            self.line.moved_ms = moved_ms;
+        if self.moved_ms != moved_ms {
+            self.moved_ms = moved_ms;
             self.forget_judged();
         }
         if why == Why::Next && snapshot.operation == "replace" && !is_preserving {

@@ -143,7 +143,7 @@ impl Shadow {
             None => (ModeKind::Offset, Past::Offsets { paired_max }),
             Some(windows) => {
                 let mode = if windows.is_content { ModeKind::Content } else { ModeKind::Key };
-                (mode, Past::Commits { times_ms: self.line.moved_ms.into_iter().collect() })
+                (mode, Past::Commits { times_ms: self.moved_ms.into_iter().collect() })
             }
         };
         let (clock, whole_topic) = (self.terms.clock(self.judged_at_ms), self.terms.whole_topic);

@@ -10,6 +10,7 @@ mod older;
 mod saved;
 mod schedule;
 mod unsound;
+mod windows;
 
 use std::collections::BTreeMap;
 use std::num::NonZero;
