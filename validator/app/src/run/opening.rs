@@ -100,6 +100,15 @@ pub async fn opened(
         _ if service.fleet => TimedBy::Nobody,
         _ => TimedBy::Messages,
     };
+    if let Some(every_ms) = windows_of(&sides.contract).filter(|every_ms| *every_ms as i64 > terms.settle_ms) {
+        let (settle_ms, name) = (terms.settle_ms, &pipeline.contract.name);
+        tracing::warn!(
+            pipeline = name.as_str(),
+            every_ms,
+            settle_ms,
+            "a window is longer than `settle`: what differs in one is read whole, and told once nothing comes to it any more"
+        );
+    }
     let shadow = restored(terms, saved, &known, sides.tap.as_ref())?;
     let cache = Arc::new(ManifestCache::new());
     let letters = letters(pipeline, service, &sides, outside).await.map_err(|failure| logs::away(failure, &known))?;
@@ -276,6 +285,14 @@ fn restored(terms: Terms, saved: Saved, known: &[Lane], tap: &dyn Tap) -> Result
     // By the schema of before it could perhaps not be read.
     shadow.ask_anew();
     Ok(shadow)
+}
+
+/// The length of the windows that segments are of.
+fn windows_of(contract: &Contract) -> Option<u64> {
+    match contract.identity {
+        Identity::Offset { .. } => None,
+        Identity::Key { every_ms, .. } | Identity::Content { every_ms, .. } => Some(every_ms),
+    }
 }
 
 /// The terms of a pipeline, without what the topic and the table say.

@@ -1,10 +1,10 @@
 //! Windows in which messages may have stood that nobody has read: those of holes, by what was read before and behind them.
 //!
-//! Contract: a row there that no message explains may be that of one that is gone. A hole whose reason nobody has said hides as
-//! much as one that hides messages; the others hide nothing.
+//! Contract: a row there that no message explains may be that of one that retention took. A hole whose reason nobody has said yet
+//! hides as much; the others hide nothing, as in a single run (of compacted topics all windows do; interface.md §4, Holes).
 
 use super::pack::{Reader, Writer};
-use crate::hole::Hole;
+use crate::hole::{Hole, HoleReason};
 use crate::limits::HIDDEN_SPANS_MAX;
 
 /// Windows of which messages before and behind a hole may be in disorder.
@@ -24,7 +24,7 @@ struct Span {
 pub struct Hidden {
     /// Holes without a reason, half-open.
     gaps: Vec<(i64, i64, Span)>,
-    /// Of holes that hide messages.
+    /// Of messages that are gone.
     lost: Vec<Span>,
     /// The window of a message that was read last.
     last: Option<i64>,
@@ -74,7 +74,7 @@ impl Hidden {
                 left.push((from, to, span));
                 continue;
             }
-            lost.extend(hole.reason.hides_messages().then_some(span));
+            lost.extend((hole.reason == HoleReason::Retention).then_some(span));
             left.extend([(from, start, span), (end, to, span)].into_iter().filter(|(from, to, _)| from < to));
         }
         self.gaps = left;
@@ -124,7 +124,6 @@ impl Hidden {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hole::HoleReason;
     use crate::shadow::pack::whole;
 
     fn hidden(of: &Hidden) -> Vec<i64> {
@@ -164,7 +163,7 @@ mod tests {
         for at in 0..=HIDDEN_SPANS_MAX as i64 {
             of.read(Some(9 + at % 2), [(at, at + 1)].into_iter());
             of.read(Some(12 + at), std::iter::empty());
-            of.explain(&Hole { from: at, to: at + 1, reason: HoleReason::Unknown });
+            of.explain(&Hole { from: at, to: at + 1, reason: HoleReason::Retention });
         }
         assert!(of.lost.len() <= HIDDEN_SPANS_MAX && of.has(Some(0)) && of.has(Some(20)));
     }
