@@ -3,6 +3,7 @@
 mod avro;
 mod bad_input;
 mod claims;
+mod followed;
 mod k2;
 mod k2_bronze;
 mod k2_candles;

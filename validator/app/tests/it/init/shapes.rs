@@ -33,7 +33,7 @@ pub struct Shape {
     pub damaged: &'static str,
 }
 
-const MESSAGES: i64 = 240;
+pub const MESSAGES: i64 = 240;
 
 /// From here on a row is looked for that has a value to damage.
 const DAMAGED_FROM: usize = 100;
@@ -101,15 +101,19 @@ fn left_out(text: &str, section: &str) -> BTreeSet<String> {
     names.into_iter().flat_map(toml::Table::keys).cloned().collect()
 }
 
-/// Runs the file over the same table with one value of another.
-fn damage_is_found(shape: &Shape, stage: &Stage, text: &str) -> Result<(), String> {
+/// Writes the same table with one value of another; the file over it.
+pub fn damaged(shape: &Shape, stage: &Stage, text: &str) -> String {
     let (_, mut rows) = sides(shape);
     let column = shape.columns.iter().position(|column| column.name == shape.damaged).expect("a column of the table");
     let there = rows[DAMAGED_FROM..].iter_mut().find(|row| !row[column].is_null()).expect("a row with a value");
     there[column] = another(&there[column]);
     stage.write_as(&table_of(shape, rows), "damaged");
-    let text = text.replace("lake.market.trades", "lake.market.damaged");
-    std::fs::write(stage.join("damaged.toml"), text).expect("the folder takes files");
+    text.replace("lake.market.trades", "lake.market.damaged")
+}
+
+/// Runs the file over the same table with one value of another.
+fn damage_is_found(shape: &Shape, stage: &Stage, text: &str) -> Result<(), String> {
+    std::fs::write(stage.join("damaged.toml"), damaged(shape, stage, text)).expect("the folder takes files");
     let ran = stage.run("reconcile damaged.toml --quiet --findings found.jsonl");
     let found = std::fs::read_to_string(stage.join("found.jsonl")).unwrap_or_default();
     let seen = format!("{} damaged: {}\n{found}", shape.damaged, ran.all());
