@@ -73,7 +73,7 @@ pub const RESIDUE_ENTRIES_MAX: usize = 250_000;
 pub const BARE_STRADDLE_MS: i64 = 10_000;
 
 /// Messages that cannot be told that a continuous run of the modes `key` and `content` holds against rows without a message:
-/// further ones excuse none.
+/// beyond them such rows are unobservable.
 pub const STRAYS_MAX: usize = 100_000;
 
 /// Spans of windows of one partition in which messages are lost; further ones make one of all.
