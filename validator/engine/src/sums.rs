@@ -10,7 +10,7 @@ use validator_core::digest::{Digest, IdentityHash};
 use validator_core::encode::EncodeError;
 use validator_core::judge::MessageState;
 use validator_core::position::{MessageAt, PartitionIndex};
-use validator_core::segment::SegmentKey;
+use validator_core::segment::{SegmentKey, WindowLength};
 use validator_core::shadow::event::{SegmentPart, Undecodable};
 use validator_core::shadow::segment::Times;
 
@@ -20,6 +20,9 @@ use crate::losses::Losses;
 use crate::message_batch::MessageBatch;
 use crate::segments::MessageSegments;
 use crate::summing::Runs;
+
+/// How far the time of a message may lie behind that of its record.
+const CLOCKS_DIFFER_MS: i64 = 3_600_000;
 
 /// Sums of one partition.
 #[derive(Debug, Default)]
@@ -73,15 +76,18 @@ impl Sums {
         if judged.len() < batch.len() {
             self.beside(batch, segments, cut)?;
         }
-        if matches!(cut, MessageSegments::Key(_)) {
-            self.note_windows(batch, segments, &judged);
+        if let MessageSegments::Key(cut) = cut {
+            self.note_windows(batch, segments, &judged, cut.length);
         }
         Ok(())
     }
 
-    fn note_windows(&mut self, batch: &MessageBatch, segments: &[SegmentKey], judged: &[usize]) {
+    /// No window lies far ahead of when its message was sent: where a clock is wrong the instant of that counts.
+    fn note_windows(&mut self, batch: &MessageBatch, segments: &[SegmentKey], judged: &[usize], length: WindowLength) {
         for row in judged {
             let SegmentKey::Window { start: Some(window), .. } = segments[*row] else { continue };
+            let sent_us = batch.timestamp_ms[*row].map(|at| at.saturating_add(CLOCKS_DIFFER_MS).saturating_mul(1_000));
+            let window = sent_us.map_or(window, |sent| window.min(length.number_of_us(sent)));
             let of = self.0.entry(PartitionIndex(batch.partition[*row])).or_default();
             let (first, greatest) = of.windows.unwrap_or((window, window));
             of.windows = Some((first, greatest.max(window)));

@@ -268,12 +268,13 @@ impl Actor {
 
 /// As many of them as one round may read, at least one.
 fn first_round(mut drills: Vec<DrillAsk>) -> Vec<DrillAsk> {
-    let mut messages = Offsets::default();
+    let (mut offsets, mut entries) = (Offsets::default(), 0);
     let mut fits = |ask: &DrillAsk| {
-        // Shards of one window lie between the same offsets, which are read once.
-        let before = messages.len();
-        ask.messages.iter().for_each(|(of, range)| messages.add(*of, &Runs::from_iter([(range.start, range.end)])));
-        messages.len() <= DRILL_MESSAGES || before == 0 || messages.len() == before
+        // Shards of one window lie between the same offsets, which are read once; what is held is of each.
+        let before = offsets.len();
+        ask.messages.iter().for_each(|(of, range)| offsets.add(*of, &Runs::from_iter([(range.start, range.end)])));
+        entries += ask.entries;
+        entries <= DRILL_MESSAGES && (offsets.len() <= DRILL_MESSAGES || before == 0 || offsets.len() == before)
     };
     let many = drills.iter().take_while(|ask| fits(ask)).count();
     drills.truncate(many.clamp(1, DRILL_SEGMENTS));

@@ -52,7 +52,8 @@ impl Actor {
         }
         if self.idle.since.is_none() {
             let standing = self.shadow.standing();
-            if !standing.can_judge() || !standing.is_idle() {
+            // Books that do not begin have nothing to wait for but messages.
+            if self.shadow.has_begun() && (!standing.can_judge() || !standing.is_idle()) {
                 return false;
             }
             self.idle.since = Some(Instant::now());

@@ -86,11 +86,6 @@ pub async fn opened(
     let (sides, run) = both(pipeline, service, (contract, head), &known, outside).await?;
     super::refusals::check_partitions(pipeline, &sides.contract, sides.tap.as_ref())?;
     let mut terms = terms(pipeline, &sides.contract)?;
-    if let Cut::Windows(windows) = &mut terms.cut {
-        let topics = sides.tap.partitions().iter().map(|range| range.tp.topic.as_str());
-        windows.compacted =
-            topics.collect::<BTreeSet<_>>().into_iter().any(|topic| sides.tap.compacted(topic) == Some(true));
-    }
     terms.timed = match terms.settle_ms {
         ..=0 => TimedBy::Nobody,
         // No row of a window says which message it is of.
@@ -250,6 +245,16 @@ fn with_new(
     Ok(lanes)
 }
 
+/// The cut, with whether a topic is compacted; where the brokers do not say it, as it was known before.
+fn with_policy(cut: Cut, before: Cut, tap: &dyn Tap) -> Cut {
+    let (Cut::Windows(windows), Cut::Windows(known)) = (cut, before) else { return cut };
+    let topics: BTreeSet<&str> = tap.partitions().iter().map(|range| range.tp.topic.as_str()).collect();
+    let policies: Vec<Option<bool>> = topics.into_iter().map(|topic| tap.compacted(topic)).collect();
+    let is_any = policies.contains(&Some(true));
+    let compacted = is_any || known.compacted && policies.contains(&None);
+    Cut::Windows(Windows { compacted, ..windows })
+}
+
 /// The shadow as the book has it, with the partitions that are new.
 fn restored(terms: Terms, saved: Saved, known: &[Lane], tap: &dyn Tap) -> Result<Shadow, Failure> {
     let there: BTreeSet<&TopicPartition> = known.iter().map(|lane| &lane.tp).collect();
@@ -273,12 +278,14 @@ fn restored(terms: Terms, saved: Saved, known: &[Lane], tap: &dyn Tap) -> Result
     let is_left_out = tap.partitions().iter().any(|range| !range.listed);
     let known_whole = !is_left_out && known.iter().all(|lane| is_whole(&lane.tp, lane.start, lane.log_start));
     let whole_topic = known_whole && new.iter().all(|lane| is_whole(&lane.tp, lane.start, lane.log_start));
-    let before = Terms { whole_topic: known_whole, ..terms.clone() };
+    let cut = with_policy(terms.cut, terms.cut, tap);
+    let before = Terms { whole_topic: known_whole, cut, ..terms.clone() };
     let mut shadow = Shadow::restore(before, saved).map_err(damaged)?;
     if !new.is_empty() {
         shadow.apply(Event::Partitions(new)).map_err(|refused| Failure::Following(refused.to_string()))?;
     }
-    let terms = Terms { whole_topic, ..terms };
+    let cut = with_policy(terms.cut, shadow.terms().cut, tap);
+    let terms = Terms { whole_topic, cut, ..terms };
     if *shadow.terms() != terms {
         shadow.set_terms(terms);
     }

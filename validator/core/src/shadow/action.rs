@@ -31,6 +31,8 @@ pub struct DrillAsk {
     pub segment: SegmentKey,
     /// Offsets whose messages are to be read, by partition, ascending; of them those of the segment are meant.
     pub messages: Vec<(PartitionIndex, Range<i64>)>,
+    /// How many messages of the segment are expected, at most.
+    pub entries: u64,
     /// Live files whose rows there are to be read; a file with several entries is listed once.
     pub files: Vec<FileId>,
     /// Files that are no longer live.
@@ -58,7 +60,8 @@ impl PartialOrd for DrillAsk {
 impl Ord for DrillAsk {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         let files = |ask: &Self| (ask.files.clone(), ask.gone.clone());
-        (self.segment, self.places(), files(self)).cmp(&(other.segment, other.places(), files(other)))
+        let order = |ask: &Self| (ask.segment, ask.places(), files(ask), ask.entries);
+        order(self).cmp(&order(other))
     }
 }
 

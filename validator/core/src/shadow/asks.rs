@@ -3,6 +3,8 @@
 //! Contract: a function of the state; bounded; segments whose rows went come first, since their files do not stay,
 //! and those whose last answer did not add up come last, in turn: they hold up no other.
 
+use std::collections::BTreeSet;
+
 use super::Shadow;
 use super::action::{Action, DrillAsk, RescanWhy};
 use super::file::FileId;
@@ -25,12 +27,10 @@ impl Shadow {
     /// The first drills: of segments whose rows went, then in order, then those that did not add up.
     fn drills(&self) -> Vec<DrillAsk> {
         let room = if self.has_room() { ACTIONS_MAX } else { 0 };
-        let mut places: Vec<(bool, SegmentKey)> = self.board.undrilled.iter().take(room).copied().collect();
+        let mut places: Vec<(bool, SegmentKey)> = in_turn(&self.board.undrilled).take(room).copied().collect();
         let is_first = |(_, key): &&(bool, SegmentKey)| !self.misread.has(key);
-        places.extend(self.board.asked.iter().filter(is_first).take(ACTIONS_MAX));
-        // What has no window is never over.
-        let is_endless = |key: &SegmentKey| matches!(key, SegmentKey::Window { start: None, .. });
-        places.sort_unstable_by_key(|(stays, key)| (*stays, is_endless(key), *key));
+        places.extend(in_turn(&self.board.asked).filter(is_first).take(ACTIONS_MAX));
+        places.sort_unstable_by_key(|(stays, key)| (is_endless(key), *stays, *key));
         let ask = |key: SegmentKey| {
             let segment = self.pages.segment(key)?;
             match self.residues.get(&key) {
@@ -76,6 +76,23 @@ impl Shadow {
     }
 }
 
+/// What has no window is never over: it comes after all that is.
+fn is_endless(key: &SegmentKey) -> bool {
+    matches!(key, SegmentKey::Window { start: None, .. })
+}
+
+/// In order, and what is endless last.
+fn in_turn(all: &BTreeSet<(bool, SegmentKey)>) -> impl Iterator<Item = &(bool, SegmentKey)> {
+    let least = SegmentKey::Offsets { partition: PartitionIndex(0), index: i64::MIN };
+    let first = SegmentKey::Window { start: None, shard: 0 };
+    let next = SegmentKey::Window { start: Some(i64::MIN), shard: 0 };
+    let others = move |stays| {
+        all.range((stays, least)..(stays, first)).chain(all.range((stays, next)..=(stays, SegmentKey::Nowhere)))
+    };
+    let endless = move |stays| all.range((stays, first)..(stays, next));
+    [false, true].into_iter().flat_map(others).chain([false, true].into_iter().flat_map(endless))
+}
+
 fn distinct(files: &[FileId]) -> Vec<FileId> {
     let mut files = files.to_vec();
     files.dedup();
@@ -87,7 +104,12 @@ fn whole(segment: SegmentKey, state: &Segment) -> DrillAsk {
         SegmentKey::Offsets { partition, .. } => vec![(partition, state.from..state.upto)],
         _ => state.stretches(),
     };
-    DrillAsk { segment, messages, files: distinct(&state.files), gone: state.gone.clone() }
+    let (files, gone) = (distinct(&state.files), state.gone.clone());
+    let entries = match segment {
+        SegmentKey::Offsets { .. } => state.upto.abs_diff(state.from),
+        _ => state.debit.count,
+    };
+    DrillAsk { segment, messages, entries, files, gone }
 }
 
 /// A segment of a window, whose residue is not of all that it has.
@@ -109,8 +131,34 @@ fn more(key: SegmentKey, segment: &Segment, residue: &Residue) -> Option<DrillAs
     }
     let mut ask = whole(key, segment);
     ask.messages.iter_mut().for_each(|(_, range)| range.start = residue.read_upto);
+    ask.entries = ask.offsets();
     ask.files.retain(|file| !residue.read_files.contains_key(file));
     ask.gone.retain(|file| !residue.read_gone.contains(file));
     let is_done = ask.offsets() == 0 && ask.files.is_empty() && ask.gone.is_empty();
     (!is_done).then_some(ask)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_no_window_comes_last_however_much_there_is_of_it() {
+        let window = |start, shard| SegmentKey::Window { start, shard };
+        let offsets = SegmentKey::Offsets { partition: PartitionIndex(3), index: -7 };
+        let mut all: BTreeSet<(bool, SegmentKey)> = (0..100).map(|shard| (false, window(None, shard))).collect();
+        let others = [
+            (false, offsets),
+            (false, window(Some(i64::MIN), 1)),
+            (false, SegmentKey::Nowhere),
+            (true, offsets),
+            (true, window(Some(9), 0)),
+            (true, SegmentKey::Nowhere),
+        ];
+        all.extend(others);
+        all.insert((true, window(None, 5)));
+        let turns: Vec<(bool, SegmentKey)> = in_turn(&all).copied().collect();
+        assert_eq!(turns[..6], others);
+        assert_eq!((turns.len(), turns[106]), (107, (true, window(None, 5))));
+    }
 }

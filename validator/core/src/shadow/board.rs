@@ -233,7 +233,10 @@ impl Shadow {
         let part = |partition, messages| Part { partition, messages, intact: 0, late: 0 };
         let parts = match key {
             SegmentKey::Offsets { partition, .. } => vec![part(partition, messages)],
-            _ => segment.shares.iter().map(|(partition, share)| part(*partition, share.judged)).collect(),
+            _ => {
+                let shares = segment.shares.iter().filter(|(_, share)| share.judged > 0);
+                shares.map(|(partition, share)| part(*partition, share.judged)).collect()
+            }
         };
         let mut lot = Lot {
             stage,

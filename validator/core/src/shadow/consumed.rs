@@ -7,9 +7,9 @@ use std::ops::Range;
 
 use super::Shadow;
 use super::delta::Change;
-use super::event::{Consumed, LanePart, Refused, Undecodable};
+use super::event::{Consumed, LanePart, Refused, SegmentPart, Undecodable};
 use super::page::PageKey;
-use super::segment::least;
+use super::segment::{Segment, least};
 use super::{FindingPlace, News};
 use crate::hole::{Hole, Holes};
 use crate::limits::PAGE_SLOTS;
@@ -99,11 +99,7 @@ impl Shadow {
             let SegmentKey::Offsets { index, .. } = part.segment else { continue };
             let range = width.offsets(index);
             self.change(part.segment, |segment| {
-                let unproven = if segment.is_balanced() { None } else { segment.unproven_min_ms };
-                segment.debit.merge(&part.bag);
-                segment.unproven_min_ms = least(unproven, part.times.min_ms);
-                segment.times.merge(&part.times);
-                segment.offset_max = segment.offset_max.max(part.offset_max);
+                segment.consume(&part);
                 segment.excluded += part.excluded;
                 segment.undecodable += part.undecodable;
                 segment.unseen |= from.max(range.start) < unseen_below;
@@ -213,11 +209,22 @@ impl Shadow {
 }
 
 /// Extends the consumed part of a segment.
-fn extend(segment: &mut super::segment::Segment, from: i64, to: i64) {
+fn extend(segment: &mut Segment, from: i64, to: i64) {
     if segment.from == segment.upto {
         segment.from = from;
         segment.upto = to;
     } else {
         segment.upto = segment.upto.max(to);
+    }
+}
+
+impl Segment {
+    /// Judged messages of it came.
+    pub(super) fn consume(&mut self, part: &SegmentPart) {
+        let unproven = if self.is_balanced() { None } else { self.unproven_min_ms };
+        self.debit.merge(&part.bag);
+        self.unproven_min_ms = least(unproven, part.times.min_ms);
+        self.times.merge(&part.times);
+        self.offset_max = self.offset_max.max(part.offset_max);
     }
 }

@@ -10,6 +10,10 @@ use crate::limits::HIDDEN_SPANS_MAX;
 /// Windows of which messages before and behind a hole may be in disorder.
 const SPARE: i64 = 2;
 
+/// Offsets of a hole that is as small as markers of transactions are: it hides nothing before its reason says so, or rows would be
+/// another thing at each commit.
+const MARKERS_MAX: i64 = 16;
+
 /// Windows between these, in some disorder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Span {
@@ -31,9 +35,14 @@ pub struct Hidden {
 }
 
 impl Span {
+    /// Messages may be in disorder: the one behind may be the older one.
     fn has(&self, window: i64) -> bool {
-        self.after.is_none_or(|after| window.saturating_add(SPARE) >= after)
-            && self.before.is_none_or(|before| window <= before.saturating_add(SPARE))
+        let (least, greatest) = match (self.after, self.before) {
+            (Some(after), Some(before)) => (Some(after.min(before)), Some(after.max(before))),
+            ends => ends,
+        };
+        least.is_none_or(|least| window.saturating_add(SPARE) >= least)
+            && greatest.is_none_or(|greatest| window <= greatest.saturating_add(SPARE))
     }
 
     fn ends(&mut self, window: i64) {
@@ -44,7 +53,8 @@ impl Span {
 impl Hidden {
     /// Whether a window, or what has none, may have messages that nobody has read.
     pub fn has(&self, window: Option<i64>) -> bool {
-        let mut spans = self.lost.iter().chain(self.gaps.iter().map(|(_, _, span)| span));
+        let large = self.gaps.iter().filter(|(from, to, _)| to - from > MARKERS_MAX);
+        let mut spans = self.lost.iter().chain(large.map(|(_, _, span)| span));
         spans.any(|span| window.is_none_or(|window| span.has(window)))
     }
 
@@ -151,6 +161,20 @@ mod tests {
         let mut to = Writer::new();
         lost.write(&mut to);
         assert_eq!(whole(&to.seal(), "holes", Hidden::read_back), Ok(lost));
+    }
+
+    #[test]
+    fn messages_around_a_hole_may_be_in_disorder_and_markers_hide_nothing() {
+        let mut of = Hidden::default();
+        of.read(Some(20), std::iter::empty());
+        of.read(None, [(100, 200)].into_iter());
+        of.read(Some(10), std::iter::empty());
+        assert_eq!(hidden(&of), (8..23).collect::<Vec<_>>());
+        let mut of = Hidden::default();
+        of.read(Some(20), [(7, 8), (9, 11)].into_iter());
+        assert_eq!((hidden(&of), of.has(None)), (vec![], false));
+        of.explain(&Hole { from: 9, to: 11, reason: HoleReason::Retention });
+        assert_eq!((hidden(&of).len(), of.has(None)), (30, true), "nothing was read before it");
     }
 
     #[test]

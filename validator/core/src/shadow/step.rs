@@ -293,7 +293,8 @@ impl Shadow {
         // What was seen to be added was, whatever is expired since.
         let moved_ms = match why {
             Why::Next | Why::Jumped => moved_ms.max(self.moved_ms),
-            Why::RolledBack | Why::Recreated => moved_ms,
+            Why::RolledBack => moved_ms.or(self.moved_ms),
+            Why::Recreated => moved_ms,
         };
         if self.moved_ms != moved_ms {
             self.moved_ms = moved_ms;

@@ -10,7 +10,7 @@ use super::Shadow;
 use super::event::{LanePart, SegmentPart, Undecodable};
 use super::lane::Lane;
 use super::residue::Residue;
-use super::segment::{Segment, Share, least};
+use super::segment::{Segment, Share};
 use crate::judge::{MessageEntry, MessageState, RowStanding};
 use crate::limits::STRAYS_MAX;
 use crate::position::{MessageAt, PartitionIndex};
@@ -63,18 +63,25 @@ impl Shadow {
         if self.has_begun() {
             return;
         }
-        let is_cut = |lane: &&Lane| lane.start > 0 && !self.terms.whole_topic;
+        // Nothing stood against the look that it begins for.
+        self.cannot_look = None;
+        let is_whole = self.terms.whole_topic;
+        let is_cut = |lane: &&Lane| lane.start > 0 && !is_whole;
         let cut: Vec<&Lane> = self.lanes.iter().filter(is_cut).collect();
         let first = cut.iter().filter_map(|lane| lane.windows).map(|(first, _)| first).max();
         let greatest = self.lanes.iter().filter_map(|lane| lane.windows).map(|(_, greatest)| greatest).max();
-        // Of one that tells nothing rows of before may be in any window that has been.
-        let all_tell = cut.iter().all(|lane| lane.windows.is_some());
-        self.floor = match (cut.len(), if all_tell { first } else { greatest }) {
+        self.floor = match (cut.len(), first.or(greatest)) {
             (0, _) => Floor::Open,
             // The window of the first message is cut, and the next one is left out as a single run does.
             (_, Some(window)) => Floor::At(window.saturating_add(2)),
             (_, None) => return,
         };
+        // Of one that has messages and tells no window rows of before may be in any; one that is empty bounds nothing.
+        let is_silent = |lane: &&mut Lane| {
+            let is_empty = lane.log_start >= lane.high_watermark.max(lane.position);
+            lane.start > 0 && !is_whole && lane.windows.is_none() && !is_empty
+        };
+        self.lanes.iter_mut().filter(is_silent).for_each(|lane| lane.hidden.cut());
         let below: Vec<SegmentKey> =
             self.pages.unbalanced().map(|(key, _)| key).filter(|key| self.floor.is_above(*key)).collect();
         for key in below {
@@ -125,11 +132,7 @@ impl Shadow {
             return;
         }
         self.change(part.segment, |segment| {
-            let unproven = if segment.is_balanced() { None } else { segment.unproven_min_ms };
-            segment.debit.merge(&part.bag);
-            segment.unproven_min_ms = least(unproven, part.times.min_ms);
-            segment.times.merge(&part.times);
-            segment.offset_max = segment.offset_max.max(part.offset_max);
+            segment.consume(&part);
             let (from, upto) = part.span;
             let none = Share { from, upto, judged: 0, stood_below: i64::MIN };
             let share = segment.shares.entry(partition).or_insert(none);
@@ -167,14 +170,18 @@ impl Shadow {
         (is_bare && waits && !may_have_stood).then_some(MessageVerdict::Pending)
     }
 
+    /// Whether a message of a window, or of none, may be gone that nobody has read.
+    pub fn is_hidden(&self, window: Option<i64>) -> bool {
+        self.lanes.iter().any(|lane| lane.hidden.has(window))
+    }
+
     /// How an unpaired row of a segment stands to what was read of the topic.
     pub(super) fn standing_in(&self, key: SegmentKey) -> RowStanding {
         let is_compacted = self.terms.windows().is_some_and(|windows| windows.compacted);
         let SegmentKey::Window { start, .. } = key else { return RowStanding::InScope };
-        let is_hidden = || self.lanes.iter().any(|lane| lane.hidden.has(start));
         let strays = self.residues.get(&SegmentKey::Nowhere).map_or(0, |strays| strays.messages.len());
         // What cannot be told and is not held may be that of any row.
-        match is_compacted || strays >= STRAYS_MAX || is_hidden() {
+        match is_compacted || strays >= STRAYS_MAX || self.is_hidden(start) {
             true => RowStanding::Unobservable,
             false => RowStanding::InScope,
         }

@@ -25,7 +25,8 @@ impl Machine<'_> {
         let ends: Vec<(i64, i64)> = self.positions().into_iter().zip(high_watermarks).collect();
         let seen: Vec<usize> = self.steps.iter().map(|(snapshot, _)| *snapshot).collect();
         let (ends, seen, judged_at_ms) = (ends.as_slice(), seen.as_slice(), self.shadow.judged_at_ms());
-        let moment = Moment { ends, head: self.cursor(), seen, judged_at_ms };
+        let hidden = (-10..1_000).filter(|window| self.shadow.is_hidden(Some(*window))).collect();
+        let moment = Moment { ends, head: self.cursor(), seen, hidden: &hidden, judged_at_ms };
         StoryTruth::windowed(self.world.story, self.world.mode, self.shadow.floor().first(), &moment)
     }
 

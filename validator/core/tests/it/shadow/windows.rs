@@ -73,14 +73,14 @@ impl Play {
         };
         let (messages, files, bodies) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let mut play = Self { shadow: Shadow::new(terms), messages, files, bodies, snapshot: 0 };
-        play.follow(start);
+        play.follow(start, start);
         play
     }
 
-    fn follow(&mut self, start: i64) {
+    fn follow(&mut self, start: i64, high_watermark: i64) {
         let partition = i32::try_from(self.shadow.lanes().len()).expect("few");
         let tp = TopicPartition { topic: "t".into(), partition };
-        let lane = NewLane { tp, start, declared: false, log_start: start, high_watermark: start };
+        let lane = NewLane { tp, start, declared: false, log_start: start, high_watermark };
         self.apply(Event::Partitions(vec![lane]));
     }
 
@@ -265,8 +265,21 @@ fn a_partition_that_comes_later_and_is_cut_hides_what_it_had() {
     play.consume(0, 0, &[(1, Some(10))]);
     play.look(5_000, "append", Some(4_000), &[("a", &[(1, Some(10)), (7, Some(12))])]);
     assert_eq!((play.said().1.phantom, play.said().1.unobservable), (1, 0));
-    play.follow(40);
+    play.follow(40, 40);
     assert_eq!((play.said().1.phantom, play.said().1.unobservable), (0, 1));
+}
+
+#[test]
+fn a_cut_partition_that_tells_no_window_hides_them_unless_it_is_empty() {
+    for (high_watermark, phantom, unobservable) in [(9, 0, 1), (7, 1, 0)] {
+        let mut play = Play::from(5);
+        play.follow(7, high_watermark);
+        play.consume(0, 0, &[(1, Some(10)), (2, Some(12))]);
+        play.look(5_000, "append", Some(4_000), &[("a", &[(2, Some(12)), (7, Some(30))])]);
+        assert_eq!(play.shadow.floor(), Floor::At(12));
+        let rows = play.said().1;
+        assert_eq!((rows.intact, rows.phantom, rows.unobservable), (1, phantom, unobservable));
+    }
 }
 
 #[test]
