@@ -96,9 +96,9 @@ fn three_members_share_the_work_and_the_next_judges_when_one_is_killed() {
         let more = upto..upto + MORE_FILES;
         upto = more.end;
         (0..PARTITIONS).for_each(|partition| send(cluster, &topic, partition, more.clone()));
-        for file in more {
-            scene.land(&(0..PARTITIONS).flat_map(|of| straight(of, file..file + 1)).collect::<Vec<_>>());
-        }
+        // Of one commit: a step that adds one file leaves nothing to others.
+        let of_file = |file: i64| (0..PARTITIONS).flat_map(|of| straight(of, file..file + 1)).collect();
+        scene.land_files(&more.map(of_file).collect::<Vec<_>>());
         let many = upto * i64::from(PARTITIONS);
         let running = members.get_mut(judge.as_str()).expect("a member");
         running.until("all messages, once", |status| status["messages"]["intact"] == many);

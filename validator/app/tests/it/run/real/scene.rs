@@ -178,6 +178,18 @@ impl Scene {
         good(self.runtime.block_on(self.live.commit(Operation::Append, &[index], &[], now_ms())));
     }
 
+    /// One commit of several files, each of these rows: partition, offset, id.
+    pub fn land_files(&mut self, files: &[Vec<(i32, i64, i64)>]) {
+        let topic = self.topic.clone();
+        let mut indices = Vec::new();
+        for rows in files {
+            let rows = rows.iter().map(|(partition, offset, id)| row(&topic, *partition, *offset, *id)).collect();
+            let file = self.file(rows);
+            indices.push(good(self.live.stage(file)));
+        }
+        good(self.runtime.block_on(self.live.commit(Operation::Append, &indices, &[], now_ms())));
+    }
+
     /// An empty table of the same name in its place.
     pub fn make_anew(&mut self) {
         good(self.runtime.block_on(self.live.recreate(now_ms())));
