@@ -13,12 +13,14 @@ use validator_core::shadow::action::{Action, DrillAsk};
 use validator_core::shadow::event::{
     Consumed, Drilled, Event, LanePart, Look, NewLane, Scanned, SeenRow, SegmentPart, SnapshotFact, Step, Why,
 };
-use validator_core::shadow::file::{FileBags, FileFacts, FileId};
+use validator_core::shadow::file::{FileBags, FileId};
 use validator_core::shadow::invariants;
 use validator_core::shadow::nets::Sign;
 use validator_core::shadow::segment::Times;
 use validator_core::shadow::terms::{Cut, Terms, TimedBy, Windows};
 use validator_core::shadow::windows::Floor;
+
+use super::unsound::facts;
 
 const LANE: PartitionIndex = PartitionIndex(0);
 
@@ -33,20 +35,6 @@ fn digest((number, window): Said) -> Digest {
 
 fn segment(said: Said) -> SegmentKey {
     SegmentKey::Window { start: said.1, shard: 0 }
-}
-
-fn facts(path: &str) -> FileFacts {
-    FileFacts {
-        path: path.to_owned(),
-        size: 1,
-        entries: 1,
-        sequence: Some(1),
-        added_by: 1,
-        commit_ms: Some(0),
-        is_replace: false,
-        deletes: [0; 16],
-        spec_id: 0,
-    }
 }
 
 /// A table of content alone, and a topic of one partition.
