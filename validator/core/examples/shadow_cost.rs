@@ -111,6 +111,7 @@ impl Bench {
                 undecodable: Vec::new(),
                 excluded: BTreeMap::new(),
                 windows: None,
+                versions: Vec::new(),
             }
         });
         Event::Consumed(Consumed { lanes: lanes.collect() })

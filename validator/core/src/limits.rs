@@ -36,6 +36,26 @@ pub const SPREAD_SLICES_MAX: usize = 24;
 /// Segments of a page of the ledger; a power of two. One row for 64 neighbours is written ten times as fast as 64 rows.
 pub const PAGE_SLOTS: usize = 64;
 
+/// Segments that the keys of an upsert table are cut into when it is followed: of a million keys one has four, so that a handful of
+/// choices tells which versions its rows show.
+pub const KEY_SHARDS: u32 = 1 << 18;
+
+/// Segments of a page of keys; a power of two.
+pub const KEY_PAGE_SLOTS: usize = 8;
+
+/// Keys of one segment, about 100 bytes each: 67 million of a table. Messages of further keys are unobservable.
+pub const KEYS_OF_SEGMENT_MAX: usize = 256;
+
+/// Versions of one key that may be what its row shows, about 100 bytes each: those since the last one that the table has to show.
+/// Of more the first ones go, and until a later one is due nothing is said of a row that shows none of the others.
+pub const KEY_VERSIONS_MAX: usize = 256;
+
+/// Former versions of one key, by which a row is known to be an old one.
+pub const KEY_FORMER_MAX: usize = 8;
+
+/// Choices of versions that are tried before the rows of a segment are read.
+pub const KEY_CHOICES_MAX: usize = 4_096;
+
 /// Removed files that a segment remembers, so that a drill asks them for rows that stood; the oldest go first.
 pub const GONE_FILES_MAX: usize = 1_024;
 

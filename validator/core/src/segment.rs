@@ -10,7 +10,7 @@ use crate::digest::IdentityHash;
 use crate::position::PartitionIndex;
 use crate::value::Value;
 
-/// Which segment. The order is that of reports: offsets, windows, nowhere.
+/// Which segment. The order is that of reports: offsets, windows, keys, nowhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SegmentKey {
     /// `index * width .. (index + 1) * width` of one partition.
@@ -27,6 +27,11 @@ pub enum SegmentKey {
         /// The shard of the identities, see [`shard_of`].
         shard: u32,
     },
+    /// One shard of the keys of an upsert table that is followed: all versions and rows of a key are in one.
+    Keys {
+        /// The shard of the keys, of [`KEY_SHARDS`](crate::limits::KEY_SHARDS).
+        shard: u32,
+    },
     /// Rows that no message can have: a null in the identity, no such partition, an impossible offset.
     Nowhere,
 }
@@ -35,6 +40,7 @@ const PAIR_NOWHERE: u64 = 0;
 const PAIR_OFFSETS: u64 = 1;
 const PAIR_WINDOW: u64 = 2;
 const PAIR_NO_WINDOW: u64 = 3;
+const PAIR_KEYS: u64 = 4;
 
 impl SegmentKey {
     /// The key as two numbers without nulls, for engines that group by primitive columns: (kind and partition or
@@ -46,6 +52,7 @@ impl SegmentKey {
             SegmentKey::Offsets { partition, index } => (PAIR_OFFSETS << 32 | u64::from(partition.0), index),
             SegmentKey::Window { start: Some(start), shard } => (PAIR_WINDOW << 32 | u64::from(shard), start),
             SegmentKey::Window { start: None, shard } => (PAIR_NO_WINDOW << 32 | u64::from(shard), 0),
+            SegmentKey::Keys { shard } => (PAIR_KEYS << 32 | u64::from(shard), 0),
         }
     }
 
@@ -57,6 +64,7 @@ impl SegmentKey {
             PAIR_OFFSETS => SegmentKey::Offsets { partition: PartitionIndex(low), index: number },
             PAIR_WINDOW => SegmentKey::Window { start: Some(number), shard: low },
             PAIR_NO_WINDOW => SegmentKey::Window { start: None, shard: low },
+            PAIR_KEYS => SegmentKey::Keys { shard: low },
             _ => return None,
         };
         (key.to_pair() == (kind, number)).then_some(key)
@@ -69,6 +77,7 @@ impl fmt::Display for SegmentKey {
             SegmentKey::Offsets { partition, index } => write!(f, "offsets {}/{index}", partition.0),
             SegmentKey::Window { start: Some(start), shard } => write!(f, "window {start}/{shard}"),
             SegmentKey::Window { start: None, shard } => write!(f, "window none/{shard}"),
+            SegmentKey::Keys { shard } => write!(f, "keys {shard}"),
             SegmentKey::Nowhere => f.write_str("nowhere"),
         }
     }

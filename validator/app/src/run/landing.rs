@@ -131,6 +131,7 @@ mod tests {
             undecodable,
             excluded,
             windows: None,
+            versions: Vec::new(),
         }
     }
 

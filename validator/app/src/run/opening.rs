@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use validator_core::clock::Clock;
 use validator_core::contract::{Contract, Identity};
+use validator_core::judge::ModeKind;
 use validator_core::limits::SEGMENT_WIDTH_OFFSETS;
 use validator_core::position::TopicPartition;
 use validator_core::segment::OffsetWidth;
@@ -307,11 +308,12 @@ fn windows_of(contract: &Contract) -> Option<u64> {
 /// # Errors
 /// The width is none.
 fn terms(pipeline: &Pipeline, contract: &Contract) -> Result<Terms, Failure> {
-    let windows = |is_content| Cut::Windows(Windows { is_content, compacted: false });
+    let windows = |mode| Cut::Windows(Windows { mode, compacted: false });
     let (width, cut) = match contract.identity {
         Identity::Offset { width, .. } => (width, Cut::Offsets),
-        Identity::Key { .. } => (SEGMENT_WIDTH_OFFSETS, windows(false)),
-        Identity::Content { .. } => (SEGMENT_WIDTH_OFFSETS, windows(true)),
+        Identity::Key { upsert: Some(_), .. } => (SEGMENT_WIDTH_OFFSETS, windows(ModeKind::Upsert)),
+        Identity::Key { .. } => (SEGMENT_WIDTH_OFFSETS, windows(ModeKind::Key)),
+        Identity::Content { .. } => (SEGMENT_WIDTH_OFFSETS, windows(ModeKind::Content)),
     };
     let fidelity = &contract.fidelity;
     Ok(Terms {

@@ -107,6 +107,7 @@ fn whole(segment: SegmentKey, state: &Segment) -> DrillAsk {
     let (files, gone) = (distinct(&state.files), state.gone.clone());
     let entries = match segment {
         SegmentKey::Offsets { .. } => state.upto.abs_diff(state.from),
+        SegmentKey::Keys { .. } => state.credit.count,
         _ => state.debit.count,
     };
     DrillAsk { segment, messages, entries, files, gone }

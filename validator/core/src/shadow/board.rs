@@ -13,6 +13,7 @@ use super::segment::{Segment, least};
 use super::stage::Stage;
 use super::standing::SegmentCounts;
 use super::tally::is_read;
+use super::upsert::Waiting;
 use crate::judge::{MessageTally, RowTally};
 use crate::position::PartitionIndex;
 use crate::segment::SegmentKey;
@@ -30,6 +31,10 @@ pub(super) struct Board {
     pub undrilled: BTreeSet<(bool, SegmentKey)>,
     oldest: BTreeSet<(PartitionIndex, i64, SegmentKey)>,
     pub messages: BTreeMap<PartitionIndex, MessageTally>,
+    /// Of keys: messages that later ones took the place of.
+    pub superseded: BTreeMap<PartitionIndex, u64>,
+    /// Segments with messages that wait before the judge.
+    waiting: BTreeSet<SegmentKey>,
     pub rows: RowTally,
     pub segments: SegmentCounts,
     pub to_drill_messages: u64,
@@ -45,32 +50,36 @@ pub type Run = (MessageVerdict, Option<Cause>, u64);
 
 /// What the messages of one partition in a segment count as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Part {
-    partition: PartitionIndex,
+pub(super) struct Part {
+    pub partition: PartitionIndex,
     /// Of the segment's verdict.
-    messages: u64,
+    pub messages: u64,
     /// Of a disputed one: what agreed.
-    intact: u64,
-    late: u64,
+    pub intact: u64,
+    pub late: u64,
+    /// Of keys: what later ones took the place of.
+    pub superseded: u64,
 }
 
 /// What one segment counts as.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Lot {
-    stage: Stage,
+pub(super) struct Lot {
+    pub stage: Stage,
     /// Of a disputed one: whether all that was asked is read.
     is_read: bool,
     /// Of the messages of `parts`.
-    verdict: MessageVerdict,
-    parts: Vec<Part>,
-    unjudged: u64,
-    unobservable: u64,
-    oldest_ms: Option<i64>,
+    pub verdict: MessageVerdict,
+    pub parts: Vec<Part>,
+    pub unjudged: u64,
+    pub unobservable: u64,
+    pub oldest_ms: Option<i64>,
     /// When it may count otherwise.
-    turn_ms: Option<i64>,
+    pub turn_ms: Option<i64>,
     /// Whether rows of it went.
     stays: bool,
     run: Option<Run>,
+    /// Of keys: messages that are before the judge although no row of theirs is.
+    pub waiting: Vec<Waiting>,
 }
 
 impl Board {
@@ -95,8 +104,12 @@ impl Board {
             tally.count(lot.verdict, part.messages, enters);
             moved(&mut tally.intact, part.intact);
             moved(&mut tally.late, part.late);
+            moved(self.superseded.entry(part.partition).or_default(), part.superseded);
             if *tally == MessageTally::default() {
                 self.messages.remove(&part.partition);
+            }
+            if self.superseded.get(&part.partition) == Some(&0) {
+                self.superseded.remove(&part.partition);
             }
         }
         let (rows, counts) = (&mut self.rows, &mut self.segments);
@@ -107,6 +120,8 @@ impl Board {
             (Stage::Balanced, _) => (&mut counts.balanced, 0),
             // Messages that nobody has committed yet are no dispute.
             (Stage::Bare(MessageVerdict::Pending) | Stage::Open, _) => (&mut counts.open, 1),
+            (Stage::Underway, _) if lot.waiting.is_empty() => (&mut counts.open, 1),
+            (Stage::Underway, _) => (&mut counts.judged, 1),
             (Stage::Bare(_), _) => (&mut counts.bare, 1),
             (Stage::ToDrill, _) => (&mut counts.to_drill, 1),
             (Stage::Disputed, true) => (&mut counts.judged, 1),
@@ -131,10 +146,25 @@ impl Board {
             Stage::Disputed if !lot.is_read => put_in(&mut self.asked, (lot.stays, key), enters),
             _ => {}
         }
+        if !lot.waiting.is_empty() {
+            put_in(&mut self.waiting, key, enters);
+        }
         match lot.run.filter(|_| enters) {
             Some(run) => drop(self.runs.insert(key, run)),
             None => drop(self.runs.remove(&key)),
         }
+    }
+
+    /// Messages of keys that are before the judge although no row of theirs is, by segment.
+    pub fn waiting(&self) -> impl Iterator<Item = (SegmentKey, &[Waiting])> {
+        self.waiting.iter().filter_map(|key| Some((*key, self.lots.get(key)?.waiting.as_slice())))
+    }
+
+    /// Whether the judge is asked of a segment of keys, and what it is asked of messages without a row.
+    fn asks(&self, key: &SegmentKey) -> (bool, &[Waiting]) {
+        let lot = self.lots.get(key);
+        let is_disputed = lot.is_some_and(|lot| lot.stage == Stage::Disputed);
+        (is_disputed, lot.map(|lot| lot.waiting.as_slice()).unwrap_or_default())
     }
 
     /// The least timestamp of a message of a partition, outside of residues, that waits for its row.
@@ -150,6 +180,13 @@ impl Shadow {
     pub(super) fn recount(&mut self, key: SegmentKey) {
         let lot = self.pages.segment(key).and_then(|segment| self.lot(key, segment));
         let run = self.board.runs.get(&key).copied();
+        if matches!(key, SegmentKey::Keys { .. }) {
+            let now = lot.as_ref().map(|lot| (lot.stage == Stage::Disputed, lot.waiting.as_slice()));
+            let now = now.unwrap_or((false, &[]));
+            if now.0 || self.board.asks(&key) != now {
+                self.forget_judged();
+            }
+        }
         if run != lot.as_ref().and_then(|lot| lot.run) {
             self.unsaved.runs.entry(key).or_insert(run);
         }
@@ -159,6 +196,9 @@ impl Shadow {
     /// Looks at all segments again.
     pub(super) fn recount_all(&mut self) {
         let runs = std::mem::take(&mut self.board).runs;
+        if self.terms.is_upsert() {
+            self.forget_judged();
+        }
         self.board.may_be_explained = self.may_be_explained();
         for partition in (0..self.lanes.len() as u32).map(PartitionIndex) {
             if let Some(offset) = self.paired_max(partition) {
@@ -171,6 +211,14 @@ impl Shadow {
             self.board.put(key, lot);
         }
         self.note_runs(runs);
+    }
+
+    /// Rows were added: the table has moved past other versions of keys.
+    pub(super) fn recount_keys(&mut self) {
+        if self.terms.is_upsert() {
+            let keys: Vec<SegmentKey> = self.pages.unbalanced().map(|(key, _)| key).collect();
+            keys.into_iter().for_each(|key| self.recount(key));
+        }
     }
 
     /// What was a run before all segments were looked at.
@@ -230,9 +278,10 @@ impl Shadow {
     fn lot(&self, key: SegmentKey, segment: &Segment) -> Option<Lot> {
         let stage = self.stage(key, segment);
         let (messages, rows) = (segment.debit.count, segment.credit.count);
-        let part = |partition, messages| Part { partition, messages, intact: 0, late: 0 };
+        let part = |partition, messages| Part { partition, messages, intact: 0, late: 0, superseded: 0 };
         let parts = match key {
             SegmentKey::Offsets { partition, .. } => vec![part(partition, messages)],
+            SegmentKey::Keys { .. } => Vec::new(),
             _ => {
                 let shares = segment.shares.iter().filter(|(_, share)| share.judged > 0);
                 shares.map(|(partition, share)| part(*partition, share.judged)).collect()
@@ -249,9 +298,16 @@ impl Shadow {
             turn_ms: self.next_turn(stage, segment),
             stays: segment.gone.is_empty(),
             run: None,
+            waiting: Vec::new(),
         };
+        if matches!(key, SegmentKey::Keys { .. }) && stage != Stage::Balanced {
+            lot.is_read = stage != Stage::Disputed || self.residues.get(&key).is_some_and(|residue| is_read(residue, segment));
+            self.count_keys(&mut lot, key, segment);
+            return Some(lot);
+        }
         match stage {
             Stage::Balanced => return None,
+            Stage::Underway => {}
             Stage::Bare(verdict) => {
                 let waits = matches!(verdict, MessageVerdict::Pending | MessageVerdict::Overdue);
                 lot.oldest_ms = segment.times.min_ms.filter(|_| waits);
@@ -297,6 +353,16 @@ impl Shadow {
 }
 
 impl Lot {
+    /// What is before the judge counts as it says.
+    pub fn put_aside(&mut self) {
+        for (message, _) in &self.waiting {
+            let mut parts = self.parts.iter_mut();
+            if let Some(part) = parts.find(|part| part.partition == message.at.partition) {
+                part.messages -= 1;
+            }
+        }
+    }
+
     fn messages(&self) -> u64 {
         self.parts.iter().map(|part| part.messages).sum()
     }
@@ -344,7 +410,7 @@ mod tests {
         };
         let (gaps, undecodable, excluded) = (Vec::new(), Vec::new(), BTreeMap::new());
         let lanes =
-            vec![LanePart { partition, from: 0, to: 1, parts: vec![part], gaps, undecodable, excluded, windows: None }];
+            vec![LanePart { partition, from: 0, to: 1, parts: vec![part], gaps, undecodable, excluded, windows: None, versions: Vec::new() }];
         let consumed = Event::Consumed(Consumed { lanes });
         shadow.admit(shadow.pages_of(&consumed).into_iter().map(|key| (key, None)).collect());
         shadow.apply(consumed).expect("it follows the position");

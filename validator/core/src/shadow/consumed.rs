@@ -10,6 +10,7 @@ use super::delta::Change;
 use super::event::{Consumed, LanePart, Refused, SegmentPart, Undecodable};
 use super::page::PageKey;
 use super::segment::{Segment, least};
+use super::upsert::segment_of_key;
 use super::{FindingPlace, News};
 use crate::hole::{Hole, Holes};
 use crate::limits::PAGE_SLOTS;
@@ -24,6 +25,9 @@ impl Shadow {
         for lane in &consumed.lanes {
             let booked = lane.parts.iter().filter(|part| part.segment != SegmentKey::Nowhere);
             keys.extend(booked.map(|part| PageKey::of(part.segment).0));
+            if self.terms.is_upsert() {
+                keys.extend(lane.keyed().map(|(key, _)| PageKey::of(segment_of_key(&key)).0));
+            }
             keys.extend(lane.undecodable.iter().map(|message| self.page_of(message.at)));
             for gap in &lane.gaps {
                 keys.extend(self.clip(lane.partition, gap).into_iter().map(|(key, _)| key));
@@ -72,6 +76,7 @@ impl Shadow {
         undecodable.into_iter().for_each(|message| self.note_undecodable(partition, message));
         let (gaps, excluded) = (std::mem::take(&mut part.gaps), std::mem::take(&mut part.excluded));
         match self.terms.windows() {
+            Some(_) if self.terms.is_upsert() => self.consume_keys(part, &gaps),
             Some(_) => self.consume_windows(part, &gaps),
             None => self.consume_offsets(part),
         }

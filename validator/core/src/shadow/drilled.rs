@@ -27,6 +27,9 @@ impl Shadow {
         if segment.is_balanced() {
             return Err(stale());
         }
+        if matches!(key, SegmentKey::Keys { .. }) {
+            return self.drilled_keys(drilled);
+        }
         if self.terms.windows().is_some() {
             return self.drilled_window(drilled);
         }
@@ -153,7 +156,7 @@ impl Shadow {
     /// The log or a file gave something else than before: what was read is of no use. Where the same segment gives it once more,
     /// it is read by other terms than it was consumed by, or is not what it was: what its messages are nobody can say, until rows of
     /// it go or move, or the process begins anew.
-    fn note_misreading(&mut self, key: SegmentKey, residue: &Residue) {
+    pub(super) fn note_misreading(&mut self, key: SegmentKey, residue: &Residue) {
         let Some(segment) = self.pages.segment(key) else { return };
         let is_passing = messages_add_up(segment, residue) && self.is_overtaken(segment);
         let again = residue.again(segment.from);

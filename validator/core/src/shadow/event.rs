@@ -79,6 +79,8 @@ pub struct LanePart {
     pub excluded: BTreeMap<ExcludedCause, u64>,
     /// Of judged messages with a window, that of the first one and the greatest; none in mode `offset`.
     pub windows: Option<(i64, i64)>,
+    /// Of an upsert table: messages whose key is known, but for undecodable ones, by offset. There are no `parts` then.
+    pub versions: Vec<MessageEntry>,
 }
 
 /// Messages of one segment.

@@ -46,13 +46,16 @@ pub struct Lane {
     pub balanced_messages: u64,
     /// Late ones of these.
     pub balanced_late: u64,
+    /// Of an upsert table: judged messages in balanced segments that later ones took the place of.
+    pub balanced_superseded: u64,
     /// Rows of messages below it went before the messages came, and nobody knows which; `i64::MIN`: none.
     pub unseen_below: i64,
     /// By page, the greatest offset of a message that is known to have an equal row.
     pub proven: BTreeMap<i64, i64>,
     /// The modes `key` and `content`: of judged messages with a window, that of the first one and the greatest.
     pub windows: Option<(i64, i64)>,
-    /// The modes `key` and `content`: judged messages without a window, where older rows without one cannot be told from theirs.
+    /// Judged messages that are in no book: without a window, where older rows without one cannot be told from theirs, or of a key for
+    /// which there is no room.
     pub windowless: u64,
     /// The modes `key` and `content`: what its holes hide.
     pub hidden: Hidden,
@@ -78,6 +81,7 @@ impl Lane {
             balanced_segments: 0,
             balanced_messages: 0,
             balanced_late: 0,
+            balanced_superseded: 0,
             unseen_below: i64::MIN,
             proven: BTreeMap::new(),
             windows: None,

@@ -138,6 +138,7 @@ impl Shadow {
         self.tell_diverted(undecodable);
         if self.terms.windows().is_some() && !named.is_empty() {
             self.forget_judged();
+            self.recount_keys();
         }
         for key in named {
             if self.residues.has(&key) {

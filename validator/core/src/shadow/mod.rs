@@ -19,6 +19,7 @@ mod files;
 pub mod held;
 pub mod hidden;
 pub mod invariants;
+pub mod keys;
 pub mod lane;
 pub mod late;
 pub mod letters;
@@ -43,6 +44,7 @@ mod step;
 mod tally;
 pub mod terms;
 pub mod told;
+mod upsert;
 mod verdicts;
 pub mod windows;
 
@@ -287,10 +289,14 @@ impl Shadow {
         self.count_balanced(key, &segment, false);
         let (debit, credit) = (segment.debit, segment.credit);
         change(&mut segment);
+        if self.terms.is_upsert() {
+            self.settle_keys(&mut segment);
+        }
         segment.revision = segment.revision.wrapping_add(1);
         // Rows of windows do not say whether their messages are still to come: of those that went it is known on.
         let is_same = (debit, credit) == (segment.debit, segment.credit);
-        let have_gone = self.terms.windows().is_some() && (is_same || segment.credit.count < credit.count);
+        let is_by_window = self.terms.windows().is_some() && !self.terms.is_upsert();
+        let have_gone = is_by_window && (is_same || segment.credit.count < credit.count);
         if segment.is_balanced() && have_gone {
             segment.let_stand(self.residues.get(&key).map(Residue::slips).unwrap_or_default());
         }
@@ -339,30 +345,39 @@ impl Shadow {
     }
 
     fn count_balanced(&mut self, key: SegmentKey, segment: &Segment, enters: bool) {
-        if !segment.is_balanced() || segment.debit.is_empty() {
+        if !segment.is_balanced() || segment.debit.is_empty() && segment.keys.is_empty() {
             return;
         }
         let late = segment.late_rows(self.files.late_after());
         match key {
-            SegmentKey::Offsets { partition, .. } => self.count_of(partition, [1, segment.debit.count, late], enters),
+            SegmentKey::Offsets { partition, .. } => self.count_of(partition, [1, segment.debit.count, late, 0], enters),
+            SegmentKey::Keys { .. } => {
+                let mut segments = u64::from(!segment.debit.is_empty());
+                for (partition, counts) in segment.keys.counts(&segment.keys.last()).0 {
+                    self.count_of(partition, [segments, counts.intact, 0, counts.superseded], enters);
+                    segments = 0;
+                }
+            }
             _ => {
                 // It is one segment, whoever's messages it has.
                 let mut segments = 1;
                 for (partition, share) in segment.shares.iter().filter(|(_, share)| share.judged > 0) {
-                    self.count_of(*partition, [segments, share.judged, 0], enters);
+                    self.count_of(*partition, [segments, share.judged, 0, 0], enters);
                     segments = 0;
                 }
             }
         }
     }
 
-    /// Balanced segments, and messages and late rows in them.
-    fn count_of(&mut self, partition: PartitionIndex, [segments, messages, late]: [u64; 3], enters: bool) {
+    /// Balanced segments, and messages, late rows and superseded messages in them.
+    fn count_of(&mut self, partition: PartitionIndex, counts: [u64; 4], enters: bool) {
+        let [segments, messages, late, superseded] = counts;
         let Some(lane) = self.lane_mut(partition) else { return };
         let sums = [
             (&mut lane.balanced_segments, segments),
             (&mut lane.balanced_messages, messages),
             (&mut lane.balanced_late, late),
+            (&mut lane.balanced_superseded, superseded),
         ];
         for (sum, part) in sums {
             *sum = if enters { *sum + part } else { *sum - part };

@@ -9,7 +9,7 @@ use super::letters::Letters;
 use super::runs::Runs;
 use super::segment::Segment;
 use crate::hole::Holes;
-use crate::limits::PAGE_SLOTS;
+use crate::limits::{KEY_PAGE_SLOTS, PAGE_SLOTS};
 use crate::position::PartitionIndex;
 use crate::segment::SegmentKey;
 use crate::verdict::UndecodableCause;
@@ -18,13 +18,16 @@ const KIND_NOWHERE: u8 = 0;
 const KIND_OFFSETS: u8 = 1;
 const KIND_WINDOW: u8 = 2;
 const KIND_NO_WINDOW: u8 = 3;
+const KIND_KEYS: u8 = 4;
 /// Slots of a page as a shift.
 const SLOT_BITS: u32 = PAGE_SLOTS.trailing_zeros();
+/// The same of a page of keys: updates of a topic come to all of them, and each page that one changes is written whole.
+const KEY_SLOT_BITS: u32 = KEY_PAGE_SLOTS.trailing_zeros();
 
-/// Which page: `(1, partition, index >> 6)`, `(2, window, shard >> 6)`, `(3, 0, shard >> 6)` or `(0, 0, 0)`.
+/// Which page: `(1, partition, index >> 6)`, `(2, window, shard >> 6)`, `(3, 0, shard >> 6)`, `(4, 0, shard >> 3)` or `(0, 0, 0)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PageKey {
-    /// 0 nowhere, 1 offsets, 2 window, 3 no window.
+    /// 0 nowhere, 1 offsets, 2 window, 3 no window, 4 keys.
     pub kind: u8,
     /// Partition or window.
     pub a: i64,
@@ -35,19 +38,20 @@ pub struct PageKey {
 impl PageKey {
     /// The page and the slot that hold a segment.
     pub fn of(segment: SegmentKey) -> (Self, usize) {
-        let mask = PAGE_SLOTS as i64 - 1;
         let (kind, a, number) = match segment {
             SegmentKey::Nowhere => (KIND_NOWHERE, 0, 0),
             SegmentKey::Offsets { partition, index } => (KIND_OFFSETS, i64::from(partition.0), index),
             SegmentKey::Window { start: Some(start), shard } => (KIND_WINDOW, start, i64::from(shard)),
             SegmentKey::Window { start: None, shard } => (KIND_NO_WINDOW, 0, i64::from(shard)),
+            SegmentKey::Keys { shard } => (KIND_KEYS, 0, i64::from(shard)),
         };
-        (Self { kind, a, b: number >> SLOT_BITS }, (number & mask) as usize)
+        let bits = slot_bits(kind);
+        (Self { kind, a, b: number >> bits }, (number & ((1 << bits) - 1)) as usize)
     }
 
     /// The segment in a slot; none where no segment has that place.
     pub fn segment(self, slot: usize) -> Option<SegmentKey> {
-        let number = self.b.checked_mul(PAGE_SLOTS as i64)?.checked_add(i64::try_from(slot).ok()?)?;
+        let number = self.b.checked_mul(1 << slot_bits(self.kind))?.checked_add(i64::try_from(slot).ok()?)?;
         let key = match self.kind {
             KIND_NOWHERE => SegmentKey::Nowhere,
             KIND_OFFSETS => {
@@ -55,6 +59,7 @@ impl PageKey {
             }
             KIND_WINDOW => SegmentKey::Window { start: Some(self.a), shard: u32::try_from(number).ok()? },
             KIND_NO_WINDOW => SegmentKey::Window { start: None, shard: u32::try_from(number).ok()? },
+            KIND_KEYS => SegmentKey::Keys { shard: u32::try_from(number).ok()? },
             _ => return None,
         };
         (Self::of(key) == (self, slot)).then_some(key)
@@ -64,8 +69,12 @@ impl PageKey {
 impl PageKey {
     /// The segment in the last slot that one has.
     pub fn last_segment(self) -> Option<SegmentKey> {
-        if self.kind == KIND_NOWHERE { self.segment(0) } else { self.segment(PAGE_SLOTS - 1) }
+        if self.kind == KIND_NOWHERE { self.segment(0) } else { self.segment((1 << slot_bits(self.kind)) - 1) }
     }
+}
+
+fn slot_bits(kind: u8) -> u32 {
+    if kind == KIND_KEYS { KEY_SLOT_BITS } else { SLOT_BITS }
 }
 
 impl fmt::Display for PageKey {
@@ -128,6 +137,7 @@ mod tests {
             offsets(-1),
             window(Some(-3), 64),
             window(None, 65_535),
+            SegmentKey::Keys { shard: 262_143 },
             SegmentKey::Nowhere,
         ];
         for key in keys {

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use super::blame::Taker;
 use super::delta::Damaged;
 use super::file::{FileBags, FileId};
+use super::keys::Keys;
 use super::late::Lateness;
 use super::letters::Letters;
 use super::pack::{Reader, Writer, whole};
@@ -48,6 +49,12 @@ impl Page {
             to.number(slot as u64);
             write_shares(&mut to, &segment.shares);
         }
+        let keyed: Vec<_> = self.iter().filter(|(_, segment)| !segment.keys.is_empty()).collect();
+        to.number(keyed.len() as u64);
+        for (slot, segment) in keyed {
+            to.number(slot as u64);
+            segment.keys.write(&mut to);
+        }
         to.seal()
     }
 
@@ -81,6 +88,11 @@ impl Page {
                 for (slot, shares) in from.list(|from| Some((from.number()?, from.list(read_share)?)))? {
                     let segment = page.slots.get_mut(usize::try_from(slot).ok()?)?.as_mut()?;
                     segment.shares = shares.into_iter().collect();
+                }
+            }
+            if from.has_keys() {
+                for (slot, keys) in from.list(|from| Some((from.number()?, Keys::read(from)?)))? {
+                    page.slots.get_mut(usize::try_from(slot).ok()?)?.as_mut()?.keys = keys;
                 }
             }
             Some(page)

@@ -5,7 +5,7 @@ use super::delta::Damaged;
 use super::event::{LanePart, SegmentPart, Undecodable};
 use super::pack::{Reader, Writer, whole};
 use super::page_codec::{read_key, write_key};
-use super::residue_codec::{read_some, write_some};
+use super::residue_codec::{read_message, read_some, write_message, write_some};
 use super::segment::Times;
 use super::state_codec::read_counts;
 use crate::digest::IdentityHash;
@@ -40,6 +40,8 @@ impl LanePart {
         }
         to.maybe(self.windows.map(|(first, _)| first));
         to.maybe(self.windows.map(|(_, greatest)| greatest));
+        to.number(self.versions.len() as u64);
+        self.versions.iter().for_each(|message| write_message(&mut to, message));
         to.seal()
     }
 
@@ -59,6 +61,7 @@ impl LanePart {
                 undecodable: from.list(|from| read_undecodable(from, partition))?,
                 excluded: read_counts(from, ExcludedCause::ALL)?,
                 windows: if from.has_windows() { from.maybe()?.zip(from.maybe()?) } else { None },
+                versions: if from.has_keys() { from.list(read_message)? } else { Vec::new() },
             })
         })
     }
@@ -134,6 +137,7 @@ mod tests {
             undecodable: UndecodableCause::ALL.iter().enumerate().map(undecodable).collect(),
             excluded: ExcludedCause::ALL.iter().map(|cause| (*cause, 6)).collect(),
             windows: Some((-3, 9)),
+            versions: Vec::new(),
         };
         let bytes = parcel.to_bytes();
         assert_eq!(LanePart::from_bytes(&bytes).as_ref(), Ok(&parcel));

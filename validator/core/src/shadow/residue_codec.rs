@@ -101,7 +101,7 @@ fn read_blame(from: &mut Reader<'_>) -> Option<(i64, Blame)> {
     Some((from.signed()?, Blame { taker: Taker::read(from)?, alone: from.flag()? }))
 }
 
-fn write_message(to: &mut Writer, message: &MessageEntry) {
+pub(super) fn write_message(to: &mut Writer, message: &MessageEntry) {
     to.number(u64::from(message.at.partition.0));
     to.signed(message.at.offset);
     to.maybe(message.timestamp_ms);
@@ -132,7 +132,7 @@ pub(super) fn read_some<const N: usize>(from: &mut Reader<'_>) -> Option<Option<
     Some(if from.flag()? { Some(from.raw()?) } else { None })
 }
 
-fn read_message(from: &mut Reader<'_>) -> Option<MessageEntry> {
+pub(super) fn read_message(from: &mut Reader<'_>) -> Option<MessageEntry> {
     let at = MessageAt { partition: PartitionIndex(from.small()?), offset: from.signed()? };
     let timestamp_ms = from.maybe()?;
     let identity = read_some(from)?.map(IdentityHash);

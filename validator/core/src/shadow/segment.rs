@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use super::blame::Taker;
 use super::file::FileId;
+use super::keys::Keys;
 use super::runs::Runs;
 use super::slips::Slips;
 use crate::bag::Bag;
@@ -110,6 +111,8 @@ pub struct Segment {
     pub stood_below: i64,
     /// The modes `key` and `content`: its messages by partition.
     pub shares: BTreeMap<PartitionIndex, Share>,
+    /// Of an upsert table: its keys.
+    pub keys: Keys,
     /// Offsets of late rows, by file; of `files`, only those that have some.
     pub late: BTreeMap<FileId, Runs>,
     /// One more at each change of debit, credit or files.
@@ -140,6 +143,7 @@ impl Default for Segment {
             proven_max: i64::MIN,
             stood_below: i64::MIN,
             shares: BTreeMap::new(),
+            keys: Keys::default(),
             late: BTreeMap::new(),
             revision: 0,
         }

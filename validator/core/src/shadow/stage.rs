@@ -11,6 +11,8 @@ use crate::verdict::MessageVerdict;
 pub enum Stage {
     /// Its bags are equal.
     Balanced,
+    /// Of keys: its rows show versions that may be shown, and others are on their way.
+    Underway,
     /// It was drilled.
     Disputed,
     /// It has messages and no row, and all of them have this verdict.
@@ -27,8 +29,15 @@ impl Shadow {
         if segment.is_balanced() {
             return Stage::Balanced;
         }
+        let is_keyed = matches!(key, SegmentKey::Keys { .. });
+        if is_keyed && self.shown(segment).is_some() {
+            return Stage::Underway;
+        }
         if self.residues.has(&key) {
             return Stage::Disputed;
+        }
+        if is_keyed {
+            return Stage::ToDrill;
         }
         match self.bare(key, segment) {
             Some(verdict) => Stage::Bare(verdict),

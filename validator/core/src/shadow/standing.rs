@@ -135,6 +135,16 @@ pub struct Wishes {
     pub holes: u64,
 }
 
+impl LaneStanding {
+    /// More messages that later versions of their keys took the place of.
+    pub(super) fn note_superseded(&mut self, messages: u64) {
+        if messages > 0 {
+            self.messages.excluded += messages;
+            *self.excluded.entry(ExcludedCause::Superseded).or_default() += messages;
+        }
+    }
+}
+
 impl SegmentCounts {
     /// All.
     pub fn total(&self) -> u64 {

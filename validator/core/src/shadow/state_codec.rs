@@ -16,7 +16,7 @@ use super::standing::NoLook;
 use super::terms::{Cut, JudgedBy, TimedBy, Windows};
 use super::windows::Floor;
 use crate::hole::HoleReason;
-use crate::judge::Draft;
+use crate::judge::{Draft, ModeKind};
 use crate::position::{PartitionIndex, RowAt, TopicPartition};
 use crate::verdict::ExcludedCause;
 
@@ -63,7 +63,10 @@ impl State {
         to.maybe(self.moved_ms);
         let windows = match by.cut {
             Cut::Offsets => [0, 0],
-            Cut::Windows(windows) => [1 + u8::from(windows.is_content), u8::from(windows.compacted)],
+            Cut::Windows(Windows { mode, compacted }) => {
+                let mode = MODES.iter().position(|one| *one == mode).expect("ranges of offsets are no windows");
+                [1 + mode as u8, u8::from(compacted)]
+            }
         };
         to.raw(&windows);
         to.byte(u8::from(self.floor != Floor::Undecided));
@@ -111,14 +114,17 @@ impl State {
 }
 
 fn read_cut(from: &mut Reader<'_>) -> Option<Cut> {
-    let windows = |is_content, compacted| Some(Cut::Windows(Windows { is_content, compacted }));
     match (from.byte()?, from.flag()?) {
         (0, false) => Some(Cut::Offsets),
-        (1, compacted) => windows(false, compacted),
-        (2, compacted) => windows(true, compacted),
-        _ => None,
+        (0, true) => None,
+        (mode, compacted) => {
+            Some(Cut::Windows(Windows { mode: *MODES.get(usize::from(mode) - 1)?, compacted }))
+        }
     }
 }
+
+/// Modes of windows, in the order of their numbers.
+const MODES: [ModeKind; 3] = [ModeKind::Key, ModeKind::Content, ModeKind::Upsert];
 
 /// Where only a flag was written, one that is set reads as rows: messages tell anew then.
 fn read_timed(from: &mut Reader<'_>) -> Option<TimedBy> {
@@ -193,6 +199,7 @@ impl Lane {
         to.maybe(self.windows.map(|(_, greatest)| greatest));
         to.number(self.windowless);
         self.hidden.write(&mut to);
+        to.number(self.balanced_superseded);
         to.seal()
     }
 
@@ -218,6 +225,7 @@ impl Lane {
             let windows = if from.has_windows() { from.maybe()?.zip(from.maybe()?) } else { None };
             let windowless = if from.has_windows() { from.number()? } else { 0 };
             let hidden = if from.has_windows() { Hidden::read_back(from)? } else { Hidden::default() };
+            let balanced_superseded = if from.has_keys() { from.number()? } else { 0 };
             Some(Self {
                 tp,
                 start,
@@ -235,6 +243,7 @@ impl Lane {
                 balanced_segments,
                 balanced_messages,
                 balanced_late,
+                balanced_superseded,
                 unseen_below,
                 proven,
                 windows,

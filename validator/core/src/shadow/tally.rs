@@ -11,7 +11,7 @@ use super::standing::{LaneStanding, SegmentCounts, Standing, Wishes};
 use super::terms::TimedBy;
 use crate::judge::MessageTally;
 use crate::position::PartitionIndex;
-use crate::verdict::{Cause, RowVerdict, Verdict};
+use crate::verdict::{Cause, ExcludedCause, RowVerdict, Verdict};
 
 impl Shadow {
     /// How all stands.
@@ -63,6 +63,7 @@ impl Shadow {
         }
         for (partition, lane) in (0..).map(PartitionIndex).zip(&mut standing.lanes) {
             lane.oldest_unsettled_ms = self.board.oldest_ms(partition);
+            lane.note_superseded(self.board.superseded.get(&partition).copied().unwrap_or(0));
         }
         standing.rows += self.board.rows;
         let balanced = standing.segments.balanced;
@@ -79,7 +80,11 @@ impl Shadow {
             // Those that cannot be told are counted when they are consumed, and when they are named.
             let told = judged.judgement.diverted_undecodable.get(partition).copied().unwrap_or(0);
             let tally = MessageTally { excluded: 0, undecodable: 0, diverted: tally.diverted - told, ..*tally };
-            standing.lanes[partition.0 as usize].messages += tally;
+            let lane = &mut standing.lanes[partition.0 as usize];
+            lane.messages += tally;
+            // Of versions that asked for a row those that have another verdict did so in vain.
+            let asked = judged.asked.get(partition).copied().unwrap_or(0);
+            lane.note_superseded(asked.saturating_sub(tally.total()));
         }
         standing.rows += judged.judgement.rows;
         for (partition, at_ms) in &judged.oldest_ms {
@@ -98,6 +103,10 @@ impl Shadow {
 }
 
 fn of_lane(lane: &Lane) -> LaneStanding {
+    let mut excluded = lane.excluded.clone();
+    if lane.balanced_superseded > 0 {
+        *excluded.entry(ExcludedCause::Superseded).or_default() += lane.balanced_superseded;
+    }
     LaneStanding {
         tp: lane.tp.clone(),
         start: lane.start,
@@ -110,13 +119,13 @@ fn of_lane(lane: &Lane) -> LaneStanding {
         messages: MessageTally {
             intact: lane.balanced_messages,
             late: lane.balanced_late,
-            excluded: lane.excluded.values().sum(),
+            excluded: lane.excluded.values().sum::<u64>() + lane.balanced_superseded,
             undecodable: lane.undecodable - lane.diverted_undecodable,
             diverted: lane.diverted_undecodable,
             unobservable: lane.windowless,
             ..MessageTally::default()
         },
-        excluded: lane.excluded.clone(),
+        excluded,
         hole_offsets: lane.hole_offsets,
         holes: lane.holes.clone(),
         offsets: lane.position.abs_diff(lane.start),

@@ -1,6 +1,7 @@
 //! What a shadow takes from the contract.
 
 use crate::clock::Clock;
+use crate::judge::ModeKind;
 use crate::position::MessageAt;
 use crate::segment::OffsetWidth;
 
@@ -30,15 +31,15 @@ pub enum Cut {
     /// Ranges of offsets of one partition: mode `offset`.
     #[default]
     Offsets,
-    /// Shards of windows of time, with messages of any partition: the modes `key` and `content`.
+    /// Shards of windows of time, or of keys, with messages of any partition: the modes `key` and `content`, and upsert tables.
     Windows(Windows),
 }
 
 /// See [`Cut::Windows`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Windows {
-    /// Whether rows have no key: mode `content`.
-    pub is_content: bool,
+    /// How messages and rows are paired: any but [`ModeKind::Offset`].
+    pub mode: ModeKind,
     /// Whether a topic is compacted, so that a row without a message may be that of one that is gone.
     pub compacted: bool,
 }
@@ -90,6 +91,11 @@ impl Terms {
             Cut::Offsets => None,
             Cut::Windows(windows) => Some(windows),
         }
+    }
+
+    /// Whether the table keeps the last version of each key.
+    pub fn is_upsert(&self) -> bool {
+        self.windows().is_some_and(|windows| windows.mode == ModeKind::Upsert)
     }
 
     /// The place of a message among those of its segment: its offset, and where a segment has messages of several partitions

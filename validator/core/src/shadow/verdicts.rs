@@ -32,8 +32,10 @@ pub(super) struct Judged {
     pub oldest_ms: BTreeMap<PartitionIndex, i64>,
     /// Findings as the ledger is told of them, once they are asked for.
     pub now: OnceLock<Arc<BTreeMap<FindingKey, Told>>>,
-    /// Segments of windows that hold the messages, ascending.
+    /// Segments of windows or keys that hold the messages, ascending.
     pub places: Vec<(MessageAt, SegmentKey)>,
+    /// Of keys: by partition, the messages that ask for a row.
+    pub asked: BTreeMap<PartitionIndex, u64>,
     at_ms: i64,
     /// When a message becomes due, or is given up.
     turn_ms: Option<i64>,
@@ -86,6 +88,9 @@ impl Shadow {
         judged.turn_ms = self.next_due(&case);
         judged.note_rows(self);
         judged.note_waiting(&case);
+        if self.terms.is_upsert() {
+            judged.note_asked(&case);
+        }
         let ranks = self.ranks();
         let Ok(judgement) = judge(in_order_of_paths(case, &ranks), &mut NoBalanced);
         judged.judgement = with_numbers(judgement, &ranks);
@@ -121,8 +126,12 @@ impl Shadow {
     fn case(&self, paired_max: BTreeMap<PartitionIndex, i64>) -> Case {
         let windows = self.terms.windows();
         let scope = windows.is_none().then(|| self.scope());
-        let (mut messages, mut rows) = (Vec::new(), Vec::new());
-        for (key, residue) in self.residues.iter().filter(|(_, residue)| !residue.unreadable) {
+        let (keyed, mut rows) = self.keys_in_question();
+        let mut messages: Vec<MessageEntry> = keyed.into_iter().map(|(_, message)| message).collect();
+        let is_asked = |(key, residue): &(&SegmentKey, &Residue)| {
+            !residue.unreadable && !matches!(key, SegmentKey::Keys { .. })
+        };
+        for (key, residue) in self.residues.iter().filter(is_asked) {
             let segment = self.pages.segment(*key);
             // Whose row it was that stood nobody can say of several.
             let several = if windows.is_some() { residue.several() } else { BTreeSet::new() };
@@ -142,12 +151,15 @@ impl Shadow {
         let (mode, past) = match windows {
             None => (ModeKind::Offset, Past::Offsets { paired_max }),
             Some(windows) => {
-                let mode = if windows.is_content { ModeKind::Content } else { ModeKind::Key };
-                (mode, Past::Commits { times_ms: self.moved_ms.into_iter().collect() })
+                (windows.mode, Past::Commits { times_ms: self.moved_ms.into_iter().collect() })
             }
         };
         let (clock, whole_topic) = (self.terms.clock(self.judged_at_ms), self.terms.whole_topic);
-        Case { mode, messages, rows, clock, past, whole_topic, diverted: self.named() }
+        let mut diverted = self.named();
+        if self.terms.is_upsert() {
+            diverted.extend(messages.iter().map(|message| message.at).filter(|at| self.is_put_aside(*at)));
+        }
+        Case { mode, messages, rows, clock, past, whole_topic, diverted }
     }
 
     /// Whether it is known that a message had an equal row in a step.
@@ -190,13 +202,13 @@ impl Shadow {
         OffsetScope::new(listed.collect(), &[])
     }
 
-    fn loss(&self, key: SegmentKey, offset: i64) -> Option<LossKind> {
+    pub(super) fn loss(&self, key: SegmentKey, offset: i64) -> Option<LossKind> {
         let may_hold = |bounds: &Option<Vec<(PartitionIndex, i64, i64)>>| {
             let Some(bounds) = bounds else { return true };
             bounds.iter().any(|(of, first, last)| match key {
                 SegmentKey::Offsets { partition, .. } => *of == partition && (*first..=*last).contains(&offset),
                 SegmentKey::Window { start: Some(start), .. } => (*first..=*last).contains(&start),
-                SegmentKey::Window { start: None, .. } => true,
+                SegmentKey::Window { start: None, .. } | SegmentKey::Keys { .. } => true,
                 SegmentKey::Nowhere => false,
             })
         };
@@ -243,6 +255,12 @@ impl Judged {
             if offset >= lane.high_watermark {
                 *high = offset.min(*high);
             }
+        }
+    }
+
+    fn note_asked(&mut self, case: &Case) {
+        for message in case.messages.iter().filter(|message| message.state == MessageState::Judged) {
+            *self.asked.entry(message.at.partition).or_default() += 1;
         }
     }
 

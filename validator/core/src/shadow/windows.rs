@@ -65,6 +65,10 @@ impl Shadow {
         }
         // Nothing stood against the look that it begins for.
         self.cannot_look = None;
+        if self.terms.is_upsert() {
+            self.floor = Floor::Open;
+            return;
+        }
         let is_whole = self.terms.whole_topic;
         let is_cut = |lane: &&Lane| lane.start > 0 && !is_whole;
         let cut: Vec<&Lane> = self.lanes.iter().filter(is_cut).collect();
@@ -142,7 +146,7 @@ impl Shadow {
     }
 
     /// Messages that cannot be told take rows of their identity from others, or one of any: they are in each case.
-    fn keep_strays(&mut self, undecodable: &[Undecodable]) {
+    pub(super) fn keep_strays(&mut self, undecodable: &[Undecodable]) {
         if undecodable.is_empty() {
             return;
         }
@@ -177,14 +181,15 @@ impl Shadow {
 
     /// How an unpaired row of a segment stands to what was read of the topic.
     pub(super) fn standing_in(&self, key: SegmentKey) -> RowStanding {
-        let is_compacted = self.terms.windows().is_some_and(|windows| windows.compacted);
         let SegmentKey::Window { start, .. } = key else { return RowStanding::InScope };
+        if self.hides_rows(start) { RowStanding::Unobservable } else { RowStanding::InScope }
+    }
+
+    /// Whether a row of a window that no message explains may be that of one that nobody has read, or holds.
+    pub(super) fn hides_rows(&self, window: Option<i64>) -> bool {
+        let is_compacted = self.terms.windows().is_some_and(|windows| windows.compacted);
         let strays = self.residues.get(&SegmentKey::Nowhere).map_or(0, |strays| strays.messages.len());
-        // What cannot be told and is not held may be that of any row.
-        match is_compacted || strays >= STRAYS_MAX || self.is_hidden(start) {
-            true => RowStanding::Unobservable,
-            false => RowStanding::InScope,
-        }
+        is_compacted || strays >= STRAYS_MAX || self.is_hidden(window)
     }
 
     /// The segment of a message that is before the judge.
@@ -206,6 +211,7 @@ impl Shadow {
             residue.messages.iter().map(move |message| (message.at, key)).collect::<Vec<_>>()
         };
         let mut places: Vec<(MessageAt, SegmentKey)> = self.residues.iter().flat_map(of).collect();
+        places.extend(self.keys_in_question().0.into_iter().map(|(key, message)| (message.at, key)));
         places.sort_unstable();
         places
     }

@@ -86,6 +86,7 @@ mod tests {
             undecodable: Vec::new(),
             excluded,
             windows: None,
+            versions: Vec::new(),
         }
     }
 

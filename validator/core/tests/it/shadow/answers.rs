@@ -89,7 +89,8 @@ impl Machine<'_> {
         let gaps = story.lanes[lane].gaps.iter().map(|gap| gap.from.max(read.start)..gap.to.min(read.end));
         let gaps = gaps.filter(|gap| gap.start < gap.end).collect();
         let (partition, to) = (lane_index(lane), from + (read.end - read.start));
-        LanePart { partition, from, to, parts: parts.into_values().collect(), gaps, undecodable, excluded, windows }
+        let (parts, versions) = (parts.into_values().collect(), Vec::new());
+        LanePart { partition, from, to, parts, gaps, undecodable, excluded, windows, versions }
     }
 
     /// An inexact message has a digest in its debit that no row has, and none as an entry.

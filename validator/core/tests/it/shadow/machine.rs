@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use fixtures_kit::story::{Act, Lane, Message, Story, StoryMode};
+use validator_core::judge::ModeKind;
 use validator_core::position::{PartitionIndex, TopicPartition};
 use validator_core::segment::OffsetWidth;
 use validator_core::shadow::Shadow;
@@ -232,11 +233,11 @@ pub struct Machine<'a> {
 }
 
 pub fn terms(story: &Story, mode: StoryMode) -> Terms {
-    let windows = |is_content| Cut::Windows(Windows { is_content, compacted: false });
+    let windows = |mode| Cut::Windows(Windows { mode, compacted: false });
     let (cut, timed) = match mode {
         StoryMode::Offset => (Cut::Offsets, TimedBy::Rows),
-        StoryMode::Key => (windows(false), TimedBy::Nobody),
-        StoryMode::Content => (windows(true), TimedBy::Nobody),
+        StoryMode::Key => (windows(ModeKind::Key), TimedBy::Nobody),
+        StoryMode::Content => (windows(ModeKind::Content), TimedBy::Nobody),
     };
     Terms {
         pipeline: "story".to_owned(),
