@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use fixtures_kit::story::{Act, Lane, Message, Story, StoryMode};
+use validator_core::judge::ModeKind;
 use validator_core::position::{PartitionIndex, TopicPartition};
 use validator_core::segment::OffsetWidth;
 use validator_core::shadow::Shadow;
@@ -56,6 +57,8 @@ pub enum Bug {
     StraysNameless,
     /// Rows of windows before the books are booked.
     FloorIgnored,
+    /// Deletions are counted, and are no versions of their keys.
+    DeletionsForgotten,
 }
 
 /// What the outside has at a moment.
@@ -227,16 +230,19 @@ pub struct Machine<'a> {
     pub bug: Bug,
     /// Batches that did not begin at the position.
     pub refused: usize,
+    /// Messages of an upsert table that were shown when all was at rest and saved.
+    pub shown: BTreeSet<(usize, i64)>,
     /// What happened, for people.
     pub log: Vec<String>,
 }
 
 pub fn terms(story: &Story, mode: StoryMode) -> Terms {
-    let windows = |is_content| Cut::Windows(Windows { is_content, compacted: false });
+    let windows = |mode| Cut::Windows(Windows { mode, compacted: false });
     let (cut, timed) = match mode {
         StoryMode::Offset => (Cut::Offsets, TimedBy::Rows),
-        StoryMode::Key => (windows(false), TimedBy::Nobody),
-        StoryMode::Content => (windows(true), TimedBy::Nobody),
+        StoryMode::Key => (windows(ModeKind::Key), TimedBy::Nobody),
+        StoryMode::Content => (windows(ModeKind::Content), TimedBy::Nobody),
+        StoryMode::Upsert => (windows(ModeKind::Upsert), TimedBy::Nobody),
     };
     Terms {
         pipeline: "story".to_owned(),
@@ -270,6 +276,7 @@ impl<'a> Machine<'a> {
             dice,
             bug,
             refused: 0,
+            shown: BTreeSet::new(),
             log: Vec::new(),
         };
         let lanes = (0..).zip(&story.lanes).map(|(partition, lane)| NewLane {
@@ -438,7 +445,7 @@ impl<'a> Machine<'a> {
         let number =
             self.world.story.files.iter().position(|file| file.path == facts.path).expect("a file of the story");
         let bags = self.bags_of(number);
-        let has_slips = self.dice.percent(self.slips_in_hundred);
+        let has_slips = self.dice.percent(self.slips_in_hundred) && self.world.mode != StoryMode::Upsert;
         let slips = has_slips.then(|| self.slips_of(number));
         self.log.push(format!("scan {}", facts.path));
         let scanned = validator_core::shadow::event::Scanned { facts, bags: bags.clone(), faults: Vec::new(), slips };
