@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use validator_core::bag::Bag;
 use validator_core::digest::Digest;
 use validator_core::hole::{Hole, HoleReason};
-use validator_core::judge::{MessageEntry, MessageState, MessageTally, RowEntry, RowStanding, RowTally};
+use validator_core::judge::{MessageEntry, MessageState, MessageTally, ModeKind, RowEntry, RowStanding, RowTally};
 use validator_core::position::{FileIndex, MessageAt, PartitionIndex, RowAt, TopicPartition};
 use validator_core::segment::{OffsetWidth, SegmentKey};
 use validator_core::shadow::Shadow;
@@ -55,7 +55,7 @@ impl Play {
             settle_ms: 1_000,
             give_up_ms: 1_000_000,
             width: OffsetWidth::new(8).expect("a power of two"),
-            cut: Cut::Windows(Windows { is_content: true, compacted: false }),
+            cut: Cut::Windows(Windows { mode: ModeKind::Content, compacted: false }),
             whole_topic: start == 0,
             timed: TimedBy::Nobody,
         };
@@ -105,7 +105,17 @@ impl Play {
         let gaps = std::iter::once(from..first).filter(|gap| !gap.is_empty()).collect();
         let to = first + said.len() as i64;
         let (undecodable, excluded, parts) = (Vec::new(), BTreeMap::new(), parts.into_values().collect());
-        let lanes = vec![LanePart { partition: LANE, from, to, parts, gaps, undecodable, excluded, windows }];
+        let lanes = vec![LanePart {
+            partition: LANE,
+            from,
+            to,
+            parts,
+            gaps,
+            undecodable,
+            excluded,
+            windows,
+            versions: Vec::new(),
+        }];
         self.apply(Event::Consumed(Consumed { lanes }));
     }
 
