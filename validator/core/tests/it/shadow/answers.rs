@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use fixtures_kit::story::{Content, Message, Row, StoryMode};
+use fixtures_kit::story::{Content, Message, Row, StoryMode, key_of};
 use validator_core::bag::Bag;
 use validator_core::digest::{Digest, IdentityHash};
 use validator_core::hole::{Hole, HoleReason};
 use validator_core::judge::{MessageEntry, MessageState, RowEntry, RowStanding};
+use validator_core::limits::KEY_SHARDS;
 use validator_core::position::{FileIndex, MessageAt, PartitionIndex, RowAt};
 use validator_core::segment::{SegmentKey, shard_of};
 use validator_core::shadow::action::DrillAsk;
@@ -33,6 +34,16 @@ fn window_of(window: i64, identity: &IdentityHash) -> SegmentKey {
     SegmentKey::Window { start: Some(window), shard: shard_of(identity, SHARDS) }
 }
 
+fn shard_of_key(identity: &IdentityHash) -> SegmentKey {
+    SegmentKey::Keys { shard: shard_of(identity, KEY_SHARDS) }
+}
+
+/// A key as numbers.
+fn key_words(lane: usize, offset: i64) -> [u64; 2] {
+    let (lane, number) = key_of(lane, offset);
+    [lane.map_or(0, |lane| lane as u64 + 1), number as u64]
+}
+
 fn lane_index(lane: usize) -> PartitionIndex {
     PartitionIndex(u32::try_from(lane).expect("few lanes"))
 }
@@ -49,6 +60,7 @@ impl Machine<'_> {
         let story = self.world.story;
         let mut parts: BTreeMap<SegmentKey, SegmentPart> = BTreeMap::new();
         let (mut undecodable, mut excluded) = (Vec::new(), BTreeMap::new());
+        let versions = self.versions(lane, &read);
         for message in self.messages(lane, &read) {
             let segment = self.segment_of_message(&message);
             let part = parts.entry(segment).or_insert(SegmentPart {
@@ -89,8 +101,23 @@ impl Machine<'_> {
         let gaps = story.lanes[lane].gaps.iter().map(|gap| gap.from.max(read.start)..gap.to.min(read.end));
         let gaps = gaps.filter(|gap| gap.start < gap.end).collect();
         let (partition, to) = (lane_index(lane), from + (read.end - read.start));
-        let (parts, versions) = (parts.into_values().collect(), Vec::new());
+        // Books of keys have their messages, and no sums of them.
+        parts.retain(|_, _| self.world.mode != StoryMode::Upsert);
+        let parts = parts.into_values().collect();
         LanePart { partition, from, to, parts, gaps, undecodable, excluded, windows, versions }
+    }
+
+    /// What an upsert table is told of messages whose key is known.
+    fn versions(&self, lane: usize, read: &Range<i64>) -> Vec<MessageEntry> {
+        if self.world.mode != StoryMode::Upsert {
+            return Vec::new();
+        }
+        let deletes = MessageState::Excluded(ExcludedCause::Tombstone);
+        let is_version = |message: &MessageEntry| {
+            let is_told = message.identity.is_some() && !matches!(message.state, MessageState::Undecodable(_));
+            is_told && (message.state != deletes || self.bug != Bug::DeletionsForgotten)
+        };
+        self.messages(lane, read).into_iter().filter(is_version).collect()
     }
 
     /// An inexact message has a digest in its debit that no row has, and none as an entry.
@@ -105,12 +132,17 @@ impl Machine<'_> {
             StoryMode::Offset => hash([1, lane, offset, row.value]),
             StoryMode::Key => hash([5, lane, offset, row.value, window]),
             StoryMode::Content => hash([6, row.value, window]),
+            StoryMode::Upsert => {
+                let [lane, number] = key_words(row.lane, row.offset);
+                hash([8, lane, number, row.value])
+            }
         }
     }
 
     fn rest(&self, row: &Row) -> Digest {
         match self.world.mode {
             StoryMode::Offset => hash([3, row.value, 0, 0]),
+            StoryMode::Upsert => hash([9, row.value, 0, 0]),
             _ => hash([7, row.value, self.world.story.window_of_row(row) as u64]),
         }
     }
@@ -118,6 +150,10 @@ impl Machine<'_> {
     fn identity(&self, row: &Row) -> IdentityHash {
         match self.world.mode {
             StoryMode::Content => self.row_digest(row).identity(),
+            StoryMode::Upsert => {
+                let [lane, number] = key_words(row.lane, row.offset);
+                hash([10, lane, number, 0]).identity()
+            }
             _ => hash([2, row.lane as u64, row.offset as u64, 0]).identity(),
         }
     }
@@ -137,6 +173,7 @@ impl Machine<'_> {
         let index = message.at.offset.div_euclid(width);
         match (self.world.mode, message.identity) {
             (StoryMode::Offset, _) => SegmentKey::Offsets { partition, index },
+            (StoryMode::Upsert, Some(identity)) => shard_of_key(&identity),
             (_, Some(identity)) => window_of(index, &identity),
             // What cannot be held exactly has a digest all the same.
             (_, None) if message.state == MessageState::Judged => {
@@ -144,6 +181,12 @@ impl Machine<'_> {
             }
             (_, None) => SegmentKey::Nowhere,
         }
+    }
+
+    /// Whether a message deletes a key that nobody can tell.
+    pub fn is_unknown_deletion(&self, message: &Message) -> bool {
+        let (story, mode) = (self.world.story, self.world.mode);
+        mode == StoryMode::Upsert && message.content == Content::Tombstone && !story.knows_key(message, mode)
     }
 
     fn messages(&self, lane: usize, range: &Range<i64>) -> Vec<MessageEntry> {
@@ -160,6 +203,9 @@ impl Machine<'_> {
                 }
                 Content::Inexact(_) => MessageState::Judged,
                 Content::Filtered => MessageState::Excluded(ExcludedCause::Filter),
+                Content::Tombstone if self.is_unknown_deletion(message) => {
+                    MessageState::Undecodable(UndecodableCause::KeyUnknown)
+                }
                 Content::Tombstone => MessageState::Excluded(ExcludedCause::Tombstone),
                 Content::Undecodable => MessageState::Undecodable(UndecodableCause::BadPayload),
             };
@@ -180,6 +226,9 @@ impl Machine<'_> {
     /// Where a row is booked, at the present positions; none: below a declared start.
     fn segment_of(&self, row: &Row) -> Option<SegmentKey> {
         let story = self.world.story;
+        if self.world.mode == StoryMode::Upsert {
+            return Some(shard_of_key(&self.identity(row)));
+        }
         if self.world.mode != StoryMode::Offset {
             let segment = window_of(story.window_of_row(row), &self.identity(row));
             let is_before = self.shadow.floor().is_above(segment) && self.bug != Bug::FloorIgnored;

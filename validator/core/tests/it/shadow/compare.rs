@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fixtures_kit::story::{Content, Moment, StoryFinding, StoryMode, StoryTruth};
+use fixtures_kit::story::{Content, Key, Moment, StoryFinding, StoryMode, StoryTruth, key_of};
 use validator_core::judge::{Draft, MessageTally, RowTally};
 use validator_core::position::{MessageAt, PartitionIndex};
 use validator_core::segment::SegmentKey;
@@ -19,15 +19,46 @@ use super::machine::Machine;
 type Place = (Option<(usize, i64)>, Vec<(usize, u64)>);
 
 impl Machine<'_> {
-    /// The truth of the moment.
-    pub fn truth(&self) -> StoryTruth {
+    /// The truth of the moment. `said`: where it leaves something open, this is one of the answers.
+    pub fn truth(&self, said: &StoryTruth) -> StoryTruth {
         let high_watermarks = self.shadow.lanes().iter().map(|lane| lane.high_watermark);
         let ends: Vec<(i64, i64)> = self.positions().into_iter().zip(high_watermarks).collect();
         let seen: Vec<usize> = self.steps.iter().map(|(snapshot, _)| *snapshot).collect();
         let (ends, seen, judged_at_ms) = (ends.as_slice(), seen.as_slice(), self.shadow.judged_at_ms());
         let hidden = (-10..1_000).filter(|window| self.shadow.is_hidden(Some(*window))).collect();
         let moment = Moment { ends, head: self.cursor(), seen, hidden: &hidden, judged_at_ms };
+        if self.world.mode == StoryMode::Upsert {
+            return StoryTruth::upserted(self.world.story, &moment, &self.withdrawn(said));
+        }
         StoryTruth::windowed(self.world.story, self.world.mode, self.shadow.floor().first(), &moment)
+    }
+
+    /// Messages that were shown for sure, or are said to have been. One that a deletion of an unknown key may explain counts as
+    /// any other that has no row.
+    fn withdrawn(&self, said: &StoryTruth) -> BTreeSet<(usize, i64)> {
+        let may_be = |finding: &&StoryFinding| matches!(finding.verdict, "withdrawn" | "unobservable");
+        let of_said = said.findings.iter().filter(may_be).filter_map(|finding| finding.message);
+        of_said.chain(self.shown.iter().copied()).collect()
+    }
+
+    /// Notes which messages the table shows, where all is at rest.
+    pub fn note_shown(&mut self) {
+        let Some(head) = self.cursor() else { return };
+        let (story, positions) = (self.world.story, self.positions());
+        let rows = story.snapshots[head].live.iter().flat_map(|(file, _)| &story.files[*file].rows);
+        let rows: BTreeSet<(Key, u64)> = rows.map(|row| (key_of(row.lane, row.offset), row.value)).collect();
+        // Of equal versions the last one is shown.
+        let mut shown: BTreeMap<(Key, u64), (usize, i64)> = BTreeMap::new();
+        for (number, lane) in story.lanes.iter().enumerate() {
+            for message in lane.messages.iter().filter(|one| (lane.first()..positions[number]).contains(&one.offset)) {
+                let Content::Row(value) = message.content else { continue };
+                let row = (key_of(number, message.offset), value);
+                if rows.contains(&row) {
+                    shown.insert(row, (number, message.offset));
+                }
+            }
+        }
+        self.shown.extend(shown.into_values());
     }
 
     /// What the shadow says.
@@ -96,7 +127,10 @@ impl Machine<'_> {
     fn is_told_once(&self, place: &FindingPlace, verdict: Verdict) -> bool {
         let FindingPlace::Message { lane, offset } = place else { return is_told_once(verdict) };
         let mut messages = self.world.story.lanes[lane.0 as usize].messages.iter();
-        messages.any(|message| message.offset == *offset && message.content == Content::Undecodable)
+        messages.any(|message| {
+            let is_unread = message.content == Content::Undecodable || self.is_unknown_deletion(message);
+            message.offset == *offset && is_unread
+        })
     }
 
     /// The ledger says it of each message without a row, where nobody can know whether it had one; of a whole segment without rows it
@@ -123,8 +157,9 @@ impl Machine<'_> {
         let withdrawn = said.findings.iter().filter(|finding| finding.verdict == "withdrawn");
         let (mut all, mut named) = (0, 0);
         let steps: Vec<usize> = self.steps.iter().map(|(snapshot, _)| *snapshot).collect();
-        // Equal messages of content alone are not told apart.
-        let withdrawn = withdrawn.filter(|_| self.world.mode != StoryMode::Content);
+        // Equal messages of content alone are not told apart, and rows of keys are those of any version.
+        let is_told_apart = matches!(self.world.mode, StoryMode::Offset | StoryMode::Key);
+        let withdrawn = withdrawn.filter(|_| is_told_apart);
         for (lane, offset) in withdrawn.filter_map(|finding| finding.message) {
             let partition = PartitionIndex(u32::try_from(lane).expect("few lanes"));
             let blame = self.shadow.blame(MessageAt { partition, offset });
@@ -182,7 +217,7 @@ impl Machine<'_> {
         rows.sort_unstable();
         StoryFinding {
             verdict: draft.verdict.as_str(),
-            cause: draft.cause.filter(|_| !corrupted).map(Cause::as_str),
+            cause: draft.cause.map(Cause::as_str).filter(|cause| !corrupted || *cause == "stale_value"),
             message: draft.message.map(|at| (at.partition.0 as usize, at.offset)),
             rows,
         }

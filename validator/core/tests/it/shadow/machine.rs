@@ -57,6 +57,8 @@ pub enum Bug {
     StraysNameless,
     /// Rows of windows before the books are booked.
     FloorIgnored,
+    /// Deletions are counted, and are no versions of their keys.
+    DeletionsForgotten,
 }
 
 /// What the outside has at a moment.
@@ -228,6 +230,8 @@ pub struct Machine<'a> {
     pub bug: Bug,
     /// Batches that did not begin at the position.
     pub refused: usize,
+    /// Messages of an upsert table that were shown when all was at rest and saved.
+    pub shown: BTreeSet<(usize, i64)>,
     /// What happened, for people.
     pub log: Vec<String>,
 }
@@ -238,6 +242,7 @@ pub fn terms(story: &Story, mode: StoryMode) -> Terms {
         StoryMode::Offset => (Cut::Offsets, TimedBy::Rows),
         StoryMode::Key => (windows(ModeKind::Key), TimedBy::Nobody),
         StoryMode::Content => (windows(ModeKind::Content), TimedBy::Nobody),
+        StoryMode::Upsert => (windows(ModeKind::Upsert), TimedBy::Nobody),
     };
     Terms {
         pipeline: "story".to_owned(),
@@ -271,6 +276,7 @@ impl<'a> Machine<'a> {
             dice,
             bug,
             refused: 0,
+            shown: BTreeSet::new(),
             log: Vec::new(),
         };
         let lanes = (0..).zip(&story.lanes).map(|(partition, lane)| NewLane {
@@ -439,7 +445,7 @@ impl<'a> Machine<'a> {
         let number =
             self.world.story.files.iter().position(|file| file.path == facts.path).expect("a file of the story");
         let bags = self.bags_of(number);
-        let has_slips = self.dice.percent(self.slips_in_hundred);
+        let has_slips = self.dice.percent(self.slips_in_hundred) && self.world.mode != StoryMode::Upsert;
         let slips = has_slips.then(|| self.slips_of(number));
         self.log.push(format!("scan {}", facts.path));
         let scanned = validator_core::shadow::event::Scanned { facts, bags: bags.clone(), faults: Vec::new(), slips };

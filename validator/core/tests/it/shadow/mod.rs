@@ -35,6 +35,12 @@ fn seeds() -> Range<u64> {
     }
 }
 
+/// The story of a seed in a mode.
+fn story_of(seed: u64, mode: StoryMode) -> Story {
+    let story = Story::generate(seed);
+    if mode == StoryMode::Upsert { story.upserted() } else { story }
+}
+
 /// The end of a run; else why it has none.
 fn ended(story: &Story, mode: StoryMode, schedule: u64, bug: Bug) -> Result<Ended, String> {
     catch_unwind(AssertUnwindSafe(|| run(story, mode, schedule, bug))).map_err(|panic| {
@@ -109,10 +115,10 @@ impl Seen {
 
 /// What is wrong with the two runs of a story, in words.
 fn wrong_runs(seed: u64, is_single: bool, modes: &[StoryMode], seen: &Mutex<Seen>) -> Vec<String> {
-    let story = Story::generate(seed);
     let mut wrong = Vec::new();
     let schedules = [seed, seed + 1_000_000];
     for (mode, schedule) in modes.iter().flat_map(|mode| schedules.map(|schedule| (*mode, schedule))) {
+        let story = story_of(seed, mode);
         let (why, log) = match ended(&story, mode, schedule, Bug::None) {
             Ok(ended) => {
                 seen.lock().expect("nobody panics with it").note(&ended);
@@ -139,6 +145,11 @@ fn stories_end_with_the_truth_in_any_order() {
 #[test]
 fn stories_of_windows_end_with_the_truth_in_any_order() {
     play_all(&[StoryMode::Key, StoryMode::Content]);
+}
+
+#[test]
+fn stories_of_upsert_tables_end_with_the_truth_in_any_order() {
+    play_all(&[StoryMode::Upsert]);
 }
 
 /// Plays each story twice in each of these modes.
@@ -210,11 +221,28 @@ fn every_wrong_service_is_noticed() {
     for bug in of_windows {
         assert!(is_noticed(StoryMode::Key, bug), "{bug:?} ends all stories of windows with the truth");
     }
+    let of_keys = [
+        Bug::NotSubtracted,
+        Bug::BarrierIgnored,
+        Bug::ReplaceAsAppend,
+        Bug::PositionsWithoutBags,
+        Bug::MergedAgain,
+        Bug::ReaderSkips,
+        Bug::LettersUnread,
+        Bug::LettersLost,
+        Bug::LettersAheadForgotten,
+        Bug::NeverMoved,
+        Bug::StraysNameless,
+        Bug::DeletionsForgotten,
+    ];
+    for bug in of_keys {
+        assert!(is_noticed(StoryMode::Upsert, bug), "{bug:?} ends all stories of upsert tables with the truth");
+    }
 }
 
 fn is_noticed(mode: StoryMode, bug: Bug) -> bool {
     (0..150).any(|seed| {
-        let ended = ended(&Story::generate(seed), mode, seed, bug);
+        let ended = ended(&story_of(seed, mode), mode, seed, bug);
         ended.is_err() || ended.is_ok_and(|ended| ended.said != ended.truth)
     })
 }

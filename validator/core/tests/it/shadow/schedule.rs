@@ -54,6 +54,10 @@ pub fn run(story: &Story, mode: StoryMode, schedule: u64, bug: Bug) -> Ended {
             machine.rebalance(&mut dice);
         }
         one_event(&mut machine, &mut dice);
+        // Only of what is seen at rest is it known what was shown.
+        if mode == StoryMode::Upsert && dice.percent(3) {
+            events += come_to_rest(&mut machine, &mut dice);
+        }
     }
     (machine.world.now_ms, machine.world.clock_error_ms, machine.world.outage_until_ms) = (story.end_ms, 0, 0);
     let start = events;
@@ -79,7 +83,8 @@ pub fn run(story: &Story, mode: StoryMode, schedule: u64, bug: Bug) -> Ended {
     }
     machine.save();
     machine.check_ledger();
-    let (mut said, mut truth) = (machine.said(), machine.truth());
+    let mut said = machine.said();
+    let mut truth = machine.truth(&said);
     if !machine.shadow.has_begun() {
         // Nothing came that says where the books begin: nothing is said of the table.
         truth = said.clone();
@@ -92,6 +97,29 @@ pub fn run(story: &Story, mode: StoryMode, schedule: u64, bug: Bug) -> Ended {
     let blamed = machine.check_blames(&said);
     let (unseen, refused) = (unseen.len(), machine.refused);
     Ended { said, truth, unseen, untold, blamed, events, crashes, refused, log: machine.log }
+}
+
+/// Reads, looks and answers while nothing new happens, and notes what is shown then; how many events that took. Where a table
+/// cannot be looked at, or a transaction is open, there is no rest.
+fn come_to_rest(machine: &mut Machine<'_>, dice: &mut Dice) -> usize {
+    for events in 0..400 {
+        if machine.is_idle() {
+            machine.note_shown();
+            machine.save();
+            return events;
+        }
+        match dice.below(5) {
+            0 => machine.read_some(dice),
+            1 => machine.take_some(dice),
+            2 => {
+                machine.begin_look();
+                machine.go_on();
+            }
+            3 => machine.ask(dice),
+            _ => machine.answer(dice),
+        }
+    }
+    400
 }
 
 /// Where the object of a removed file is gone before it could be asked, nobody can say whether a message without a row had
