@@ -229,10 +229,16 @@ pub(super) fn explain_by_unknown_deletions(judgement: &mut Judgement) {
         deletions += usize::from(draft.cause == unknown);
         let was_lost = draft.cause == Some(Cause::Lost);
         let was_overdue = draft.verdict == Verdict::Message(MessageVerdict::Overdue);
-        let Some(at) = draft.message.filter(|_| deletions > 0 && (was_lost || was_overdue)) else { continue };
+        let was_withdrawn = draft.verdict == Verdict::Message(MessageVerdict::Withdrawn);
+        let had_none = was_lost || was_overdue || was_withdrawn;
+        let Some(at) = draft.message.filter(|_| deletions > 0 && had_none) else { continue };
         deletions -= 1;
         let tally = judgement.messages.get_mut(&at.partition).expect("each draft's message is counted");
-        let from = if was_lost { &mut tally.missing } else { &mut tally.overdue };
+        let from = match (was_lost, was_overdue) {
+            (true, _) => &mut tally.missing,
+            (_, true) => &mut tally.overdue,
+            _ => &mut tally.withdrawn,
+        };
         *from -= 1;
         tally.unobservable += 1;
         (draft.verdict, draft.cause) = (MessageVerdict::Unobservable.into(), None);

@@ -120,7 +120,7 @@ impl Board {
             (Stage::Balanced, _) => (&mut counts.balanced, 0),
             // Messages that nobody has committed yet are no dispute.
             (Stage::Bare(MessageVerdict::Pending) | Stage::Open, _) => (&mut counts.open, 1),
-            (Stage::Underway, _) if lot.waiting.is_empty() => (&mut counts.open, 1),
+            (Stage::Underway, _) if lot.messages() > 0 => (&mut counts.open, 1),
             (Stage::Underway, _) => (&mut counts.judged, 1),
             (Stage::Bare(_), _) => (&mut counts.bare, 1),
             (Stage::ToDrill, _) => (&mut counts.to_drill, 1),

@@ -235,6 +235,18 @@ impl Keys {
         self.0.get(key).map_or(rows.is_empty(), |versions| agrees(versions, rows))
     }
 
+    /// Whether versions of a key tell what its rows should be, although older ones may be unknown: one has to be shown, is shown, or
+    /// cannot be read.
+    pub fn tell_of(&self, key: &IdentityHash, rows: &[Digest], hands: &Hands) -> bool {
+        let versions = self.0.get(key).map(Vec::as_slice).unwrap_or_default();
+        let tells = |version: &MessageEntry| match version.state {
+            MessageState::Judged => version.digest.is_some_and(|own| rows.contains(&own)),
+            MessageState::Undecodable(_) => true,
+            MessageState::Excluded(_) => false,
+        };
+        versions.iter().any(|version| is_version(version.state) && (tells(version) || hands.have(version)))
+    }
+
     /// When a version may become one that the table has to show, or a message due, by the clock alone.
     pub fn next_turn(&self, clock: &Clock) -> Option<i64> {
         let waits = [clock.settle_ms, clock.give_up_ms];

@@ -70,6 +70,10 @@ impl Shadow {
         let (strays, _): (Vec<Undecodable>, Vec<Undecodable>) =
             part.undecodable.into_iter().partition(|message| message.identity.is_none());
         self.keep_strays(&strays);
+        // What holes hide is another thing now.
+        if !self.residues.is_empty() {
+            self.forget_judged();
+        }
         for (segment, messages) in messages {
             let is_judged = |message: &MessageEntry| message.state == MessageState::Judged;
             let lane = self.lane_mut(partition).expect("checked before the first part");
@@ -187,7 +191,6 @@ impl Shadow {
             if !matches!(key, SegmentKey::Keys { .. }) || self.stage(*key, segment) != Stage::Disputed {
                 continue;
             }
-            let standing = self.standing_of_keys(&segment.keys);
             let of_keys = rows_of(residue);
             let entries = segment.keys.disagreeing(&of_keys).0;
             messages.extend(entries.into_iter().map(|message| {
@@ -197,15 +200,22 @@ impl Shadow {
                 let identity = &row.entry.identity;
                 !segment.keys.agree(identity, &of_keys[identity])
             });
-            rows.extend(disagree.map(|row| RowEntry { standing, hole: None, ..row.entry }));
+            let (keys, hands) = (&segment.keys, self.hands());
+            let standing = |identity: &IdentityHash| {
+                self.standing_of_key(keys, keys.tell_of(identity, &of_keys[identity], &hands))
+            };
+            rows.extend(disagree.map(|row| {
+                let standing = standing(&row.entry.identity);
+                RowEntry { standing, hole: None, ..row.entry }
+            }));
         }
         (messages, rows)
     }
 
-    /// How a row stands that no version of its key explains.
-    fn standing_of_keys(&self, keys: &Keys) -> RowStanding {
+    /// How a row stands that no message explains. `is_known`: whether versions of its key tell what it should be.
+    fn standing_of_key(&self, keys: &Keys, is_known: bool) -> RowStanding {
         let is_cut = !self.terms.whole_topic && self.lanes.iter().any(|lane| lane.start > 0);
-        match is_cut {
+        match is_cut && !is_known {
             true => RowStanding::OutOfScope,
             false if keys.is_full() || self.hides_rows(None) => RowStanding::Unobservable,
             false => RowStanding::InScope,
