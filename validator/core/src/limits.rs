@@ -50,6 +50,9 @@ pub const KEYS_OF_SEGMENT_MAX: usize = 256;
 /// Of more the first ones go, and until a later one is due nothing is said of a row that shows none of the others.
 pub const KEY_VERSIONS_MAX: usize = 256;
 
+/// Versions of one key that stay although a later one has to be shown: a clock that went wrong may say so too early.
+pub const KEY_VERSIONS_SPARED: usize = 16;
+
 /// Former versions of one key, by which a row is known to be an old one.
 pub const KEY_FORMER_MAX: usize = 8;
 

@@ -22,6 +22,7 @@ use crate::limits::BATCH_ROWS_MAX;
 use crate::mapping::PolicyCounts;
 use crate::message_batch::MessageBatch;
 use crate::message_reader::{MessageSide, ReadError, Reader};
+use crate::segments::MessageSegments;
 use crate::sums::{OfPartition, Sums};
 
 /// What a follower tells.
@@ -326,6 +327,9 @@ impl<'a> Gathering<'a> {
     fn sum(&mut self, batch: &MessageBatch) -> Result<(), ReadError> {
         self.messages += batch.len() as u64;
         let cut = Arc::clone(&self.reader.side().segments);
+        if let (MessageSegments::Key(cut), true) = (&*cut, self.reader.side().binding.upsert.is_some()) {
+            return Ok(self.sums.add_versions(batch, &cut.digests)?);
+        }
         Ok(self.sums.add(batch, &cut.keys(batch)?, &self.digester, &cut)?)
     }
 
@@ -338,12 +342,12 @@ impl<'a> Gathering<'a> {
             let seen = observations.partitions[partition.0 as usize].drain();
             let from = self.positions[partition.0 as usize];
             let to = seen.next().unwrap_or(from);
-            let OfPartition { parts, undecodable, windows } = self.sums.take(partition);
+            let OfPartition { parts, undecodable, windows, versions } = self.sums.take(partition);
             let parts = parts.into_values().collect();
             self.positions[partition.0 as usize] = to;
             if from < to {
                 let (gaps, excluded) = (seen.gaps, seen.excluded);
-                lanes.push(LanePart { partition, from, to, parts, gaps, undecodable, excluded, windows });
+                lanes.push(LanePart { partition, from, to, parts, gaps, undecodable, excluded, windows, versions });
             }
         }
         let ends: Vec<_> = std::mem::take(&mut self.ends).into_iter().collect();

@@ -10,7 +10,7 @@ use validator_core::digest::IdentityHash;
 use validator_core::encode::EncodeError;
 use validator_core::hole::HoleReason;
 use validator_core::judge::{MessageState, RowStanding};
-use validator_core::limits::NO_WINDOW_SHARDS;
+use validator_core::limits::{KEY_SHARDS, NO_WINDOW_SHARDS};
 use validator_core::position::PartitionIndex;
 use validator_core::scope::{OffsetScope, Place, WindowScope};
 use validator_core::segment::{OffsetWidth, SegmentKey, WindowLength, shard_of};
@@ -196,6 +196,8 @@ pub enum RowSegments {
         /// may be a message's.
         floor: Floor,
     },
+    /// By key alone: an upsert table that is followed.
+    Keys(Arc<IdentityDigests>),
 }
 
 impl RowSegments {
@@ -247,6 +249,16 @@ impl RowSegments {
                     RowPlace { segment, standing, hole: None, offset: None, name: Some(name) }
                 };
                 Ok(places.into_iter().map(place).collect())
+            }
+            Self::Keys(digests) => {
+                let place = |identity: IdentityHash| RowPlace {
+                    segment: SegmentKey::Keys { shard: shard_of(&identity, KEY_SHARDS) },
+                    standing: RowStanding::InScope,
+                    hole: None,
+                    offset: None,
+                    name: Some(Name::of_identity(&identity)),
+                };
+                Ok(digests.identities(rows, columns, None)?.into_iter().map(place).collect())
             }
         }
     }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use validator_core::bag::Bag;
 use validator_core::digest::{Digest, IdentityHash};
 use validator_core::encode::EncodeError;
-use validator_core::judge::MessageState;
+use validator_core::judge::{MessageEntry, MessageState};
 use validator_core::position::{MessageAt, PartitionIndex};
 use validator_core::segment::{SegmentKey, WindowLength};
 use validator_core::shadow::event::{SegmentPart, Undecodable};
@@ -16,6 +16,7 @@ use validator_core::shadow::segment::Times;
 
 use crate::digester::Digester;
 use crate::entries;
+use crate::identity::IdentityDigests;
 use crate::losses::Losses;
 use crate::message_batch::MessageBatch;
 use crate::segments::MessageSegments;
@@ -33,6 +34,8 @@ pub struct OfPartition {
     pub undecodable: Vec<Undecodable>,
     /// Of judged messages with a window, that of the first one and the greatest.
     pub windows: Option<(i64, i64)>,
+    /// Of an upsert table: messages of known keys but for undecodable ones, by offset.
+    pub versions: Vec<MessageEntry>,
 }
 
 /// Sums by partition.
@@ -78,6 +81,30 @@ impl Sums {
         }
         if let MessageSegments::Key(cut) = cut {
             self.note_windows(batch, segments, &judged, cut.length);
+        }
+        Ok(())
+    }
+
+    /// Adds a batch of an upsert table: its messages, since later ones take the place of earlier ones.
+    ///
+    /// # Errors
+    /// Columns that are not of the bound types.
+    pub fn add_versions(&mut self, batch: &MessageBatch, digests: &IdentityDigests) -> Result<(), EncodeError> {
+        let why: BTreeMap<usize, &String> = batch.details.iter().map(|(row, why)| (*row, why)).collect();
+        let (entries, _) = entries::of_all_messages(batch, digests, false, &Losses::default())?;
+        for (row, entry) in entries.into_iter().enumerate() {
+            let of = self.0.entry(entry.at.partition).or_default();
+            match entry.state {
+                MessageState::Undecodable(cause) => of.undecodable.push(Undecodable {
+                    at: entry.at,
+                    cause,
+                    timestamp_ms: entry.timestamp_ms,
+                    detail: why.get(&row).map(|why| (*why).clone()).unwrap_or_default(),
+                    identity: entry.identity,
+                }),
+                _ if entry.identity.is_some() => of.versions.push(entry),
+                MessageState::Judged | MessageState::Excluded(_) => {}
+            }
         }
         Ok(())
     }

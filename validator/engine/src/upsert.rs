@@ -327,6 +327,6 @@ pub fn names(case: &Case, is_upsert: bool) -> HashMap<MessageAt, IdentityHash> {
 
 /// The name under which a row of the table is looked for in older snapshots: in upsert tables a row of the same key may be
 /// that of another version.
-fn name_of(message: &MessageEntry, is_upsert: bool) -> Option<IdentityHash> {
+pub fn name_of(message: &MessageEntry, is_upsert: bool) -> Option<IdentityHash> {
     if is_upsert { message.digest.map(|digest| digest.identity()) } else { message.identity }
 }

@@ -298,7 +298,7 @@ fn restored(terms: Terms, saved: Saved, known: &[Lane], tap: &dyn Tap) -> Result
 /// The length of the windows that segments are of.
 fn windows_of(contract: &Contract) -> Option<u64> {
     match contract.identity {
-        Identity::Offset { .. } => None,
+        Identity::Offset { .. } | Identity::Key { upsert: Some(_), .. } => None,
         Identity::Key { every_ms, .. } | Identity::Content { every_ms, .. } => Some(every_ms),
     }
 }

@@ -12,9 +12,8 @@ use crate::config::{Pipeline, Problem};
 /// What stands against it, at its place in the pipeline file.
 pub fn check(pipeline: &Pipeline, contract: &Contract) -> Result<(), Vec<Problem>> {
     let (what, hint) = match &contract.identity {
-        Identity::Key { upsert: Some(_), .. } => {
-            ("`run` does not follow upsert tables yet", "all other tables are followed")
-        }
+        // By keys, and not by windows.
+        Identity::Key { upsert: Some(_), .. } => return Ok(()),
         Identity::Key { window: None, .. } | Identity::Content { window: None, .. } => (
             "`run` follows this mode by windows of time, and no `window` is named",
             "name a time column that both sides have: without one a difference could only be found by reading all of both sides",

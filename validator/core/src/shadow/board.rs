@@ -178,6 +178,10 @@ impl Board {
 impl Shadow {
     /// Looks at one segment again.
     pub(super) fn recount(&mut self, key: SegmentKey) {
+        if self.is_newly_shown(key) {
+            // It is noted which versions had a row, and counted then.
+            return self.change(key, |_| {});
+        }
         let lot = self.pages.segment(key).and_then(|segment| self.lot(key, segment));
         let run = self.board.runs.get(&key).copied();
         if matches!(key, SegmentKey::Keys { .. }) {
@@ -234,7 +238,8 @@ impl Shadow {
     /// The clock went on, or back.
     pub(super) fn recount_due(&mut self, before_ms: i64) {
         if self.judged_at_ms < before_ms {
-            return self.recount_all();
+            self.recount_all();
+            return self.recount_keys();
         }
         while let Some((turn, key)) = self.board.turns.first().copied().filter(|(turn, _)| *turn <= self.judged_at_ms) {
             self.recount(key);
@@ -301,7 +306,8 @@ impl Shadow {
             waiting: Vec::new(),
         };
         if matches!(key, SegmentKey::Keys { .. }) && stage != Stage::Balanced {
-            lot.is_read = stage != Stage::Disputed || self.residues.get(&key).is_some_and(|residue| is_read(residue, segment));
+            lot.is_read =
+                stage != Stage::Disputed || self.residues.get(&key).is_some_and(|residue| is_read(residue, segment));
             self.count_keys(&mut lot, key, segment);
             return Some(lot);
         }
@@ -409,8 +415,17 @@ mod tests {
             undecodable: 0,
         };
         let (gaps, undecodable, excluded) = (Vec::new(), Vec::new(), BTreeMap::new());
-        let lanes =
-            vec![LanePart { partition, from: 0, to: 1, parts: vec![part], gaps, undecodable, excluded, windows: None, versions: Vec::new() }];
+        let lanes = vec![LanePart {
+            partition,
+            from: 0,
+            to: 1,
+            parts: vec![part],
+            gaps,
+            undecodable,
+            excluded,
+            windows: None,
+            versions: Vec::new(),
+        }];
         let consumed = Event::Consumed(Consumed { lanes });
         shadow.admit(shadow.pages_of(&consumed).into_iter().map(|key| (key, None)).collect());
         shadow.apply(consumed).expect("it follows the position");

@@ -1,24 +1,22 @@
 //! The keys of one segment of an upsert table: of each the versions that its row may show.
 //!
-//! Contract: versions stand in their order (partition, offset). Those before the last one that the table has to show go: they are
-//! superseded, whatever comes. Which of the others its row shows the sum of the rows tells: of digests no other choice has that
+//! Contract: versions stand in their order (partition, offset). Those before the last one that the table has to show go, but for some: they
+//! are superseded. Which of the others its row shows the sum of the rows tells: of digests no other choice has that
 //! sum. Source: docs/decisions/0017-versions-on-their-way.md, 0057-keys-that-are-followed.md.
 
 use std::collections::BTreeMap;
 
-use super::residue_codec::{read_message, write_message};
-use super::pack::{Reader, Writer};
 use crate::bag::Bag;
 use crate::clock::{Clock, MovedPast};
 use crate::digest::{Digest, IdentityHash};
 use crate::judge::{MessageEntry, MessageState, is_version};
-use crate::limits::{KEY_CHOICES_MAX, KEY_FORMER_MAX, KEY_VERSIONS_MAX, KEYS_OF_SEGMENT_MAX};
+use crate::limits::{KEY_CHOICES_MAX, KEY_FORMER_MAX, KEY_VERSIONS_MAX, KEY_VERSIONS_SPARED, KEYS_OF_SEGMENT_MAX};
 use crate::position::PartitionIndex;
 use crate::verdict::ExcludedCause;
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Keys(BTreeMap<IdentityHash, Vec<MessageEntry>>);
+pub struct Keys(pub(super) BTreeMap<IdentityHash, Vec<MessageEntry>>);
 
 /// Which versions the table has to show: those that are due, and that it has moved past or that are given up.
 #[derive(Debug)]
@@ -102,7 +100,11 @@ impl Keys {
     /// What rows there are where the table shows the last version of each key.
     pub fn debit(&self) -> Bag {
         let last = self.0.values().filter_map(|versions| last_of(versions));
-        last.filter(|(_, last)| last.state == MessageState::Judged).map(|(_, last)| digest_of(last)).collect::<Vec<_>>().iter().collect()
+        last.filter(|(_, last)| last.state == MessageState::Judged)
+            .map(|(_, last)| digest_of(last))
+            .collect::<Vec<_>>()
+            .iter()
+            .collect()
     }
 
     /// Which version each key shows, where rows of this sum leave no doubt, and no row is missing that has to be there.
@@ -130,7 +132,8 @@ impl Keys {
             let version = choice.1.map(|at| &versions[key][at]);
             version.map(|version| (version.timestamp_ms, version.at.offset))
         };
-        let mut cuts: Vec<_> = several.iter().flat_map(|key| choices[*key].iter().map(|choice| place(*key, choice))).collect();
+        let mut cuts: Vec<_> =
+            several.iter().flat_map(|key| choices[*key].iter().map(|choice| place(*key, choice))).collect();
         cuts.sort_unstable();
         cuts.dedup();
         for cut in cuts.iter().rev().take(KEY_CHOICES_MAX) {
@@ -154,6 +157,14 @@ impl Keys {
         self.0.values().map(|versions| last_of(versions).map(|(at, _)| at)).collect()
     }
 
+    /// Whether it is noted that these versions have a row.
+    pub fn have_stood(&self, shown: &Shown) -> bool {
+        let is_noted = |(versions, shown): (&Vec<MessageEntry>, &Option<usize>)| {
+            shown.is_none_or(|at| versions[at].stood || versions[at].state != MessageState::Judged)
+        };
+        self.0.values().zip(shown).all(is_noted)
+    }
+
     /// Notes that these versions have a row.
     pub fn note_shown(&mut self, shown: &Shown) {
         for (versions, shown) in self.0.values_mut().zip(shown) {
@@ -167,7 +178,8 @@ impl Keys {
     pub fn note_rows<'r>(&mut self, rows: impl Iterator<Item = (&'r IdentityHash, &'r Digest)>) {
         for (key, digest) in rows {
             let versions = self.0.get_mut(key).map(Vec::as_mut_slice).unwrap_or_default();
-            let shows = |one: &&mut MessageEntry| one.state == MessageState::Judged && one.digest.as_ref() == Some(digest);
+            let shows =
+                |one: &&mut MessageEntry| one.state == MessageState::Judged && one.digest.as_ref() == Some(digest);
             if let Some(version) = versions.iter_mut().rev().find(shows) {
                 version.stood = true;
             }
@@ -251,7 +263,9 @@ impl Keys {
     pub fn next_turn(&self, clock: &Clock) -> Option<i64> {
         let waits = [clock.settle_ms, clock.give_up_ms];
         let versions = self.0.values().flatten().filter(|version| is_version(version.state));
-        let turns = versions.filter_map(|version| version.timestamp_ms).flat_map(|at| waits.map(|wait| at.saturating_add(wait)));
+        let turns = versions
+            .filter_map(|version| version.timestamp_ms)
+            .flat_map(|at| waits.map(|wait| at.saturating_add(wait)));
         turns.filter(|turn| *turn > clock.judged_at_ms).min()
     }
 
@@ -262,27 +276,6 @@ impl Keys {
             *all.entry(version.at.partition).or_default() += 1;
         }
         all
-    }
-
-    pub(super) fn write(&self, to: &mut Writer) {
-        to.number(self.0.len() as u64);
-        for (key, versions) in &self.0 {
-            to.raw(&key.0);
-            to.number(versions.len() as u64);
-            for version in versions {
-                write_message(to, &MessageEntry { identity: None, ..*version });
-                to.byte(u8::from(version.stood));
-            }
-        }
-    }
-
-    pub(super) fn read(from: &mut Reader<'_>) -> Option<Self> {
-        let version = |from: &mut Reader<'_>| {
-            let message = read_message(from)?;
-            Some(MessageEntry { stood: from.flag()?, ..message })
-        };
-        let keys = from.list(|from| Some((IdentityHash(from.raw()?), from.list(version)?)))?;
-        Some(Self(keys.into_iter().collect()))
     }
 }
 
@@ -330,7 +323,8 @@ fn choices_of(versions: &[MessageEntry], hands: &Hands) -> Vec<Choice> {
     let unreadable = unreadable.filter(|at| Some(*at) >= settled);
     let first = unreadable.map_or(settled.unwrap_or(0), |at| at + 1);
     let mut choices: Vec<Choice> = Vec::new();
-    for (at, version) in versions.iter().enumerate().skip(first).rev().filter(|(_, version)| is_version(version.state)) {
+    for (at, version) in versions.iter().enumerate().skip(first).rev().filter(|(_, version)| is_version(version.state))
+    {
         let row = match (version.state, version.digest) {
             (MessageState::Judged, None) | (MessageState::Undecodable(_), _) => continue,
             (MessageState::Judged, digest) => digest,
@@ -361,22 +355,20 @@ fn find(choices: &[Vec<Choice>], several: &[usize], left: Bag, chosen: &mut [usi
 fn prune_one(versions: &mut Vec<MessageEntry>, hands: &Hands, gone: &mut BTreeMap<PartitionIndex, u64>) {
     let settled = settled_of(versions, hands);
     let live = versions.iter().filter(|version| is_version(version.state)).count();
-    let mut surplus = live.saturating_sub(KEY_VERSIONS_MAX);
-    // A row may show a version that went before its time: until a later one is settled nothing is said of it.
-    let mut is_unknown = versions.iter().any(|version| version.state == UNKNOWN);
+    let (mut idle, mut surplus) = (live.saturating_sub(KEY_VERSIONS_SPARED), live.saturating_sub(KEY_VERSIONS_MAX));
     for (at, version) in versions.iter_mut().enumerate().filter(|(_, version)| is_version(version.state)) {
-        let is_past = settled.is_some_and(|settled| at < settled);
+        let is_past = settled.is_some_and(|settled| at < settled) && idle > 0;
         if !is_past && surplus == 0 {
             break;
         }
-        surplus = surplus.saturating_sub(1);
-        is_unknown |= !is_past;
+        (idle, surplus) = (idle.saturating_sub(1), surplus.saturating_sub(1));
         if version.state == MessageState::Judged {
             *gone.entry(version.at.partition).or_default() += 1;
         }
         version.state = FORMER;
     }
-    is_unknown &= !versions.iter().any(|version| is_version(version.state) && hands.have(version));
+    // A row may show a version that went before its time: until a later one is settled nothing is said of it.
+    let is_unknown = !versions.iter().any(|version| is_version(version.state) && hands.have(version));
     let mut kept: Vec<MessageEntry> = Vec::with_capacity(versions.len());
     let mut room = KEY_FORMER_MAX;
     for version in versions.drain(..).rev() {

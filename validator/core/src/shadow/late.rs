@@ -296,8 +296,17 @@ mod tests {
             let parts = messages.iter().map(part).collect();
             let (gaps, undecodable, excluded) = (gaps.to_vec(), Vec::new(), BTreeMap::new());
             let to = messages.last().expect("some").1;
-            let lanes =
-                vec![LanePart { partition: LANE, from: start, to, parts, gaps, undecodable, excluded, windows: None, versions: Vec::new() }];
+            let lanes = vec![LanePart {
+                partition: LANE,
+                from: start,
+                to,
+                parts,
+                gaps,
+                undecodable,
+                excluded,
+                windows: None,
+                versions: Vec::new(),
+            }];
             let consumed = Event::Consumed(Consumed { lanes });
             shadow.admit(shadow.pages_of(&consumed).into_iter().map(|key| (key, None)).collect());
             shadow.apply(consumed).expect("it follows the position");

@@ -290,7 +290,7 @@ impl Shadow {
         let (debit, credit) = (segment.debit, segment.credit);
         change(&mut segment);
         if self.terms.is_upsert() {
-            self.settle_keys(&mut segment);
+            self.settle_keys(key, &mut segment);
         }
         segment.revision = segment.revision.wrapping_add(1);
         // Rows of windows do not say whether their messages are still to come: of those that went it is known on.
@@ -350,7 +350,9 @@ impl Shadow {
         }
         let late = segment.late_rows(self.files.late_after());
         match key {
-            SegmentKey::Offsets { partition, .. } => self.count_of(partition, [1, segment.debit.count, late, 0], enters),
+            SegmentKey::Offsets { partition, .. } => {
+                self.count_of(partition, [1, segment.debit.count, late, 0], enters)
+            }
             SegmentKey::Keys { .. } => {
                 let mut segments = u64::from(!segment.debit.is_empty());
                 for (partition, counts) in segment.keys.counts(&segment.keys.last()).0 {

@@ -12,11 +12,14 @@ use super::late::Lateness;
 use super::letters::Letters;
 use super::pack::{Reader, Writer, whole};
 use super::page::Page;
+use super::residue_codec::{read_message, write_message};
 use super::runs::Runs;
 use super::segment::{Segment, Share, Times};
 use super::slips::Slips;
 use crate::bag::Bag;
+use crate::digest::IdentityHash;
 use crate::hole::{Hole, HoleReason, Holes};
+use crate::judge::MessageEntry;
 use crate::limits::PAGE_SLOTS;
 use crate::position::PartitionIndex;
 use crate::segment::SegmentKey;
@@ -116,6 +119,29 @@ fn read_share(from: &mut Reader<'_>) -> Option<(PartitionIndex, Share)> {
     let (upto, judged) = (start.wrapping_add(from.signed()?), from.number()?);
     let stood_below = from.maybe()?.map_or(i64::MIN, |offset| start.wrapping_add(offset));
     Some((partition, Share { from: start, upto, judged, stood_below }))
+}
+
+impl Keys {
+    fn write(&self, to: &mut Writer) {
+        to.number(self.0.len() as u64);
+        for (key, versions) in &self.0 {
+            to.raw(&key.0);
+            to.number(versions.len() as u64);
+            for version in versions {
+                write_message(to, &MessageEntry { identity: None, ..*version });
+                to.byte(u8::from(version.stood));
+            }
+        }
+    }
+
+    fn read(from: &mut Reader<'_>) -> Option<Self> {
+        let version = |from: &mut Reader<'_>| {
+            let message = read_message(from)?;
+            Some(MessageEntry { stood: from.flag()?, ..message })
+        };
+        let keys = from.list(|from| Some((IdentityHash(from.raw()?), from.list(version)?)))?;
+        Some(Self(keys.into_iter().collect()))
+    }
 }
 
 /// Parts of a segment that are mostly not there, by bit of the first byte.

@@ -117,9 +117,7 @@ fn read_cut(from: &mut Reader<'_>) -> Option<Cut> {
     match (from.byte()?, from.flag()?) {
         (0, false) => Some(Cut::Offsets),
         (0, true) => None,
-        (mode, compacted) => {
-            Some(Cut::Windows(Windows { mode: *MODES.get(usize::from(mode) - 1)?, compacted }))
-        }
+        (mode, compacted) => Some(Cut::Windows(Windows { mode: *MODES.get(usize::from(mode) - 1)?, compacted })),
     }
 }
 

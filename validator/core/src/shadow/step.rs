@@ -205,14 +205,14 @@ impl Shadow {
             self.unsettle(key, is_same, taker.filter(|_| !is_known));
         }
         let room = SLIPS_MAX.saturating_sub(self.pages.slips());
-        let is_keyed = matches!(key, SegmentKey::Keys { .. });
         self.change(key, |segment| {
             let has_fresh = net.removed.iter().any(|file| segment.fresh.contains(file));
             // Only of rows that came since it last balanced, and that nobody read, it is not known whose they were.
             let is_read = |file: &FileId| read.contains(file);
             let unknown = |file: &&FileId| gone.contains(file) && segment.fresh.contains(file) && !is_read(file);
             let mut unknown: Vec<FileId> = net.removed.iter().filter(unknown).copied().collect();
-            unknown.retain(|file| !segment.slips.contains_key(file) && key != SegmentKey::Nowhere && !is_keyed);
+            let is_apart = matches!(key, SegmentKey::Nowhere | SegmentKey::Keys { .. });
+            unknown.retain(|file| !segment.slips.contains_key(file) && !is_apart);
             let of_removed = |file: &FileId| segment.slips.remove(file).filter(|_| !is_read(file));
             let parted: Vec<Slips> = net.removed.iter().filter_map(of_removed).collect();
             if !is_same && !net.removed.is_empty() {
@@ -282,10 +282,8 @@ impl Shadow {
     fn unsettle(&mut self, key: SegmentKey, is_same: bool, taker: Option<Taker>) {
         let from = self.pages.segment(key).map_or(0, |segment| segment.from);
         let Some(residue) = self.residues.get(&key).cloned() else { return };
-        // Its messages say by themselves whether they stood.
         if matches!(key, SegmentKey::Keys { .. }) && !is_same {
-            self.put_residue(key, None);
-            return;
+            return drop(self.put_residue(key, None));
         }
         let mut now = if is_same { Residue { whole: true, ..residue } } else { residue.learned(from).again(from) };
         if let Some(taker) = taker.filter(|_| !is_same) {
@@ -302,11 +300,7 @@ impl Shadow {
             Why::RolledBack => moved_ms.or(self.moved_ms),
             Why::Recreated => moved_ms,
         };
-        if self.moved_ms != moved_ms {
-            self.moved_ms = moved_ms;
-            self.forget_judged();
-            self.recount_keys();
-        }
+        self.moved_to(moved_ms);
         if why == Why::Next && snapshot.operation == "replace" && !is_preserving {
             self.tell(TableVerdict::RewriteNotPreserving, snapshot.id, "a rewrite changed rows");
         }

@@ -92,7 +92,7 @@ impl Shadow {
     }
 
     /// A segment of keys changed: what is superseded goes, and which versions are shown is noted.
-    pub(super) fn settle_keys(&mut self, segment: &mut Segment) {
+    pub(super) fn settle_keys(&mut self, key: SegmentKey, segment: &mut Segment) {
         let hands = self.hands();
         for (partition, messages) in segment.keys.prune(&hands) {
             let Some(lane) = self.lane_mut(partition) else { continue };
@@ -102,6 +102,9 @@ impl Shadow {
         segment.debit = segment.keys.debit();
         if let Some(shown) = self.shown(segment) {
             segment.keys.note_shown(&shown);
+        } else if let Some(residue) = self.residues.get(&key).filter(|residue| is_whole(residue, segment)) {
+            let rows = residue.rows.iter().map(|row| (&row.entry.identity, &row.entry.digest));
+            segment.keys.note_rows(rows);
         }
     }
 
@@ -111,6 +114,13 @@ impl Shadow {
             true => Some(segment.keys.last()),
             false => segment.keys.shown(&segment.credit, &self.hands()),
         }
+    }
+
+    /// Whether the clock alone made known which versions of a segment are shown.
+    pub(super) fn is_newly_shown(&self, key: SegmentKey) -> bool {
+        let SegmentKey::Keys { .. } = key else { return false };
+        let Some(segment) = self.pages.segment(key).filter(|segment| !segment.is_balanced()) else { return false };
+        self.shown(segment).is_some_and(|shown| !segment.keys.have_stood(&shown))
     }
 
     /// The rows of a segment were read.
@@ -133,10 +143,8 @@ impl Shadow {
             return Ok(());
         }
         self.misread.forget(&key);
-        let rows: Vec<(IdentityHash, Digest)> =
-            residue.rows.iter().map(|row| (row.entry.identity, row.entry.digest)).collect();
         self.put_residue(key, Some(residue));
-        self.change(key, |segment| segment.keys.note_rows(rows.iter().map(|(key, digest)| (key, digest))));
+        self.change(key, |_| {});
         Ok(())
     }
 
@@ -193,9 +201,11 @@ impl Shadow {
             }
             let of_keys = rows_of(residue);
             let entries = segment.keys.disagreeing(&of_keys).0;
-            messages.extend(entries.into_iter().map(|message| {
-                (*key, MessageEntry { loss: self.loss(*key, message.at.offset), ..message })
-            }));
+            messages.extend(
+                entries
+                    .into_iter()
+                    .map(|message| (*key, MessageEntry { loss: self.loss(*key, message.at.offset), ..message })),
+            );
             let disagree = residue.rows.iter().filter(|row| {
                 let identity = &row.entry.identity;
                 !segment.keys.agree(identity, &of_keys[identity])

@@ -128,9 +128,8 @@ impl Shadow {
         let scope = windows.is_none().then(|| self.scope());
         let (keyed, mut rows) = self.keys_in_question();
         let mut messages: Vec<MessageEntry> = keyed.into_iter().map(|(_, message)| message).collect();
-        let is_asked = |(key, residue): &(&SegmentKey, &Residue)| {
-            !residue.unreadable && !matches!(key, SegmentKey::Keys { .. })
-        };
+        let is_asked =
+            |(key, residue): &(&SegmentKey, &Residue)| !residue.unreadable && !matches!(key, SegmentKey::Keys { .. });
         for (key, residue) in self.residues.iter().filter(is_asked) {
             let segment = self.pages.segment(*key);
             // Whose row it was that stood nobody can say of several.
@@ -150,9 +149,7 @@ impl Shadow {
         }
         let (mode, past) = match windows {
             None => (ModeKind::Offset, Past::Offsets { paired_max }),
-            Some(windows) => {
-                (windows.mode, Past::Commits { times_ms: self.moved_ms.into_iter().collect() })
-            }
+            Some(windows) => (windows.mode, Past::Commits { times_ms: self.moved_ms.into_iter().collect() }),
         };
         let (clock, whole_topic) = (self.terms.clock(self.judged_at_ms), self.terms.whole_topic);
         let mut diverted = self.named();

@@ -166,6 +166,15 @@ impl Shadow {
         self.put_residue(SegmentKey::Nowhere, Some(strays));
     }
 
+    /// When rows were last added, as far as is known.
+    pub(super) fn moved_to(&mut self, moved_ms: Option<i64>) {
+        if self.moved_ms != moved_ms {
+            self.moved_ms = moved_ms;
+            self.forget_judged();
+            self.recount_keys();
+        }
+    }
+
     /// Whether messages of a segment that were not read may still be on their way, all of them.
     pub(super) fn bare_window(&self, segment: &Segment) -> Option<MessageVerdict> {
         let may_have_stood = !segment.gone.is_empty() || segment.unseen || segment.stood_below > i64::MIN;

@@ -23,6 +23,7 @@ use crate::reconcile::Run;
 use crate::removed::{Removal, removed};
 use crate::rereading::reread;
 use crate::row_reader::external;
+use crate::upsert::name_of;
 
 /// Messages of a whole segment that have one verdict: a run of findings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,7 +142,7 @@ impl Run {
         }
         let entries = self.entries_at(near(rowless.iter().copied()), Some(rowless)).await?;
         let identities: HashMap<MessageAt, IdentityHash> =
-            entries.iter().filter_map(|entry| Some((entry.at, entry.identity?))).collect();
+            entries.iter().filter_map(|entry| Some((entry.at, name_of(entry, self.is_upsert())?))).collect();
         let removals = removed(self, drafts, &identities).await?;
         for draft in drafts.iter_mut() {
             let is_removed = draft.message.is_some_and(|at| removals.contains_key(&at));

@@ -85,6 +85,9 @@ impl Lanes {
                     offset: offset.clone(),
                 }
             }
+            (MessageSegments::Key(cut), _) if run.messages.binding.upsert.is_some() => {
+                RowSegments::Keys(Arc::clone(&cut.digests))
+            }
             // Which windows of the books are whole is asked when they are judged.
             (MessageSegments::Key(cut), _) => {
                 let scope = WindowScope::new(cut.length.span_us(0).end, &[], false);

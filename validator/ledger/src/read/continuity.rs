@@ -193,6 +193,10 @@ impl<'a> Walk<'a> {
     /// Segments that have messages of several partitions: their numbers must add up, since no offset says which segment it is of.
     fn windows(&mut self, key: PageKey, page: &Page) {
         for (_, segment) in page.iter() {
+            if !segment.keys.is_empty() {
+                self.keys(key, segment);
+                continue;
+            }
             let judged: u64 = segment.shares.values().map(|share| share.judged).sum();
             if judged != segment.debit.count {
                 let what = format!(
@@ -214,6 +218,26 @@ impl<'a> Walk<'a> {
                 found.segments += 1;
                 found.messages += share.judged;
             }
+        }
+    }
+
+    /// A segment of keys: its debit must be the last versions of them.
+    fn keys(&mut self, key: PageKey, segment: &Segment) {
+        if segment.keys.debit() != segment.debit {
+            self.refuse(
+                usize::MAX,
+                0,
+                format!("a segment of {key} counts other messages than the last versions of its keys"),
+            );
+        }
+        for (partition, messages) in segment.keys.judged() {
+            let lane = partition.0 as usize;
+            let Some(found) = self.found.get_mut(lane) else {
+                self.refuse(usize::MAX, 0, format!("a segment of {key} is of no partition"));
+                continue;
+            };
+            found.segments += 1;
+            found.messages += messages;
         }
     }
 

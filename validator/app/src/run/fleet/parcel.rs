@@ -37,6 +37,7 @@ pub fn parcels(batch: FollowedBatch) -> Vec<Parcel> {
     let mut parcels = Vec::with_capacity(consumed.lanes.len());
     for part in consumed.lanes {
         let has_messages = !part.parts.is_empty() || !part.excluded.is_empty() || !part.undecodable.is_empty();
+        let has_messages = has_messages || !part.versions.is_empty();
         let (notes, bytes) = beside.take_if(|_| has_messages).unwrap_or_default();
         parcels.push(parcel(&part, &notes, bytes));
     }

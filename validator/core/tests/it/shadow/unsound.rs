@@ -182,8 +182,17 @@ impl Play {
 
     fn take(&mut self, from: i64, to: i64, part: SegmentPart, undecodable: Vec<Undecodable>) {
         let (gaps, excluded) = (Vec::new(), BTreeMap::new());
-        let lanes =
-            vec![LanePart { partition: LANE, from, to, parts: vec![part], gaps, undecodable, excluded, windows: None, versions: Vec::new() }];
+        let lanes = vec![LanePart {
+            partition: LANE,
+            from,
+            to,
+            parts: vec![part],
+            gaps,
+            undecodable,
+            excluded,
+            windows: None,
+            versions: Vec::new(),
+        }];
         self.apply(Event::Consumed(Consumed { lanes }));
     }
 

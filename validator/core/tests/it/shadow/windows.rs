@@ -105,7 +105,17 @@ impl Play {
         let gaps = std::iter::once(from..first).filter(|gap| !gap.is_empty()).collect();
         let to = first + said.len() as i64;
         let (undecodable, excluded, parts) = (Vec::new(), BTreeMap::new(), parts.into_values().collect());
-        let lanes = vec![LanePart { partition: LANE, from, to, parts, gaps, undecodable, excluded, windows, versions: Vec::new() }];
+        let lanes = vec![LanePart {
+            partition: LANE,
+            from,
+            to,
+            parts,
+            gaps,
+            undecodable,
+            excluded,
+            windows,
+            versions: Vec::new(),
+        }];
         self.apply(Event::Consumed(Consumed { lanes }));
     }
 

@@ -57,9 +57,10 @@ impl Place {
 
 /// One after the other.
 pub fn mode_of(seed: u64) -> StoryMode {
-    match seed % 3 {
+    match seed % 4 {
         0 => StoryMode::Offset,
         1 => StoryMode::Key,
+        2 => StoryMode::Upsert,
         _ => StoryMode::Content,
     }
 }
