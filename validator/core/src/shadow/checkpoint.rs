@@ -123,7 +123,7 @@ impl Shadow {
 
     /// The ledger has the delta of this checkpoint.
     pub fn saved(&mut self, checkpoint: u64) {
-        let told = if self.unsaved.is_told { self.unsaved.told.clone() } else { self.findings_now().clone() };
+        let told = if self.unsaved.is_told { self.unsaved.told.clone() } else { self.told_now() };
         self.unsaved = Unsaved { told, is_told: true, ..Unsaved::default() };
         self.news.clear();
         self.checkpoint = checkpoint;
@@ -185,6 +185,22 @@ impl Shadow {
             };
             Arc::new(findings.filter_map(told).collect())
         })
+    }
+
+    /// What the ledger has once it is told of all: a cause that the state no longer knows stays as it was told.
+    fn told_now(&self) -> Arc<BTreeMap<FindingKey, Told>> {
+        let (before, mut told) = (&self.unsaved.told, self.findings_now().clone());
+        let stays = |key: &FindingKey, now: &Told| {
+            let old = before.get(key).filter(|old| now.cause.is_none() && old.cause.is_some() && !old.differs(now))?;
+            Some((key.clone(), old.cause))
+        };
+        let causes: Vec<_> = told.iter().filter_map(|(key, now)| stays(key, now)).collect();
+        for (key, cause) in causes {
+            if let Some(told) = Arc::make_mut(&mut told).get_mut(&key) {
+                told.cause = cause;
+            }
+        }
+        told
     }
 
     /// What a finding says beside its place, verdict and cause, packed.
@@ -328,13 +344,22 @@ impl Shadow {
         let now = Arc::clone(shadow.findings_now());
         let of_events = now.iter().filter(|(_, told)| told.of_event);
         Arc::make_mut(&mut shadow.unsaved.told).extend(of_events.map(|(key, told)| (key.clone(), told.clone())));
-        shadow.unsaved.is_told = shadow.unsaved.told == *shadow.findings_now();
+        shadow.unsaved.is_told = is_same(&shadow.unsaved.told, shadow.findings_now());
         check(&shadow)?;
         if shadow.standing().to_bytes() != Standing::from_bytes(&saved.totals)?.to_bytes() {
             return Err(Contradiction::Totals.into());
         }
         Ok(shadow)
     }
+}
+
+/// Whether nothing of these findings is to be told.
+fn is_same(told: &BTreeMap<FindingKey, Told>, now: &BTreeMap<FindingKey, Told>) -> bool {
+    told.len() == now.len()
+        && told
+            .iter()
+            .zip(now)
+            .all(|((one, old), (other, new))| one == other && old.of_event == new.of_event && !old.differs(new))
 }
 
 #[cfg(test)]
