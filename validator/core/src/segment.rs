@@ -243,7 +243,8 @@ mod tests {
             Just(SegmentKey::Nowhere),
             (low.clone(), number.clone())
                 .prop_map(|(p, index)| SegmentKey::Offsets { partition: PartitionIndex(p), index }),
-            (prop::option::of(number), low).prop_map(|(start, shard)| SegmentKey::Window { start, shard }),
+            (prop::option::of(number), low.clone()).prop_map(|(start, shard)| SegmentKey::Window { start, shard }),
+            low.prop_map(|shard| SegmentKey::Keys { shard }),
         ]
     }
 
@@ -267,7 +268,7 @@ mod tests {
 
     #[test]
     fn unknown_pairs_are_no_key() {
-        for pair in [(1, 0), (0, 1), (4 << 32, 0), (3 << 32, 5)] {
+        for pair in [(1, 0), (0, 1), (5 << 32, 0), (4 << 32, 1), (3 << 32, 5)] {
             assert_eq!(SegmentKey::from_pair(pair), None, "{pair:?}");
         }
     }

@@ -160,7 +160,7 @@ impl Keys {
     /// Whether it is noted that these versions have a row.
     pub fn have_stood(&self, shown: &Shown) -> bool {
         let is_noted = |(versions, shown): (&Vec<MessageEntry>, &Option<usize>)| {
-            shown.is_none_or(|at| versions[at].stood || versions[at].state != MessageState::Judged)
+            shown.is_none_or(|at| versions[at].stood || !is_told_apart(versions, at))
         };
         self.0.values().zip(shown).all(is_noted)
     }
@@ -168,8 +168,8 @@ impl Keys {
     /// Notes that these versions have a row.
     pub fn note_shown(&mut self, shown: &Shown) {
         for (versions, shown) in self.0.values_mut().zip(shown) {
-            if let Some(version) = shown.map(|at| &mut versions[at]).filter(|one| one.state == MessageState::Judged) {
-                version.stood = true;
+            if let Some(at) = shown.filter(|at| is_told_apart(versions, *at)) {
+                versions[at].stood = true;
             }
         }
     }
@@ -178,10 +178,9 @@ impl Keys {
     pub fn note_rows<'r>(&mut self, rows: impl Iterator<Item = (&'r IdentityHash, &'r Digest)>) {
         for (key, digest) in rows {
             let versions = self.0.get_mut(key).map(Vec::as_mut_slice).unwrap_or_default();
-            let shows =
-                |one: &&mut MessageEntry| one.state == MessageState::Judged && one.digest.as_ref() == Some(digest);
-            if let Some(version) = versions.iter_mut().rev().find(shows) {
-                version.stood = true;
+            let shows = |one: &MessageEntry| one.state == MessageState::Judged && one.digest.as_ref() == Some(digest);
+            if let Some(at) = versions.iter().rposition(shows).filter(|at| is_told_apart(versions, *at)) {
+                versions[at].stood = true;
             }
         }
     }
@@ -293,6 +292,12 @@ fn settled_of(versions: &[MessageEntry], hands: &Hands) -> Option<usize> {
     versions.iter().rposition(|version| is_version(version.state) && hands.have(version))
 }
 
+/// Whether a row that shows a version is of no earlier one: where values come back, the row may be that of the first.
+fn is_told_apart(versions: &[MessageEntry], at: usize) -> bool {
+    let is_equal = |one: &MessageEntry| one.digest == versions[at].digest;
+    versions[at].state == MessageState::Judged && !versions[..at].iter().any(is_equal)
+}
+
 fn agrees(versions: &[MessageEntry], rows: &[Digest]) -> bool {
     match last_of(versions) {
         Some((_, last)) if last.state == MessageState::Judged => rows.len() == 1 && last.digest == Some(rows[0]),
@@ -388,3 +393,131 @@ const FORMER: MessageState = MessageState::Excluded(ExcludedCause::Superseded);
 
 /// The same where rows of the key may show others that nobody knows any more.
 const UNKNOWN: MessageState = MessageState::Excluded(ExcludedCause::BeforeStart);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::position::MessageAt;
+
+    const KEY: IdentityHash = IdentityHash([7; 16]);
+
+    fn hands(judged_at_ms: i64, moved_ms: Option<i64>) -> Hands {
+        Hands::new(Clock { judged_at_ms, settle_ms: 100, give_up_ms: 1_000_000 }, moved_ms)
+    }
+
+    fn digest(key: u8, value: i64) -> Digest {
+        Digest(*blake3::hash(&[&[key][..], &value.to_le_bytes()].concat()).as_bytes())
+    }
+
+    /// A version of a key that sets a value, sent at its offset.
+    fn sets(key: u8, partition: u32, offset: i64, value: i64) -> MessageEntry {
+        MessageEntry {
+            at: MessageAt { partition: PartitionIndex(partition), offset },
+            timestamp_ms: Some(offset),
+            identity: None,
+            digest: Some(digest(key, value)),
+            rest: None,
+            state: MessageState::Judged,
+            loss: None,
+            stood: false,
+        }
+    }
+
+    fn of(versions: impl IntoIterator<Item = MessageEntry>) -> Keys {
+        let mut keys = Keys::default();
+        versions.into_iter().for_each(|version| assert!(keys.put(KEY, version)));
+        keys
+    }
+
+    fn rows(of: &[Digest]) -> Bag {
+        of.iter().collect()
+    }
+
+    #[test]
+    fn rows_say_which_version_they_show_and_a_settled_one_must_be_shown() {
+        let keys = of([sets(1, 0, 10, 1), sets(1, 0, 20, 2), sets(1, 0, 30, 1)]);
+        let open = hands(50, None);
+        assert_eq!(keys.shown(&rows(&[digest(1, 2)]), &open), Some(vec![Some(1)]));
+        assert_eq!(keys.shown(&rows(&[digest(1, 1)]), &open), Some(vec![Some(2)]), "of equal ones the last");
+        assert_eq!(keys.shown(&Bag::EMPTY, &open), Some(vec![None]), "nothing is there yet");
+        assert_eq!(keys.shown(&rows(&[digest(1, 9)]), &open), None);
+        assert_eq!(keys.shown(&rows(&[digest(1, 2), digest(1, 1)]), &open), None, "two rows of a key");
+        // The second version is due, and rows were added since: no row, and the first one, are wrong now.
+        let settled = hands(125, Some(124));
+        assert_eq!(keys.shown(&rows(&[digest(1, 2)]), &settled), Some(vec![Some(1)]));
+        assert_eq!(keys.shown(&Bag::EMPTY, &settled), None);
+        let first = of([sets(1, 0, 10, 1), sets(1, 0, 20, 2)]);
+        assert_eq!(first.shown(&rows(&[digest(1, 1)]), &settled), None);
+    }
+
+    #[test]
+    fn a_version_whose_values_come_back_is_not_known_to_have_had_the_row_of_the_first() {
+        let mut keys = of([sets(1, 0, 10, 1), sets(1, 0, 20, 2), sets(1, 0, 30, 1)]);
+        keys.note_shown(&keys.last());
+        let row = digest(1, 1);
+        keys.note_rows([(&KEY, &row)].into_iter());
+        assert!(keys.0[&KEY].iter().all(|version| !version.stood) && keys.have_stood(&keys.last()));
+        keys.note_shown(&vec![Some(1)]);
+        assert!(keys.0[&KEY][1].stood);
+    }
+
+    #[test]
+    fn many_keys_on_their_way_are_explained_by_a_cut() {
+        let mut keys = Keys::default();
+        let mut up_to_40 = Vec::new();
+        for key in 0..20_u8 {
+            let mut shown = None;
+            for nth in 0..8 {
+                let version = sets(key, u32::from(key % 3), i64::from(key) + nth * 13, nth);
+                shown = if version.timestamp_ms <= Some(60) { version.digest } else { shown };
+                keys.put(IdentityHash([key; 16]), version);
+            }
+            up_to_40.extend(shown);
+        }
+        let hands = hands(90, None);
+        let shown = keys.shown(&rows(&up_to_40), &hands).expect("it is a cut");
+        let shown: Vec<Digest> =
+            keys.0.values().zip(&shown).map(|(of, at)| of[at.expect("a row")].digest.expect("exact")).collect();
+        assert_eq!(shown, up_to_40);
+        up_to_40[3] = digest(3, 7);
+        assert_eq!(keys.shown(&rows(&up_to_40), &hands), None, "too many choices, and no cut");
+    }
+
+    #[test]
+    fn versions_of_a_busy_key_are_bounded_and_what_went_too_early_is_not_judged_by() {
+        let many = i64::try_from(KEY_VERSIONS_MAX).expect("few") + 40;
+        let mut keys = of((0..many).map(|offset| sets(1, 0, offset, offset)));
+        let gone = keys.prune(&hands(50, None));
+        assert_eq!(gone, BTreeMap::from([(PartitionIndex(0), 40)]));
+        let versions = &keys.0[&KEY];
+        assert_eq!(versions.len(), KEY_VERSIONS_MAX + KEY_FORMER_MAX);
+        assert_eq!(versions.iter().filter(|version| version.state == UNKNOWN).count(), 1);
+        assert!(!keys.tell_of(&KEY, &[digest(1, 3)], &hands(50, None)), "it may be one that went");
+        // Once one of them is settled no row may be older.
+        let late = hands(1_000, Some(900));
+        keys.prune(&late);
+        let versions = &keys.0[&KEY];
+        assert_eq!(versions.len(), KEY_VERSIONS_SPARED + KEY_FORMER_MAX);
+        assert!(versions.iter().all(|version| version.state != UNKNOWN));
+        assert!(keys.tell_of(&KEY, &[digest(1, 3)], &late));
+    }
+
+    #[test]
+    fn a_full_segment_takes_no_further_key() {
+        let mut keys = Keys::default();
+        let key = |nth: usize| IdentityHash(std::array::from_fn(|at| (nth >> (8 * (at % 2))) as u8));
+        assert!((0..KEYS_OF_SEGMENT_MAX).all(|nth| keys.put(key(nth), sets(1, 0, nth as i64, 1))));
+        assert!(keys.is_full() && !keys.put(key(KEYS_OF_SEGMENT_MAX), sets(1, 0, 9_000, 1)));
+        assert!(keys.put(key(5), sets(1, 0, 9_001, 2)), "it has that one");
+    }
+
+    #[test]
+    fn what_is_filtered_is_kept_where_nothing_else_is() {
+        let filtered =
+            MessageEntry { state: MessageState::Excluded(ExcludedCause::Filter), digest: None, ..sets(1, 0, 5, 0) };
+        let keys = of([filtered]);
+        assert_eq!((keys.debit(), keys.judged().len()), (Bag::EMPTY, 0));
+        let keys = of([filtered, sets(1, 0, 6, 1), MessageEntry { at: sets(1, 0, 7, 0).at, ..filtered }]);
+        assert_eq!((keys.debit(), keys.0[&KEY].len()), (rows(&[digest(1, 1)]), 1));
+    }
+}

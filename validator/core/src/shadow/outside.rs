@@ -50,6 +50,7 @@ impl Shadow {
         }
         self.terms = terms;
         self.recount_all();
+        self.recount_keys();
         self.forget_judged();
     }
 

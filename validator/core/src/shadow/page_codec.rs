@@ -389,6 +389,8 @@ pub(super) fn read_key(from: &mut Reader<'_>) -> Option<SegmentKey> {
 mod tests {
     use super::*;
     use crate::digest::Digest;
+    use crate::judge::MessageState;
+    use crate::position::MessageAt;
 
     /// Segments as a topic of 10,000 messages a second has them.
     fn page(is_balanced: bool) -> Page {
@@ -426,6 +428,25 @@ mod tests {
             let each = bytes.len() / PAGE_SLOTS;
             assert!(each <= bytes_a_slot, "{each} bytes a slot, balanced: {is_balanced}");
         }
+    }
+
+    #[test]
+    fn keys_come_back_with_their_page() {
+        let version = MessageEntry {
+            at: MessageAt { partition: PartitionIndex(2), offset: 5 },
+            timestamp_ms: Some(-3),
+            identity: None,
+            digest: Some(Digest([4; 32])),
+            rest: Some(Digest([5; 32])),
+            state: MessageState::Judged,
+            loss: None,
+            stood: true,
+        };
+        let mut page = page(false);
+        let segment = page.slots[3].as_mut().expect("all are there");
+        assert!(segment.keys.put(IdentityHash([1; 16]), version));
+        assert!(segment.keys.put(IdentityHash([2; 16]), MessageEntry { stood: false, digest: None, ..version }));
+        assert_eq!(Page::from_bytes(&page.to_bytes()), Ok(page));
     }
 
     #[test]

@@ -107,6 +107,7 @@ mod tests {
     use super::*;
     use crate::bag::Bag;
     use crate::digest::Digest;
+    use crate::judge::{MessageEntry, MessageState};
     use crate::segment::SegmentKey;
 
     #[test]
@@ -128,6 +129,16 @@ mod tests {
             detail: "no JSON".to_owned(),
             identity: (place % 2 == 0).then_some(IdentityHash([5; 16])),
         };
+        let version = MessageEntry {
+            at: MessageAt { partition, offset: 4_100 },
+            timestamp_ms: None,
+            identity: Some(IdentityHash([8; 16])),
+            digest: Some(Digest([6; 32])),
+            rest: None,
+            state: MessageState::Excluded(ExcludedCause::Tombstone),
+            loss: None,
+            stood: false,
+        };
         let parcel = LanePart {
             partition,
             from: 4_000,
@@ -137,7 +148,7 @@ mod tests {
             undecodable: UndecodableCause::ALL.iter().enumerate().map(undecodable).collect(),
             excluded: ExcludedCause::ALL.iter().map(|cause| (*cause, 6)).collect(),
             windows: Some((-3, 9)),
-            versions: Vec::new(),
+            versions: vec![version],
         };
         let bytes = parcel.to_bytes();
         assert_eq!(LanePart::from_bytes(&bytes).as_ref(), Ok(&parcel));

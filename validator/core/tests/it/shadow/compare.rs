@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fixtures_kit::story::{Content, Key, Moment, StoryFinding, StoryMode, StoryTruth, key_of};
+use fixtures_kit::story::{Content, Key, Message, Moment, StoryFinding, StoryMode, StoryTruth, key_of};
 use validator_core::judge::{Draft, MessageTally, RowTally};
 use validator_core::position::{MessageAt, PartitionIndex};
 use validator_core::segment::SegmentKey;
@@ -38,6 +38,8 @@ impl Machine<'_> {
     fn withdrawn(&self, said: &StoryTruth) -> BTreeSet<(usize, i64)> {
         let may_be = |finding: &&StoryFinding| matches!(finding.verdict, "withdrawn" | "unobservable");
         let of_said = said.findings.iter().filter(may_be).filter_map(|finding| finding.message);
+        // Where values come back, the row that was there may be that of the first version. One of a lane before may have come later.
+        let of_said = of_said.filter(|(lane, offset)| !self.comes_back(*lane, *lane, *offset));
         of_said.chain(self.shown.iter().copied()).collect()
     }
 
@@ -53,12 +55,24 @@ impl Machine<'_> {
             for message in lane.messages.iter().filter(|one| (lane.first()..positions[number]).contains(&one.offset)) {
                 let Content::Row(value) = message.content else { continue };
                 let row = (key_of(number, message.offset), value);
-                if rows.contains(&row) {
+                if rows.contains(&row) && !self.comes_back(0, number, message.offset) {
                     shown.insert(row, (number, message.offset));
                 }
             }
         }
         self.shown.extend(shown.into_values());
+    }
+
+    /// Whether an earlier version of the key of a message, in these lanes up to its own, has the same values.
+    fn comes_back(&self, first: usize, lane: usize, offset: i64) -> bool {
+        let of_lane =
+            |number: usize| self.world.story.lanes[number].messages.iter().map(move |message| (number, message));
+        let own = of_lane(lane).find(|(_, message)| message.offset == offset).map(|(_, message)| message.content);
+        let is_equal = |(number, message): (usize, &Message)| {
+            let is_earlier = (number, message.offset) < (lane, offset);
+            is_earlier && key_of(number, message.offset) == key_of(lane, offset) && Some(message.content) == own
+        };
+        (first..=lane).flat_map(of_lane).any(is_equal)
     }
 
     /// What the shadow says.
