@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fixtures_kit::story::{Content, Key, Message, Moment, StoryFinding, StoryMode, StoryTruth, key_of};
+use fixtures_kit::story::{Content, Key, Moment, StoryFinding, StoryMode, StoryTruth, key_of};
 use validator_core::judge::{Draft, MessageTally, RowTally};
 use validator_core::position::{MessageAt, PartitionIndex};
 use validator_core::segment::SegmentKey;
@@ -39,7 +39,7 @@ impl Machine<'_> {
         let may_be = |finding: &&StoryFinding| matches!(finding.verdict, "withdrawn" | "unobservable");
         let of_said = said.findings.iter().filter(may_be).filter_map(|finding| finding.message);
         // Where values come back, the row that was there may be that of the first version. One of a lane before may have come later.
-        let of_said = of_said.filter(|(lane, offset)| !self.comes_back(*lane, *lane, *offset));
+        let of_said = of_said.filter(|(lane, offset)| !self.comes_back(*lane, *offset));
         of_said.chain(self.shown.iter().copied()).collect()
     }
 
@@ -49,30 +49,27 @@ impl Machine<'_> {
         let (story, positions) = (self.world.story, self.positions());
         let rows = story.snapshots[head].live.iter().flat_map(|(file, _)| &story.files[*file].rows);
         let rows: BTreeSet<(Key, u64)> = rows.map(|row| (key_of(row.lane, row.offset), row.value)).collect();
-        // Of equal versions the last one is shown.
-        let mut shown: BTreeMap<(Key, u64), (usize, i64)> = BTreeMap::new();
+        // Of equal versions nobody can say whose row it is.
+        let mut shown: BTreeMap<(Key, u64), Vec<(usize, i64)>> = BTreeMap::new();
         for (number, lane) in story.lanes.iter().enumerate() {
             for message in lane.messages.iter().filter(|one| (lane.first()..positions[number]).contains(&one.offset)) {
                 let Content::Row(value) = message.content else { continue };
                 let row = (key_of(number, message.offset), value);
-                if rows.contains(&row) && !self.comes_back(0, number, message.offset) {
-                    shown.insert(row, (number, message.offset));
+                if rows.contains(&row) {
+                    shown.entry(row).or_default().push((number, message.offset));
                 }
             }
         }
-        self.shown.extend(shown.into_values());
+        self.shown.extend(shown.into_values().filter(|equal| equal.len() == 1).flatten());
     }
 
-    /// Whether an earlier version of the key of a message, in these lanes up to its own, has the same values.
-    fn comes_back(&self, first: usize, lane: usize, offset: i64) -> bool {
-        let of_lane =
-            |number: usize| self.world.story.lanes[number].messages.iter().map(move |message| (number, message));
-        let own = of_lane(lane).find(|(_, message)| message.offset == offset).map(|(_, message)| message.content);
-        let is_equal = |(number, message): (usize, &Message)| {
-            let is_earlier = (number, message.offset) < (lane, offset);
-            is_earlier && key_of(number, message.offset) == key_of(lane, offset) && Some(message.content) == own
-        };
-        (first..=lane).flat_map(of_lane).any(is_equal)
+    /// Whether an earlier message of the lane and key of a message has the same values.
+    fn comes_back(&self, number: usize, offset: i64) -> bool {
+        let lane = &self.world.story.lanes[number];
+        let of = |offset: i64| lane.messages.iter().find(|message| message.offset == offset).map(|one| one.content);
+        let earlier = lane.messages.iter().filter(|one| (lane.first()..offset).contains(&one.offset));
+        let mut equal = earlier.filter(|one| Some(one.content) == of(offset));
+        equal.any(|one| key_of(number, one.offset) == key_of(number, offset))
     }
 
     /// What the shadow says.
