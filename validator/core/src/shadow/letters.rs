@@ -192,9 +192,7 @@ impl Shadow {
         let mut named = BTreeSet::new();
         if self.terms.windows().is_some() {
             let messages = self.residues.values().flat_map(|residue| &residue.messages).map(|message| message.at);
-            let name =
-                |at: &MessageAt| self.pages.page(&self.page_of(*at)).is_some_and(|page| page.letters.name(at.offset));
-            named.extend(messages.filter(name));
+            named.extend(messages.filter(|at| self.is_put_aside(*at)));
             return named;
         }
         for (key, residue) in self.residues.iter() {

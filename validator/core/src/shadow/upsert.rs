@@ -38,7 +38,8 @@ impl LanePart {
     }
 }
 
-fn entry_of(message: &Undecodable) -> MessageEntry {
+/// As the judge sees it.
+pub(super) fn entry_of(message: &Undecodable) -> MessageEntry {
     MessageEntry {
         at: message.at,
         timestamp_ms: message.timestamp_ms,

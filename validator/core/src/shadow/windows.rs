@@ -11,7 +11,8 @@ use super::event::{LanePart, SegmentPart, Undecodable};
 use super::lane::Lane;
 use super::residue::Residue;
 use super::segment::{Segment, Share};
-use crate::judge::{MessageEntry, MessageState, RowStanding};
+use super::upsert::entry_of;
+use crate::judge::RowStanding;
 use crate::limits::STRAYS_MAX;
 use crate::position::{MessageAt, PartitionIndex};
 use crate::segment::SegmentKey;
@@ -152,16 +153,7 @@ impl Shadow {
         }
         let mut strays = self.put_residue(SegmentKey::Nowhere, None).unwrap_or_default();
         let room = STRAYS_MAX.saturating_sub(strays.messages.len());
-        strays.messages.extend(undecodable.iter().take(room).map(|message| MessageEntry {
-            at: message.at,
-            timestamp_ms: message.timestamp_ms,
-            identity: message.identity,
-            digest: None,
-            rest: None,
-            state: MessageState::Undecodable(message.cause),
-            loss: None,
-            stood: false,
-        }));
+        strays.messages.extend(undecodable.iter().take(room).map(entry_of));
         strays.messages.sort_by_key(|message| message.at);
         self.put_residue(SegmentKey::Nowhere, Some(strays));
     }
