@@ -67,6 +67,7 @@ pub enum Wrong {
     StaleIsAnyVersion,
     UnknownDeletionsExplainNothing,
     UnknownDeletionsExplainLaterOnes,
+    UnknownDeletionsWithdrawNothing,
     UnknownRowsAreDamage,
     WaitingIsLostWithItsFile,
     DivertedIsForgotten,
@@ -79,7 +80,8 @@ pub enum Wrong {
     DivertedIsACandidate,
 }
 
-const WRONG: [Wrong; 41] = [
+const WRONG: [Wrong; 42] = [
+    Wrong::UnknownDeletionsWithdrawNothing,
     Wrong::DivertedIsForgotten,
     Wrong::DivertedHasNoRow,
     Wrong::DivertedHasItsRowInOrder,
@@ -568,7 +570,9 @@ impl Second<'_> {
                 if self.wrong == Wrong::UnknownDeletionsExplainLaterOnes { judgement.drafts.len() } else { deletion };
             let nearest = (0..all).rev().find(|index| {
                 let draft = &judgement.drafts[*index];
-                draft.cause == Some(Cause::Lost) || draft.verdict == MessageVerdict::Overdue.into()
+                let had = draft.verdict == MessageVerdict::Withdrawn.into();
+                let had = had && self.wrong != Wrong::UnknownDeletionsWithdrawNothing;
+                had || draft.cause == Some(Cause::Lost) || draft.verdict == MessageVerdict::Overdue.into()
             });
             let Some(nearest) = nearest else { continue };
             let draft = &mut judgement.drafts[nearest];
@@ -576,8 +580,10 @@ impl Second<'_> {
             let tally = judgement.messages.get_mut(&at.partition).expect("it was counted");
             if draft.cause == Some(Cause::Lost) {
                 tally.missing -= 1;
-            } else {
+            } else if draft.verdict == MessageVerdict::Overdue.into() {
                 tally.overdue -= 1;
+            } else {
+                tally.withdrawn -= 1;
             }
             tally.unobservable += 1;
             draft.verdict = MessageVerdict::Unobservable.into();
