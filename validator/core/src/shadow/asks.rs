@@ -34,6 +34,7 @@ impl Shadow {
         let ask = |key: SegmentKey| {
             let segment = self.pages.segment(key)?;
             match self.residues.get(&key) {
+                Some(_) if self.terms.is_upsert() => Some(whole(key, segment)),
                 Some(residue) if self.terms.windows().is_some() => whole_again(key, segment, residue),
                 Some(residue) => more(key, segment, residue),
                 None => Some(whole(key, segment)),

@@ -7,13 +7,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Shadow;
+use super::explain::Shown;
 use super::files::put_in;
 use super::residue::Residue;
 use super::segment::{Segment, least};
 use super::stage::Stage;
 use super::standing::SegmentCounts;
-use super::tally::is_read;
+use super::tally::{is_read, is_read_by_keys};
 use super::upsert::Waiting;
+use crate::digest::IdentityHash;
 use crate::judge::{MessageTally, RowTally};
 use crate::position::PartitionIndex;
 use crate::segment::SegmentKey;
@@ -33,8 +35,8 @@ pub(super) struct Board {
     pub messages: BTreeMap<PartitionIndex, MessageTally>,
     /// Of keys: messages that later ones took the place of.
     pub superseded: BTreeMap<PartitionIndex, u64>,
-    /// Segments with messages that wait before the judge.
-    waiting: BTreeSet<SegmentKey>,
+    /// Segments of keys with messages or rows that are before the judge.
+    in_question: BTreeSet<SegmentKey>,
     pub rows: RowTally,
     pub segments: SegmentCounts,
     pub to_drill_messages: u64,
@@ -80,6 +82,8 @@ pub(super) struct Lot {
     run: Option<Run>,
     /// Of keys: messages that are before the judge although no row of theirs is.
     pub waiting: Vec<Waiting>,
+    /// Keys that are before the judge with their rows.
+    pub apart: BTreeSet<IdentityHash>,
 }
 
 impl Board {
@@ -146,8 +150,8 @@ impl Board {
             Stage::Disputed if !lot.is_read => put_in(&mut self.asked, (lot.stays, key), enters),
             _ => {}
         }
-        if !lot.waiting.is_empty() {
-            put_in(&mut self.waiting, key, enters);
+        if lot.is_in_question() {
+            put_in(&mut self.in_question, key, enters);
         }
         match lot.run.filter(|_| enters) {
             Some(run) => drop(self.runs.insert(key, run)),
@@ -155,16 +159,9 @@ impl Board {
         }
     }
 
-    /// Messages of keys that are before the judge although no row of theirs is, by segment.
-    pub fn waiting(&self) -> impl Iterator<Item = (SegmentKey, &[Waiting])> {
-        self.waiting.iter().filter_map(|key| Some((*key, self.lots.get(key)?.waiting.as_slice())))
-    }
-
-    /// Whether the judge is asked of a segment of keys, and what it is asked of messages without a row.
-    fn asks(&self, key: &SegmentKey) -> (bool, &[Waiting]) {
-        let lot = self.lots.get(key);
-        let is_disputed = lot.is_some_and(|lot| lot.stage == Stage::Disputed);
-        (is_disputed, lot.map(|lot| lot.waiting.as_slice()).unwrap_or_default())
+    /// Segments of keys of which something is before the judge.
+    pub fn in_question(&self) -> impl Iterator<Item = (SegmentKey, &Lot)> {
+        self.in_question.iter().filter_map(|key| Some((*key, self.lots.get(key)?)))
     }
 
     /// The least timestamp of a message of a partition, outside of residues, that waits for its row.
@@ -178,18 +175,19 @@ impl Board {
 impl Shadow {
     /// Looks at one segment again.
     pub(super) fn recount(&mut self, key: SegmentKey) {
-        if self.is_newly_shown(key) {
-            // It is noted which versions had a row, and counted then.
+        let segment = self.pages.segment(key);
+        let shown = segment.and_then(|segment| self.shown_of_keys(key, segment));
+        if let (Some(segment), Some(shown)) = (segment, &shown)
+            && !segment.is_balanced()
+            && !segment.keys.have_stood(&shown.of_keys)
+        {
+            // By the clock alone it is known which versions had a row: it is noted, and counted then.
             return self.change(key, |_| {});
         }
-        let lot = self.pages.segment(key).and_then(|segment| self.lot(key, segment));
+        let lot = segment.and_then(|segment| self.lot(key, segment, shown));
         let run = self.board.runs.get(&key).copied();
-        if matches!(key, SegmentKey::Keys { .. }) {
-            let now = lot.as_ref().map(|lot| (lot.stage == Stage::Disputed, lot.waiting.as_slice()));
-            let now = now.unwrap_or((false, &[]));
-            if now.0 || self.board.asks(&key) != now {
-                self.forget_judged();
-            }
+        if !is_asked_alike(self.board.lots.get(&key), lot.as_ref()) {
+            self.forget_judged();
         }
         if run != lot.as_ref().and_then(|lot| lot.run) {
             self.unsaved.runs.entry(key).or_insert(run);
@@ -211,7 +209,10 @@ impl Shadow {
         }
         let keys: Vec<SegmentKey> = self.pages.unbalanced().map(|(key, _)| key).collect();
         for key in keys {
-            let lot = self.pages.segment(key).and_then(|segment| self.lot(key, segment));
+            let lot = self.pages.segment(key).and_then(|segment| {
+                let shown = self.shown_of_keys(key, segment);
+                self.lot(key, segment, shown)
+            });
             self.board.put(key, lot);
         }
         self.note_runs(runs);
@@ -272,7 +273,16 @@ impl Shadow {
         }
     }
 
+    fn shown_of_keys(&self, key: SegmentKey, segment: &Segment) -> Option<Shown> {
+        matches!(key, SegmentKey::Keys { .. }).then(|| self.shown(key, segment)).flatten()
+    }
+
+    /// Of keys it does not depend on others whether they are.
     fn may_be_explained(&self) -> bool {
+        !self.terms.is_upsert() && self.is_there_what_explains()
+    }
+
+    fn is_there_what_explains(&self) -> bool {
         self.files.faulty().next().is_some() || self.residues.is_loose()
     }
 
@@ -280,8 +290,8 @@ impl Shadow {
         self.lane(partition)?.proven_max().max(self.residues.paired_max(partition))
     }
 
-    fn lot(&self, key: SegmentKey, segment: &Segment) -> Option<Lot> {
-        let stage = self.stage(key, segment);
+    fn lot(&self, key: SegmentKey, segment: &Segment, shown: Option<Shown>) -> Option<Lot> {
+        let stage = self.stage_of(key, segment, shown.as_ref());
         let (messages, rows) = (segment.debit.count, segment.credit.count);
         let part = |partition, messages| Part { partition, messages, intact: 0, late: 0, superseded: 0 };
         let parts = match key {
@@ -304,11 +314,13 @@ impl Shadow {
             stays: segment.gone.is_empty(),
             run: None,
             waiting: Vec::new(),
+            apart: BTreeSet::new(),
         };
         if matches!(key, SegmentKey::Keys { .. }) && stage != Stage::Balanced {
-            lot.is_read =
-                stage != Stage::Disputed || self.residues.get(&key).is_some_and(|residue| is_read(residue, segment));
-            self.count_keys(&mut lot, key, segment);
+            let residue = self.residues.get(&key).filter(|_| stage == Stage::Disputed);
+            let is_known = |residue: &Residue| shown.is_some() || residue.unreadable;
+            lot.is_read = residue.is_none_or(|residue| is_known(residue) && is_read_by_keys(residue, segment));
+            self.count_keys(&mut lot, key, segment, shown);
             return Some(lot);
         }
         match stage {
@@ -369,9 +381,20 @@ impl Lot {
         }
     }
 
+    fn is_in_question(&self) -> bool {
+        !self.waiting.is_empty() || !self.apart.is_empty()
+    }
+
     fn messages(&self) -> u64 {
         self.parts.iter().map(|part| part.messages).sum()
     }
+}
+
+/// Whether the judge is asked the same of a segment of keys. Of those that are apart other versions may have come.
+fn is_asked_alike(one: Option<&Lot>, other: Option<&Lot>) -> bool {
+    let [one, other] =
+        [one, other].map(|lot| lot.map(|lot| (lot.apart.is_empty(), lot.waiting.as_slice())).unwrap_or((true, &[])));
+    one.0 && other.0 && one.1 == other.1
 }
 
 #[cfg(test)]

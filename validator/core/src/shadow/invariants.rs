@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::Shadow;
+use super::event::SeenRow;
 use super::file::{FileBags, FileId};
 use super::residue::Residue;
 use super::runs::Runs;
@@ -127,11 +128,15 @@ fn check_residue(segment: &Segment, residue: &Residue) -> Result<(), &'static st
     if residue.unreadable {
         return Ok(());
     }
+    if !segment.keys.is_empty() || !residue.keys.is_empty() {
+        let is_of_key = |row: &SeenRow| residue.keys.contains(&row.entry.identity);
+        return if residue.rows.iter().all(is_of_key) { Ok(()) } else { Err("rows are of no key that is kept") };
+    }
     if residue.judged() + residue.agreed.count != residue.read_debit.count {
         return Err("messages read are not agreed or kept");
     }
     let is_all = residue.read_upto == segment.upto && residue.is_of(&segment.shares);
-    if is_all && segment.keys.is_empty() && residue.read_debit != segment.debit {
+    if is_all && residue.read_debit != segment.debit {
         return Err("messages read are not those of the debit");
     }
     let mut rows: Bag = residue.rows.iter().map(|row| &row.entry.digest).collect();

@@ -1,16 +1,16 @@
 //! The keys of one segment of an upsert table: of each the versions that its row may show.
 //!
 //! Contract: versions stand in their order (partition, offset). Those before the last one that the table has to show go, but for some: they
-//! are superseded. Which of the others its row shows the sum of the rows tells: of digests no other choice has that
-//! sum. Source: docs/decisions/0017-versions-on-their-way.md, 0057-keys-that-are-followed.md.
+//! are superseded. Source: docs/decisions/0017-versions-on-their-way.md, 0057-keys-that-are-followed.md.
 
 use std::collections::BTreeMap;
 
+use super::explain::Shows;
 use crate::bag::Bag;
 use crate::clock::{Clock, MovedPast};
 use crate::digest::{Digest, IdentityHash};
 use crate::judge::{MessageEntry, MessageState, is_version};
-use crate::limits::{KEY_CHOICES_MAX, KEY_FORMER_MAX, KEY_VERSIONS_MAX, KEY_VERSIONS_SPARED, KEYS_OF_SEGMENT_MAX};
+use crate::limits::{KEY_FORMER_MAX, KEY_VERSIONS_MAX, KEY_VERSIONS_SPARED, KEYS_OF_SEGMENT_MAX};
 use crate::position::PartitionIndex;
 use crate::verdict::ExcludedCause;
 
@@ -36,13 +36,12 @@ impl Hands {
         let passed = self.moved_past.has_passed(version.at, at_ms);
         self.clock.is_due(at_ms) && (passed || self.clock.has_given_up(at_ms))
     }
+
+    /// The place of the last version that the table has to show.
+    pub(super) fn settled_of(&self, versions: &[MessageEntry]) -> Option<usize> {
+        versions.iter().rposition(|version| is_version(version.state) && self.have(version))
+    }
 }
-
-/// What the row of one key may be, and the version that it then shows, by its place; none: there is no row, and no deletion says so.
-type Choice = (Option<Digest>, Option<usize>);
-
-/// By key, in order, the place of the version that is shown.
-pub type Shown = Vec<Option<usize>>;
 
 /// What messages of one partition count as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -59,6 +58,16 @@ impl Keys {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is one of this hash.
+    pub fn has(&self, key: &IdentityHash) -> bool {
+        self.0.contains_key(key)
     }
 
     /// Whether it takes no further key.
@@ -107,69 +116,28 @@ impl Keys {
             .collect()
     }
 
-    /// Which version each key shows, where rows of this sum leave no doubt, and no row is missing that has to be there.
-    pub fn shown(&self, credit: &Bag, hands: &Hands) -> Option<Shown> {
-        let choices: Vec<Vec<Choice>> = self.0.values().map(|versions| choices_of(versions, hands)).collect();
-        if choices.iter().any(Vec::is_empty) {
-            return None;
-        }
-        let mut left = *credit;
-        choices.iter().filter(|of_key| of_key.len() == 1).for_each(|of_key| take(&mut left, of_key[0].0.as_ref()));
-        let several: Vec<usize> = (0..choices.len()).filter(|key| choices[*key].len() > 1).collect();
-        let all = several.iter().try_fold(1_usize, |all, key| all.checked_mul(choices[*key].len()));
-        let mut chosen = vec![0; choices.len()];
-        let is_found = match all.filter(|all| *all <= KEY_CHOICES_MAX) {
-            Some(_) => find(&choices, &several, left, &mut chosen),
-            None => self.find_by_cut(&choices, &several, left, &mut chosen),
-        };
-        is_found.then(|| chosen.iter().zip(&choices).map(|(chosen, of_key)| of_key[*chosen].1).collect())
+    /// What they show where that is the last version of each key.
+    pub fn last(&self) -> Vec<Shows> {
+        let last = self.0.values().map(|versions| last_of(versions));
+        last.map(|last| last.map_or(Shows::Nothing, |(at, _)| Shows::Version(at))).collect()
     }
 
-    /// Where there are too many choices: a table that has all versions up to one of them, and none behind.
-    fn find_by_cut(&self, choices: &[Vec<Choice>], several: &[usize], left: Bag, chosen: &mut [usize]) -> bool {
-        let versions: Vec<&Vec<MessageEntry>> = self.0.values().collect();
-        let place = |key: usize, choice: &Choice| {
-            let version = choice.1.map(|at| &versions[key][at]);
-            version.map(|version| (version.timestamp_ms, version.at.offset))
-        };
-        let mut cuts: Vec<_> =
-            several.iter().flat_map(|key| choices[*key].iter().map(|choice| place(*key, choice))).collect();
-        cuts.sort_unstable();
-        cuts.dedup();
-        for cut in cuts.iter().rev().take(KEY_CHOICES_MAX) {
-            let mut sum = left;
-            for key in several {
-                let of_key = &choices[*key];
-                // Choices stand from the last version to the first.
-                let at = of_key.iter().position(|choice| place(*key, choice) <= *cut).unwrap_or(of_key.len() - 1);
-                take(&mut sum, of_key[at].0.as_ref());
-                chosen[*key] = at;
-            }
-            if sum.is_empty() {
-                return true;
-            }
-        }
-        false
-    }
-
-    /// Where the last version of each key is shown.
-    pub fn last(&self) -> Shown {
-        self.0.values().map(|versions| last_of(versions).map(|(at, _)| at)).collect()
-    }
-
-    /// Whether it is noted that these versions have a row.
-    pub fn have_stood(&self, shown: &Shown) -> bool {
-        let is_noted = |(versions, shown): (&Vec<MessageEntry>, &Option<usize>)| {
-            shown.is_none_or(|at| versions[at].stood || !is_told_apart(versions, at))
+    /// Whether it is noted that the versions shown have a row.
+    pub fn have_stood(&self, shown: &[Shows]) -> bool {
+        let is_noted = |(versions, shown): (&Vec<MessageEntry>, &Shows)| match shown {
+            Shows::Version(at) => versions[*at].stood || !is_told_apart(versions, *at),
+            Shows::Nothing | Shows::Apart => true,
         };
         self.0.values().zip(shown).all(is_noted)
     }
 
-    /// Notes that these versions have a row.
-    pub fn note_shown(&mut self, shown: &Shown) {
+    /// Notes that the versions shown have a row.
+    pub fn note_shown(&mut self, shown: &[Shows]) {
         for (versions, shown) in self.0.values_mut().zip(shown) {
-            if let Some(at) = shown.filter(|at| is_told_apart(versions, *at)) {
-                versions[at].stood = true;
+            if let Shows::Version(at) = shown
+                && is_told_apart(versions, *at)
+            {
+                versions[*at].stood = true;
             }
         }
     }
@@ -185,15 +153,20 @@ impl Keys {
         }
     }
 
-    /// What messages count as where these versions are shown; and last versions that wait for their row, each with whether the row of its
-    /// key is another one.
-    pub fn counts(&self, shown: &Shown) -> (BTreeMap<PartitionIndex, Counts>, Vec<(MessageEntry, bool)>) {
+    /// What messages of keys that show a version, or nothing yet, count as; and last versions that wait for their row, each with whether the
+    /// row of its key is another one.
+    pub fn counts(&self, shown: &[Shows]) -> (BTreeMap<PartitionIndex, Counts>, Vec<(MessageEntry, bool)>) {
         let (mut counts, mut waiting) = (BTreeMap::<PartitionIndex, Counts>::new(), Vec::new());
         for ((key, versions), shown) in self.0.iter().zip(shown) {
+            let shown = match shown {
+                Shows::Version(at) => Some(*at),
+                Shows::Nothing => None,
+                Shows::Apart => continue,
+            };
             let last = last_of(versions).map(|(at, _)| at);
             for (at, version) in judged(versions) {
                 let count = counts.entry(version.at.partition).or_default();
-                if Some(at) == *shown {
+                if Some(at) == shown {
                     count.intact += 1;
                 } else if Some(at) == last {
                     count.others += 1;
@@ -210,7 +183,7 @@ impl Keys {
     pub fn unread(&self, hands: &Hands) -> BTreeMap<PartitionIndex, Counts> {
         let mut counts = BTreeMap::<PartitionIndex, Counts>::new();
         for versions in self.0.values() {
-            let settled = settled_of(versions, hands);
+            let settled = hands.settled_of(versions);
             for (at, version) in judged(versions) {
                 let count = counts.entry(version.at.partition).or_default();
                 *(if Some(at) < settled { &mut count.superseded } else { &mut count.others }) += 1;
@@ -219,31 +192,18 @@ impl Keys {
         counts
     }
 
-    /// The keys that do not simply show their last version, of a segment with these rows: what the judge is asked, all versions of each;
-    /// and what messages of the others count as.
-    pub fn disagreeing(
-        &self,
-        rows: &BTreeMap<IdentityHash, Vec<Digest>>,
-    ) -> (Vec<MessageEntry>, BTreeMap<PartitionIndex, Counts>) {
-        let (mut entries, mut counts) = (Vec::new(), BTreeMap::<PartitionIndex, Counts>::new());
-        for (key, versions) in &self.0 {
-            let own = rows.get(key).map(Vec::as_slice).unwrap_or_default();
-            if !agrees(versions, own) {
-                entries.extend(versions.iter().map(|version| MessageEntry { identity: Some(*key), ..*version }));
-                continue;
-            }
-            let last = last_of(versions).map(|(at, _)| at);
-            for (at, version) in judged(versions) {
-                let count = counts.entry(version.at.partition).or_default();
-                *(if Some(at) == last { &mut count.intact } else { &mut count.superseded }) += 1;
-            }
-        }
-        (entries, counts)
+    /// All versions of a key, as the judge is asked.
+    pub fn versions_of(&self, key: IdentityHash) -> impl Iterator<Item = MessageEntry> {
+        let versions = self.0.get(&key).map(Vec::as_slice).unwrap_or_default();
+        versions.iter().map(move |version| MessageEntry { identity: Some(key), ..*version })
     }
 
     /// Whether the rows of a key are what its last version asks for.
     pub fn agree(&self, key: &IdentityHash, rows: &[Digest]) -> bool {
-        self.0.get(key).map_or(rows.is_empty(), |versions| agrees(versions, rows))
+        match self.0.get(key).and_then(|versions| last_of(versions)) {
+            Some((_, last)) if last.state == MessageState::Judged => rows.len() == 1 && last.digest == Some(rows[0]),
+            _ => rows.is_empty(),
+        }
     }
 
     /// Whether versions of a key tell what its rows should be, although older ones may be unknown: one has to be shown, is shown, or
@@ -287,22 +247,10 @@ fn judged(versions: &[MessageEntry]) -> impl Iterator<Item = (usize, &MessageEnt
     versions.iter().enumerate().filter(|(_, version)| version.state == MessageState::Judged)
 }
 
-/// The place of the last version that the table has to show.
-fn settled_of(versions: &[MessageEntry], hands: &Hands) -> Option<usize> {
-    versions.iter().rposition(|version| is_version(version.state) && hands.have(version))
-}
-
 /// Whether a row that shows a version is of no earlier one: where values come back, the row may be that of the first.
 fn is_told_apart(versions: &[MessageEntry], at: usize) -> bool {
     let is_equal = |one: &MessageEntry| one.digest == versions[at].digest;
     versions[at].state == MessageState::Judged && !versions[..at].iter().any(is_equal)
-}
-
-fn agrees(versions: &[MessageEntry], rows: &[Digest]) -> bool {
-    match last_of(versions) {
-        Some((_, last)) if last.state == MessageState::Judged => rows.len() == 1 && last.digest == Some(rows[0]),
-        _ => rows.is_empty(),
-    }
 }
 
 /// Its digest in a debit. What cannot be held exactly equals no row.
@@ -315,50 +263,8 @@ fn digest_of(version: &MessageEntry) -> Digest {
     })
 }
 
-fn take(from: &mut Bag, digest: Option<&Digest>) {
-    if let Some(digest) = digest {
-        from.remove(digest);
-    }
-}
-
-/// From the last version to the first that the table may show; of equal ones the last.
-fn choices_of(versions: &[MessageEntry], hands: &Hands) -> Vec<Choice> {
-    let settled = settled_of(versions, hands);
-    let unreadable = versions.iter().rposition(|version| matches!(version.state, MessageState::Undecodable(_)));
-    let unreadable = unreadable.filter(|at| Some(*at) >= settled);
-    let first = unreadable.map_or(settled.unwrap_or(0), |at| at + 1);
-    let mut choices: Vec<Choice> = Vec::new();
-    for (at, version) in versions.iter().enumerate().skip(first).rev().filter(|(_, version)| is_version(version.state))
-    {
-        let row = match (version.state, version.digest) {
-            (MessageState::Judged, None) | (MessageState::Undecodable(_), _) => continue,
-            (MessageState::Judged, digest) => digest,
-            (MessageState::Excluded(_), _) => None,
-        };
-        if choices.iter().all(|(other, _)| *other != row) {
-            choices.push((row, Some(at)));
-        }
-    }
-    let is_open = unreadable.is_none() && settled.is_none();
-    if is_open && choices.iter().all(|(row, _)| row.is_some()) {
-        choices.push((None, None));
-    }
-    choices
-}
-
-/// Tries all choices of the keys that have several.
-fn find(choices: &[Vec<Choice>], several: &[usize], left: Bag, chosen: &mut [usize]) -> bool {
-    let Some((key, rest)) = several.split_first() else { return left.is_empty() };
-    (0..choices[*key].len()).any(|at| {
-        let mut left = left;
-        take(&mut left, choices[*key][at].0.as_ref());
-        chosen[*key] = at;
-        find(choices, rest, left, chosen)
-    })
-}
-
 fn prune_one(versions: &mut Vec<MessageEntry>, hands: &Hands, gone: &mut BTreeMap<PartitionIndex, u64>) {
-    let settled = settled_of(versions, hands);
+    let settled = hands.settled_of(versions);
     let live = versions.iter().filter(|version| is_version(version.state)).count();
     let (mut idle, mut surplus) = (live.saturating_sub(KEY_VERSIONS_SPARED), live.saturating_sub(KEY_VERSIONS_MAX));
     for (at, version) in versions.iter_mut().enumerate().filter(|(_, version)| is_version(version.state)) {
@@ -395,22 +301,22 @@ const FORMER: MessageState = MessageState::Excluded(ExcludedCause::Superseded);
 const UNKNOWN: MessageState = MessageState::Excluded(ExcludedCause::BeforeStart);
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::position::MessageAt;
 
-    const KEY: IdentityHash = IdentityHash([7; 16]);
+    pub(in crate::shadow) const KEY: IdentityHash = IdentityHash([7; 16]);
 
-    fn hands(judged_at_ms: i64, moved_ms: Option<i64>) -> Hands {
+    pub(in crate::shadow) fn hands(judged_at_ms: i64, moved_ms: Option<i64>) -> Hands {
         Hands::new(Clock { judged_at_ms, settle_ms: 100, give_up_ms: 1_000_000 }, moved_ms)
     }
 
-    fn digest(key: u8, value: i64) -> Digest {
+    pub(in crate::shadow) fn digest(key: u8, value: i64) -> Digest {
         Digest(*blake3::hash(&[&[key][..], &value.to_le_bytes()].concat()).as_bytes())
     }
 
     /// A version of a key that sets a value, sent at its offset.
-    fn sets(key: u8, partition: u32, offset: i64, value: i64) -> MessageEntry {
+    pub(in crate::shadow) fn sets(key: u8, partition: u32, offset: i64, value: i64) -> MessageEntry {
         MessageEntry {
             at: MessageAt { partition: PartitionIndex(partition), offset },
             timestamp_ms: Some(offset),
@@ -423,31 +329,14 @@ mod tests {
         }
     }
 
-    fn of(versions: impl IntoIterator<Item = MessageEntry>) -> Keys {
+    pub(in crate::shadow) fn of(versions: impl IntoIterator<Item = MessageEntry>) -> Keys {
         let mut keys = Keys::default();
         versions.into_iter().for_each(|version| assert!(keys.put(KEY, version)));
         keys
     }
 
-    fn rows(of: &[Digest]) -> Bag {
+    pub(in crate::shadow) fn rows(of: &[Digest]) -> Bag {
         of.iter().collect()
-    }
-
-    #[test]
-    fn rows_say_which_version_they_show_and_a_settled_one_must_be_shown() {
-        let keys = of([sets(1, 0, 10, 1), sets(1, 0, 20, 2), sets(1, 0, 30, 1)]);
-        let open = hands(50, None);
-        assert_eq!(keys.shown(&rows(&[digest(1, 2)]), &open), Some(vec![Some(1)]));
-        assert_eq!(keys.shown(&rows(&[digest(1, 1)]), &open), Some(vec![Some(2)]), "of equal ones the last");
-        assert_eq!(keys.shown(&Bag::EMPTY, &open), Some(vec![None]), "nothing is there yet");
-        assert_eq!(keys.shown(&rows(&[digest(1, 9)]), &open), None);
-        assert_eq!(keys.shown(&rows(&[digest(1, 2), digest(1, 1)]), &open), None, "two rows of a key");
-        // The second version is due, and rows were added since: no row, and the first one, are wrong now.
-        let settled = hands(125, Some(124));
-        assert_eq!(keys.shown(&rows(&[digest(1, 2)]), &settled), Some(vec![Some(1)]));
-        assert_eq!(keys.shown(&Bag::EMPTY, &settled), None);
-        let first = of([sets(1, 0, 10, 1), sets(1, 0, 20, 2)]);
-        assert_eq!(first.shown(&rows(&[digest(1, 1)]), &settled), None);
     }
 
     #[test]
@@ -457,30 +346,8 @@ mod tests {
         let row = digest(1, 1);
         keys.note_rows([(&KEY, &row)].into_iter());
         assert!(keys.0[&KEY].iter().all(|version| !version.stood) && keys.have_stood(&keys.last()));
-        keys.note_shown(&vec![Some(1)]);
+        keys.note_shown(&[Shows::Version(1)]);
         assert!(keys.0[&KEY][1].stood);
-    }
-
-    #[test]
-    fn many_keys_on_their_way_are_explained_by_a_cut() {
-        let mut keys = Keys::default();
-        let mut up_to_40 = Vec::new();
-        for key in 0..20_u8 {
-            let mut shown = None;
-            for nth in 0..8 {
-                let version = sets(key, u32::from(key % 3), i64::from(key) + nth * 13, nth);
-                shown = if version.timestamp_ms <= Some(60) { version.digest } else { shown };
-                keys.put(IdentityHash([key; 16]), version);
-            }
-            up_to_40.extend(shown);
-        }
-        let hands = hands(90, None);
-        let shown = keys.shown(&rows(&up_to_40), &hands).expect("it is a cut");
-        let shown: Vec<Digest> =
-            keys.0.values().zip(&shown).map(|(of, at)| of[at.expect("a row")].digest.expect("exact")).collect();
-        assert_eq!(shown, up_to_40);
-        up_to_40[3] = digest(3, 7);
-        assert_eq!(keys.shown(&rows(&up_to_40), &hands), None, "too many choices, and no cut");
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub mod delta;
 mod docket;
 mod drilled;
 pub mod event;
+pub mod explain;
 pub mod file;
 mod files;
 pub mod held;
@@ -289,9 +290,7 @@ impl Shadow {
         self.count_balanced(key, &segment, false);
         let (debit, credit) = (segment.debit, segment.credit);
         change(&mut segment);
-        if self.terms.is_upsert() {
-            self.settle_keys(key, &mut segment);
-        }
+        let left = if self.terms.is_upsert() { self.settle_keys(key, &mut segment) } else { None };
         segment.revision = segment.revision.wrapping_add(1);
         // Rows of windows do not say whether their messages are still to come: of those that went it is known on.
         let is_same = (debit, credit) == (segment.debit, segment.credit);
@@ -323,6 +322,8 @@ impl Shadow {
         self.pages.put(key, segment);
         if is_settled && self.residues.has(&key) {
             self.put_residue(key, None);
+        } else if let Some(residue) = left {
+            self.put_residue(key, residue);
         } else {
             self.recount(key);
         }

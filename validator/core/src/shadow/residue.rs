@@ -53,6 +53,8 @@ pub struct Residue {
     pub read_files: BTreeMap<FileId, Bag>,
     /// Removed files read.
     pub read_gone: BTreeSet<FileId>,
+    /// Of an upsert table: keys that did not show their last version when their rows were read. Of others nothing is kept.
+    pub keys: BTreeSet<IdentityHash>,
     /// It is asked whole again: places moved, or a copy of an agreed message came. What it says so far stands.
     pub whole: bool,
     /// The log no longer has the messages, or what is read is not what was consumed: nothing can be said of them.
@@ -191,7 +193,8 @@ impl Residue {
 
     /// How much memory it takes, in entries.
     pub fn entries(&self) -> usize {
-        self.messages.len() + self.rows.len() + (self.stood.len() + self.stood_at.len() + self.taken.len()) / 8
+        let own = self.messages.len() + self.rows.len() + self.keys.len();
+        own + (self.stood.len() + self.stood_at.len() + self.taken.len()) / 8
     }
 
     /// Judged messages that do not agree.

@@ -2,7 +2,7 @@
 //!
 //! Contract: see [`super::pack`]. How a row stands, and what stood or was lost, is taken anew at each judging and not kept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::blame::{Blame, Taker};
 use super::delta::Damaged;
@@ -60,6 +60,8 @@ impl Residue {
             to.number(share.judged);
             to.number(share.agreed);
         }
+        to.number(self.keys.len() as u64);
+        self.keys.iter().for_each(|key| to.raw(&key.0));
         to.seal()
     }
 
@@ -87,6 +89,10 @@ impl Residue {
                 taken: from.list(read_blame)?.into_iter().collect(),
                 takes: from.small()?,
                 read: if from.has_windows() { from.list(read_share)?.into_iter().collect() } else { BTreeMap::new() },
+                keys: match from.has_keys() {
+                    true => from.list(|from| from.raw().map(IdentityHash))?.into_iter().collect(),
+                    false => BTreeSet::new(),
+                },
             })
         })
     }

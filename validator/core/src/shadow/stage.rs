@@ -1,6 +1,7 @@
 //! The stage of a segment: derived from its bags, its times and the clock, never stored.
 
 use super::Shadow;
+use super::explain::Shown;
 use super::segment::Segment;
 use crate::limits::BARE_STRADDLE_MS;
 use crate::segment::SegmentKey;
@@ -24,19 +25,18 @@ pub enum Stage {
 }
 
 impl Shadow {
-    /// The stage of a held segment.
-    pub fn stage(&self, key: SegmentKey, segment: &Segment) -> Stage {
+    /// The stage of a held segment. `shown`: of keys, what their rows are.
+    pub(super) fn stage_of(&self, key: SegmentKey, segment: &Segment, shown: Option<&Shown>) -> Stage {
         if segment.is_balanced() {
             return Stage::Balanced;
         }
-        let is_keyed = matches!(key, SegmentKey::Keys { .. });
-        if is_keyed && self.shown(segment).is_some() {
+        if shown.is_some_and(|shown| shown.apart.is_empty()) {
             return Stage::Underway;
         }
         if self.residues.has(&key) {
             return Stage::Disputed;
         }
-        if is_keyed {
+        if matches!(key, SegmentKey::Keys { .. }) {
             return Stage::ToDrill;
         }
         match self.bare(key, segment) {

@@ -200,7 +200,12 @@ impl Shadow {
         let read = self.residues.get(&key).map(|residue| residue.read_files.keys().copied().collect());
         let read: BTreeSet<FileId> = read.unwrap_or_default();
         let goes = net.removed.iter().any(|file| gone.contains(file));
-        if !net.removed.is_empty() {
+        if matches!(key, SegmentKey::Keys { .. }) {
+            // Which rows are not as they were read their sum tells.
+            if self.residues.get(&key).is_some_and(|residue| residue.unreadable) {
+                self.put_residue(key, None);
+            }
+        } else if !net.removed.is_empty() {
             let is_known = !goes || net.removed.iter().all(|file| read.contains(file));
             self.unsettle(key, is_same, taker.filter(|_| !is_known));
         }
@@ -282,9 +287,6 @@ impl Shadow {
     fn unsettle(&mut self, key: SegmentKey, is_same: bool, taker: Option<Taker>) {
         let from = self.pages.segment(key).map_or(0, |segment| segment.from);
         let Some(residue) = self.residues.get(&key).cloned() else { return };
-        if matches!(key, SegmentKey::Keys { .. }) && !is_same {
-            return drop(self.put_residue(key, None));
-        }
         let mut now = if is_same { Residue { whole: true, ..residue } } else { residue.learned(from).again(from) };
         if let Some(taker) = taker.filter(|_| !is_same) {
             now.taken.values_mut().for_each(|blame| *blame = Blame { taker, alone: false });

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Shadow;
-use super::event::SnapshotFact;
+use super::event::{SeenRow, SnapshotFact};
+use super::file::FileId;
 use super::lane::Lane;
 use super::residue::Residue;
 use super::segment::{Segment, least};
@@ -131,6 +132,12 @@ fn of_lane(lane: &Lane) -> LaneStanding {
         offsets: lane.position.abs_diff(lane.start),
         oldest_unsettled_ms: None,
     }
+}
+
+/// Whether nothing more is asked of a residue of keys: its rows are where they were read.
+pub(super) fn is_read_by_keys(residue: &Residue, segment: &Segment) -> bool {
+    let is_live = |row: &SeenRow| segment.files.binary_search(&FileId(row.entry.at.file.0)).is_ok();
+    !residue.whole && (residue.unreadable || residue.rows.iter().all(is_live))
 }
 
 /// Whether nothing more is asked of a residue.

@@ -9,12 +9,13 @@ use std::ops::Range;
 
 use super::Shadow;
 use super::board::{Lot, Part};
-use super::event::{Drilled, LanePart, Refused, Undecodable};
-use super::keys::{Counts, Hands, Keys, Shown};
+use super::event::{Drilled, LanePart, Refused, SeenRow, Undecodable};
+use super::explain::{ReadRows, Shown, explain};
+use super::keys::{Counts, Hands, Keys};
 use super::residue::Residue;
 use super::segment::Segment;
-use super::stage::Stage;
-use crate::digest::{Digest, IdentityHash};
+use crate::bag::Bag;
+use crate::digest::IdentityHash;
 use crate::judge::{MessageEntry, MessageState, RowEntry, RowStanding};
 use crate::limits::KEY_SHARDS;
 use crate::position::{MessageAt, PartitionIndex};
@@ -23,6 +24,14 @@ use crate::verdict::{ExcludedCause, MessageVerdict};
 
 /// A message that waits for its row, and whether the row of its key is another one.
 pub(super) type Waiting = (MessageEntry, bool);
+
+/// What the judge is asked of keys.
+#[derive(Debug, Default)]
+pub(super) struct InQuestion {
+    /// With their segments.
+    pub messages: Vec<(SegmentKey, MessageEntry)>,
+    pub rows: Vec<RowEntry>,
+}
 
 /// The segment of a key.
 pub(super) fn segment_of_key(key: &IdentityHash) -> SegmentKey {
@@ -92,8 +101,9 @@ impl Shadow {
         }
     }
 
-    /// A segment of keys changed: what is superseded goes, and which versions are shown is noted.
-    pub(super) fn settle_keys(&mut self, key: SegmentKey, segment: &mut Segment) {
+    /// A segment of keys changed: what is superseded goes, and which versions are shown is noted. What becomes of its residue, where it
+    /// is another one then: rows that are no longer as they were read are of no use.
+    pub(super) fn settle_keys(&mut self, key: SegmentKey, segment: &mut Segment) -> Option<Option<Residue>> {
         let hands = self.hands();
         for (partition, messages) in segment.keys.prune(&hands) {
             let Some(lane) = self.lane_mut(partition) else { continue };
@@ -101,47 +111,49 @@ impl Shadow {
             *lane.excluded.entry(ExcludedCause::Superseded).or_default() += messages;
         }
         segment.debit = segment.keys.debit();
-        if let Some(shown) = self.shown(segment) {
-            segment.keys.note_shown(&shown);
-        } else if let Some(residue) = self.residues.get(&key).filter(|residue| is_whole(residue, segment)) {
-            let rows = residue.rows.iter().map(|row| (&row.entry.identity, &row.entry.digest));
-            segment.keys.note_rows(rows);
+        let shown = self.shown(key, segment)?;
+        segment.keys.note_shown(&shown.of_keys);
+        let residue = self.residues.get(&key)?;
+        let apart = residue.rows.iter().filter(|row| shown.apart.contains(&row.entry.identity));
+        segment.keys.note_rows(apart.map(|row| (&row.entry.identity, &row.entry.digest)));
+        if residue.keys == shown.as_read {
+            return None;
         }
+        let is_as_read = |row: &&SeenRow| shown.as_read.contains(&row.entry.identity);
+        let rows = residue.rows.iter().filter(is_as_read).copied().collect();
+        Some((!shown.as_read.is_empty()).then(|| Residue { rows, keys: shown.as_read, ..Residue::default() }))
     }
 
-    /// Which versions the rows of a segment show, as far as their sum tells.
-    pub(super) fn shown(&self, segment: &Segment) -> Option<Shown> {
-        match segment.is_balanced() {
-            true => Some(segment.keys.last()),
-            false => segment.keys.shown(&segment.credit, &self.hands()),
+    /// What the rows of a segment of keys are, as far as their sum and what was read tell.
+    pub(super) fn shown(&self, key: SegmentKey, segment: &Segment) -> Option<Shown> {
+        if segment.is_balanced() {
+            return Some(Shown { of_keys: segment.keys.last(), ..Shown::default() });
         }
+        let residue = self.residues.get(&key).filter(|residue| !residue.unreadable);
+        explain(&segment.keys, &segment.credit, &self.hands(), &residue.map(read_rows).unwrap_or_default())
     }
 
-    /// Whether the clock alone made known which versions of a segment are shown.
-    pub(super) fn is_newly_shown(&self, key: SegmentKey) -> bool {
-        let SegmentKey::Keys { .. } = key else { return false };
-        let Some(segment) = self.pages.segment(key).filter(|segment| !segment.is_balanced()) else { return false };
-        self.shown(segment).is_some_and(|shown| !segment.keys.have_stood(&shown))
-    }
-
-    /// The rows of a segment were read.
+    /// The rows of a segment were read. Where others came and went since they were, those of most keys are the same.
     pub(super) fn drilled_keys(&mut self, drilled: Drilled) -> Result<(), Refused> {
         let key = drilled.segment;
         let segment = self.pages.segment(key).ok_or(Refused::Stale { segment: key })?;
         let mut files = segment.files.clone();
         files.dedup();
-        if !drilled.files.keys().copied().eq(files) {
-            return Err(Refused::Stale { segment: key });
-        }
-        let mut residue = Residue::default();
-        for (file, rows) in drilled.files {
-            residue.read_files.insert(file, rows.iter().map(|row| &row.entry.digest).collect());
-            residue.rows.extend(rows);
-        }
-        residue.rows.sort_by_key(|row| row.entry.at);
-        if residue.read_credit() != segment.credit {
+        let is_of_now = drilled.files.keys().copied().eq(files);
+        let mut residue = Residue { rows: drilled.files.into_values().flatten().collect(), ..Residue::default() };
+        let read: Bag = residue.rows.iter().map(|row| &row.entry.digest).collect();
+        if is_of_now && read != segment.credit {
             self.note_misreading(key, &residue);
             return Ok(());
+        }
+        residue.rows.sort_by_key(|row| row.entry.at);
+        residue.keys = residue.rows.iter().map(|row| row.entry.identity).collect();
+        residue.keys.extend(segment.keys.iter().map(|(key, _)| *key));
+        let all = read_rows(&residue);
+        residue.keys.retain(|key| !segment.keys.agree(key, &all[key]));
+        residue.rows.retain(|row| residue.keys.contains(&row.entry.identity));
+        if explain(&segment.keys, &segment.credit, &self.hands(), &read_rows(&residue)).is_none() {
+            return Err(Refused::Stale { segment: key });
         }
         self.misread.forget(&key);
         self.put_residue(key, Some(residue));
@@ -150,32 +162,22 @@ impl Shadow {
     }
 
     /// What a segment of keys counts as.
-    pub(super) fn count_keys(&self, lot: &mut Lot, key: SegmentKey, segment: &Segment) {
-        let clock = self.terms.clock(self.judged_at_ms);
-        lot.turn_ms = segment.keys.next_turn(&clock);
-        let residue = self.residues.get(&key);
-        match (lot.stage, residue) {
-            (Stage::Underway, _) => {
-                let Some(shown) = self.shown(segment) else { return };
-                let (counts, waiting) = segment.keys.counts(&shown);
-                lot.parts = parts(counts);
-                lot.oldest_ms = waiting.iter().filter_map(|(message, _)| message.timestamp_ms).min();
-                lot.waiting = waiting.into_iter().filter(|(message, _)| self.is_for_the_judge(message)).collect();
-                lot.put_aside();
+    pub(super) fn count_keys(&self, lot: &mut Lot, key: SegmentKey, segment: &Segment, shown: Option<Shown>) {
+        lot.turn_ms = segment.keys.next_turn(&self.terms.clock(self.judged_at_ms));
+        let Some(shown) = shown else {
+            lot.parts = parts(segment.keys.unread(&self.hands()));
+            match self.residues.get(&key).is_some_and(|residue| residue.unreadable) {
+                true => (lot.verdict, lot.unobservable) = (MessageVerdict::Unobservable, segment.credit.count),
+                false => lot.unjudged = segment.credit.count,
             }
-            (Stage::Disputed, Some(residue)) if residue.unreadable => {
-                lot.parts = parts(segment.keys.unread(&self.hands()));
-                (lot.verdict, lot.unobservable) = (MessageVerdict::Unobservable, segment.credit.count);
-            }
-            (Stage::Disputed, Some(residue)) if is_whole(residue, segment) => {
-                let (_, counts) = segment.keys.disagreeing(&rows_of(residue));
-                lot.parts = parts(counts);
-            }
-            _ => {
-                lot.parts = parts(segment.keys.unread(&self.hands()));
-                lot.unjudged = segment.credit.count;
-            }
-        }
+            return;
+        };
+        let (counts, waiting) = segment.keys.counts(&shown.of_keys);
+        lot.parts = parts(counts);
+        lot.oldest_ms = waiting.iter().filter_map(|(message, _)| message.timestamp_ms).min();
+        lot.waiting = waiting.into_iter().filter(|(message, _)| self.is_for_the_judge(message)).collect();
+        lot.put_aside();
+        lot.apart = shown.apart;
     }
 
     fn is_for_the_judge(&self, message: &MessageEntry) -> bool {
@@ -184,43 +186,30 @@ impl Shadow {
     }
 
     /// Messages and rows of keys that are before the judge, with their segments.
-    pub(super) fn keys_in_question(&self) -> (Vec<(SegmentKey, MessageEntry)>, Vec<RowEntry>) {
-        let (mut messages, mut rows) = (Vec::new(), Vec::new());
+    pub(super) fn keys_in_question(&self) -> InQuestion {
+        let mut asked = InQuestion::default();
         if !self.terms.is_upsert() {
-            return (messages, rows);
+            return asked;
         }
-        for (key, waiting) in self.board.waiting() {
-            messages.extend(waiting.iter().map(|(message, is_elsewhere)| {
-                let loss = if *is_elsewhere { None } else { self.loss(key, message.at.offset) };
-                (key, MessageEntry { loss, ..*message })
-            }));
-        }
-        for (key, residue) in self.residues.iter().filter(|(_, residue)| !residue.unreadable) {
-            let Some(segment) = self.pages.segment(*key).filter(|segment| is_whole(residue, segment)) else { continue };
-            if !matches!(key, SegmentKey::Keys { .. }) || self.stage(*key, segment) != Stage::Disputed {
-                continue;
-            }
-            let of_keys = rows_of(residue);
-            let entries = segment.keys.disagreeing(&of_keys).0;
-            messages.extend(
-                entries
-                    .into_iter()
-                    .map(|message| (*key, MessageEntry { loss: self.loss(*key, message.at.offset), ..message })),
-            );
-            let disagree = residue.rows.iter().filter(|row| {
-                let identity = &row.entry.identity;
-                !segment.keys.agree(identity, &of_keys[identity])
+        let hands = self.hands();
+        for (key, lot) in self.board.in_question() {
+            let Some(segment) = self.pages.segment(key) else { continue };
+            let with_loss = |message: MessageEntry| MessageEntry { loss: self.loss(key, message.at.offset), ..message };
+            let waiting = lot.waiting.iter().map(|(message, is_elsewhere)| match is_elsewhere {
+                true => *message,
+                false => with_loss(*message),
             });
-            let (keys, hands) = (&segment.keys, self.hands());
-            let standing = |identity: &IdentityHash| {
-                self.standing_of_key(keys, keys.tell_of(identity, &of_keys[identity], &hands))
-            };
-            rows.extend(disagree.map(|row| {
-                let standing = standing(&row.entry.identity);
-                RowEntry { standing, hole: None, ..row.entry }
+            let apart = lot.apart.iter().flat_map(|identity| segment.keys.versions_of(*identity)).map(with_loss);
+            asked.messages.extend(waiting.chain(apart).map(|message| (key, message)));
+            let Some(residue) = self.residues.get(&key).filter(|_| !lot.apart.is_empty()) else { continue };
+            let read = read_rows(residue);
+            let rows = residue.rows.iter().map(|row| row.entry).filter(|row| lot.apart.contains(&row.identity));
+            asked.rows.extend(rows.map(|row| {
+                let is_known = segment.keys.tell_of(&row.identity, &read[&row.identity], &hands);
+                RowEntry { standing: self.standing_of_key(&segment.keys, is_known), hole: None, ..row }
             }));
         }
-        (messages, rows)
+        asked
     }
 
     /// How a row stands that no message explains. `is_known`: whether versions of its key tell what it should be.
@@ -239,16 +228,13 @@ impl Shadow {
     }
 }
 
-/// Whether all rows of a segment are known, wherever they stand now.
-fn is_whole(residue: &Residue, segment: &Segment) -> bool {
-    residue.read_credit() == segment.credit
-}
-
-fn rows_of(residue: &Residue) -> BTreeMap<IdentityHash, Vec<Digest>> {
-    let mut rows: BTreeMap<IdentityHash, Vec<Digest>> = BTreeMap::new();
+/// Rows that were read, by key.
+fn read_rows(residue: &Residue) -> ReadRows {
+    let mut rows: ReadRows = residue.keys.iter().map(|key| (*key, Vec::new())).collect();
     for row in &residue.rows {
         rows.entry(row.entry.identity).or_default().push(row.entry.digest);
     }
+    rows.values_mut().for_each(|digests| digests.sort_unstable());
     rows
 }
 

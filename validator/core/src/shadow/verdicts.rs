@@ -15,6 +15,7 @@ use super::page::PageKey;
 use super::residue::{Residue, digest16};
 use super::segment::Segment;
 use super::slips::OF_WINDOW;
+use super::upsert::InQuestion;
 use crate::clock::Past;
 use crate::digest::Digest;
 use crate::hole::{Hole, HoleReason, Holes};
@@ -83,8 +84,10 @@ impl Shadow {
     }
 
     pub(super) fn judge(&self) -> Judged {
-        let case = self.case(self.board.paired_max.clone());
-        let mut judged = Judged { at_ms: self.judged_at_ms, places: self.places(), ..Judged::default() };
+        let keys = self.keys_in_question();
+        let places = self.places(&keys);
+        let case = self.case(self.board.paired_max.clone(), keys);
+        let mut judged = Judged { at_ms: self.judged_at_ms, places, ..Judged::default() };
         judged.turn_ms = self.next_due(&case);
         judged.note_rows(self);
         judged.note_waiting(&case);
@@ -123,11 +126,11 @@ impl Shadow {
         &self.judged().judgement.drafts
     }
 
-    fn case(&self, paired_max: BTreeMap<PartitionIndex, i64>) -> Case {
+    fn case(&self, paired_max: BTreeMap<PartitionIndex, i64>, keys: InQuestion) -> Case {
         let windows = self.terms.windows();
         let scope = windows.is_none().then(|| self.scope());
-        let (keyed, mut rows) = self.keys_in_question();
-        let mut messages: Vec<MessageEntry> = keyed.into_iter().map(|(_, message)| message).collect();
+        let mut messages: Vec<MessageEntry> = keys.messages.into_iter().map(|(_, message)| message).collect();
+        let mut rows = keys.rows;
         let is_asked =
             |(key, residue): &(&SegmentKey, &Residue)| !residue.unreadable && !matches!(key, SegmentKey::Keys { .. });
         for (key, residue) in self.residues.iter().filter(is_asked) {

@@ -11,6 +11,7 @@ use super::event::{LanePart, SegmentPart, Undecodable};
 use super::lane::Lane;
 use super::residue::Residue;
 use super::segment::{Segment, Share};
+use super::upsert::InQuestion;
 use super::upsert::entry_of;
 use crate::judge::RowStanding;
 use crate::limits::STRAYS_MAX;
@@ -203,7 +204,7 @@ impl Shadow {
     }
 
     /// By message, the segment whose residue holds it, where offsets do not say it.
-    pub(super) fn places(&self) -> Vec<(MessageAt, SegmentKey)> {
+    pub(super) fn places(&self, keys: &InQuestion) -> Vec<(MessageAt, SegmentKey)> {
         if self.terms.windows().is_none() {
             return Vec::new();
         }
@@ -212,7 +213,7 @@ impl Shadow {
             residue.messages.iter().map(move |message| (message.at, key)).collect::<Vec<_>>()
         };
         let mut places: Vec<(MessageAt, SegmentKey)> = self.residues.iter().flat_map(of).collect();
-        places.extend(self.keys_in_question().0.into_iter().map(|(key, message)| (message.at, key)));
+        places.extend(keys.messages.iter().map(|(key, message)| (message.at, *key)));
         places.sort_unstable();
         places
     }
