@@ -5,6 +5,7 @@
 
 mod answers;
 mod compare;
+mod keys;
 mod machine;
 mod older;
 mod saved;
