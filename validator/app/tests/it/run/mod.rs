@@ -14,6 +14,7 @@ pub mod service;
 mod stage;
 mod table_side;
 mod telling;
+mod upserts;
 mod worlds;
 
 pub use lifecycle::LOOKED_WITHIN;

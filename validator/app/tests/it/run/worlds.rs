@@ -52,7 +52,7 @@ pub fn by_window(seed: u64) -> Options {
 
 /// How a world is fed.
 #[derive(Debug, Clone, Copy)]
-enum Fed {
+pub enum Fed {
     /// All of it before the first run.
     AtOnce,
     /// Beside a service that runs all the time and is ended at the end.
@@ -63,7 +63,7 @@ enum Fed {
     Between,
 }
 
-fn feed(stage: &Stage, mut play: Play, fed: Fed) -> Play {
+pub fn feed(stage: &Stage, mut play: Play, fed: Fed) -> Play {
     if let Fed::Beside = fed {
         let service = Service::start(stage.folder());
         // So that a look falls between most commits.
