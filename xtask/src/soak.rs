@@ -16,6 +16,12 @@ pub struct Soak {
     /// Messages a second
     #[arg(long, default_value_t = 10_000)]
     rate: u32,
+    /// By what rows are tied to messages
+    #[arg(long, value_enum, default_value = "offset")]
+    tied: Tied,
+    /// Keys of an upsert table
+    #[arg(long, default_value_t = 1_000_000)]
+    keys: u64,
     /// The brokers: a real Kafka, or librdkafka's mock, which keeps 5 MiB of a partition
     #[arg(long, value_enum, default_value = "real")]
     broker: Broker,
@@ -34,6 +40,14 @@ pub struct Soak {
     /// Writes the figures there
     #[arg(long, value_name = "FILE.json")]
     json: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Tied {
+    Offset,
+    Key,
+    Content,
+    Upsert,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -63,8 +77,15 @@ pub fn run(soak: &Soak) -> Done {
         Broker::Real => "real",
         Broker::Mock => "mock",
     };
+    let tied = match soak.tied {
+        Tied::Offset => "offset",
+        Tied::Key => "key",
+        Tied::Content => "content",
+        Tied::Upsert => "upsert",
+    };
     let mut command = Command::new(bench);
     command.args(["soak", "--for", &soak.time, "--rate", &soak.rate.to_string(), "--broker", broker]);
+    command.args(["--tied", tied, "--keys", &soak.keys.to_string()]);
     command.arg("--binary").arg(binary);
     if soak.leak_canary {
         command.arg("--leak-canary");

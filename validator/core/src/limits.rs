@@ -46,6 +46,10 @@ pub const KEY_PAGE_SLOTS: usize = 8;
 /// Keys of one segment, about 100 bytes each: 67 million of a table. Messages of further keys are unobservable.
 pub const KEYS_OF_SEGMENT_MAX: usize = 256;
 
+/// Of more keys of a segment those go that are deleted and have no row, those first that were deleted first: of a row that comes back
+/// nobody knows then that its key was deleted.
+pub const KEYS_DELETED_SPARED: usize = 128;
+
 /// Versions of one key that may be what its row shows, about 100 bytes each: those since the last one that the table has to show.
 /// Of more the first ones go, and until a later one is due nothing is said of a row that shows none of the others.
 pub const KEY_VERSIONS_MAX: usize = 256;

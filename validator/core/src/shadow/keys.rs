@@ -10,7 +10,7 @@ use crate::bag::Bag;
 use crate::clock::{Clock, MovedPast};
 use crate::digest::{Digest, IdentityHash};
 use crate::judge::{MessageEntry, MessageState, is_version};
-use crate::limits::{KEY_FORMER_MAX, KEY_VERSIONS_MAX, KEY_VERSIONS_SPARED, KEYS_OF_SEGMENT_MAX};
+use crate::limits::{KEY_FORMER_MAX, KEY_VERSIONS_MAX, KEY_VERSIONS_SPARED, KEYS_DELETED_SPARED, KEYS_OF_SEGMENT_MAX};
 use crate::position::PartitionIndex;
 use crate::verdict::ExcludedCause;
 
@@ -102,6 +102,31 @@ impl Keys {
         let mut gone = BTreeMap::new();
         for versions in self.0.values_mut() {
             prune_one(versions, hands, &mut gone);
+        }
+        gone
+    }
+
+    /// Of many keys lets those go that are deleted, as the table has to show by now and does; by partition, the judged messages of them.
+    pub fn forget_deleted(&mut self, shown: &[Shows], hands: &Hands) -> BTreeMap<PartitionIndex, u64> {
+        let mut gone = BTreeMap::new();
+        let surplus = self.0.len().saturating_sub(KEYS_DELETED_SPARED);
+        if surplus == 0 {
+            return gone;
+        }
+        let is_deleted = |versions: &[MessageEntry], shown: Shows| {
+            let (at, last) = last_of(versions)?;
+            let is_shown = shown == Shows::Version(at) && hands.settled_of(versions) == Some(at);
+            let asks_for_none = matches!(last.state, MessageState::Excluded(_));
+            (asks_for_none && is_shown).then_some((last.timestamp_ms, last.at))
+        };
+        let deleted = self.0.iter().zip(shown);
+        let deleted = deleted.filter_map(|((key, versions), shown)| Some((is_deleted(versions, *shown)?, *key)));
+        let mut deleted: Vec<_> = deleted.collect();
+        deleted.sort_unstable();
+        for (_, key) in deleted.into_iter().take(surplus) {
+            for (_, version) in judged(&self.0.remove(&key).unwrap_or_default()) {
+                *gone.entry(version.at.partition).or_default() += 1;
+            }
         }
         gone
     }
@@ -376,6 +401,31 @@ pub(super) mod tests {
         assert!((0..KEYS_OF_SEGMENT_MAX).all(|nth| keys.put(key(nth), sets(1, 0, nth as i64, 1))));
         assert!(keys.is_full() && !keys.put(key(KEYS_OF_SEGMENT_MAX), sets(1, 0, 9_000, 1)));
         assert!(keys.put(key(5), sets(1, 0, 9_001, 2)), "it has that one");
+    }
+
+    #[test]
+    fn of_many_keys_those_go_that_are_deleted_and_have_no_row() {
+        let mut keys = Keys::default();
+        let key = |nth: u8| IdentityHash([nth; 16]);
+        let deletes = |nth: u8, offset: i64| MessageEntry {
+            state: MessageState::Excluded(ExcludedCause::Tombstone),
+            digest: None,
+            ..sets(nth, 0, offset, 0)
+        };
+        let many = u8::try_from(KEYS_DELETED_SPARED).expect("few");
+        (0..many).for_each(|nth| assert!(keys.put(key(nth), sets(nth, 0, i64::from(nth), 1))));
+        (0..4).for_each(|nth| assert!(keys.put(key(nth), deletes(nth, 200 + i64::from(nth)))));
+        let hands = hands(1_000, Some(900));
+        let gone = keys.forget_deleted(&keys.last(), &hands);
+        assert_eq!((gone.len(), keys.len()), (0, usize::from(many)), "there is room for all");
+        (many..many + 3).for_each(|nth| assert!(keys.put(key(nth), sets(nth, 0, 300, 1))));
+        // Of one a row is there again, and of another the deletion is not due.
+        keys.put(key(1), deletes(1, 990));
+        let mut shown = keys.last();
+        shown[0] = Shows::Apart;
+        let gone = keys.forget_deleted(&shown, &hands);
+        assert_eq!(gone, BTreeMap::from([(PartitionIndex(0), 2)]));
+        assert_eq!([0, 1, 2, 3].map(|nth| keys.has(&key(nth))), [true, true, false, false]);
     }
 
     #[test]

@@ -105,14 +105,11 @@ impl Shadow {
     /// is another one then: rows that are no longer as they were read are of no use.
     pub(super) fn settle_keys(&mut self, key: SegmentKey, segment: &mut Segment) -> Option<Option<Residue>> {
         let hands = self.hands();
-        for (partition, messages) in segment.keys.prune(&hands) {
-            let Some(lane) = self.lane_mut(partition) else { continue };
-            lane.judged -= messages;
-            *lane.excluded.entry(ExcludedCause::Superseded).or_default() += messages;
-        }
+        self.note_superseded(segment.keys.prune(&hands));
         segment.debit = segment.keys.debit();
         let shown = self.shown(key, segment)?;
         segment.keys.note_shown(&shown.of_keys);
+        self.note_superseded(segment.keys.forget_deleted(&shown.of_keys, &hands));
         let residue = self.residues.get(&key)?;
         let apart = residue.rows.iter().filter(|row| shown.apart.contains(&row.entry.identity));
         segment.keys.note_rows(apart.map(|row| (&row.entry.identity, &row.entry.digest)));
@@ -122,6 +119,15 @@ impl Shadow {
         let is_as_read = |row: &&SeenRow| shown.as_read.contains(&row.entry.identity);
         let rows = residue.rows.iter().filter(is_as_read).copied().collect();
         Some((!shown.as_read.is_empty()).then(|| Residue { rows, keys: shown.as_read, ..Residue::default() }))
+    }
+
+    /// Messages that no key has any more.
+    fn note_superseded(&mut self, gone: BTreeMap<PartitionIndex, u64>) {
+        for (partition, messages) in gone {
+            let Some(lane) = self.lane_mut(partition) else { continue };
+            lane.judged -= messages;
+            *lane.excluded.entry(ExcludedCause::Superseded).or_default() += messages;
+        }
     }
 
     /// What the rows of a segment of keys are, as far as their sum and what was read tell.
