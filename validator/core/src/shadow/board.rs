@@ -27,6 +27,8 @@ pub(super) struct Board {
     lots: BTreeMap<SegmentKey, Lot>,
     /// When a segment may count otherwise.
     turns: BTreeSet<(i64, SegmentKey)>,
+    /// Of keys: once rows are added at that instant a segment may count otherwise.
+    passes: BTreeSet<(i64, SegmentKey)>,
     /// Segments of which something is to be read, those whose rows went first: their files do not stay.
     pub asked: BTreeSet<(bool, SegmentKey)>,
     /// The same of those that were never drilled: not while the bound of entries is reached.
@@ -77,6 +79,8 @@ pub(super) struct Lot {
     pub oldest_ms: Option<i64>,
     /// When it may count otherwise.
     pub turn_ms: Option<i64>,
+    /// Of keys: the same by when rows are added.
+    pub pass_ms: Option<i64>,
     /// Whether rows of it went.
     stays: bool,
     run: Option<Run>,
@@ -141,6 +145,9 @@ impl Board {
     fn list(&mut self, key: SegmentKey, lot: &Lot, enters: bool) {
         if let Some(turn) = lot.turn_ms {
             put_in(&mut self.turns, (turn, key), enters);
+        }
+        if let Some(pass) = lot.pass_ms {
+            put_in(&mut self.passes, (pass, key), enters);
         }
         if let Some(oldest) = lot.oldest_ms {
             lot.parts.iter().for_each(|part| put_in(&mut self.oldest, (part.partition, oldest, key), enters));
@@ -218,7 +225,15 @@ impl Shadow {
         self.note_runs(runs);
     }
 
-    /// Rows were added: the table has moved past other versions of keys.
+    /// Rows were added at a later instant than before: the table has moved past other versions of keys.
+    pub(super) fn recount_passed(&mut self, moved_ms: i64) {
+        while let Some((pass, key)) = self.board.passes.first().copied().filter(|(pass, _)| *pass <= moved_ms) {
+            self.recount(key);
+            assert!(!self.board.passes.contains(&(pass, key)), "it looked at when rows were added");
+        }
+    }
+
+    /// Whichever versions of keys the table has to show may be others now.
     pub(super) fn recount_keys(&mut self) {
         if self.terms.is_upsert() {
             let keys: Vec<SegmentKey> = self.pages.unbalanced().map(|(key, _)| key).collect();
@@ -311,6 +326,7 @@ impl Shadow {
             unobservable: 0,
             oldest_ms: None,
             turn_ms: self.next_turn(stage, segment),
+            pass_ms: None,
             stays: segment.gone.is_empty(),
             run: None,
             waiting: Vec::new(),

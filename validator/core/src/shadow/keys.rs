@@ -253,6 +253,13 @@ impl Keys {
         turns.filter(|turn| *turn > clock.judged_at_ms).min()
     }
 
+    /// When a row has to be added so that a version becomes one that the table has to show.
+    pub fn next_pass(&self, settle_ms: i64, moved_ms: Option<i64>) -> Option<i64> {
+        let versions = self.0.values().flatten().filter(|version| is_version(version.state));
+        let passes = versions.filter_map(|version| Some(version.timestamp_ms?.saturating_add(settle_ms)));
+        passes.filter(|pass| moved_ms.is_none_or(|moved| *pass > moved)).min()
+    }
+
     /// Judged messages.
     pub fn judged(&self) -> BTreeMap<PartitionIndex, u64> {
         let mut all = BTreeMap::new();

@@ -170,6 +170,7 @@ impl Shadow {
     /// What a segment of keys counts as.
     pub(super) fn count_keys(&self, lot: &mut Lot, key: SegmentKey, segment: &Segment, shown: Option<Shown>) {
         lot.turn_ms = segment.keys.next_turn(&self.terms.clock(self.judged_at_ms));
+        lot.pass_ms = segment.keys.next_pass(self.terms.settle_ms, self.moved_ms);
         let Some(shown) = shown else {
             lot.parts = parts(segment.keys.unread(&self.hands()));
             match self.residues.get(&key).is_some_and(|residue| residue.unreadable) {

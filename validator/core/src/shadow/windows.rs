@@ -161,10 +161,14 @@ impl Shadow {
 
     /// When rows were last added, as far as is known.
     pub(super) fn moved_to(&mut self, moved_ms: Option<i64>) {
-        if self.moved_ms != moved_ms {
-            self.moved_ms = moved_ms;
-            self.forget_judged();
-            self.recount_keys();
+        let before = std::mem::replace(&mut self.moved_ms, moved_ms);
+        if before == moved_ms {
+            return;
+        }
+        self.forget_judged();
+        match moved_ms.filter(|moved| before.is_none_or(|before| before < *moved)) {
+            Some(moved) => self.recount_passed(moved),
+            None => self.recount_keys(),
         }
     }
 
