@@ -40,8 +40,8 @@ pub const PAGE_SLOTS: usize = 64;
 /// choices tells which versions its rows show.
 pub const KEY_SHARDS: u32 = 1 << 18;
 
-/// Segments of a page of keys; a power of two.
-pub const KEY_PAGE_SLOTS: usize = 8;
+/// Segments of a page of keys; a power of two. Messages come to all keys, and what a page holds is written again with each.
+pub const KEY_PAGE_SLOTS: usize = 1;
 
 /// Keys of one segment, about 100 bytes each: 67 million of a table. Messages of further keys are unobservable.
 pub const KEYS_OF_SEGMENT_MAX: usize = 256;
@@ -54,11 +54,8 @@ pub const KEYS_DELETED_SPARED: usize = 128;
 /// Of more the first ones go, and until a later one is due nothing is said of a row that shows none of the others.
 pub const KEY_VERSIONS_MAX: usize = 256;
 
-/// Versions of one key that stay although a later one has to be shown: a clock that went wrong may say so too early.
-pub const KEY_VERSIONS_SPARED: usize = 16;
-
-/// Former versions of one key, by which a row is known to be an old one.
-pub const KEY_FORMER_MAX: usize = 8;
+/// Former versions of one key, by which a row is known to be an old one; eight bytes each.
+pub const KEY_FORMER_MAX: usize = 16;
 
 /// Choices of versions that are tried before the rows of a segment are read.
 pub const KEY_CHOICES_MAX: usize = 4_096;

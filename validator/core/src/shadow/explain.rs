@@ -6,7 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::keys::{Hands, Keys};
+use super::keys::Keys;
+use super::versions::Hands;
 use crate::bag::Bag;
 use crate::digest::{Digest, IdentityHash};
 use crate::judge::{MessageEntry, MessageState, is_version};

@@ -6,42 +6,17 @@
 use std::collections::BTreeMap;
 
 use super::explain::Shows;
+use super::versions::{Hands, Versions};
 use crate::bag::Bag;
-use crate::clock::{Clock, MovedPast};
+use crate::clock::Clock;
 use crate::digest::{Digest, IdentityHash};
 use crate::judge::{MessageEntry, MessageState, is_version};
-use crate::limits::{KEY_FORMER_MAX, KEY_VERSIONS_MAX, KEY_VERSIONS_SPARED, KEYS_DELETED_SPARED, KEYS_OF_SEGMENT_MAX};
+use crate::limits::{KEYS_DELETED_SPARED, KEYS_OF_SEGMENT_MAX};
 use crate::position::PartitionIndex;
-use crate::verdict::ExcludedCause;
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Keys(pub(super) BTreeMap<IdentityHash, Vec<MessageEntry>>);
-
-/// Which versions the table has to show: those that are due, and that it has moved past or that are given up.
-#[derive(Debug)]
-pub struct Hands {
-    clock: Clock,
-    moved_past: MovedPast,
-}
-
-impl Hands {
-    /// By the clock, and when rows were last added.
-    pub fn new(clock: Clock, moved_ms: Option<i64>) -> Self {
-        Self { clock, moved_past: MovedPast::LastCommit { at_ms: moved_ms, settle_ms: clock.settle_ms } }
-    }
-
-    fn have(&self, version: &MessageEntry) -> bool {
-        let at_ms = version.timestamp_ms;
-        let passed = self.moved_past.has_passed(version.at, at_ms);
-        self.clock.is_due(at_ms) && (passed || self.clock.has_given_up(at_ms))
-    }
-
-    /// The place of the last version that the table has to show.
-    pub(super) fn settled_of(&self, versions: &[MessageEntry]) -> Option<usize> {
-        versions.iter().rposition(|version| is_version(version.state) && self.have(version))
-    }
-}
+pub struct Keys(pub(super) BTreeMap<IdentityHash, Versions>);
 
 /// What messages of one partition count as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -77,7 +52,7 @@ impl Keys {
 
     /// All versions, by key.
     pub fn iter(&self) -> impl Iterator<Item = (&IdentityHash, &[MessageEntry])> {
-        self.0.iter().map(|(key, versions)| (key, versions.as_slice()))
+        self.0.iter().map(|(key, versions)| (key, versions.live.as_slice()))
     }
 
     /// Takes a message in; false: it is of a further key, and there is no room.
@@ -85,24 +60,14 @@ impl Keys {
         if self.is_full() && !self.0.contains_key(&key) {
             return false;
         }
-        let versions = self.0.entry(key).or_default();
-        let is_filtered = |one: &MessageEntry| one.state == MessageState::Excluded(ExcludedCause::Filter);
-        // What is filtered says only why a row is there, where nothing else does.
-        if is_filtered(&message) && !versions.is_empty() {
-            return true;
-        }
-        versions.retain(|one| !is_filtered(one));
-        let place = versions.partition_point(|one| one.at < message.at);
-        versions.insert(place, message);
+        self.0.entry(key).or_default().put(message);
         true
     }
 
     /// Lets versions go that nothing asks for any more; by partition, the judged ones of them.
     pub fn prune(&mut self, hands: &Hands) -> BTreeMap<PartitionIndex, u64> {
         let mut gone = BTreeMap::new();
-        for versions in self.0.values_mut() {
-            prune_one(versions, hands, &mut gone);
-        }
+        self.0.values_mut().for_each(|versions| versions.prune(hands, &mut gone));
         gone
     }
 
@@ -113,9 +78,9 @@ impl Keys {
         if surplus == 0 {
             return gone;
         }
-        let is_deleted = |versions: &[MessageEntry], shown: Shows| {
-            let (at, last) = last_of(versions)?;
-            let is_shown = shown == Shows::Version(at) && hands.settled_of(versions) == Some(at);
+        let is_deleted = |versions: &Versions, shown: Shows| {
+            let (at, last) = versions.last()?;
+            let is_shown = shown == Shows::Version(at) && hands.settled_of(&versions.live) == Some(at);
             let asks_for_none = matches!(last.state, MessageState::Excluded(_));
             (asks_for_none && is_shown).then_some((last.timestamp_ms, last.at))
         };
@@ -124,7 +89,7 @@ impl Keys {
         let mut deleted: Vec<_> = deleted.collect();
         deleted.sort_unstable();
         for (_, key) in deleted.into_iter().take(surplus) {
-            for (_, version) in judged(&self.0.remove(&key).unwrap_or_default()) {
+            for (_, version) in self.0.remove(&key).unwrap_or_default().judged() {
                 *gone.entry(version.at.partition).or_default() += 1;
             }
         }
@@ -133,7 +98,7 @@ impl Keys {
 
     /// What rows there are where the table shows the last version of each key.
     pub fn debit(&self) -> Bag {
-        let last = self.0.values().filter_map(|versions| last_of(versions));
+        let last = self.0.values().filter_map(Versions::last);
         last.filter(|(_, last)| last.state == MessageState::Judged)
             .map(|(_, last)| digest_of(last))
             .collect::<Vec<_>>()
@@ -143,14 +108,14 @@ impl Keys {
 
     /// What they show where that is the last version of each key.
     pub fn last(&self) -> Vec<Shows> {
-        let last = self.0.values().map(|versions| last_of(versions));
+        let last = self.0.values().map(Versions::last);
         last.map(|last| last.map_or(Shows::Nothing, |(at, _)| Shows::Version(at))).collect()
     }
 
     /// Whether it is noted that the versions shown have a row.
     pub fn have_stood(&self, shown: &[Shows]) -> bool {
-        let is_noted = |(versions, shown): (&Vec<MessageEntry>, &Shows)| match shown {
-            Shows::Version(at) => versions[*at].stood || !is_told_apart(versions, *at),
+        let is_noted = |(versions, shown): (&Versions, &Shows)| match shown {
+            Shows::Version(at) => versions.live[*at].stood || !versions.is_told_apart(*at),
             Shows::Nothing | Shows::Apart => true,
         };
         self.0.values().zip(shown).all(is_noted)
@@ -160,9 +125,9 @@ impl Keys {
     pub fn note_shown(&mut self, shown: &[Shows]) {
         for (versions, shown) in self.0.values_mut().zip(shown) {
             if let Shows::Version(at) = shown
-                && is_told_apart(versions, *at)
+                && versions.is_told_apart(*at)
             {
-                versions[*at].stood = true;
+                versions.live[*at].stood = true;
             }
         }
     }
@@ -170,10 +135,10 @@ impl Keys {
     /// Notes versions that rows show: of equal ones the last.
     pub fn note_rows<'r>(&mut self, rows: impl Iterator<Item = (&'r IdentityHash, &'r Digest)>) {
         for (key, digest) in rows {
-            let versions = self.0.get_mut(key).map(Vec::as_mut_slice).unwrap_or_default();
+            let Some(versions) = self.0.get_mut(key) else { continue };
             let shows = |one: &MessageEntry| one.state == MessageState::Judged && one.digest.as_ref() == Some(digest);
-            if let Some(at) = versions.iter().rposition(shows).filter(|at| is_told_apart(versions, *at)) {
-                versions[at].stood = true;
+            if let Some(at) = versions.live.iter().rposition(shows).filter(|at| versions.is_told_apart(*at)) {
+                versions.live[at].stood = true;
             }
         }
     }
@@ -188,8 +153,8 @@ impl Keys {
                 Shows::Nothing => None,
                 Shows::Apart => continue,
             };
-            let last = last_of(versions).map(|(at, _)| at);
-            for (at, version) in judged(versions) {
+            let last = versions.last().map(|(at, _)| at);
+            for (at, version) in versions.judged() {
                 let count = counts.entry(version.at.partition).or_default();
                 if Some(at) == shown {
                     count.intact += 1;
@@ -208,8 +173,8 @@ impl Keys {
     pub fn unread(&self, hands: &Hands) -> BTreeMap<PartitionIndex, Counts> {
         let mut counts = BTreeMap::<PartitionIndex, Counts>::new();
         for versions in self.0.values() {
-            let settled = hands.settled_of(versions);
-            for (at, version) in judged(versions) {
+            let settled = hands.settled_of(&versions.live);
+            for (at, version) in versions.judged() {
                 let count = counts.entry(version.at.partition).or_default();
                 *(if Some(at) < settled { &mut count.superseded } else { &mut count.others }) += 1;
             }
@@ -217,24 +182,21 @@ impl Keys {
         counts
     }
 
-    /// All versions of a key, as the judge is asked.
-    pub fn versions_of(&self, key: IdentityHash) -> impl Iterator<Item = MessageEntry> {
-        let versions = self.0.get(&key).map(Vec::as_slice).unwrap_or_default();
-        versions.iter().map(move |version| MessageEntry { identity: Some(key), ..*version })
+    /// What the judge is asked of a key that has these rows.
+    pub fn asked_of(&self, key: IdentityHash, rows: &[Digest]) -> Vec<MessageEntry> {
+        let versions = self.0.get(&key).into_iter().flat_map(|versions| versions.asked(rows));
+        versions.map(|version| MessageEntry { identity: Some(key), ..version }).collect()
     }
 
     /// Whether the rows of a key are what its last version asks for.
     pub fn agree(&self, key: &IdentityHash, rows: &[Digest]) -> bool {
-        match self.0.get(key).and_then(|versions| last_of(versions)) {
-            Some((_, last)) if last.state == MessageState::Judged => rows.len() == 1 && last.digest == Some(rows[0]),
-            _ => rows.is_empty(),
-        }
+        self.0.get(key).map_or(rows.is_empty(), |versions| versions.agree(rows))
     }
 
     /// Whether versions of a key tell what its rows should be, although older ones may be unknown: one has to be shown, is shown, or
     /// cannot be read.
     pub fn tell_of(&self, key: &IdentityHash, rows: &[Digest], hands: &Hands) -> bool {
-        let versions = self.0.get(key).map(Vec::as_slice).unwrap_or_default();
+        let versions = self.0.get(key).map(|versions| versions.live.as_slice()).unwrap_or_default();
         let tells = |version: &MessageEntry| match version.state {
             MessageState::Judged => version.digest.is_some_and(|own| rows.contains(&own)),
             MessageState::Undecodable(_) => true,
@@ -243,10 +205,14 @@ impl Keys {
         versions.iter().any(|version| is_version(version.state) && (tells(version) || hands.have(version)))
     }
 
+    fn live(&self) -> impl Iterator<Item = &MessageEntry> {
+        self.0.values().flat_map(|versions| &versions.live).filter(|version| is_version(version.state))
+    }
+
     /// When a version may become one that the table has to show, or a message due, by the clock alone.
     pub fn next_turn(&self, clock: &Clock) -> Option<i64> {
         let waits = [clock.settle_ms, clock.give_up_ms];
-        let versions = self.0.values().flatten().filter(|version| is_version(version.state));
+        let versions = self.live();
         let turns = versions
             .filter_map(|version| version.timestamp_ms)
             .flat_map(|at| waits.map(|wait| at.saturating_add(wait)));
@@ -255,7 +221,7 @@ impl Keys {
 
     /// When a row has to be added so that a version becomes one that the table has to show.
     pub fn next_pass(&self, settle_ms: i64, moved_ms: Option<i64>) -> Option<i64> {
-        let versions = self.0.values().flatten().filter(|version| is_version(version.state));
+        let versions = self.live();
         let passes = versions.filter_map(|version| Some(version.timestamp_ms?.saturating_add(settle_ms)));
         passes.filter(|pass| moved_ms.is_none_or(|moved| *pass > moved)).min()
     }
@@ -263,26 +229,11 @@ impl Keys {
     /// Judged messages.
     pub fn judged(&self) -> BTreeMap<PartitionIndex, u64> {
         let mut all = BTreeMap::new();
-        for (_, version) in self.0.values().flat_map(|versions| judged(versions)) {
+        for (_, version) in self.0.values().flat_map(Versions::judged) {
             *all.entry(version.at.partition).or_default() += 1;
         }
         all
     }
-}
-
-/// The last version, with its place.
-fn last_of(versions: &[MessageEntry]) -> Option<(usize, &MessageEntry)> {
-    versions.iter().enumerate().rev().find(|(_, version)| is_version(version.state))
-}
-
-fn judged(versions: &[MessageEntry]) -> impl Iterator<Item = (usize, &MessageEntry)> {
-    versions.iter().enumerate().filter(|(_, version)| version.state == MessageState::Judged)
-}
-
-/// Whether a row that shows a version is of no earlier one: where values come back, the row may be that of the first.
-fn is_told_apart(versions: &[MessageEntry], at: usize) -> bool {
-    let is_equal = |one: &MessageEntry| one.digest == versions[at].digest;
-    versions[at].state == MessageState::Judged && !versions[..at].iter().any(is_equal)
 }
 
 /// Its digest in a debit. What cannot be held exactly equals no row.
@@ -295,47 +246,12 @@ fn digest_of(version: &MessageEntry) -> Digest {
     })
 }
 
-fn prune_one(versions: &mut Vec<MessageEntry>, hands: &Hands, gone: &mut BTreeMap<PartitionIndex, u64>) {
-    let settled = hands.settled_of(versions);
-    let live = versions.iter().filter(|version| is_version(version.state)).count();
-    let (mut idle, mut surplus) = (live.saturating_sub(KEY_VERSIONS_SPARED), live.saturating_sub(KEY_VERSIONS_MAX));
-    for (at, version) in versions.iter_mut().enumerate().filter(|(_, version)| is_version(version.state)) {
-        let is_past = settled.is_some_and(|settled| at < settled) && idle > 0;
-        if !is_past && surplus == 0 {
-            break;
-        }
-        (idle, surplus) = (idle.saturating_sub(1), surplus.saturating_sub(1));
-        if version.state == MessageState::Judged {
-            *gone.entry(version.at.partition).or_default() += 1;
-        }
-        version.state = FORMER;
-    }
-    // A row may show a version that went before its time: until a later one is settled nothing is said of it.
-    let is_unknown = !versions.iter().any(|version| is_version(version.state) && hands.have(version));
-    let mut kept: Vec<MessageEntry> = Vec::with_capacity(versions.len());
-    let mut room = KEY_FORMER_MAX;
-    for version in versions.drain(..).rev() {
-        if version.state != FORMER && version.state != UNKNOWN {
-            kept.push(version);
-        } else if room > 0 && (version.digest.is_some() || is_unknown) {
-            let state = if is_unknown && room == KEY_FORMER_MAX { UNKNOWN } else { FORMER };
-            kept.push(MessageEntry { state, ..version });
-            room -= 1;
-        }
-    }
-    versions.extend(kept.into_iter().rev());
-}
-
-/// What a version is that a later one took the place of, and is kept to know old rows by.
-const FORMER: MessageState = MessageState::Excluded(ExcludedCause::Superseded);
-
-/// The same where rows of the key may show others that nobody knows any more.
-const UNKNOWN: MessageState = MessageState::Excluded(ExcludedCause::BeforeStart);
-
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::limits::{KEY_FORMER_MAX, KEY_VERSIONS_MAX};
     use crate::position::MessageAt;
+    use crate::verdict::ExcludedCause;
 
     pub(in crate::shadow) const KEY: IdentityHash = IdentityHash([7; 16]);
 
@@ -377,9 +293,9 @@ pub(super) mod tests {
         keys.note_shown(&keys.last());
         let row = digest(1, 1);
         keys.note_rows([(&KEY, &row)].into_iter());
-        assert!(keys.0[&KEY].iter().all(|version| !version.stood) && keys.have_stood(&keys.last()));
+        assert!(keys.0[&KEY].live.iter().all(|version| !version.stood) && keys.have_stood(&keys.last()));
         keys.note_shown(&[Shows::Version(1)]);
-        assert!(keys.0[&KEY][1].stood);
+        assert!(keys.0[&KEY].live[1].stood);
     }
 
     #[test]
@@ -389,15 +305,15 @@ pub(super) mod tests {
         let gone = keys.prune(&hands(50, None));
         assert_eq!(gone, BTreeMap::from([(PartitionIndex(0), 40)]));
         let versions = &keys.0[&KEY];
-        assert_eq!(versions.len(), KEY_VERSIONS_MAX + KEY_FORMER_MAX);
-        assert_eq!(versions.iter().filter(|version| version.state == UNKNOWN).count(), 1);
+        assert_eq!((versions.live.len(), versions.former.len()), (KEY_VERSIONS_MAX, KEY_FORMER_MAX));
+        assert!(versions.is_blurred);
         assert!(!keys.tell_of(&KEY, &[digest(1, 3)], &hands(50, None)), "it may be one that went");
         // Once one of them is settled no row may be older.
         let late = hands(1_000, Some(900));
         keys.prune(&late);
         let versions = &keys.0[&KEY];
-        assert_eq!(versions.len(), KEY_VERSIONS_SPARED + KEY_FORMER_MAX);
-        assert!(versions.iter().all(|version| version.state != UNKNOWN));
+        assert_eq!((versions.live.len(), versions.former.len()), (1, KEY_FORMER_MAX));
+        assert!(!versions.is_blurred);
         assert!(keys.tell_of(&KEY, &[digest(1, 3)], &late));
     }
 
@@ -442,6 +358,6 @@ pub(super) mod tests {
         let keys = of([filtered]);
         assert_eq!((keys.debit(), keys.judged().len()), (Bag::EMPTY, 0));
         let keys = of([filtered, sets(1, 0, 6, 1), MessageEntry { at: sets(1, 0, 7, 0).at, ..filtered }]);
-        assert_eq!((keys.debit(), keys.0[&KEY].len()), (rows(&[digest(1, 1)]), 1));
+        assert_eq!((keys.debit(), keys.0[&KEY].live.len()), (rows(&[digest(1, 1)]), 1));
     }
 }

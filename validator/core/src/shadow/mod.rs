@@ -47,6 +47,7 @@ pub mod terms;
 pub mod told;
 mod upsert;
 mod verdicts;
+pub mod versions;
 pub mod windows;
 
 use std::collections::BTreeSet;

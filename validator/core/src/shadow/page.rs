@@ -24,7 +24,7 @@ const SLOT_BITS: u32 = PAGE_SLOTS.trailing_zeros();
 /// The same of a page of keys: updates of a topic come to all of them, and each page that one changes is written whole.
 const KEY_SLOT_BITS: u32 = KEY_PAGE_SLOTS.trailing_zeros();
 
-/// Which page: `(1, partition, index >> 6)`, `(2, window, shard >> 6)`, `(3, 0, shard >> 6)`, `(4, 0, shard >> 3)` or `(0, 0, 0)`.
+/// Which page: `(1, partition, index >> 6)`, `(2, window, shard >> 6)`, `(3, 0, shard >> 6)`, `(4, 0, shard)` or `(0, 0, 0)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PageKey {
     /// 0 nowhere, 1 offsets, 2 window, 3 no window, 4 keys.

@@ -16,6 +16,7 @@ use super::residue_codec::{read_message, write_message};
 use super::runs::Runs;
 use super::segment::{Segment, Share, Times};
 use super::slips::Slips;
+use super::versions::Versions;
 use crate::bag::Bag;
 use crate::digest::IdentityHash;
 use crate::hole::{Hole, HoleReason, Holes};
@@ -126,11 +127,14 @@ impl Keys {
         to.number(self.0.len() as u64);
         for (key, versions) in &self.0 {
             to.raw(&key.0);
-            to.number(versions.len() as u64);
-            for version in versions {
+            to.number(versions.live.len() as u64);
+            for version in &versions.live {
                 write_message(to, &MessageEntry { identity: None, ..*version });
                 to.byte(u8::from(version.stood));
             }
+            to.number(versions.former.len() as u64);
+            versions.former.iter().for_each(|mark| to.raw(mark));
+            to.byte(u8::from(versions.is_blurred));
         }
     }
 
@@ -139,7 +143,11 @@ impl Keys {
             let message = read_message(from)?;
             Some(MessageEntry { stood: from.flag()?, ..message })
         };
-        let keys = from.list(|from| Some((IdentityHash(from.raw()?), from.list(version)?)))?;
+        let keys = from.list(|from| {
+            let key = IdentityHash(from.raw()?);
+            let (live, former, is_blurred) = (from.list(version)?, from.list(Reader::raw)?, from.flag()?);
+            Some((key, Versions { live, former, is_blurred }))
+        })?;
         Some(Self(keys.into_iter().collect()))
     }
 }

@@ -11,9 +11,10 @@ use super::Shadow;
 use super::board::{Lot, Part};
 use super::event::{Drilled, LanePart, Refused, SeenRow, Undecodable};
 use super::explain::{ReadRows, Shown, explain};
-use super::keys::{Counts, Hands, Keys};
+use super::keys::{Counts, Keys};
 use super::residue::Residue;
 use super::segment::Segment;
+use super::versions::Hands;
 use crate::bag::Bag;
 use crate::digest::IdentityHash;
 use crate::judge::{MessageEntry, MessageState, RowEntry, RowStanding};
@@ -206,10 +207,11 @@ impl Shadow {
                 true => *message,
                 false => with_loss(*message),
             });
-            let apart = lot.apart.iter().flat_map(|identity| segment.keys.versions_of(*identity)).map(with_loss);
-            asked.messages.extend(waiting.chain(apart).map(|message| (key, message)));
+            asked.messages.extend(waiting.map(|message| (key, message)));
             let Some(residue) = self.residues.get(&key).filter(|_| !lot.apart.is_empty()) else { continue };
             let read = read_rows(residue);
+            let apart = lot.apart.iter().flat_map(|identity| segment.keys.asked_of(*identity, &read[identity]));
+            asked.messages.extend(apart.map(|message| (key, with_loss(message))));
             let rows = residue.rows.iter().map(|row| row.entry).filter(|row| lot.apart.contains(&row.identity));
             asked.rows.extend(rows.map(|row| {
                 let is_known = segment.keys.tell_of(&row.identity, &read[&row.identity], &hands);

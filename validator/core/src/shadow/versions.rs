@@ -1,0 +1,138 @@
+//! The versions of one key of an upsert table.
+//!
+//! Contract: in their order (partition, offset). Those before the last one that the table has to show are superseded, and go; of some it is
+//! kept by what a row is known that shows one of them. Source: docs/decisions/0017-versions-on-their-way.md.
+
+use std::collections::BTreeMap;
+
+use super::slips::{Mark, mark_of};
+use crate::clock::{Clock, MovedPast};
+use crate::digest::Digest;
+use crate::judge::{MessageEntry, MessageState, is_version};
+use crate::limits::{KEY_FORMER_MAX, KEY_VERSIONS_MAX};
+use crate::position::{MessageAt, PartitionIndex};
+use crate::verdict::ExcludedCause;
+
+/// Which versions the table has to show: those that are due, and that it has moved past or that are given up.
+#[derive(Debug)]
+pub struct Hands {
+    pub(super) clock: Clock,
+    moved_past: MovedPast,
+}
+
+impl Hands {
+    /// By the clock, and when rows were last added.
+    pub fn new(clock: Clock, moved_ms: Option<i64>) -> Self {
+        Self { clock, moved_past: MovedPast::LastCommit { at_ms: moved_ms, settle_ms: clock.settle_ms } }
+    }
+
+    pub(super) fn have(&self, version: &MessageEntry) -> bool {
+        self.have_proven(version)
+            || self.clock.is_due(version.timestamp_ms) && self.clock.has_given_up(version.timestamp_ms)
+    }
+
+    /// By the commits of the table too: where a clock went wrong, it still is so.
+    fn have_proven(&self, version: &MessageEntry) -> bool {
+        self.clock.is_due(version.timestamp_ms) && self.moved_past.has_passed(version.at, version.timestamp_ms)
+    }
+
+    /// The place of the last version that the table has to show.
+    pub(super) fn settled_of(&self, versions: &[MessageEntry]) -> Option<usize> {
+        versions.iter().rposition(|version| is_version(version.state) && self.have(version))
+    }
+}
+
+/// See the module.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Versions {
+    /// Those that the row may show; where there is none, what is filtered.
+    pub live: Vec<MessageEntry>,
+    /// Of those that went, the last ones: by the beginning of its digest a row is known to be an old one.
+    pub former: Vec<Mark>,
+    /// Whether some went before their time, so that a row may show one of them.
+    pub is_blurred: bool,
+}
+
+impl Versions {
+    /// Takes a message in.
+    pub fn put(&mut self, message: MessageEntry) {
+        let is_filtered = |one: &MessageEntry| one.state == MessageState::Excluded(ExcludedCause::Filter);
+        // What is filtered says only why a row is there, where nothing else does.
+        if is_filtered(&message) && !(self.live.is_empty() && self.former.is_empty()) {
+            return;
+        }
+        self.live.retain(|one| !is_filtered(one));
+        let place = self.live.partition_point(|one| one.at < message.at);
+        self.live.insert(place, message);
+    }
+
+    /// The last one, with its place.
+    pub fn last(&self) -> Option<(usize, &MessageEntry)> {
+        self.live.iter().enumerate().rev().find(|(_, version)| is_version(version.state))
+    }
+
+    /// Those that ask for a row, with their places.
+    pub fn judged(&self) -> impl Iterator<Item = (usize, &MessageEntry)> {
+        self.live.iter().enumerate().filter(|(_, version)| version.state == MessageState::Judged)
+    }
+
+    /// Whether a row that shows a version is of no earlier one: where values come back, the row may be that of the first.
+    pub fn is_told_apart(&self, at: usize) -> bool {
+        let own = &self.live[at];
+        let is_equal = |one: &MessageEntry| one.digest == own.digest;
+        let was_there = || own.digest.is_some_and(|digest| self.former.contains(&mark_of(&digest)));
+        own.state == MessageState::Judged && !self.live[..at].iter().any(is_equal) && !was_there()
+    }
+
+    /// Whether these rows are what the last version asks for.
+    pub fn agree(&self, rows: &[Digest]) -> bool {
+        match self.last() {
+            Some((_, last)) if last.state == MessageState::Judged => rows.len() == 1 && last.digest == Some(rows[0]),
+            _ => rows.is_empty(),
+        }
+    }
+
+    /// What the judge is asked where these are the rows: all of them, and why a row may be what none of them says.
+    pub fn asked(&self, rows: &[Digest]) -> impl Iterator<Item = MessageEntry> {
+        let before = |state: ExcludedCause, digest: Option<Digest>| MessageEntry {
+            at: MessageAt { partition: PartitionIndex(0), offset: i64::MIN },
+            timestamp_ms: None,
+            identity: None,
+            digest,
+            rest: None,
+            state: MessageState::Excluded(state),
+            loss: None,
+            stood: false,
+        };
+        let blurred = self.is_blurred.then(|| before(ExcludedCause::BeforeStart, None));
+        let was = rows.iter().filter(|row| self.former.contains(&mark_of(row)));
+        let was = was.map(move |row| before(ExcludedCause::Superseded, Some(*row)));
+        blurred.into_iter().chain(was.collect::<Vec<_>>()).chain(self.live.iter().copied())
+    }
+
+    /// Lets those go that nothing asks for any more; by partition, the judged ones of them.
+    pub fn prune(&mut self, hands: &Hands, gone: &mut BTreeMap<PartitionIndex, u64>) {
+        let is_live = |version: &MessageEntry| is_version(version.state);
+        let proven = self.live.iter().rposition(|version| is_live(version) && hands.have_proven(version));
+        let count = self.live.iter().filter(|version| is_live(version)).count();
+        let mut surplus = count.saturating_sub(KEY_VERSIONS_MAX);
+        let (mut at, mut has_gone) = (0, false);
+        self.live.retain(|version| {
+            at += 1;
+            if !is_live(version) || Some(at - 1) >= proven && surplus == 0 {
+                return true;
+            }
+            surplus = surplus.saturating_sub(1);
+            has_gone = true;
+            if version.state == MessageState::Judged {
+                *gone.entry(version.at.partition).or_default() += 1;
+            }
+            self.former.extend(version.digest.as_ref().map(mark_of));
+            false
+        });
+        self.former.drain(..self.former.len().saturating_sub(KEY_FORMER_MAX));
+        // A row may show a version that went before its time: until a later one is settled nothing is said of it.
+        let was_cut = has_gone || self.is_blurred || !self.former.is_empty();
+        self.is_blurred = was_cut && hands.settled_of(&self.live).is_none();
+    }
+}
