@@ -57,6 +57,8 @@ pub struct Actor {
     pub(super) asking: Asking,
     pub(super) jobs: Jobs,
     pub(super) saved_at: Instant,
+    /// What the last checkpoint took.
+    pub(super) took: Duration,
     /// Since when there is something to write.
     pub(super) unsaved_since: Option<Instant>,
     /// A checkpoint is wanted as soon as one may be written.
@@ -124,6 +126,7 @@ impl Actor {
             asking: Asking::default(),
             jobs: Jobs::default(),
             saved_at: now,
+            took: Duration::ZERO,
             unsaved_since: None,
             is_urgent: true,
             idle,
@@ -203,7 +206,7 @@ impl Actor {
     fn wakes_at(&self) -> Instant {
         let checkpoint = self.unsaved_since.map(|since| match self.is_urgent {
             true => self.saved_at + CHECKPOINT_EVERY_MIN,
-            false => since + CHECKPOINT_EVERY_MAX,
+            false => since + self.rests(),
         });
         let look = self.looking.is_resting().then_some(self.next_look);
         let idle = self.idle.ends_at();
@@ -371,13 +374,6 @@ impl Actor {
         self.must(Event::NotLooked { at_ms: self.outside.now_ms(), what }).await?;
         self.publisher.change(|status| *status.looks_failed.entry(word(what)).or_default() += 1);
         self.publish()
-    }
-
-    fn wants_checkpoint(&self) -> bool {
-        self.unsaved_since.is_some_and(|since| match self.is_urgent {
-            true => self.saved_at.elapsed() >= CHECKPOINT_EVERY_MIN,
-            false => since.elapsed() >= CHECKPOINT_EVERY_MAX,
-        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Pages from the book, and checkpoints into it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use validator_core::position::PartitionIndex;
 use validator_core::shadow::delta::Delta;
@@ -12,7 +12,10 @@ use validator_ledger::{Evidence, LedgerError, OpenFindings, Posting};
 
 use super::actor::Actor;
 use super::alerting::findings;
-use super::limits::{DECISIONS_EVERY, PRUNE_EVERY, RETRY_FIRST, RETRY_MOST};
+use super::limits::{
+    CHECKPOINT_EVERY_MAX, CHECKPOINT_EVERY_MIN, CHECKPOINT_REST, CHECKPOINT_REST_MAX, DECISIONS_EVERY, PRUNE_EVERY,
+    RETRY_FIRST, RETRY_MOST,
+};
 use super::status::{CheckpointStatus, Status};
 use crate::failure::Failure;
 
@@ -49,6 +52,18 @@ impl Actor {
             });
         }
         Ok(bodies)
+    }
+
+    pub(super) fn wants_checkpoint(&self) -> bool {
+        self.unsaved_since.is_some_and(|since| match self.is_urgent {
+            true => self.saved_at.elapsed() >= CHECKPOINT_EVERY_MIN,
+            false => since.elapsed() >= self.rests(),
+        })
+    }
+
+    /// How long what nobody waits for may stay unwritten: a checkpoint that takes long takes its share of the time.
+    pub(super) fn rests(&self) -> Duration {
+        (self.took * CHECKPOINT_REST).clamp(CHECKPOINT_EVERY_MAX, CHECKPOINT_REST_MAX)
     }
 
     /// Writes everything since the last checkpoint. Where the ledger cannot for a while it waits: the queue fills, the tap
@@ -93,7 +108,8 @@ impl Actor {
         self.alerting.saved(at_ms);
         self.fresh.clear();
         (self.saved_at, self.unsaved_since, self.is_urgent) = (Instant::now(), None, false);
-        let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.took = began.elapsed();
+        let took_ms = u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX);
         status.checkpoint = Some(CheckpointStatus { number: delta.checkpoint, at_ms: self.outside.now_ms(), took_ms });
         self.say(status);
         tracing::info!(

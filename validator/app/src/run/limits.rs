@@ -14,8 +14,14 @@ pub const POLL_DEFAULT: Duration = Duration::from_secs(2);
 /// Least time between checkpoints: a commit waits for the disk.
 pub const CHECKPOINT_EVERY_MIN: Duration = Duration::from_millis(200);
 
-/// A checkpoint is written at the latest after this time with something to write.
+/// A checkpoint is written after this time with something to write, or after so many times what the last one took.
 pub const CHECKPOINT_EVERY_MAX: Duration = Duration::from_secs(1);
+
+/// See there: where all keys of a large table change all the time.
+pub const CHECKPOINT_REST: u32 = 10;
+
+/// At the latest a checkpoint is written after this time.
+pub const CHECKPOINT_REST_MAX: Duration = Duration::from_secs(10);
 
 /// How long to wait after a checkpoint that could not be written, and after which a pipeline that ended in an error is opened again; doubles.
 pub const RETRY_FIRST: Duration = Duration::from_secs(1);
