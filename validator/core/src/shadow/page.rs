@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::{Index, IndexMut};
 
 use super::letters::Letters;
 use super::runs::Runs;
@@ -83,11 +84,51 @@ impl fmt::Display for PageKey {
     }
 }
 
+/// Segments by slot, as many as were put in.
+#[derive(Debug, Clone, Default)]
+pub struct Slots(Vec<Option<Box<Segment>>>);
+
+static NONE: Option<Box<Segment>> = None;
+
+impl Slots {
+    /// The segments with their slots.
+    pub fn iter(&self) -> impl Iterator<Item = (usize, &Segment)> {
+        self.0.iter().enumerate().filter_map(|(slot, segment)| Some((slot, segment.as_deref()?)))
+    }
+}
+
+impl Index<usize> for Slots {
+    type Output = Option<Box<Segment>>;
+
+    fn index(&self, slot: usize) -> &Self::Output {
+        self.0.get(slot).unwrap_or(&NONE)
+    }
+}
+
+impl IndexMut<usize> for Slots {
+    fn index_mut(&mut self, slot: usize) -> &mut Self::Output {
+        assert!(slot < PAGE_SLOTS, "a page has no slot {slot}");
+        if self.0.len() <= slot {
+            self.0.reserve_exact(slot + 1 - self.0.len());
+            self.0.resize(slot + 1, None);
+        }
+        &mut self.0[slot]
+    }
+}
+
+impl PartialEq for Slots {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Slots {}
+
 /// Segments of one page, and the offsets in it that hold no message.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Page {
     /// By slot.
-    pub slots: [Option<Box<Segment>>; PAGE_SLOTS],
+    pub slots: Slots,
     /// Offsets that are not there, with their reason.
     pub holes: Holes,
     /// Offsets that are not there and whose reason nobody has said, half-open, ascending.
@@ -98,22 +139,10 @@ pub struct Page {
     pub letters: Letters,
 }
 
-impl Default for Page {
-    fn default() -> Self {
-        Self {
-            slots: [const { None }; PAGE_SLOTS],
-            holes: Holes::default(),
-            unexplained: Vec::new(),
-            undecodable: BTreeMap::new(),
-            letters: Letters::default(),
-        }
-    }
-}
-
 impl Page {
     /// The segments with their slots.
     pub fn iter(&self) -> impl Iterator<Item = (usize, &Segment)> {
-        self.slots.iter().enumerate().filter_map(|(slot, segment)| Some((slot, segment.as_deref()?)))
+        self.slots.iter()
     }
 
     /// Whether a segment of it is not balanced, or a hole of it has no reason yet: such pages are read at a restart.

@@ -90,18 +90,24 @@ impl Page {
             }
             if from.has_windows() {
                 for (slot, shares) in from.list(|from| Some((from.number()?, from.list(read_share)?)))? {
-                    let segment = page.slots.get_mut(usize::try_from(slot).ok()?)?.as_mut()?;
+                    let segment = slot_of(&mut page, slot)?;
                     segment.shares = shares.into_iter().collect();
                 }
             }
             if from.has_keys() {
                 for (slot, keys) in from.list(|from| Some((from.number()?, Keys::read(from)?)))? {
-                    page.slots.get_mut(usize::try_from(slot).ok()?)?.as_mut()?.keys = keys;
+                    slot_of(&mut page, slot)?.keys = keys;
                 }
             }
             Some(page)
         })
     }
+}
+
+/// The segment in a slot that bytes name.
+fn slot_of(page: &mut Page, slot: u64) -> Option<&mut Segment> {
+    let slot = usize::try_from(slot).ok().filter(|slot| *slot < PAGE_SLOTS)?;
+    page.slots[slot].as_deref_mut()
 }
 
 fn write_shares(to: &mut Writer, shares: &BTreeMap<PartitionIndex, Share>) {

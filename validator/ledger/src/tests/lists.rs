@@ -110,7 +110,8 @@ fn first() -> Delta {
     delta.findings.extend((0..30).map(|position| of_row(1 + (position % 2) as u32, position)));
     let segment = |from, upto| Some(Box::new(Segment { from, upto, ..Segment::default() }));
     let mut page = Page::default();
-    (page.slots[0], page.slots[1]) = (segment(0, 4_096), segment(4_096, 8_192));
+    page.slots[0] = segment(0, 4_096);
+    page.slots[1] = segment(4_096, 8_192);
     let key = PageKey { kind: 1, a: 1, b: 0 };
     delta.pages.push(PageRow { key, unsettled: page.is_unsettled(), body: page.to_bytes() });
     delta.runs = vec![run(0, 4_096), run(1, 7), run(2, 9)];
