@@ -54,6 +54,12 @@ pub const KEYS_DELETED_SPARED: usize = 128;
 /// Of more the first ones go, and until a later one is due nothing is said of a row that shows none of the others.
 pub const KEY_VERSIONS_MAX: usize = 256;
 
+/// So long after commits of the table have passed a version those before it stay: a table that is set back shows them again.
+pub const KEY_SPARED_MS: i64 = 600_000;
+
+/// Versions of one key that stay for that.
+pub const KEY_VERSIONS_SPARED: usize = 16;
+
 /// Former versions of one key, by which a row is known to be an old one; eight bytes each.
 pub const KEY_FORMER_MAX: usize = 16;
 

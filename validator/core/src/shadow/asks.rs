@@ -4,6 +4,7 @@
 //! and those whose last answer did not add up come last, in turn: they hold up no other.
 
 use std::collections::BTreeSet;
+use std::ops::Bound::{Excluded, Included};
 
 use super::Shadow;
 use super::action::{Action, DrillAsk, RescanWhy};
@@ -27,10 +28,12 @@ impl Shadow {
     /// The first drills: of segments whose rows went, then in order, then those that did not add up.
     fn drills(&self) -> Vec<DrillAsk> {
         let room = if self.has_room() { ACTIONS_MAX } else { 0 };
-        let mut places: Vec<(bool, SegmentKey)> = in_turn(&self.board.undrilled).take(room).copied().collect();
         let is_first = |(_, key): &&(bool, SegmentKey)| !self.misread.has(key);
-        places.extend(in_turn(&self.board.asked).filter(is_first).take(ACTIONS_MAX));
-        places.sort_unstable_by_key(|(stays, key)| (is_endless(key), *stays, *key));
+        let turn = self.misread.turn();
+        let asked = |all| in_turn(all, turn).filter(is_first).copied();
+        let mut places: Vec<(bool, SegmentKey)> = asked(&self.board.undrilled).take(room).collect();
+        places.extend(asked(&self.board.asked).take(ACTIONS_MAX));
+        places.sort_unstable_by_key(|(stays, key)| (is_endless(key), *stays, is_passed(key, turn), *key));
         let ask = |key: SegmentKey| {
             let segment = self.pages.segment(key)?;
             match self.residues.get(&key) {
@@ -82,13 +85,21 @@ fn is_endless(key: &SegmentKey) -> bool {
     matches!(key, SegmentKey::Window { start: None, .. })
 }
 
-/// In order, and what is endless last.
-fn in_turn(all: &BTreeSet<(bool, SegmentKey)>) -> impl Iterator<Item = &(bool, SegmentKey)> {
+/// Segments of keys come back with each commit: they take turns, from the shard that was answered last.
+fn is_passed(key: &SegmentKey, turn: u32) -> bool {
+    matches!(key, SegmentKey::Keys { shard } if *shard <= turn)
+}
+
+/// In order, of keys from their turn on, and what is endless last.
+fn in_turn(all: &BTreeSet<(bool, SegmentKey)>, turn: u32) -> impl Iterator<Item = &(bool, SegmentKey)> {
     let least = SegmentKey::Offsets { partition: PartitionIndex(0), index: i64::MIN };
     let first = SegmentKey::Window { start: None, shard: 0 };
     let next = SegmentKey::Window { start: Some(i64::MIN), shard: 0 };
+    let (keys, passed) = (SegmentKey::Keys { shard: 0 }, SegmentKey::Keys { shard: turn });
     let others = move |stays| {
-        all.range((stays, least)..(stays, first)).chain(all.range((stays, next)..=(stays, SegmentKey::Nowhere)))
+        let before = all.range((stays, least)..(stays, first)).chain(all.range((stays, next)..(stays, keys)));
+        let behind = all.range((Excluded((stays, passed)), Included((stays, SegmentKey::Nowhere))));
+        before.chain(behind).chain(all.range((stays, keys)..=(stays, passed)))
     };
     let endless = move |stays| all.range((stays, first)..(stays, next));
     [false, true].into_iter().flat_map(others).chain([false, true].into_iter().flat_map(endless))
@@ -159,8 +170,18 @@ mod tests {
         ];
         all.extend(others);
         all.insert((true, window(None, 5)));
-        let turns: Vec<(bool, SegmentKey)> = in_turn(&all).copied().collect();
+        let turns: Vec<(bool, SegmentKey)> = in_turn(&all, 0).copied().collect();
         assert_eq!(turns[..6], others);
         assert_eq!((turns.len(), turns[106]), (107, (true, window(None, 5))));
+    }
+
+    #[test]
+    fn keys_take_turns_and_those_that_nobody_has_read_come_first() {
+        let key = |shard| SegmentKey::Keys { shard };
+        let all = BTreeSet::from([(false, key(1)), (false, key(5)), (false, key(9)), (true, key(0)), (true, key(7))]);
+        let turns: Vec<(bool, SegmentKey)> = in_turn(&all, 5).copied().collect();
+        assert_eq!(turns, [(false, key(9)), (false, key(1)), (false, key(5)), (true, key(7)), (true, key(0))]);
+        let places: Vec<bool> = turns.iter().map(|(_, key)| is_passed(key, 5)).collect();
+        assert_eq!(places, [false, true, true, false, true]);
     }
 }

@@ -63,6 +63,8 @@ pub(super) struct Part {
     pub late: u64,
     /// Of keys: what later ones took the place of.
     pub superseded: u64,
+    /// Of keys: those that a message may have taken the place of which nobody has read.
+    pub unobservable: u64,
 }
 
 /// What one segment counts as.
@@ -112,6 +114,7 @@ impl Board {
             tally.count(lot.verdict, part.messages, enters);
             moved(&mut tally.intact, part.intact);
             moved(&mut tally.late, part.late);
+            moved(&mut tally.unobservable, part.unobservable);
             moved(self.superseded.entry(part.partition).or_default(), part.superseded);
             if *tally == MessageTally::default() {
                 self.messages.remove(&part.partition);
@@ -308,7 +311,8 @@ impl Shadow {
     fn lot(&self, key: SegmentKey, segment: &Segment, shown: Option<Shown>) -> Option<Lot> {
         let stage = self.stage_of(key, segment, shown.as_ref());
         let (messages, rows) = (segment.debit.count, segment.credit.count);
-        let part = |partition, messages| Part { partition, messages, intact: 0, late: 0, superseded: 0 };
+        let part =
+            |partition, messages| Part { partition, messages, intact: 0, late: 0, superseded: 0, unobservable: 0 };
         let parts = match key {
             SegmentKey::Offsets { partition, .. } => vec![part(partition, messages)],
             SegmentKey::Keys { .. } => Vec::new(),
@@ -334,6 +338,8 @@ impl Shadow {
         };
         if matches!(key, SegmentKey::Keys { .. }) && stage != Stage::Balanced {
             let residue = self.residues.get(&key).filter(|_| stage == Stage::Disputed);
+            // What is known, and is asked where it is now, has time.
+            lot.stays = shown.is_some();
             let is_known = |residue: &Residue| shown.is_some() || residue.unreadable;
             lot.is_read = residue.is_none_or(|residue| is_known(residue) && is_read_by_keys(residue, segment));
             self.count_keys(&mut lot, key, segment, shown);

@@ -179,6 +179,11 @@ impl Shadow {
     }
 
     pub(super) fn explain(&mut self, holes: Vec<(PartitionIndex, Hole)>) {
+        self.explain_holes(holes);
+        self.recount_keys();
+    }
+
+    fn explain_holes(&mut self, holes: Vec<(PartitionIndex, Hole)>) {
         for (partition, hole) in holes {
             if self.terms.windows().is_some()
                 && let Some(lane) = self.lane_mut(partition)

@@ -163,7 +163,7 @@ impl Shadow {
         if self.misread.note(key, segment.revision) && !is_passing {
             self.misread.forget(&key);
             self.put_residue(key, Some(Residue { unreadable: true, ..again }));
-        } else if self.residues.get(&key).is_none_or(|old| !old.whole) {
+        } else if !matches!(key, SegmentKey::Keys { .. }) && self.residues.get(&key).is_none_or(|old| !old.whole) {
             self.put_residue(key, Some(again));
         }
     }

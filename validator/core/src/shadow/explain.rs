@@ -46,15 +46,18 @@ pub fn explain(keys: &Keys, credit: &Bag, hands: &Hands, read: &ReadRows) -> Opt
     if all.iter().any(|of_key| of_key.choices.is_empty()) {
         return None;
     }
-    let search = |is_fixed| Search::new(&all, credit, is_fixed);
+    let search = |fixed| Search::new(&all, credit, fixed);
     let found = match read.is_empty() {
-        true => search(false).every().or_else(|| search(false).cut()),
-        false => search(true)
+        true => search(Fixed::None).every().or_else(|| search(Fixed::None).cut()),
+        false => search(Fixed::Read)
             .first()
-            .or_else(|| search(false).every())
-            .or_else(|| search(true).every())
-            .or_else(|| search(true).cut())
-            .or_else(|| search(false).cut()),
+            .or_else(|| search(Fixed::Apart).first())
+            .or_else(|| search(Fixed::None).every())
+            .or_else(|| search(Fixed::Apart).every())
+            .or_else(|| search(Fixed::Read).every())
+            .or_else(|| search(Fixed::Apart).cut())
+            .or_else(|| search(Fixed::Read).cut())
+            .or_else(|| search(Fixed::None).cut()),
     };
     let shown: Vec<(&OfKey<'_>, usize)> = all.iter().zip(found?).collect();
     let of = |is: fn(&OfKey<'_>, usize) -> bool| {
@@ -66,6 +69,16 @@ pub fn explain(keys: &Keys, credit: &Bag, hands: &Hands, read: &ReadRows) -> Opt
         apart: of(|of_key, chosen| of_key.choices[chosen].shows == Shows::Apart),
         of_keys: shown.iter().take(keys.len()).map(|(of_key, chosen)| of_key.choices[*chosen].shows).collect(),
     })
+}
+
+/// Whose rows are taken to be as they were read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fixed {
+    None,
+    /// Those that show no version that may be shown.
+    Apart,
+    /// All that were read.
+    Read,
 }
 
 /// What the rows of a key may be.
@@ -98,11 +111,37 @@ impl<'a> OfKey<'a> {
         Self { key, versions, choices, as_read }
     }
 
-    /// The place of a choice in the order of messages; `None` comes before all.
-    fn place(&self, choice: &Choice<'_>) -> Option<(Option<i64>, i64)> {
-        let Shows::Version(at) = choice.shows else { return None };
-        self.versions.get(at).map(|version| (version.timestamp_ms, version.at.offset))
+    /// What was read, where it is to be so.
+    fn fixed(&self, fixed: Fixed) -> Option<usize> {
+        self.as_read.filter(|at| match fixed {
+            Fixed::None => false,
+            Fixed::Apart => self.choices[*at].shows == Shows::Apart,
+            Fixed::Read => true,
+        })
     }
+
+    /// When each of its versions came.
+    fn places(&self) -> impl Iterator<Item = Place> {
+        self.versions.iter().filter(|version| is_version(version.state)).map(place_of)
+    }
+
+    /// What it shows in a table that has all versions up to a place, and none behind; what it must show is there.
+    fn shows_at(&self, cut: Option<Place>) -> Option<usize> {
+        let is_there = |version: &&MessageEntry| is_version(version.state) && Some(place_of(version)) <= cut;
+        let rows = match self.versions.iter().rev().find(is_there) {
+            Some(version) if version.state == MessageState::Judged => version.digest.as_slice(),
+            _ => &[],
+        };
+        let first = || self.choices.iter().rposition(|choice| choice.shows != Shows::Apart);
+        self.choices.iter().position(|choice| choice.rows == rows).or_else(first)
+    }
+}
+
+/// A place in the order in which messages came.
+type Place = (Option<i64>, i64);
+
+fn place_of(version: &MessageEntry) -> Place {
+    (version.timestamp_ms, version.at.offset)
 }
 
 /// From the last version to the first that the table may show; of equal ones the last.
@@ -111,7 +150,7 @@ fn choices_of<'a>(versions: &'a [MessageEntry], hands: &Hands) -> Vec<Choice<'a>
     let unreadable = versions.iter().rposition(|version| matches!(version.state, MessageState::Undecodable(_)));
     let unreadable = unreadable.filter(|at| Some(*at) >= settled);
     let first = unreadable.map_or(settled.unwrap_or(0), |at| at + 1);
-    let mut choices: Vec<Choice<'a>> = Vec::new();
+    let (mut choices, mut seen) = (Vec::<Choice<'a>>::new(), BTreeSet::new());
     let live = versions.iter().enumerate().skip(first).rev().filter(|(_, version)| is_version(version.state));
     for (at, version) in live {
         let rows = match (version.state, version.digest.as_slice()) {
@@ -120,11 +159,12 @@ fn choices_of<'a>(versions: &'a [MessageEntry], hands: &Hands) -> Vec<Choice<'a>
             (MessageState::Judged, digest) => digest,
             (MessageState::Excluded(_), _) => &[],
         };
-        if choices.iter().all(|other| other.rows != rows) {
+        if seen.insert(rows) {
             choices.push(Choice { rows, shows: Shows::Version(at) });
         }
     }
     let is_open = unreadable.is_none() && settled.is_none();
+    // It is where the table has none of them yet, or a deletion.
     if is_open && choices.iter().all(|choice| !choice.rows.is_empty()) {
         choices.push(Choice { rows: &[], shows: Shows::Nothing });
     }
@@ -146,11 +186,9 @@ struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    /// `is_fixed`: rows that were read are as they were.
-    fn new(all: &'a [OfKey<'a>], credit: &Bag, is_fixed: bool) -> Self {
-        let chosen: Vec<usize> =
-            all.iter().map(|of_key| of_key.as_read.filter(|_| is_fixed).unwrap_or_default()).collect();
-        let is_open = |of_key: &OfKey<'_>| of_key.choices.len() > 1 && !(is_fixed && of_key.as_read.is_some());
+    fn new(all: &'a [OfKey<'a>], credit: &Bag, fixed: Fixed) -> Self {
+        let chosen: Vec<usize> = all.iter().map(|of_key| of_key.fixed(fixed).unwrap_or_default()).collect();
+        let is_open = |of_key: &OfKey<'_>| of_key.choices.len() > 1 && of_key.fixed(fixed).is_none();
         let (mut left, mut open) = (*credit, Vec::new());
         for (at, of_key) in all.iter().enumerate() {
             match is_open(of_key) {
@@ -177,15 +215,17 @@ impl<'a> Search<'a> {
 
     /// Where there are too many: a table that has all versions up to one of them, and none behind.
     fn cut(mut self) -> Option<Vec<usize>> {
-        let of = |at: usize| self.all[at].choices.iter().enumerate().filter(|(_, one)| one.shows != Shows::Apart);
-        let places = self.open.iter().flat_map(|at| of(*at).map(|(_, choice)| self.all[*at].place(choice)));
-        let cuts: BTreeSet<_> = places.collect();
-        for cut in cuts.iter().rev().take(KEY_CHOICES_MAX) {
+        let places: BTreeSet<Place> = self.open.iter().flat_map(|at| self.all[*at].places()).collect();
+        let cuts: Vec<Option<Place>> = std::iter::once(None).chain(places.into_iter().map(Some)).collect();
+        // A table is near the end of its topic, or it stands still.
+        let (newest, oldest) = (cuts.iter().rev(), cuts.iter());
+        for cut in
+            newest.zip(oldest).flat_map(|(newest, oldest)| [newest, oldest]).take(KEY_CHOICES_MAX.min(cuts.len() + 1))
+        {
             let mut left = self.left;
             for at in &self.open {
-                let shown = of(*at).find(|(_, choice)| self.all[*at].place(choice) <= *cut).or_else(|| of(*at).last());
-                let (chosen, choice) = shown?;
-                take(&mut left, choice);
+                let chosen = self.all[*at].shows_at(*cut)?;
+                take(&mut left, &self.all[*at].choices[chosen]);
                 self.chosen[*at] = chosen;
             }
             if left.is_empty() {

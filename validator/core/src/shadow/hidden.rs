@@ -32,6 +32,8 @@ pub struct Hidden {
     lost: Vec<Span>,
     /// The window of a message that was read last.
     last: Option<i64>,
+    /// One past the last offset of a message that is gone.
+    upto: i64,
 }
 
 impl Span {
@@ -53,9 +55,17 @@ impl Span {
 impl Hidden {
     /// Whether a window, or what has none, may have messages that nobody has read.
     pub fn has(&self, window: Option<i64>) -> bool {
-        let large = self.gaps.iter().filter(|(from, to, _)| to - from > MARKERS_MAX);
-        let mut spans = self.lost.iter().chain(large.map(|(_, _, span)| span));
+        let mut spans = self.lost.iter().chain(self.large().map(|(_, _, span)| span));
         spans.any(|span| window.is_none_or(|window| span.has(window)))
+    }
+
+    /// Whether a message behind this offset may be gone: a later version of its key.
+    pub fn has_behind(&self, offset: i64) -> bool {
+        self.upto > offset || self.large().any(|(_, to, _)| *to > offset)
+    }
+
+    fn large(&self) -> impl Iterator<Item = &(i64, i64, Span)> {
+        self.gaps.iter().filter(|(from, to, _)| to - from > MARKERS_MAX)
     }
 
     /// Messages were read, the first of this window, with these holes between them.
@@ -85,6 +95,9 @@ impl Hidden {
                 continue;
             }
             lost.extend((hole.reason == HoleReason::Retention).then_some(span));
+            if matches!(hole.reason, HoleReason::Retention | HoleReason::Compacted | HoleReason::Unknown) {
+                self.upto = self.upto.max(end);
+            }
             left.extend([(from, start, span), (end, to, span)].into_iter().filter(|(from, to, _)| from < to));
         }
         self.gaps = left;
@@ -119,6 +132,7 @@ impl Hidden {
         to.number(self.lost.len() as u64);
         self.lost.iter().for_each(|of| span(to, of));
         to.maybe(self.last);
+        to.signed(self.upto);
     }
 
     pub(super) fn read_back(from: &mut Reader<'_>) -> Option<Self> {
@@ -127,6 +141,7 @@ impl Hidden {
             gaps: from.list(|from| Some((from.signed()?, from.signed()?, span(from)?)))?,
             lost: from.list(span)?,
             last: from.maybe()?,
+            upto: if from.has_keys() { from.signed()? } else { 0 },
         })
     }
 }

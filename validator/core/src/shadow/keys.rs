@@ -12,11 +12,15 @@ use crate::clock::Clock;
 use crate::digest::{Digest, IdentityHash};
 use crate::judge::{MessageEntry, MessageState, is_version};
 use crate::limits::{KEYS_DELETED_SPARED, KEYS_OF_SEGMENT_MAX};
-use crate::position::PartitionIndex;
+use crate::position::{MessageAt, PartitionIndex};
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Keys(pub(super) BTreeMap<IdentityHash, Versions>);
+pub struct Keys {
+    pub(super) of: BTreeMap<IdentityHash, Versions>,
+    /// Whether a message was not taken in: of rows of its key nobody knows.
+    pub(super) has_refused: bool,
+}
 
 /// What messages of one partition count as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -25,6 +29,8 @@ pub struct Counts {
     pub intact: u64,
     /// Later ones took their place.
     pub superseded: u64,
+    /// Nobody knows what their rows should be.
+    pub unobservable: u64,
     /// The others.
     pub others: u64,
 }
@@ -32,64 +38,90 @@ pub struct Counts {
 impl Keys {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.of.is_empty()
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.of.len()
     }
 
     /// Whether there is one of this hash.
     pub fn has(&self, key: &IdentityHash) -> bool {
-        self.0.contains_key(key)
+        self.of.contains_key(key)
     }
 
     /// Whether it takes no further key.
     pub fn is_full(&self) -> bool {
-        self.0.len() >= KEYS_OF_SEGMENT_MAX
+        self.of.len() >= KEYS_OF_SEGMENT_MAX
+    }
+
+    /// Whether there was no room for a message.
+    pub fn has_refused(&self) -> bool {
+        self.has_refused
+    }
+
+    /// The last version of a key.
+    pub fn last_at(&self, key: &IdentityHash) -> Option<MessageAt> {
+        self.of.get(key)?.last().map(|(_, last)| last.at)
+    }
+
+    /// What messages of a key count as where nobody knows its last version.
+    pub fn count_hidden(&self, key: &IdentityHash, counts: &mut BTreeMap<PartitionIndex, Counts>) {
+        let Some(versions) = self.of.get(key) else { return };
+        let last = versions.last().map(|(at, _)| at);
+        for (at, version) in versions.judged() {
+            let count = counts.entry(version.at.partition).or_default();
+            *(if Some(at) == last { &mut count.unobservable } else { &mut count.superseded }) += 1;
+        }
     }
 
     /// All versions, by key.
     pub fn iter(&self) -> impl Iterator<Item = (&IdentityHash, &[MessageEntry])> {
-        self.0.iter().map(|(key, versions)| (key, versions.live.as_slice()))
+        self.of.iter().map(|(key, versions)| (key, versions.live.as_slice()))
     }
 
     /// Takes a message in; false: it is of a further key, and there is no room.
     pub fn put(&mut self, key: IdentityHash, message: MessageEntry) -> bool {
-        if self.is_full() && !self.0.contains_key(&key) {
+        if self.is_full() && !self.of.contains_key(&key) {
+            self.has_refused = true;
             return false;
         }
-        self.0.entry(key).or_default().put(message);
+        self.of.entry(key).or_default().put(message);
         true
     }
 
     /// Lets versions go that nothing asks for any more; by partition, the judged ones of them.
     pub fn prune(&mut self, hands: &Hands) -> BTreeMap<PartitionIndex, u64> {
         let mut gone = BTreeMap::new();
-        self.0.values_mut().for_each(|versions| versions.prune(hands, &mut gone));
+        self.of.values_mut().for_each(|versions| versions.prune(hands, &mut gone));
         gone
     }
 
-    /// Of many keys lets those go that are deleted, as the table has to show by now and does; by partition, the judged messages of them.
+    /// Of many keys lets those go that are deleted, as commits of the table have to show and do, or that had filtered messages alone; by
+    /// partition, the judged messages of them.
     pub fn forget_deleted(&mut self, shown: &[Shows], hands: &Hands) -> BTreeMap<PartitionIndex, u64> {
         let mut gone = BTreeMap::new();
-        let surplus = self.0.len().saturating_sub(KEYS_DELETED_SPARED);
+        let surplus = self.of.len().saturating_sub(KEYS_DELETED_SPARED);
         if surplus == 0 {
             return gone;
         }
         let is_deleted = |versions: &Versions, shown: Shows| {
-            let (at, last) = versions.last()?;
-            let is_shown = shown == Shows::Version(at) && hands.settled_of(&versions.live) == Some(at);
+            let Some((at, last)) = versions.last() else {
+                // Of a message that is filtered it is known alone why a row is there, and there is none.
+                return (shown == Shows::Nothing)
+                    .then(|| versions.live.first().map(|one| (one.timestamp_ms, one.at)))?;
+            };
+            let is_shown = shown == Shows::Version(at) && hands.proven_of(&versions.live) == Some(at);
             let asks_for_none = matches!(last.state, MessageState::Excluded(_));
             (asks_for_none && is_shown).then_some((last.timestamp_ms, last.at))
         };
-        let deleted = self.0.iter().zip(shown);
+        let deleted = self.of.iter().zip(shown);
         let deleted = deleted.filter_map(|((key, versions), shown)| Some((is_deleted(versions, *shown)?, *key)));
         let mut deleted: Vec<_> = deleted.collect();
         deleted.sort_unstable();
         for (_, key) in deleted.into_iter().take(surplus) {
-            for (_, version) in self.0.remove(&key).unwrap_or_default().judged() {
+            for (_, version) in self.of.remove(&key).unwrap_or_default().judged() {
                 *gone.entry(version.at.partition).or_default() += 1;
             }
         }
@@ -98,7 +130,7 @@ impl Keys {
 
     /// What rows there are where the table shows the last version of each key.
     pub fn debit(&self) -> Bag {
-        let last = self.0.values().filter_map(Versions::last);
+        let last = self.of.values().filter_map(Versions::last);
         last.filter(|(_, last)| last.state == MessageState::Judged)
             .map(|(_, last)| digest_of(last))
             .collect::<Vec<_>>()
@@ -108,7 +140,7 @@ impl Keys {
 
     /// What they show where that is the last version of each key.
     pub fn last(&self) -> Vec<Shows> {
-        let last = self.0.values().map(Versions::last);
+        let last = self.of.values().map(Versions::last);
         last.map(|last| last.map_or(Shows::Nothing, |(at, _)| Shows::Version(at))).collect()
     }
 
@@ -118,12 +150,12 @@ impl Keys {
             Shows::Version(at) => versions.live[*at].stood || !versions.is_told_apart(*at),
             Shows::Nothing | Shows::Apart => true,
         };
-        self.0.values().zip(shown).all(is_noted)
+        self.of.values().zip(shown).all(is_noted)
     }
 
     /// Notes that the versions shown have a row.
     pub fn note_shown(&mut self, shown: &[Shows]) {
-        for (versions, shown) in self.0.values_mut().zip(shown) {
+        for (versions, shown) in self.of.values_mut().zip(shown) {
             if let Shows::Version(at) = shown
                 && versions.is_told_apart(*at)
             {
@@ -135,7 +167,7 @@ impl Keys {
     /// Notes versions that rows show: of equal ones the last.
     pub fn note_rows<'r>(&mut self, rows: impl Iterator<Item = (&'r IdentityHash, &'r Digest)>) {
         for (key, digest) in rows {
-            let Some(versions) = self.0.get_mut(key) else { continue };
+            let Some(versions) = self.of.get_mut(key) else { continue };
             let shows = |one: &MessageEntry| one.state == MessageState::Judged && one.digest.as_ref() == Some(digest);
             if let Some(at) = versions.live.iter().rposition(shows).filter(|at| versions.is_told_apart(*at)) {
                 versions.live[at].stood = true;
@@ -147,7 +179,7 @@ impl Keys {
     /// row of its key is another one.
     pub fn counts(&self, shown: &[Shows]) -> (BTreeMap<PartitionIndex, Counts>, Vec<(MessageEntry, bool)>) {
         let (mut counts, mut waiting) = (BTreeMap::<PartitionIndex, Counts>::new(), Vec::new());
-        for ((key, versions), shown) in self.0.iter().zip(shown) {
+        for ((key, versions), shown) in self.of.iter().zip(shown) {
             let shown = match shown {
                 Shows::Version(at) => Some(*at),
                 Shows::Nothing => None,
@@ -172,7 +204,7 @@ impl Keys {
     /// The same where nobody has read the rows: what the table need not show any more is superseded, whatever they are.
     pub fn unread(&self, hands: &Hands) -> BTreeMap<PartitionIndex, Counts> {
         let mut counts = BTreeMap::<PartitionIndex, Counts>::new();
-        for versions in self.0.values() {
+        for versions in self.of.values() {
             let settled = hands.settled_of(&versions.live);
             for (at, version) in versions.judged() {
                 let count = counts.entry(version.at.partition).or_default();
@@ -183,20 +215,20 @@ impl Keys {
     }
 
     /// What the judge is asked of a key that has these rows.
-    pub fn asked_of(&self, key: IdentityHash, rows: &[Digest]) -> Vec<MessageEntry> {
-        let versions = self.0.get(&key).into_iter().flat_map(|versions| versions.asked(rows));
+    pub fn asked_of(&self, key: IdentityHash, rows: &[Digest], hands: &Hands) -> Vec<MessageEntry> {
+        let versions = self.of.get(&key).into_iter().flat_map(|versions| versions.asked(rows, hands));
         versions.map(|version| MessageEntry { identity: Some(key), ..version }).collect()
     }
 
     /// Whether the rows of a key are what its last version asks for.
     pub fn agree(&self, key: &IdentityHash, rows: &[Digest]) -> bool {
-        self.0.get(key).map_or(rows.is_empty(), |versions| versions.agree(rows))
+        self.of.get(key).map_or(rows.is_empty(), |versions| versions.agree(rows))
     }
 
     /// Whether versions of a key tell what its rows should be, although older ones may be unknown: one has to be shown, is shown, or
     /// cannot be read.
     pub fn tell_of(&self, key: &IdentityHash, rows: &[Digest], hands: &Hands) -> bool {
-        let versions = self.0.get(key).map(|versions| versions.live.as_slice()).unwrap_or_default();
+        let versions = self.of.get(key).map(|versions| versions.live.as_slice()).unwrap_or_default();
         let tells = |version: &MessageEntry| match version.state {
             MessageState::Judged => version.digest.is_some_and(|own| rows.contains(&own)),
             MessageState::Undecodable(_) => true,
@@ -206,7 +238,7 @@ impl Keys {
     }
 
     fn live(&self) -> impl Iterator<Item = &MessageEntry> {
-        self.0.values().flat_map(|versions| &versions.live).filter(|version| is_version(version.state))
+        self.of.values().flat_map(|versions| &versions.live).filter(|version| is_version(version.state))
     }
 
     /// When a version may become one that the table has to show, or a message due, by the clock alone.
@@ -229,7 +261,7 @@ impl Keys {
     /// Judged messages.
     pub fn judged(&self) -> BTreeMap<PartitionIndex, u64> {
         let mut all = BTreeMap::new();
-        for (_, version) in self.0.values().flat_map(Versions::judged) {
+        for (_, version) in self.of.values().flat_map(Versions::judged) {
             *all.entry(version.at.partition).or_default() += 1;
         }
         all
@@ -249,8 +281,7 @@ fn digest_of(version: &MessageEntry) -> Digest {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::limits::{KEY_FORMER_MAX, KEY_VERSIONS_MAX};
-    use crate::position::MessageAt;
+    use crate::limits::{KEY_FORMER_MAX, KEY_SPARED_MS, KEY_VERSIONS_MAX, KEY_VERSIONS_SPARED};
     use crate::verdict::ExcludedCause;
 
     pub(in crate::shadow) const KEY: IdentityHash = IdentityHash([7; 16]);
@@ -293,9 +324,9 @@ pub(super) mod tests {
         keys.note_shown(&keys.last());
         let row = digest(1, 1);
         keys.note_rows([(&KEY, &row)].into_iter());
-        assert!(keys.0[&KEY].live.iter().all(|version| !version.stood) && keys.have_stood(&keys.last()));
+        assert!(keys.of[&KEY].live.iter().all(|version| !version.stood) && keys.have_stood(&keys.last()));
         keys.note_shown(&[Shows::Version(1)]);
-        assert!(keys.0[&KEY].live[1].stood);
+        assert!(keys.of[&KEY].live[1].stood);
     }
 
     #[test]
@@ -304,16 +335,19 @@ pub(super) mod tests {
         let mut keys = of((0..many).map(|offset| sets(1, 0, offset, offset)));
         let gone = keys.prune(&hands(50, None));
         assert_eq!(gone, BTreeMap::from([(PartitionIndex(0), 40)]));
-        let versions = &keys.0[&KEY];
+        let versions = &keys.of[&KEY];
         assert_eq!((versions.live.len(), versions.former.len()), (KEY_VERSIONS_MAX, KEY_FORMER_MAX));
         assert!(versions.is_blurred);
         assert!(!keys.tell_of(&KEY, &[digest(1, 3)], &hands(50, None)), "it may be one that went");
         // Once one of them is settled no row may be older.
         let late = hands(1_000, Some(900));
         keys.prune(&late);
-        let versions = &keys.0[&KEY];
-        assert_eq!((versions.live.len(), versions.former.len()), (1, KEY_FORMER_MAX));
+        let versions = &keys.of[&KEY];
+        assert_eq!((versions.live.len(), versions.former.len()), (KEY_VERSIONS_SPARED, KEY_FORMER_MAX));
         assert!(!versions.is_blurred);
+        // A table that was set back would show one of these; later it would not.
+        keys.prune(&hands(KEY_SPARED_MS + 1_000, Some(KEY_SPARED_MS + 900)));
+        assert_eq!((keys.of[&KEY].live.len(), keys.of[&KEY].former.len()), (1, KEY_FORMER_MAX));
         assert!(keys.tell_of(&KEY, &[digest(1, 3)], &late));
     }
 
@@ -358,6 +392,6 @@ pub(super) mod tests {
         let keys = of([filtered]);
         assert_eq!((keys.debit(), keys.judged().len()), (Bag::EMPTY, 0));
         let keys = of([filtered, sets(1, 0, 6, 1), MessageEntry { at: sets(1, 0, 7, 0).at, ..filtered }]);
-        assert_eq!((keys.debit(), keys.0[&KEY].live.len()), (rows(&[digest(1, 1)]), 1));
+        assert_eq!((keys.debit(), keys.of[&KEY].live.len()), (rows(&[digest(1, 1)]), 1));
     }
 }

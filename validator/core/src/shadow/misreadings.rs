@@ -1,4 +1,4 @@
-//! Answers that did not add up to the books, by segment: the same is asked once more, behind all others.
+//! Whose turn it is: answers that did not add up to the books, by segment, are asked once more, behind all others; keys take turns.
 //!
 //! Contract: not saved, and nothing that is said follows from it alone: a process that begins anew asks anew.
 
@@ -9,6 +9,8 @@ use crate::segment::SegmentKey;
 /// See the module. Two of them are equal: they are no part of what a state says.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Misreadings {
+    /// The shard of keys that was answered last.
+    shard: u32,
     last: u64,
     of: BTreeMap<SegmentKey, Misreading>,
 }
@@ -31,6 +33,18 @@ impl Misreadings {
         self.last += 1;
         let before = self.of.insert(key, Misreading { turn: self.last, revision });
         before.is_some_and(|before| before.revision == revision)
+    }
+
+    /// Something was answered of a segment.
+    pub fn answered(&mut self, key: SegmentKey) {
+        if let SegmentKey::Keys { shard } = key {
+            self.shard = shard;
+        }
+    }
+
+    /// The shard of keys that was answered last.
+    pub fn turn(&self) -> u32 {
+        self.shard
     }
 
     /// The segment adds up, or is asked for no more.

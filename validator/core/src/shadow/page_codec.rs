@@ -130,8 +130,9 @@ fn read_share(from: &mut Reader<'_>) -> Option<(PartitionIndex, Share)> {
 
 impl Keys {
     fn write(&self, to: &mut Writer) {
-        to.number(self.0.len() as u64);
-        for (key, versions) in &self.0 {
+        to.byte(u8::from(self.has_refused));
+        to.number(self.of.len() as u64);
+        for (key, versions) in &self.of {
             to.raw(&key.0);
             to.number(versions.live.len() as u64);
             for version in &versions.live {
@@ -149,12 +150,13 @@ impl Keys {
             let message = read_message(from)?;
             Some(MessageEntry { stood: from.flag()?, ..message })
         };
+        let has_refused = from.flag()?;
         let keys = from.list(|from| {
             let key = IdentityHash(from.raw()?);
             let (live, former, is_blurred) = (from.list(version)?, from.list(Reader::raw)?, from.flag()?);
             Some((key, Versions { live, former, is_blurred }))
         })?;
-        Some(Self(keys.into_iter().collect()))
+        Some(Self { of: keys.into_iter().collect(), has_refused })
     }
 }
 

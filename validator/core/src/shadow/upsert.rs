@@ -4,7 +4,7 @@
 //! not say which versions they show. A last version that waits for its row stands before the judge once it is due, is named by a letter,
 //! or has lost a row that it had. See `docs/decisions/0057-keys-that-are-followed.md`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::Shadow;
@@ -85,6 +85,9 @@ impl Shadow {
         if !self.residues.is_empty() {
             self.forget_judged();
         }
+        if !gaps.is_empty() {
+            self.recount_keys();
+        }
         for (segment, messages) in messages {
             let is_judged = |message: &MessageEntry| message.state == MessageState::Judged;
             let lane = self.lane_mut(partition).expect("checked before the first part");
@@ -143,6 +146,7 @@ impl Shadow {
     /// The rows of a segment were read. Where others came and went since they were, those of most keys are the same.
     pub(super) fn drilled_keys(&mut self, drilled: Drilled) -> Result<(), Refused> {
         let key = drilled.segment;
+        self.misread.answered(key);
         let segment = self.pages.segment(key).ok_or(Refused::Stale { segment: key })?;
         let mut files = segment.files.clone();
         files.dedup();
@@ -159,6 +163,10 @@ impl Shadow {
         let all = read_rows(&residue);
         residue.keys.retain(|key| !segment.keys.agree(key, &all[key]));
         residue.rows.retain(|row| residue.keys.contains(&row.entry.identity));
+        // What is known of now is not given up for what was true once.
+        if !is_of_now && self.shown(key, segment).is_some() {
+            return Err(Refused::Stale { segment: key });
+        }
         if explain(&segment.keys, &segment.credit, &self.hands(), &read_rows(&residue)).is_none() {
             return Err(Refused::Stale { segment: key });
         }
@@ -180,12 +188,28 @@ impl Shadow {
             }
             return;
         };
-        let (counts, waiting) = segment.keys.counts(&shown.of_keys);
-        lot.parts = parts(counts);
+        let (mut counts, waiting) = segment.keys.counts(&shown.of_keys);
         lot.oldest_ms = waiting.iter().filter_map(|(message, _)| message.timestamp_ms).min();
-        lot.waiting = waiting.into_iter().filter(|(message, _)| self.is_for_the_judge(message)).collect();
+        let waiting = waiting.into_iter().filter(|(message, _)| self.is_for_the_judge(message));
+        let (hidden, waiting): (Vec<_>, Vec<_>) = waiting.partition(|(message, _)| self.is_hidden_behind(message.at));
+        for (message, _) in hidden.iter().filter(|(message, _)| !self.is_put_aside(message.at)) {
+            let of = counts.entry(message.at.partition).or_default();
+            (of.others, of.unobservable) = (of.others - 1, of.unobservable + 1);
+        }
+        let named = hidden.into_iter().filter(|(message, _)| self.is_put_aside(message.at));
+        lot.waiting = waiting.into_iter().chain(named).collect();
+        let is_hidden = |key: &IdentityHash| segment.keys.last_at(key).is_some_and(|at| self.is_hidden_behind(at));
+        let (hidden, apart): (BTreeSet<_>, BTreeSet<_>) = shown.apart.into_iter().partition(is_hidden);
+        hidden.iter().for_each(|key| segment.keys.count_hidden(key, &mut counts));
+        let rows = self.residues.get(&key).map(|residue| residue.rows.as_slice()).unwrap_or_default();
+        lot.unobservable = rows.iter().filter(|row| hidden.contains(&row.entry.identity)).count() as u64;
+        (lot.parts, lot.apart) = (parts(counts), apart);
         lot.put_aside();
-        lot.apart = shown.apart;
+    }
+
+    /// Whether a later version of the key of a message may be gone that nobody has read: of its rows nothing is said then.
+    fn is_hidden_behind(&self, at: MessageAt) -> bool {
+        self.lane(at.partition).is_some_and(|lane| lane.hidden.has_behind(at.offset))
     }
 
     fn is_for_the_judge(&self, message: &MessageEntry) -> bool {
@@ -210,7 +234,7 @@ impl Shadow {
             asked.messages.extend(waiting.map(|message| (key, message)));
             let Some(residue) = self.residues.get(&key).filter(|_| !lot.apart.is_empty()) else { continue };
             let read = read_rows(residue);
-            let apart = lot.apart.iter().flat_map(|identity| segment.keys.asked_of(*identity, &read[identity]));
+            let apart = lot.apart.iter().flat_map(|identity| segment.keys.asked_of(*identity, &read[identity], &hands));
             asked.messages.extend(apart.map(|message| (key, with_loss(message))));
             let rows = residue.rows.iter().map(|row| row.entry).filter(|row| lot.apart.contains(&row.identity));
             asked.rows.extend(rows.map(|row| {
@@ -226,7 +250,7 @@ impl Shadow {
         let is_cut = !self.terms.whole_topic && self.lanes.iter().any(|lane| lane.start > 0);
         match is_cut && !is_known {
             true => RowStanding::OutOfScope,
-            false if keys.is_full() || self.hides_rows(None) => RowStanding::Unobservable,
+            false if keys.has_refused() || self.hides_rows(None) => RowStanding::Unobservable,
             false => RowStanding::InScope,
         }
     }
@@ -254,6 +278,7 @@ fn parts(counts: BTreeMap<PartitionIndex, Counts>) -> Vec<Part> {
         intact: counts.intact,
         late: 0,
         superseded: counts.superseded,
+        unobservable: counts.unobservable,
     };
     counts.into_iter().map(part).collect()
 }

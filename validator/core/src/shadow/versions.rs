@@ -9,21 +9,25 @@ use super::slips::{Mark, mark_of};
 use crate::clock::{Clock, MovedPast};
 use crate::digest::Digest;
 use crate::judge::{MessageEntry, MessageState, is_version};
-use crate::limits::{KEY_FORMER_MAX, KEY_VERSIONS_MAX};
+use crate::limits::{KEY_FORMER_MAX, KEY_SPARED_MS, KEY_VERSIONS_MAX, KEY_VERSIONS_SPARED};
 use crate::position::{MessageAt, PartitionIndex};
 use crate::verdict::ExcludedCause;
 
 /// Which versions the table has to show: those that are due, and that it has moved past or that are given up.
 #[derive(Debug)]
 pub struct Hands {
-    pub(super) clock: Clock,
+    clock: Clock,
     moved_past: MovedPast,
+    /// The same for a while.
+    moved_far_past: MovedPast,
 }
 
 impl Hands {
     /// By the clock, and when rows were last added.
     pub fn new(clock: Clock, moved_ms: Option<i64>) -> Self {
-        Self { clock, moved_past: MovedPast::LastCommit { at_ms: moved_ms, settle_ms: clock.settle_ms } }
+        let moved_past = |settle_ms: i64| MovedPast::LastCommit { at_ms: moved_ms, settle_ms };
+        let far = moved_past(clock.settle_ms.saturating_add(KEY_SPARED_MS));
+        Self { clock, moved_past: moved_past(clock.settle_ms), moved_far_past: far }
     }
 
     pub(super) fn have(&self, version: &MessageEntry) -> bool {
@@ -34,6 +38,20 @@ impl Hands {
     /// By the commits of the table too: where a clock went wrong, it still is so.
     fn have_proven(&self, version: &MessageEntry) -> bool {
         self.clock.is_due(version.timestamp_ms) && self.moved_past.has_passed(version.at, version.timestamp_ms)
+    }
+
+    /// The same, for so long that the table is not set back behind it.
+    fn far_of(&self, versions: &[MessageEntry]) -> Option<usize> {
+        let is_far = |version: &MessageEntry| {
+            let at_ms = version.timestamp_ms;
+            self.clock.is_due(at_ms) && self.moved_far_past.has_passed(version.at, at_ms)
+        };
+        versions.iter().rposition(|version| is_version(version.state) && is_far(version))
+    }
+
+    /// The place of the last version that commits of the table have passed.
+    pub(super) fn proven_of(&self, versions: &[MessageEntry]) -> Option<usize> {
+        versions.iter().rposition(|version| is_version(version.state) && self.have_proven(version))
     }
 
     /// The place of the last version that the table has to show.
@@ -49,7 +67,7 @@ pub struct Versions {
     pub live: Vec<MessageEntry>,
     /// Of those that went, the last ones: by the beginning of its digest a row is known to be an old one.
     pub former: Vec<Mark>,
-    /// Whether some went before their time, so that a row may show one of them.
+    /// Whether some went before their time, so that a row may show one of them, and none that stayed has to be shown.
     pub is_blurred: bool,
 }
 
@@ -81,7 +99,8 @@ impl Versions {
         let own = &self.live[at];
         let is_equal = |one: &MessageEntry| one.digest == own.digest;
         let was_there = || own.digest.is_some_and(|digest| self.former.contains(&mark_of(&digest)));
-        own.state == MessageState::Judged && !self.live[..at].iter().any(is_equal) && !was_there()
+        let is_first = !self.live[..at].iter().any(is_equal) && !was_there();
+        own.state == MessageState::Judged && is_first && !self.is_blurred
     }
 
     /// Whether these rows are what the last version asks for.
@@ -92,8 +111,9 @@ impl Versions {
         }
     }
 
-    /// What the judge is asked where these are the rows: all of them, and why a row may be what none of them says.
-    pub fn asked(&self, rows: &[Digest]) -> impl Iterator<Item = MessageEntry> {
+    /// What the judge is asked where these are the rows: all of them, and why a row may be what none of them says, where none has to be
+    /// shown.
+    pub fn asked(&self, rows: &[Digest], hands: &Hands) -> impl Iterator<Item = MessageEntry> {
         let before = |state: ExcludedCause, digest: Option<Digest>| MessageEntry {
             at: MessageAt { partition: PartitionIndex(0), offset: i64::MIN },
             timestamp_ms: None,
@@ -104,7 +124,9 @@ impl Versions {
             loss: None,
             stood: false,
         };
-        let blurred = self.is_blurred.then(|| before(ExcludedCause::BeforeStart, None));
+        let is_cut = self.is_blurred || !self.former.is_empty();
+        let blurred =
+            (is_cut && hands.settled_of(&self.live).is_none()).then(|| before(ExcludedCause::BeforeStart, None));
         let was = rows.iter().filter(|row| self.former.contains(&mark_of(row)));
         let was = was.map(move |row| before(ExcludedCause::Superseded, Some(*row)));
         blurred.into_iter().chain(was.collect::<Vec<_>>()).chain(self.live.iter().copied())
@@ -113,17 +135,21 @@ impl Versions {
     /// Lets those go that nothing asks for any more; by partition, the judged ones of them.
     pub fn prune(&mut self, hands: &Hands, gone: &mut BTreeMap<PartitionIndex, u64>) {
         let is_live = |version: &MessageEntry| is_version(version.state);
-        let proven = self.live.iter().rposition(|version| is_live(version) && hands.have_proven(version));
+        let (proven, far) = (hands.proven_of(&self.live), hands.far_of(&self.live));
         let count = self.live.iter().filter(|version| is_live(version)).count();
-        let mut surplus = count.saturating_sub(KEY_VERSIONS_MAX);
-        let (mut at, mut has_gone) = (0, false);
+        let (mut idle, mut surplus) =
+            (count.saturating_sub(KEY_VERSIONS_SPARED), count.saturating_sub(KEY_VERSIONS_MAX));
+        let (mut at, mut is_early) = (0, self.is_blurred);
         self.live.retain(|version| {
             at += 1;
-            if !is_live(version) || Some(at - 1) >= proven && surplus == 0 {
+            let is_past = Some(at - 1) < far || Some(at - 1) < proven && idle > 0;
+            // In a table that stands still the first one is what its row shows.
+            let is_first = at - 1 == proven.unwrap_or(0);
+            if !is_live(version) || !is_past && (surplus == 0 || is_first) {
                 return true;
             }
-            surplus = surplus.saturating_sub(1);
-            has_gone = true;
+            (idle, surplus) = (idle.saturating_sub(1), surplus.saturating_sub(1));
+            is_early |= !is_past;
             if version.state == MessageState::Judged {
                 *gone.entry(version.at.partition).or_default() += 1;
             }
@@ -131,8 +157,7 @@ impl Versions {
             false
         });
         self.former.drain(..self.former.len().saturating_sub(KEY_FORMER_MAX));
-        // A row may show a version that went before its time: until a later one is settled nothing is said of it.
-        let was_cut = has_gone || self.is_blurred || !self.former.is_empty();
-        self.is_blurred = was_cut && hands.settled_of(&self.live).is_none();
+        // Until a later one has to be shown nothing is said of a row that may show one of them.
+        self.is_blurred = is_early && hands.settled_of(&self.live).is_none();
     }
 }
