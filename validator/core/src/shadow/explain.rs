@@ -311,6 +311,36 @@ mod tests {
         assert_eq!((found.of_keys[3], &found.apart), (Apart, &BTreeSet::from([key(3)])));
     }
 
+    #[test]
+    fn values_that_come_back_and_keys_that_come_and_go_are_part_of_a_cut() {
+        let mut keys = Keys::default();
+        let deletion = |offset: i64| MessageEntry {
+            state: MessageState::Excluded(crate::verdict::ExcludedCause::Tombstone),
+            digest: None,
+            ..sets(0, 0, offset, 0)
+        };
+        // Of each of 14 keys: one value, another one, the first one again, and nothing.
+        for nth in 0..14_u8 {
+            let at = i64::from(nth);
+            for (round, value) in [(0, 1), (100, 2), (200, 1)] {
+                keys.put(key(nth), sets(nth, 0, at + round, value));
+            }
+            keys.put(key(nth), deletion(at + 300));
+        }
+        let hands = hands(350, None);
+        let at = |cut: i64| {
+            let value = |nth: i64| match cut - nth {
+                ..0 | 300.. => None,
+                0..100 | 200..300 => Some(1),
+                _ => Some(2),
+            };
+            (0..14).filter_map(|nth| Some(digest(nth as u8, value(nth)?))).collect::<Vec<_>>()
+        };
+        for cut in [-1, 5, 13, 50, 107, 150, 203, 250, 306, 349] {
+            assert!(shown(&keys, &at(cut), &hands).is_some(), "{cut}");
+        }
+    }
+
     /// Keys of one version each, all of them settled.
     fn settled(keys: u8) -> (Keys, Vec<Digest>) {
         let mut all = Keys::default();
@@ -364,6 +394,20 @@ mod tests {
         credit[41] = digest(41, 2);
         let found = explain(&keys, &rows(&credit), &hands, &read).expect("as they were read");
         assert_eq!((found.apart.len(), found.of_keys[41], found.of_keys[42]), (30, Version(1), Version(0)));
+    }
+
+    #[test]
+    fn keys_that_lagged_when_they_were_read_go_on_beside_a_fault() {
+        let (mut keys, mut credit) = settled(16);
+        let hands = hands(1_000, Some(900));
+        credit[0] = digest(0, 9);
+        (1..15).for_each(|nth| assert!(keys.put(key(nth), sets(nth, 0, 950 + i64::from(nth), 2))));
+        let read: ReadRows = (0..15).map(|nth| (key(nth), vec![credit[usize::from(nth)]])).collect();
+        for nth in 1..15 {
+            credit[usize::from(nth)] = digest(nth, 2);
+            let found = explain(&keys, &rows(&credit), &hands, &read).expect("a cut, beside the fault");
+            assert_eq!((&found.apart, found.as_read.len()), (&BTreeSet::from([key(0)]), 15 - usize::from(nth)));
+        }
     }
 
     #[test]

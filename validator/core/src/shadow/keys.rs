@@ -112,7 +112,7 @@ impl Keys {
                 return (shown == Shows::Nothing)
                     .then(|| versions.live.first().map(|one| (one.timestamp_ms, one.at)))?;
             };
-            let is_shown = shown == Shows::Version(at) && hands.proven_of(&versions.live) == Some(at);
+            let is_shown = shown == Shows::Version(at) && hands.far_of(&versions.live) == Some(at);
             let asks_for_none = matches!(last.state, MessageState::Excluded(_));
             (asks_for_none && is_shown).then_some((last.timestamp_ms, last.at))
         };
@@ -372,12 +372,13 @@ pub(super) mod tests {
         let many = u8::try_from(KEYS_DELETED_SPARED).expect("few");
         (0..many).for_each(|nth| assert!(keys.put(key(nth), sets(nth, 0, i64::from(nth), 1))));
         (0..4).for_each(|nth| assert!(keys.put(key(nth), deletes(nth, 200 + i64::from(nth)))));
-        let hands = hands(1_000, Some(900));
+        let now = KEY_SPARED_MS + 1_000;
+        let hands = hands(now, Some(now));
         let gone = keys.forget_deleted(&keys.last(), &hands);
         assert_eq!((gone.len(), keys.len()), (0, usize::from(many)), "there is room for all");
         (many..many + 3).for_each(|nth| assert!(keys.put(key(nth), sets(nth, 0, 300, 1))));
         // Of one a row is there again, and of another the deletion is not due.
-        keys.put(key(1), deletes(1, 990));
+        keys.put(key(1), deletes(1, now - 10));
         let mut shown = keys.last();
         shown[0] = Shows::Apart;
         let gone = keys.forget_deleted(&shown, &hands);

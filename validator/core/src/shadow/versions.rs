@@ -41,7 +41,7 @@ impl Hands {
     }
 
     /// The same, for so long that the table is not set back behind it.
-    fn far_of(&self, versions: &[MessageEntry]) -> Option<usize> {
+    pub(super) fn far_of(&self, versions: &[MessageEntry]) -> Option<usize> {
         let is_far = |version: &MessageEntry| {
             let at_ms = version.timestamp_ms;
             self.clock.is_due(at_ms) && self.moved_far_past.has_passed(version.at, at_ms)
@@ -50,7 +50,7 @@ impl Hands {
     }
 
     /// The place of the last version that commits of the table have passed.
-    pub(super) fn proven_of(&self, versions: &[MessageEntry]) -> Option<usize> {
+    fn proven_of(&self, versions: &[MessageEntry]) -> Option<usize> {
         versions.iter().rposition(|version| is_version(version.state) && self.have_proven(version))
     }
 

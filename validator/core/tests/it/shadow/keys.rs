@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use validator_core::bag::Bag;
 use validator_core::digest::{Digest, IdentityHash};
+use validator_core::hole::{Hole, HoleReason};
 use validator_core::judge::{MessageEntry, MessageState, MessageTally, ModeKind, RowEntry, RowStanding};
 use validator_core::position::{FileIndex, MessageAt, PartitionIndex, RowAt, TopicPartition};
 use validator_core::segment::{OffsetWidth, SegmentKey};
@@ -104,6 +105,24 @@ impl Play {
             versions,
         }];
         self.apply(Event::Consumed(Consumed { lanes })).expect("it follows the position");
+    }
+
+    /// Offsets up to this one are skipped, and why.
+    fn skip(&mut self, to: i64, reason: HoleReason) {
+        let from = self.shadow.lanes()[0].position;
+        let part = LanePart {
+            partition: LANE,
+            from,
+            to,
+            parts: Vec::new(),
+            gaps: std::iter::once(from..to).collect(),
+            undecodable: Vec::new(),
+            excluded: BTreeMap::new(),
+            windows: None,
+            versions: Vec::new(),
+        };
+        self.apply(Event::Consumed(Consumed { lanes: vec![part] })).expect("it follows the position");
+        self.apply(Event::Explained(vec![(LANE, Hole { from, to, reason })])).expect("there is a hole");
     }
 
     /// So much later, a commit after which these files are live.
@@ -263,4 +282,35 @@ fn a_row_of_no_key_stays_a_phantom_until_it_goes() {
     // A message of its key that says the same came late.
     play.send(&[(7, 0)]);
     assert_eq!((play.asked(), play.told(), play.said().intact), (None, (0, 1), 2));
+}
+
+#[test]
+fn what_a_hole_may_hide_of_a_key_is_unobservable_until_it_has_a_message_behind_it() {
+    for (reason, is_hidden) in
+        [(HoleReason::Retention, true), (HoleReason::Compacted, true), (HoleReason::Control, false)]
+    {
+        let mut play = Play::new();
+        play.send(&[(1, 0), (2, 0), (3, 0), (4, 0)]);
+        play.commit(2_000, &[("a", &[(1, 0), (2, 0), (3, 0)])]);
+        play.answer();
+        assert_eq!((play.said().intact, play.said().missing), (3, 1));
+        // Other messages came and are gone: one gave a key another value, one deleted a key.
+        play.skip(100, reason);
+        play.commit(2_000, &[("b", &[(1, 5), (3, 0)])]);
+        play.answer();
+        let (said, rows) = (play.said(), play.shadow.standing().rows);
+        if is_hidden {
+            assert_eq!((said.intact, said.unobservable, said.corrupted, said.withdrawn, said.missing), (1, 3, 0, 0, 0));
+            assert_eq!((rows.intact, rows.unobservable), (1, 1));
+            assert_eq!(play.shadow.drafts(), []);
+        } else {
+            assert_eq!((said.intact, said.unobservable, said.corrupted, said.withdrawn, said.missing), (1, 0, 1, 1, 1));
+        }
+        // What comes behind the hole is known.
+        play.send(&[(1, 6), (2, 6), (4, 6)]);
+        play.commit(2_000, &[("c", &[(1, 6), (2, 7), (3, 0)])]);
+        play.answer();
+        let said = play.said();
+        assert_eq!((said.intact, said.unobservable, said.corrupted, said.missing), (2, 0, 1, 1), "{reason:?}");
+    }
 }
