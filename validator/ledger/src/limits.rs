@@ -6,8 +6,9 @@ pub const ROWS_PER_STATEMENT: usize = 50;
 /// Decisions of people that one checkpoint takes up.
 pub const INBOX_ROWS_MAX: usize = 1_000;
 
-/// Keys of one statement that reads; with four parameters a key it stays below the 32,766 of SQLite.
-pub const KEYS_PER_STATEMENT: usize = 500;
+/// Keys of one statement that reads. The client asks SQLite for the name of each parameter, which takes as long as there are parameters:
+/// of 500 keys that is more than the reading.
+pub const KEYS_PER_STATEMENT: usize = 100;
 
 /// Milliseconds that SQLite waits for a lock. There is one writer, so this is for a reader that closes.
 pub const BUSY_MILLIS: u64 = 5_000;

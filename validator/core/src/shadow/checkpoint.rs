@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Shadow;
-use super::board::Run;
 use super::delta::{
     Change, Damaged, Delta, FileChange, FileRow, FileStanding, FindingChange, FindingPlace, LaneRow, PageRow,
     ResidueRow, RunChange, Saved,
@@ -17,6 +16,7 @@ use super::files::KnownFile;
 use super::held::Pages;
 use super::invariants::{Contradiction, check};
 use super::lane::Lane;
+use super::lot::Run;
 use super::page::Page;
 use super::residue::Residue;
 use super::standing::Standing;

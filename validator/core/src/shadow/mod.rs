@@ -21,9 +21,11 @@ pub mod held;
 pub mod hidden;
 pub mod invariants;
 pub mod keys;
+mod keys_codec;
 pub mod lane;
 pub mod late;
 pub mod letters;
+mod lot;
 mod memo;
 mod misreadings;
 pub mod nets;
@@ -56,7 +58,7 @@ use board::Board;
 use checkpoint::Unsaved;
 use delta::{Change, FindingPlace};
 use docket::Docket;
-use event::{CannotLook, Event, Refused, SnapshotFact};
+use event::{Event, Refused, SnapshotFact};
 use file::{FileFacts, FileId, PathHash};
 use files::Files;
 use held::Pages;
@@ -251,12 +253,6 @@ impl Shadow {
     fn recount_touched(&mut self) {
         let touched = std::mem::take(&mut self.touched);
         self.recount_dependent(&touched);
-    }
-
-    /// What is not there says nothing of messages: the instant that the shadow judges by stands still.
-    fn not_looked(&mut self, at_ms: i64, what: CannotLook) {
-        let since_ms = self.cannot_look.filter(|before| before.what == what).map_or(at_ms, |before| before.since_ms);
-        self.cannot_look = Some(NoLook { what, since_ms });
     }
 
     fn follow(&mut self, lanes: Vec<event::NewLane>) {

@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Shadow;
 use super::delta::{Damaged, FileChange, Saved};
+use super::event::CannotLook;
 use super::file::{FileFacts, FileId};
 use super::files::KnownFile;
 use super::lane::Lane;
 use super::residue::Residue;
+use super::standing::NoLook;
 use super::state_codec::State;
 use super::terms::Terms;
 use crate::finding::FindingId;
@@ -52,6 +54,12 @@ impl Shadow {
         self.recount_all();
         self.recount_keys();
         self.forget_judged();
+    }
+
+    /// What is not there says nothing of messages: the instant that the shadow judges by stands still.
+    pub(super) fn not_looked(&mut self, at_ms: i64, what: CannotLook) {
+        let since_ms = self.cannot_look.filter(|before| before.what == what).map_or(at_ms, |before| before.since_ms);
+        self.cannot_look = Some(NoLook { what, since_ms });
     }
 
     /// Asks once more for what could not be read: the process begins anew, or the table has another schema. What is said of it

@@ -12,15 +12,11 @@ use super::late::Lateness;
 use super::letters::Letters;
 use super::pack::{Reader, Writer, whole};
 use super::page::Page;
-use super::residue_codec::{read_message, write_message};
 use super::runs::Runs;
 use super::segment::{Segment, Share, Times};
 use super::slips::Slips;
-use super::versions::Versions;
 use crate::bag::Bag;
-use crate::digest::IdentityHash;
 use crate::hole::{Hole, HoleReason, Holes};
-use crate::judge::MessageEntry;
 use crate::limits::PAGE_SLOTS;
 use crate::position::PartitionIndex;
 use crate::segment::SegmentKey;
@@ -126,38 +122,6 @@ fn read_share(from: &mut Reader<'_>) -> Option<(PartitionIndex, Share)> {
     let (upto, judged) = (start.wrapping_add(from.signed()?), from.number()?);
     let stood_below = from.maybe()?.map_or(i64::MIN, |offset| start.wrapping_add(offset));
     Some((partition, Share { from: start, upto, judged, stood_below }))
-}
-
-impl Keys {
-    fn write(&self, to: &mut Writer) {
-        to.byte(u8::from(self.has_refused));
-        to.number(self.of.len() as u64);
-        for (key, versions) in &self.of {
-            to.raw(&key.0);
-            to.number(versions.live.len() as u64);
-            for version in &versions.live {
-                write_message(to, &MessageEntry { identity: None, ..*version });
-                to.byte(u8::from(version.stood));
-            }
-            to.number(versions.former.len() as u64);
-            versions.former.iter().for_each(|mark| to.raw(mark));
-            to.byte(u8::from(versions.is_blurred));
-        }
-    }
-
-    fn read(from: &mut Reader<'_>) -> Option<Self> {
-        let version = |from: &mut Reader<'_>| {
-            let message = read_message(from)?;
-            Some(MessageEntry { stood: from.flag()?, ..message })
-        };
-        let has_refused = from.flag()?;
-        let keys = from.list(|from| {
-            let key = IdentityHash(from.raw()?);
-            let (live, former, is_blurred) = (from.list(version)?, from.list(Reader::raw)?, from.flag()?);
-            Some((key, Versions { live, former, is_blurred }))
-        })?;
-        Some(Self { of: keys.into_iter().collect(), has_refused })
-    }
 }
 
 /// Parts of a segment that are mostly not there, by bit of the first byte.
@@ -405,6 +369,8 @@ pub(super) fn read_key(from: &mut Reader<'_>) -> Option<SegmentKey> {
 mod tests {
     use super::*;
     use crate::digest::Digest;
+    use crate::digest::IdentityHash;
+    use crate::judge::MessageEntry;
     use crate::judge::MessageState;
     use crate::position::MessageAt;
 

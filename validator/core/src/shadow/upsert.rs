@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::Shadow;
-use super::board::{Lot, Part};
 use super::event::{Drilled, LanePart, Refused, SeenRow, Undecodable};
 use super::explain::{ReadRows, Shown, explain};
 use super::keys::{Counts, Keys};
+use super::lot::{Lot, Part};
 use super::residue::Residue;
 use super::segment::Segment;
 use super::versions::Hands;

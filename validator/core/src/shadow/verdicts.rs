@@ -7,10 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
 use super::Shadow;
-use super::board::Run;
 use super::checkpoint::Told;
 use super::delta::FindingPlace;
 use super::file::FileId;
+use super::lot::Run;
 use super::page::PageKey;
 use super::residue::{Residue, digest16};
 use super::segment::Segment;

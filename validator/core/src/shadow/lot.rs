@@ -1,0 +1,79 @@
+//! What one segment that is not balanced counts as.
+
+use std::collections::BTreeSet;
+
+use super::stage::Stage;
+use super::upsert::Waiting;
+use crate::digest::IdentityHash;
+use crate::position::PartitionIndex;
+use crate::verdict::{Cause, MessageVerdict};
+
+/// A whole segment of one verdict: verdict, cause, messages.
+pub type Run = (MessageVerdict, Option<Cause>, u64);
+
+/// What the messages of one partition in a segment count as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Part {
+    pub partition: PartitionIndex,
+    /// Of the segment's verdict.
+    pub messages: u64,
+    /// Of a disputed one: what agreed.
+    pub intact: u64,
+    pub late: u64,
+    /// Of keys: what later ones took the place of.
+    pub superseded: u64,
+    /// Of keys: those that a message may have taken the place of which nobody has read.
+    pub unobservable: u64,
+}
+
+/// What one segment counts as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Lot {
+    pub stage: Stage,
+    /// Of a disputed one: whether all that was asked is read.
+    pub is_read: bool,
+    /// Of the messages of `parts`.
+    pub verdict: MessageVerdict,
+    pub parts: Vec<Part>,
+    pub unjudged: u64,
+    pub unobservable: u64,
+    pub oldest_ms: Option<i64>,
+    /// When it may count otherwise.
+    pub turn_ms: Option<i64>,
+    /// Of keys: the same by when rows are added.
+    pub pass_ms: Option<i64>,
+    /// Whether rows of it went.
+    pub stays: bool,
+    pub run: Option<Run>,
+    /// Of keys: messages that are before the judge although no row of theirs is.
+    pub waiting: Vec<Waiting>,
+    /// Keys that are before the judge with their rows.
+    pub apart: BTreeSet<IdentityHash>,
+}
+
+impl Lot {
+    /// What is before the judge counts as it says.
+    pub fn put_aside(&mut self) {
+        for (message, _) in &self.waiting {
+            let mut parts = self.parts.iter_mut();
+            if let Some(part) = parts.find(|part| part.partition == message.at.partition) {
+                part.messages -= 1;
+            }
+        }
+    }
+
+    pub fn is_in_question(&self) -> bool {
+        !self.waiting.is_empty() || !self.apart.is_empty()
+    }
+
+    pub fn messages(&self) -> u64 {
+        self.parts.iter().map(|part| part.messages).sum()
+    }
+}
+
+/// Whether the judge is asked the same of a segment of keys. Of those that are apart other versions may have come.
+pub(super) fn is_asked_alike(one: Option<&Lot>, other: Option<&Lot>) -> bool {
+    let [one, other] =
+        [one, other].map(|lot| lot.map(|lot| (lot.apart.is_empty(), lot.waiting.as_slice())).unwrap_or((true, &[])));
+    one.0 && other.0 && one.1 == other.1
+}
