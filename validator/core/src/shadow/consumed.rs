@@ -179,8 +179,12 @@ impl Shadow {
     }
 
     pub(super) fn explain(&mut self, holes: Vec<(PartitionIndex, Hole)>) {
+        let hidden = |shadow: &Self| shadow.lanes.iter().map(|lane| lane.hidden.upto()).collect::<Vec<i64>>();
+        let before = hidden(self);
         self.explain_holes(holes);
-        self.recount_keys();
+        if hidden(self) != before {
+            self.recount_keys();
+        }
     }
 
     fn explain_holes(&mut self, holes: Vec<(PartitionIndex, Hole)>) {

@@ -59,9 +59,9 @@ impl Hidden {
         spans.any(|span| window.is_none_or(|window| span.has(window)))
     }
 
-    /// Whether a message behind this offset may be gone: a later version of its key.
-    pub fn has_behind(&self, offset: i64) -> bool {
-        self.upto > offset || self.large().any(|(_, to, _)| *to > offset)
+    /// Behind messages below this offset others may be gone: later versions of their keys.
+    pub fn upto(&self) -> i64 {
+        self.large().map(|(_, to, _)| *to).fold(self.upto, i64::max)
     }
 
     fn large(&self) -> impl Iterator<Item = &(i64, i64, Span)> {

@@ -72,7 +72,9 @@ impl Shadow {
     pub(super) fn consume_keys(&mut self, part: LanePart, gaps: &[Range<i64>]) {
         let partition = part.partition;
         let lane = self.lane_mut(partition).expect("checked before the first part");
+        let hidden = lane.hidden.upto();
         lane.hidden.read(None, gaps.iter().map(|gap| (gap.start, gap.end)));
+        let is_more_hidden = lane.hidden.upto() != hidden;
         lane.undecodable += part.undecodable.len() as u64;
         let mut messages: BTreeMap<SegmentKey, Vec<(IdentityHash, MessageEntry)>> = BTreeMap::new();
         for (key, message) in part.keyed() {
@@ -85,7 +87,7 @@ impl Shadow {
         if !self.residues.is_empty() {
             self.forget_judged();
         }
-        if !gaps.is_empty() {
+        if is_more_hidden {
             self.recount_keys();
         }
         for (segment, messages) in messages {
@@ -209,7 +211,7 @@ impl Shadow {
 
     /// Whether a later version of the key of a message may be gone that nobody has read: of its rows nothing is said then.
     fn is_hidden_behind(&self, at: MessageAt) -> bool {
-        self.lane(at.partition).is_some_and(|lane| lane.hidden.has_behind(at.offset))
+        self.lane(at.partition).is_some_and(|lane| lane.hidden.upto() > at.offset)
     }
 
     fn is_for_the_judge(&self, message: &MessageEntry) -> bool {
