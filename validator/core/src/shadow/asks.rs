@@ -43,7 +43,12 @@ impl Shadow {
                 None => Some(whole(key, segment)),
             }
         };
-        let keys = places.into_iter().map(|(_, key)| key).chain(self.misread.in_turn());
+        let is_asked = |key: &SegmentKey| {
+            let is_in =
+                |all: &BTreeSet<(bool, SegmentKey)>| [true, false].iter().any(|stays| all.contains(&(*stays, *key)));
+            is_in(&self.board.asked) || room > 0 && is_in(&self.board.undrilled)
+        };
+        let keys = places.into_iter().map(|(_, key)| key).chain(self.misread.in_turn().filter(is_asked));
         keys.filter_map(ask).take(ACTIONS_MAX).collect()
     }
 

@@ -192,6 +192,13 @@ impl Shadow {
         }
     }
 
+    /// Later versions of keys may be gone that nobody has read, or are not: what is judged of keys, and what nothing is said of, is looked at again.
+    pub(super) fn recount_hidden(&mut self) {
+        let lots = self.board.lots.iter().filter(|(_, lot)| lot.asks_for_holes());
+        let keys: Vec<SegmentKey> = lots.map(|(key, _)| *key).collect();
+        keys.into_iter().for_each(|key| self.recount(key));
+    }
+
     /// Whichever versions of keys the table has to show may be others now.
     pub(super) fn recount_keys(&mut self) {
         if self.terms.is_upsert() {

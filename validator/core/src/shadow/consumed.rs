@@ -183,7 +183,7 @@ impl Shadow {
         let before = hidden(self);
         self.explain_holes(holes);
         if hidden(self) != before {
-            self.recount_keys();
+            self.recount_hidden();
         }
     }
 

@@ -95,7 +95,13 @@ impl Hidden {
                 continue;
             }
             lost.extend((hole.reason == HoleReason::Retention).then_some(span));
-            if matches!(hole.reason, HoleReason::Retention | HoleReason::Compacted | HoleReason::Unknown) {
+            // Of a compacted topic the last version of each key stays; what nobody knows the reason of may be a marker.
+            let hides = match hole.reason {
+                HoleReason::Retention => true,
+                HoleReason::Unknown => end - start > MARKERS_MAX,
+                _ => false,
+            };
+            if hides {
                 self.upto = self.upto.max(end);
             }
             left.extend([(from, start, span), (end, to, span)].into_iter().filter(|(from, to, _)| from < to));

@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::digest::{Digest, IdentityHash};
 use crate::judge::{MessageEntry, MessageState, is_version};
 use crate::limits::{KEYS_DELETED_SPARED, KEYS_OF_SEGMENT_MAX};
-use crate::position::{MessageAt, PartitionIndex};
+use crate::position::PartitionIndex;
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -62,17 +62,22 @@ impl Keys {
     }
 
     /// The last version of a key.
-    pub fn last_at(&self, key: &IdentityHash) -> Option<MessageAt> {
-        self.of.get(key)?.last().map(|(_, last)| last.at)
+    pub fn last_of(&self, key: &IdentityHash) -> Option<MessageEntry> {
+        self.of.get(key)?.last().map(|(_, last)| MessageEntry { identity: Some(*key), ..*last })
     }
 
-    /// What messages of a key count as where nobody knows its last version.
-    pub fn count_hidden(&self, key: &IdentityHash, counts: &mut BTreeMap<PartitionIndex, Counts>) {
+    /// What messages of a key count as where nobody knows its last version; that of the last one that is known is another thing where a letter
+    /// names it.
+    pub fn count_hidden(&self, key: &IdentityHash, is_named: bool, counts: &mut BTreeMap<PartitionIndex, Counts>) {
         let Some(versions) = self.of.get(key) else { return };
         let last = versions.last().map(|(at, _)| at);
         for (at, version) in versions.judged() {
             let count = counts.entry(version.at.partition).or_default();
-            *(if Some(at) == last { &mut count.unobservable } else { &mut count.superseded }) += 1;
+            *match (Some(at) == last, is_named) {
+                (false, _) => &mut count.superseded,
+                (true, false) => &mut count.unobservable,
+                (true, true) => &mut count.others,
+            } += 1;
         }
     }
 
@@ -282,6 +287,7 @@ fn digest_of(version: &MessageEntry) -> Digest {
 pub(super) mod tests {
     use super::*;
     use crate::limits::{KEY_FORMER_MAX, KEY_SPARED_MS, KEY_VERSIONS_MAX, KEY_VERSIONS_SPARED};
+    use crate::position::MessageAt;
     use crate::verdict::ExcludedCause;
 
     pub(in crate::shadow) const KEY: IdentityHash = IdentityHash([7; 16]);

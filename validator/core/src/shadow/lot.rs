@@ -62,6 +62,11 @@ impl Lot {
         }
     }
 
+    /// Whether holes in the log decide what is said of it.
+    pub fn asks_for_holes(&self) -> bool {
+        self.is_in_question() || self.unobservable > 0 || self.parts.iter().any(|part| part.unobservable > 0)
+    }
+
     pub fn is_in_question(&self) -> bool {
         !self.waiting.is_empty() || !self.apart.is_empty()
     }

@@ -88,7 +88,7 @@ impl Shadow {
             self.forget_judged();
         }
         if is_more_hidden {
-            self.recount_keys();
+            self.recount_hidden();
         }
         for (segment, messages) in messages {
             let is_judged = |message: &MessageEntry| message.state == MessageState::Judged;
@@ -200,9 +200,15 @@ impl Shadow {
         }
         let named = hidden.into_iter().filter(|(message, _)| self.is_put_aside(message.at));
         lot.waiting = waiting.into_iter().chain(named).collect();
-        let is_hidden = |key: &IdentityHash| segment.keys.last_at(key).is_some_and(|at| self.is_hidden_behind(at));
+        let is_hidden =
+            |key: &IdentityHash| segment.keys.last_of(key).is_some_and(|last| self.is_hidden_behind(last.at));
         let (hidden, apart): (BTreeSet<_>, BTreeSet<_>) = shown.apart.into_iter().partition(is_hidden);
-        hidden.iter().for_each(|key| segment.keys.count_hidden(key, &mut counts));
+        for key in &hidden {
+            let last = segment.keys.last_of(key).filter(|last| last.state == MessageState::Judged);
+            let named = last.filter(|last| self.is_put_aside(last.at));
+            segment.keys.count_hidden(key, named.is_some(), &mut counts);
+            lot.waiting.extend(named.map(|last| (last, true)));
+        }
         let rows = self.residues.get(&key).map(|residue| residue.rows.as_slice()).unwrap_or_default();
         lot.unobservable = rows.iter().filter(|row| hidden.contains(&row.entry.identity)).count() as u64;
         (lot.parts, lot.apart) = (parts(counts), apart);

@@ -143,9 +143,7 @@ impl Versions {
         self.live.retain(|version| {
             at += 1;
             let is_past = Some(at - 1) < far || Some(at - 1) < proven && idle > 0;
-            // In a table that stands still the first one is what its row shows.
-            let is_first = at - 1 == proven.unwrap_or(0);
-            if !is_live(version) || !is_past && (surplus == 0 || is_first) {
+            if !is_live(version) || !is_past && surplus == 0 {
                 return true;
             }
             (idle, surplus) = (idle.saturating_sub(1), surplus.saturating_sub(1));

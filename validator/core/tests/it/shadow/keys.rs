@@ -286,9 +286,12 @@ fn a_row_of_no_key_stays_a_phantom_until_it_goes() {
 
 #[test]
 fn what_a_hole_may_hide_of_a_key_is_unobservable_until_it_has_a_message_behind_it() {
-    for (reason, is_hidden) in
-        [(HoleReason::Retention, true), (HoleReason::Compacted, true), (HoleReason::Control, false)]
-    {
+    for (reason, is_hidden) in [
+        (HoleReason::Retention, true),
+        (HoleReason::Unknown, true),
+        (HoleReason::Compacted, false),
+        (HoleReason::Control, false),
+    ] {
         let mut play = Play::new();
         play.send(&[(1, 0), (2, 0), (3, 0), (4, 0)]);
         play.commit(2_000, &[("a", &[(1, 0), (2, 0), (3, 0)])]);
