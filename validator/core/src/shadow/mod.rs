@@ -316,11 +316,8 @@ impl Shadow {
         }
         self.count_balanced(key, &segment, true);
         let is_settled = segment.is_balanced();
-        if is_settled {
-            self.misread.forget(&key);
-        }
         self.pages.put(key, segment);
-        if is_settled && self.residues.has(&key) {
+        if is_settled && (self.residues.has(&key) || self.misread.has(&key)) {
             self.put_residue(key, None);
         } else if let Some(residue) = left {
             self.put_residue(key, residue);
