@@ -61,7 +61,7 @@ pub const KEY_SPARED_MS: i64 = 600_000;
 pub const KEY_VERSIONS_SPARED: usize = 16;
 
 /// Former versions of one key, by which a row is known to be an old one; eight bytes each.
-pub const KEY_FORMER_MAX: usize = 16;
+pub const KEY_FORMER_MAX: usize = 32;
 
 /// Choices of versions that are tried before the rows of a segment are read.
 pub const KEY_CHOICES_MAX: usize = 4_096;
