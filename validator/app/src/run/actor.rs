@@ -29,7 +29,7 @@ use super::asking::Asking;
 use super::fleet::Judging;
 use super::idle::Idle;
 use super::jobs::{Done, Jobs};
-use super::limits::{CHECKPOINT_EVERY_MAX, CHECKPOINT_EVERY_MIN, FLUSH_MOST, KEPT};
+use super::limits::{CHECKPOINT_EVERY_MAX, FLUSH_MOST, KEPT};
 use super::looking::Looking;
 use super::notes::Notes;
 use super::opening::{Live, Opened};
@@ -204,14 +204,10 @@ impl Actor {
     }
 
     fn wakes_at(&self) -> Instant {
-        let checkpoint = self.unsaved_since.map(|since| match self.is_urgent {
-            true => self.saved_at + CHECKPOINT_EVERY_MIN,
-            false => since + self.rests(),
-        });
         let look = self.looking.is_resting().then_some(self.next_look);
         let idle = self.idle.ends_at();
         let alerts = self.alerting.wakes_at();
-        [checkpoint, look, idle, alerts, self.watches_at()]
+        [self.checkpoint_at(), look, idle, alerts, self.watches_at()]
             .into_iter()
             .flatten()
             .min()

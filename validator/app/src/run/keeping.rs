@@ -55,14 +55,19 @@ impl Actor {
     }
 
     pub(super) fn wants_checkpoint(&self) -> bool {
-        self.unsaved_since.is_some_and(|since| match self.is_urgent {
-            true => self.saved_at.elapsed() >= CHECKPOINT_EVERY_MIN,
-            false => since.elapsed() >= self.rests(),
+        self.checkpoint_at().is_some_and(|at| at <= Instant::now())
+    }
+
+    /// When the next checkpoint is due; none: there is nothing to write.
+    pub(super) fn checkpoint_at(&self) -> Option<Instant> {
+        self.unsaved_since.map(|since| match self.is_urgent {
+            true => self.saved_at + CHECKPOINT_EVERY_MIN,
+            false => since + self.rests(),
         })
     }
 
     /// How long what nobody waits for may stay unwritten: a checkpoint that takes long takes its share of the time.
-    pub(super) fn rests(&self) -> Duration {
+    fn rests(&self) -> Duration {
         (self.took * CHECKPOINT_REST).clamp(CHECKPOINT_EVERY_MAX, CHECKPOINT_REST_MAX)
     }
 

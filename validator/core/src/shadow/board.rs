@@ -260,11 +260,7 @@ impl Shadow {
 
     /// Of keys it does not depend on others whether they are.
     fn may_be_explained(&self) -> bool {
-        !self.terms.is_upsert() && self.is_there_what_explains()
-    }
-
-    fn is_there_what_explains(&self) -> bool {
-        self.files.faulty().next().is_some() || self.residues.is_loose()
+        !self.terms.is_upsert() && (self.files.faulty().next().is_some() || self.residues.is_loose())
     }
 
     fn paired_max(&self, partition: PartitionIndex) -> Option<i64> {

@@ -114,8 +114,8 @@ impl Keys {
         let is_deleted = |versions: &Versions, shown: Shows| {
             let Some((at, last)) = versions.last() else {
                 // Of a message that is filtered it is known alone why a row is there, and there is none.
-                return (shown == Shows::Nothing)
-                    .then(|| versions.live.first().map(|one| (one.timestamp_ms, one.at)))?;
+                let first = versions.live.first().filter(|_| shown == Shows::Nothing);
+                return first.map(|one| (one.timestamp_ms, one.at));
             };
             let is_shown = shown == Shows::Version(at) && hands.far_of(&versions.live) == Some(at);
             let asks_for_none = matches!(last.state, MessageState::Excluded(_));
