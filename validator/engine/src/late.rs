@@ -82,6 +82,12 @@ impl LateRule {
         Self { leaf, settle_ms, commits_ms: files.iter().map(commit).collect(), notes_rows: false }
     }
 
+    /// With other commit times, by file: those of files as they were when their rows came.
+    #[must_use]
+    pub fn with_commits(self, commits_ms: Vec<Option<i64>>) -> Self {
+        Self { commits_ms: commits_ms.into(), ..self }
+    }
+
     /// For a run that follows the table: rows are noted.
     #[must_use]
     pub fn noting_rows(self) -> Self {

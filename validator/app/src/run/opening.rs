@@ -89,9 +89,9 @@ pub async fn opened(
     let mut terms = terms(pipeline, &sides.contract)?;
     terms.timed = match terms.settle_ms {
         ..=0 => TimedBy::Nobody,
-        // No row of a window says which message it is of.
-        _ if terms.windows().is_some() => TimedBy::Nobody,
         _ if run.rows_tell_late() => TimedBy::Rows,
+        // No row of a window says which message it is of; a commit of an upsert table writes rows again.
+        _ if terms.windows().is_some() => TimedBy::Nobody,
         // Members of a fleet do not have the times of messages that others have read.
         _ if service.fleet => TimedBy::Nobody,
         _ => TimedBy::Messages,

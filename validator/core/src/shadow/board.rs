@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Shadow;
 use super::explain::Shown;
 use super::files::put_in;
+use super::late_windows::shared_out;
 use super::lot::{Lot, Part, Run, is_asked_alike};
 use super::residue::Residue;
 use super::segment::{Segment, least};
@@ -41,6 +42,8 @@ pub(super) struct Board {
     pub rows: RowTally,
     pub segments: SegmentCounts,
     pub to_drill_messages: u64,
+    /// Of disputed windows: late rows of which nobody knows which they are.
+    pub late_unknown: u64,
     pub runs: BTreeMap<SegmentKey, Run>,
     /// By partition, the greatest offset of a message that has an equal row: what segments without rows are judged by.
     pub paired_max: BTreeMap<PartitionIndex, i64>,
@@ -83,6 +86,7 @@ impl Board {
         moved(&mut rows.intact, lot.parts.iter().map(|part| part.intact).sum());
         moved(&mut rows.unjudged, lot.unjudged);
         moved(&mut rows.unobservable, lot.unobservable);
+        moved(&mut self.late_unknown, lot.late_unknown);
         let (count, one) = match (lot.stage, lot.is_read) {
             (Stage::Balanced, _) => (&mut counts.balanced, 0),
             // Messages that nobody has committed yet are no dispute.
@@ -280,21 +284,8 @@ impl Shadow {
                 shares.map(|(partition, share)| part(*partition, share.judged)).collect()
             }
         };
-        let mut lot = Lot {
-            stage,
-            is_read: true,
-            verdict: MessageVerdict::Pending,
-            parts,
-            unjudged: 0,
-            unobservable: 0,
-            oldest_ms: None,
-            turn_ms: self.next_turn(stage, segment),
-            pass_ms: None,
-            stays: segment.gone.is_empty(),
-            run: None,
-            waiting: Vec::new(),
-            apart: BTreeSet::new(),
-        };
+        let mut lot = Lot { turn_ms: self.next_turn(stage, segment), ..Lot::new(stage, parts) };
+        lot.stays = segment.gone.is_empty();
         if matches!(key, SegmentKey::Keys { .. }) && stage != Stage::Balanced {
             let residue = self.residues.get(&key).filter(|_| stage == Stage::Disputed);
             // What is known, and is asked where it is now, has time.
@@ -337,13 +328,16 @@ impl Shadow {
             return;
         }
         let (intact, late) = (residue.agreed.count, u64::from(residue.agreed_late));
-        for part in &mut lot.parts {
+        let agreed = lot.parts.iter().map(|part| residue.read.get(&part.partition).map_or(0, |read| read.agreed));
+        let late_by_share: Vec<u64> = shared_out(late, agreed).collect();
+        lot.late_unknown = self.late_unknown(segment, residue);
+        for (part, of_share) in lot.parts.iter_mut().zip(late_by_share) {
             let share =
                 segment.shares.get(&part.partition).map(|share| (share.judged, residue.read.get(&part.partition)));
             (part.messages, part.intact, part.late) = match share {
                 None => (segment.debit.count - residue.read_debit.count, intact, late),
                 Some((judged, None)) => (judged, 0, 0),
-                Some((judged, Some(read))) => (judged - read.judged, read.agreed, 0),
+                Some((judged, Some(read))) => (judged - read.judged, read.agreed, of_share),
             };
         }
         lot.unjudged = segment.credit.count - residue.read_credit().count;

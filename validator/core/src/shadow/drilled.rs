@@ -104,6 +104,7 @@ impl Shadow {
             residue.read.insert(*partition, ReadShare { from: share.from, upto: share.upto, judged, agreed: 0 });
         }
         join(&mut residue, drilled, segment, self.files.late_after());
+        self.tell_late(segment, &mut residue);
         residue.read_upto = 0;
         residue.settle_identities();
         if residue.read_debit != segment.debit || residue.read_credit() != segment.credit {
@@ -223,7 +224,8 @@ fn fits(drilled: &Drilled, segment: &Segment, residue: &Residue) -> bool {
     next && files && gone
 }
 
-/// Which rows are late the segment knows, since a rewrite may have moved them: the reading does not.
+/// Which rows are late the segment knows, since a rewrite may have moved them; the reading says it of rows without offset that no
+/// rewrite moved.
 fn join(residue: &mut Residue, drilled: Drilled, segment: &Segment, late_after: FileId) {
     let upto = drilled.messages.iter().map(|(_, range)| range.end).max();
     residue.read_upto = residue.read_upto.max(upto.unwrap_or(i64::MIN));
@@ -237,7 +239,9 @@ fn join(residue: &mut Residue, drilled: Drilled, segment: &Segment, late_after: 
         residue.read_files.insert(file, bag);
         residue.rows.extend(rows.into_iter().map(|mut row| {
             (row.entry.standing, row.entry.hole) = (RowStanding::InScope, None);
-            row.entry.late = row.offset.is_some_and(|offset| segment.is_late(file, offset, late_after));
+            if let Some(offset) = row.offset {
+                row.entry.late = segment.is_late(file, offset, late_after);
+            }
             row
         }));
     }

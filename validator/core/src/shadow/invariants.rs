@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use super::Shadow;
 use super::event::SeenRow;
 use super::file::{FileBags, FileId};
+use super::late_windows::is_late_of_files;
 use super::residue::Residue;
 use super::runs::Runs;
 use super::segment::Segment;
@@ -91,6 +92,9 @@ pub fn check(shadow: &Shadow) -> Result<(), Contradiction> {
             if shadow.terms.windows().is_some() {
                 let judged: u64 = segment.shares.values().map(|share| share.judged).sum();
                 check_offsets(judged as i64, segment.debit.count, place)?;
+                if !is_late_of_files(segment) {
+                    return Err(Contradiction::Late { place: place() });
+                }
                 continue;
             }
             check_offsets(segment.upto - segment.from, segment.offsets(), place)?;

@@ -62,6 +62,19 @@ pub struct Lane {
 }
 
 impl Lane {
+    /// Balanced segments, and messages, late rows and superseded messages in them.
+    pub(super) fn count_balanced(&mut self, [segments, messages, late, superseded]: [u64; 4], enters: bool) {
+        let sums = [
+            (&mut self.balanced_segments, segments),
+            (&mut self.balanced_messages, messages),
+            (&mut self.balanced_late, late),
+            (&mut self.balanced_superseded, superseded),
+        ];
+        for (sum, part) in sums {
+            *sum = if enters { *sum + part } else { *sum - part };
+        }
+    }
+
     /// At its first offset.
     pub fn new(lane: NewLane) -> Self {
         Self {

@@ -4,14 +4,16 @@
 //! lies before. A rewrite (`replace`) lands nothing: rows that it moves stay as they were, as long as the sums say that they are the
 //! same rows. Where nobody can know, rows are counted as such and never as late. See `docs/decisions/0055-late.md`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use super::Shadow;
 use super::file::{FileId, PathHash};
 use super::files::KnownFile;
+use super::late_windows::OfWindows;
 use super::nets::Nets;
 use super::pack::{Reader, Writer};
+use super::page_codec::{read_key, write_key};
 use super::runs::{Offsets, Runs};
 use super::segment::{Segment, Times};
 use crate::bag::Bag;
@@ -37,6 +39,9 @@ pub enum Lateness {
         /// Offsets with several.
         several: Offsets,
     },
+    /// Of windows, whose rows name no offsets: by segment how many are late; segments with some only. Of a file whose entry does not
+    /// say when they landed it is `Moved`, without offsets.
+    Windows(Vec<(SegmentKey, u64)>),
 }
 
 impl Lateness {
@@ -53,6 +58,14 @@ impl Lateness {
                 rows.write(to);
                 several.write(to);
             }
+            Self::Windows(late) => {
+                to.byte(3);
+                to.number(late.len() as u64);
+                for (key, rows) in late {
+                    write_key(to, *key);
+                    to.number(*rows);
+                }
+            }
         }
     }
 
@@ -61,6 +74,7 @@ impl Lateness {
             0 => Some(Self::Untold),
             1 => Some(Self::Told { late: Offsets::read(from)?, untold: from.number()? }),
             2 => Some(Self::Moved { rows: Offsets::read(from)?, several: Offsets::read(from)? }),
+            3 => Some(Self::Windows(from.list(|from| Some((read_key(from)?, from.number()?)))?)),
             _ => None,
         }
     }
@@ -72,12 +86,45 @@ pub(super) struct Landing {
     late: Offsets,
     /// Rows of one live entry of which nobody knows it.
     untold: u64,
+    /// Whether some are late.
+    has_late: bool,
+}
+
+/// What is known of the rows of all files that a step makes live.
+#[derive(Debug, Default)]
+pub(super) struct Landings {
+    pub files: BTreeMap<FileId, Landing>,
+    /// Of windows: the late rows of segments that files with some come to, or leave.
+    pub of_windows: OfWindows,
+    /// Of windows: late rows of which it is not known any more in which files they are, by one of those that they may be in.
+    pub lost: BTreeMap<FileId, u64>,
+}
+
+/// Where rows go in a step whose files' entries do not say when their rows landed.
+#[derive(Debug, Default)]
+pub(super) struct Moves {
+    /// Files that come in the place of another reading of their path, by that one; whether it has all rows of it.
+    pub again: BTreeMap<FileId, (FileId, bool)>,
+    /// Files in whose place a reading comes that says anew when its rows landed, or has other ones.
+    pub apart: BTreeSet<FileId>,
+    /// Files that come and take nobody's place.
+    pub moved: BTreeSet<FileId>,
+    /// Whether the rows of these are those of the files that go and whose place nobody takes.
+    pub is_same: bool,
+}
+
+impl Moves {
+    /// The other reading of a file that goes, and whether it has all of its rows.
+    pub fn of(&self, old: FileId) -> Option<(FileId, bool)> {
+        self.again.get(&old).copied()
+    }
 }
 
 impl Segment {
     /// How many of its rows are late; rows of files up to `after` are not told.
     pub(super) fn late_rows(&self, after: FileId) -> u64 {
-        self.late.range((Bound::Excluded(after), Bound::Unbounded)).map(|(_, runs)| runs.len()).sum()
+        let of_offsets = self.late.range((Bound::Excluded(after), Bound::Unbounded)).map(|(_, runs)| runs.len());
+        of_offsets.sum::<u64>() + self.late_in_windows(after)
     }
 
     /// Whether the row of an offset is late in this file.
@@ -91,7 +138,7 @@ impl KnownFile {
     /// stay with it.
     pub(super) fn land(&mut self, landing: Landing, width: OffsetWidth) -> BTreeMap<SegmentKey, Runs> {
         self.untold = landing.untold;
-        self.has_late = !landing.late.is_empty();
+        self.has_late = landing.has_late;
         let split = |(partition, runs): (_, &Runs)| {
             let (below, ahead) = runs.split(self.ahead.get(&partition).copied().unwrap_or(i64::MAX));
             ((partition, below), (partition, ahead))
@@ -106,11 +153,17 @@ impl KnownFile {
     fn inherit(&self, late: Offsets, several: &Offsets, is_known: bool) -> Landing {
         let clear = late.without(several);
         let untold = if is_known { late.len() - clear.len() } else { self.rows.saturating_sub(clear.len()) };
-        Landing { late: clear, untold }
+        Landing { has_late: !clear.is_empty(), late: clear, untold }
     }
 
-    /// Whether it has no other rows than another reading of its path.
-    fn is_within(&self, rows: &Offsets, old: &Self, of_old: Option<&Lateness>) -> bool {
+    /// Whether it has no other rows than another reading of its path. Of windows: where its rows are as many, or further deletes
+    /// reach it.
+    fn is_within(&self, rows: &Offsets, old: &Self, of_old: Option<&Lateness>, is_by_window: bool) -> bool {
+        if is_by_window {
+            let facts = |file: &Self| (file.facts.size, file.facts.entries, file.facts.sequence);
+            let are_fewer = self.facts.deletes != old.facts.deletes && self.rows <= old.rows;
+            return facts(self) == facts(old) && (self.rows == old.rows || are_fewer);
+        }
         match of_old {
             Some(Lateness::Moved { rows: old_rows, .. }) => rows.without(old_rows).is_empty(),
             _ => self.facts.has_rows_of(&old.facts) && self.rows == old.rows && !old.strangers,
@@ -127,20 +180,29 @@ impl Shadow {
     }
 
     /// What is known of the rows of each file that a look adds.
-    pub(super) fn landings(&self, nets: &Nets) -> BTreeMap<FileId, Landing> {
-        let after = self.files.late_after();
+    pub(super) fn landings(&self, nets: &Nets) -> Landings {
         let (late, none) = (self.former(nets), Offsets::default());
-        let (mut landings, mut moved) = (BTreeMap::new(), Vec::new());
+        let (mut landings, mut moves, mut moved) = (Landings::default(), Moves::default(), Vec::new());
         let removed = nets.removed.iter().filter_map(|id| self.files.named(*id));
         let mut left: BTreeMap<PathHash, &KnownFile> = removed.map(|file| (file.hash(), file)).collect();
         for (hash, file) in self.files.waiting.iter().filter(|(_, file)| nets.added.contains(&file.id)) {
             let old = left.remove(hash);
-            let lateness = nets.late.get(&file.id).filter(|_| file.id > after);
+            moves.apart.extend(old.map(|old| old.id));
+            let lateness = nets.late.get(&file.id).filter(|_| file.id > self.files.late_after());
             let landing = match (lateness, old) {
                 (None | Some(Lateness::Untold), _) => Landing { untold: file.rows, ..Landing::default() },
-                (Some(Lateness::Told { late, untold }), _) => Landing { late: late.clone(), untold: *untold },
+                (Some(Lateness::Told { late, untold }), _) => {
+                    Landing { late: late.clone(), untold: *untold, has_late: !late.is_empty() }
+                }
+                (Some(Lateness::Windows(late)), _) => Landing { has_late: !late.is_empty(), ..Landing::default() },
                 (Some(Lateness::Moved { rows, .. }), Some(old)) => {
-                    let is_within = file.is_within(rows, old, nets.late.get(&old.id));
+                    let is_by_window = self.terms.windows().is_some();
+                    let is_within = file.is_within(rows, old, nets.late.get(&old.id), is_by_window);
+                    if is_within {
+                        moves.apart.remove(&old.id);
+                        let is_same = nets.booked.get(&file.id) == nets.booked.get(&old.id);
+                        moves.again.insert(old.id, (file.id, is_same));
+                    }
                     let late = late.get(&old.id).unwrap_or(&none).and(rows);
                     file.inherit(late, &none, is_within && self.files.untold_of(old) == 0)
                 }
@@ -149,20 +211,25 @@ impl Shadow {
                     continue;
                 }
             };
-            landings.insert(file.id, landing);
+            landings.files.insert(file.id, landing);
         }
-        if moved.is_empty() {
-            return landings;
+        if !moved.is_empty() {
+            // Others went for other reasons, or rows came with a rewrite: nobody knows which are which.
+            moves.is_same = nets.sum(moved.iter().map(|(file, ..)| *file)) == nets.sum(left.values().copied());
+            let is_known = moves.is_same && left.values().all(|old| self.files.untold_of(old) == 0);
+            let gone = left.values().filter(|_| moves.is_same).filter_map(|old| late.get(&old.id));
+            let late = Offsets::union(gone);
+            // Where no late row goes no row is looked at.
+            let several = if late.is_empty() { none } else { several(&moved) };
+            let landing = |(file, rows, _): &(&KnownFile, &Offsets, _)| {
+                (file.id, file.inherit(late.and(rows), &several, is_known))
+            };
+            landings.files.extend(moved.iter().map(landing));
+            moves.moved.extend(moved.iter().map(|(file, ..)| file.id));
         }
-        // Others went for other reasons, or rows came with a rewrite: nobody knows which are which.
-        let is_same = nets.sum(moved.iter().map(|(file, ..)| *file)) == nets.sum(left.values().copied());
-        let is_known = is_same && left.values().all(|old| self.files.untold_of(old) == 0);
-        let gone = left.values().filter(|_| is_same).filter_map(|old| late.get(&old.id));
-        let late = Offsets::union(gone);
-        // Where no late row goes no row is looked at.
-        let several = if late.is_empty() { none } else { several(&moved) };
-        let landing = |(file, rows, _): (&KnownFile, _, _)| (file.id, file.inherit(late.and(rows), &several, is_known));
-        landings.extend(moved.into_iter().map(landing));
+        if self.terms.windows().is_some() && !self.terms.is_upsert() {
+            self.carry_late(nets, &moves, &mut landings);
+        }
         landings
     }
 

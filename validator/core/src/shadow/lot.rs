@@ -37,6 +37,8 @@ pub(super) struct Lot {
     pub parts: Vec<Part>,
     pub unjudged: u64,
     pub unobservable: u64,
+    /// Of windows: late rows of which nobody knows which they are.
+    pub late_unknown: u64,
     pub oldest_ms: Option<i64>,
     /// When it may count otherwise.
     pub turn_ms: Option<i64>,
@@ -52,6 +54,26 @@ pub(super) struct Lot {
 }
 
 impl Lot {
+    /// Of messages that wait, and no rows.
+    pub fn new(stage: Stage, parts: Vec<Part>) -> Self {
+        Self {
+            stage,
+            is_read: true,
+            verdict: MessageVerdict::Pending,
+            parts,
+            unjudged: 0,
+            unobservable: 0,
+            late_unknown: 0,
+            oldest_ms: None,
+            turn_ms: None,
+            pass_ms: None,
+            stays: true,
+            run: None,
+            waiting: Vec::new(),
+            apart: BTreeSet::new(),
+        }
+    }
+
     /// What is before the judge counts as it says.
     pub fn put_aside(&mut self) {
         for (message, _) in &self.waiting {

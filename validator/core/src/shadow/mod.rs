@@ -24,6 +24,7 @@ pub mod keys;
 mod keys_codec;
 pub mod lane;
 pub mod late;
+pub mod late_windows;
 pub mod letters;
 mod lot;
 mod memo;
@@ -63,6 +64,7 @@ use file::{FileFacts, FileId, PathHash};
 use files::Files;
 use held::Pages;
 use lane::Lane;
+use late_windows::shared_out;
 use memo::Memo;
 use misreadings::Misreadings;
 use nets::{Difference, Nets};
@@ -359,28 +361,22 @@ impl Shadow {
                 }
             }
             _ => {
-                // It is one segment, whoever's messages it has.
+                // It is one segment, whoever's messages it has, and its late rows are somebody's.
                 let mut segments = 1;
-                for (partition, share) in segment.shares.iter().filter(|(_, share)| share.judged > 0) {
-                    self.count_of(*partition, [segments, share.judged, 0, 0], enters);
+                let shares = || segment.shares.iter().filter(|(_, share)| share.judged > 0);
+                let late = shared_out(late, shares().map(|(_, share)| share.judged));
+                for ((partition, share), late) in shares().zip(late) {
+                    self.count_of(*partition, [segments, share.judged, late, 0], enters);
                     segments = 0;
                 }
             }
         }
     }
 
-    /// Balanced segments, and messages, late rows and superseded messages in them.
+    /// See [`Lane::count_balanced`].
     fn count_of(&mut self, partition: PartitionIndex, counts: [u64; 4], enters: bool) {
-        let [segments, messages, late, superseded] = counts;
-        let Some(lane) = self.lane_mut(partition) else { return };
-        let sums = [
-            (&mut lane.balanced_segments, segments),
-            (&mut lane.balanced_messages, messages),
-            (&mut lane.balanced_late, late),
-            (&mut lane.balanced_superseded, superseded),
-        ];
-        for (sum, part) in sums {
-            *sum = if enters { *sum + part } else { *sum - part };
+        if let Some(lane) = self.lane_mut(partition) {
+            lane.count_balanced(counts, enters);
         }
     }
 

@@ -6,8 +6,8 @@
 use super::delta::Damaged;
 use crate::bag::{BAG_BYTES, Bag};
 
-/// 3: slips; 4: which rows are late; 5: dead letters; 6: windows; 7: keys.
-const VERSION: u8 = 7;
+/// 3: slips; 4: which rows are late; 5: dead letters; 6: windows; 7: keys; 8: which rows of windows are late.
+const VERSION: u8 = 8;
 /// The oldest that is read.
 const OLDEST: u8 = 2;
 /// Facts of findings are compared by their bytes: what they say has not changed since.
@@ -120,6 +120,11 @@ impl<'a> Reader<'a> {
     /// Whether these are bytes of a build that followed upsert tables.
     pub fn has_keys(&self) -> bool {
         self.1 >= 7
+    }
+
+    /// Whether these are bytes of a build that kept which rows of windows are late.
+    pub fn has_late_of_windows(&self) -> bool {
+        self.1 >= 8
     }
 
     pub fn is_empty(&self) -> bool {

@@ -9,6 +9,7 @@ use super::delta::Damaged;
 use super::file::{FileBags, FileId};
 use super::keys::Keys;
 use super::late::Lateness;
+use super::late_windows::LateRows;
 use super::letters::Letters;
 use super::pack::{Reader, Writer, whole};
 use super::page::Page;
@@ -55,6 +56,16 @@ impl Page {
             to.number(slot as u64);
             segment.keys.write(&mut to);
         }
+        let tardy: Vec<_> = self.iter().filter(|(_, segment)| !segment.late_in.is_empty()).collect();
+        to.number(tardy.len() as u64);
+        for (slot, segment) in tardy {
+            to.number(slot as u64);
+            to.number(segment.late_in.len() as u64);
+            for late in &segment.late_in {
+                write_files(&mut to, &late.files);
+                to.number(late.rows);
+            }
+        }
         to.seal()
     }
 
@@ -93,6 +104,13 @@ impl Page {
             if from.has_keys() {
                 for (slot, keys) in from.list(|from| Some((from.number()?, Keys::read(from)?)))? {
                     slot_of(&mut page, slot)?.keys = keys;
+                }
+            }
+            if from.has_late_of_windows() {
+                let read_late =
+                    |from: &mut Reader<'_>| Some(LateRows { files: read_files(from)?, rows: from.number()? });
+                for (slot, late) in from.list(|from| Some((from.number()?, from.list(read_late)?)))? {
+                    slot_of(&mut page, slot)?.late_in = late;
                 }
             }
             Some(page)

@@ -266,7 +266,11 @@ impl Residue {
             !asks && message.identity.is_none_or(|identity| !named.contains(&identity))
         };
         messages.extend((0..self.messages.len()).filter(|index| is_idle(&self.messages[*index])));
-        rows.iter().for_each(|index| self.agreed.add(&self.rows[*index].entry.digest));
+        for index in &rows {
+            let entry = &self.rows[*index].entry;
+            self.agreed.add(&entry.digest);
+            self.agreed_late += u32::from(entry.late);
+        }
         keep_others(&mut self.messages, &messages);
         keep_others(&mut self.rows, &rows);
     }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use super::blame::Taker;
 use super::file::FileId;
 use super::keys::Keys;
+use super::late_windows::LateRows;
 use super::runs::Runs;
 use super::slips::Slips;
 use crate::bag::Bag;
@@ -115,6 +116,8 @@ pub struct Segment {
     pub keys: Keys,
     /// Offsets of late rows, by file; of `files`, only those that have some.
     pub late: BTreeMap<FileId, Runs>,
+    /// The modes `key` and `content`: its late rows, by the files that they lie in.
+    pub late_in: Vec<LateRows>,
     /// One more at each change of debit, credit or files.
     pub revision: u32,
 }
@@ -145,6 +148,7 @@ impl Default for Segment {
             shares: BTreeMap::new(),
             keys: Keys::default(),
             late: BTreeMap::new(),
+            late_in: Vec::new(),
             revision: 0,
         }
     }

@@ -13,6 +13,7 @@ use super::file::FileId;
 use super::files::KnownFile;
 use super::pack::{Reader, Writer, whole};
 use super::segment::Segment;
+use super::step::note_unknown;
 use crate::digest::Digest;
 use crate::limits::{PARTINGS_MAX, SLIPS_OF_SEGMENT_MAX};
 use crate::position::PartitionIndex;
@@ -233,6 +234,28 @@ impl Segment {
 }
 
 impl Shadow {
+    /// A file went before it was read again for messages that came since it was read. Without slips nobody knows which of
+    /// them, or of those that come, had a row in it.
+    pub(super) fn note_overtaken(&mut self, file: &KnownFile, taker: Option<Taker>) {
+        let is_known = file.slips.is_some() && !file.strangers;
+        for (partition, least) in &file.ahead {
+            if let Some(below) = self.lane(*partition).map(|lane| lane.high_watermark).filter(|_| !is_known) {
+                self.cannot_part(*partition, below);
+            }
+            let Some(lane) = self.lane(*partition).filter(|lane| *least < lane.position) else { continue };
+            let of = |offset: i64| self.terms.width.segment_of(*partition, offset);
+            let (first, last) = (of(*least), of(lane.position));
+            let unbalanced = self.pages.unbalanced_between(first, last);
+            for key in unbalanced {
+                if !is_known {
+                    self.change(key, |segment| note_unknown(segment, &[file.id]));
+                    self.forget_judged();
+                }
+                self.note_taker(key, taker);
+            }
+        }
+    }
+
     /// A file went, or was read again: its rows that were not below the position when it was read stood.
     pub(super) fn part(&mut self, ahead: BTreeMap<PartitionIndex, Slips>, taker: Option<Taker>) {
         for (partition, slips) in ahead {

@@ -10,6 +10,8 @@ use super::delta::Change;
 use super::event::{Look, Refused, Scanned, Step, Why};
 use super::file::{FileId, PathHash};
 use super::files::KnownFile;
+use super::late::Landings;
+use super::late_windows::LateRows;
 use super::nets::{Difference, Net, Nets};
 use super::residue::Residue;
 use super::runs::{Offsets, Runs};
@@ -155,7 +157,7 @@ impl Shadow {
 
     /// Files that come take their place, files that go leave it.
     fn swap(&mut self, nets: &Nets, at_ms: i64) -> Swapped {
-        let mut landings = self.landings(nets);
+        let Landings { files: mut landings, of_windows, lost } = self.landings(nets);
         let mut left: BTreeMap<PathHash, KnownFile> = BTreeMap::new();
         for id in &nets.removed {
             let Some(file) = self.files.leave(*id) else { continue };
@@ -188,6 +190,10 @@ impl Shadow {
             }
             self.files.enter(hash, file);
         }
+        for (segment, late) in of_windows {
+            come.entry(segment).or_default().late_in = Some(late);
+        }
+        self.lose_late(lost);
         let mut went: Vec<KnownFile> = left.into_values().collect();
         went.sort_by_key(|file| file.id);
         Swapped { went, again, comes: come }
@@ -226,6 +232,9 @@ impl Shadow {
             take_out(&mut segment.files, &net.removed);
             segment.late.retain(|file, _| !net.removed.contains(file));
             segment.late.extend(comes.late);
+            if let Some(late) = comes.late_in {
+                segment.late_in = late;
+            }
             segment.fresh.retain(|file| !net.removed.contains(file));
             segment.files.extend(&net.added);
             segment.files.sort_unstable();
@@ -249,28 +258,6 @@ impl Shadow {
                 note_taker(segment, taker);
             }
         });
-    }
-
-    /// A file went before it was read again for messages that came since it was read. Without slips nobody knows which of
-    /// them, or of those that come, had a row in it.
-    fn note_overtaken(&mut self, file: &KnownFile, taker: Option<Taker>) {
-        let is_known = file.slips.is_some() && !file.strangers;
-        for (partition, least) in &file.ahead {
-            if let Some(below) = self.lane(*partition).map(|lane| lane.high_watermark).filter(|_| !is_known) {
-                self.cannot_part(*partition, below);
-            }
-            let Some(lane) = self.lane(*partition).filter(|lane| *least < lane.position) else { continue };
-            let of = |offset: i64| self.terms.width.segment_of(*partition, offset);
-            let (first, last) = (of(*least), of(lane.position));
-            let unbalanced = self.pages.unbalanced_between(first, last);
-            for key in unbalanced {
-                if !is_known {
-                    self.change(key, |segment| note_unknown(segment, &[file.id]));
-                    self.forget_judged();
-                }
-                self.note_taker(key, taker);
-            }
-        }
     }
 
     /// A step took rows of a segment away that is not balanced.
@@ -349,7 +336,7 @@ impl Shadow {
 }
 
 /// Files that may have had rows of messages of which it is not known that they had one.
-fn note_unknown(segment: &mut Segment, files: &[FileId]) {
+pub(super) fn note_unknown(segment: &mut Segment, files: &[FileId]) {
     segment.gone.extend(files);
     segment.gone.sort_unstable();
     segment.gone.dedup();
@@ -388,6 +375,8 @@ struct Swapped {
 struct Comes {
     slips: Vec<(FileId, Slips)>,
     late: Vec<(FileId, Runs)>,
+    /// Of windows: where its late rows are from now on, if that is another one.
+    late_in: Option<Vec<LateRows>>,
 }
 
 /// Takes each of these out once.

@@ -29,7 +29,7 @@ impl Shadow {
             wishes: self.wishes(),
             phantoms_again: self.phantoms_again(),
             timed: self.terms.timed != TimedBy::Nobody,
-            untold: self.files.untold,
+            untold: self.files.untold + self.board.late_unknown,
             ..Standing::default()
         };
         for lane in &self.lanes {

@@ -154,6 +154,8 @@ impl Shadow {
         files.dedup();
         let is_of_now = drilled.files.keys().copied().eq(files);
         let mut residue = Residue { rows: drilled.files.into_values().flatten().collect(), ..Residue::default() };
+        // A commit of an upsert table writes rows again: its time says nothing of when a version landed.
+        residue.rows.iter_mut().for_each(|row| row.entry.late = false);
         let read: Bag = residue.rows.iter().map(|row| &row.entry.digest).collect();
         if is_of_now && read != segment.credit {
             self.note_misreading(key, &residue);

@@ -33,7 +33,10 @@ impl Run {
 
     /// Whether rows have a time that says whether they are late, once something settles.
     pub fn rows_tell_late(&self) -> bool {
-        matches!(self.messages.binding.identity, BoundIdentity::Offset { timestamp: Some(_), .. })
+        match &self.messages.binding.identity {
+            BoundIdentity::Offset { timestamp, .. } => timestamp.is_some(),
+            identity => !self.is_upsert() && identity.window().is_some(),
+        }
     }
 
     /// Which rows are late, by their own time or that of their messages.

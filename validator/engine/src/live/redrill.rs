@@ -24,6 +24,7 @@ use super::lanes::Lanes;
 use crate::drill::DrillError;
 use crate::entries;
 use crate::identity::IdentityDigests;
+use crate::late::LateRule;
 use crate::limits::RUNS_MADE_AGAIN_MAX;
 use crate::losses::Losses;
 use crate::message_batch::MessageBatch;
@@ -32,7 +33,7 @@ use crate::reconcile::{Run, RunError};
 use crate::rereading::reread;
 use crate::row_filter::FilteredRead;
 use crate::row_reader::{RowBatch, RowSide, external};
-use crate::scoping::note_lost;
+use crate::scoping::{late_rule, note_lost};
 
 /// What a round of drills found.
 #[derive(Debug, Default)]
@@ -67,7 +68,7 @@ impl Run {
             ask.files.iter().all(|id| live(id).is_some()) && ask.gone.iter().all(|id| files.contains_key(id))
         };
         let (known, stale): (Vec<&DrillAsk>, Vec<&DrillAsk>) = asks.iter().partition(is_known);
-        let rows = self.live_rows(lanes, None);
+        let rows = self.live_rows(lanes, self.landed_rule(files));
         let live_ids: HashMap<FileIndex, FileId> =
             known.iter().flat_map(|ask| &ask.files).filter_map(|id| Some((live(id)?, *id))).collect();
         let ((mut messages, lost), (mut seen, faults), gone) = tokio::try_join!(
@@ -93,6 +94,19 @@ impl Run {
             }
         });
         Ok(Redrilled { answers: answers.collect(), stale: stale.iter().map(|ask| ask.segment).collect(), faults })
+    }
+
+    /// Which rows of windows are late, by the commits that their files came with: the snapshots may be expired since. Of rows with
+    /// offsets the state knows it.
+    fn landed_rule(&self, files: &BTreeMap<FileId, FileFacts>) -> Option<LateRule> {
+        let rule = late_rule(self).filter(|_| !self.messages.binding.identity.is_offset())?;
+        let mut commits_ms = vec![None; self.pinned.files.len()];
+        for facts in files.values().filter(|facts| !facts.is_replace) {
+            if let Some(index) = self.pinned.index_of(&facts.path) {
+                commits_ms[index.0 as usize] = facts.commit_ms;
+            }
+        }
+        Some(rule.with_commits(commits_ms))
     }
 
     /// Messages of the asked offsets by segment with the digests that judged ones have in debits, and the segments of which

@@ -8,8 +8,10 @@ use std::sync::Arc;
 
 use validator_core::limits::SLIPS_MAX;
 use validator_core::position::{FileIndex, PartitionIndex};
+use validator_core::segment::SegmentKey;
 use validator_core::shadow::event::Scanned;
 use validator_core::shadow::file::{FaultFact, FileBags};
+use validator_core::shadow::late::Lateness;
 use validator_core::shadow::slips::FileSlips;
 use validator_core::value::Value;
 use validator_table::{DataFile, FaultKind, FileFault, RowGroups, TableFinding};
@@ -161,15 +163,27 @@ struct Seen {
 /// By file what was seen of it; and files of whose rows only messages tell which are late.
 fn bags(pass: RowPass, run: &Run) -> (BTreeMap<FileIndex, Seen>, Vec<Landed>) {
     let (mut seen, mut landed): (BTreeMap<FileIndex, Seen>, Vec<Landed>) = (BTreeMap::new(), Vec::new());
+    let rule = pass.rows.cut.late.as_ref();
+    let mut of_windows: BTreeMap<FileIndex, Vec<(SegmentKey, u64)>> = BTreeMap::new();
     for bag in pass.bags {
         let RowFiles::One(file, _) = bag.files else { continue };
         seen.entry(file).or_default().bags.bags.push((bag.segment, bag.bag));
+        if bag.late > 0 {
+            of_windows.entry(file).or_default().push((bag.segment, bag.late));
+        }
     }
+    let is_by_window = !run.messages.binding.identity.is_offset();
     for (file, census) in pass.census.files {
         let bags = &mut seen.entry(file).or_default().bags;
         (bags.rows, bags.out_of_scope, bags.tolerated) = (census.rows, census.out_of_scope, census.tolerated);
         (bags.ahead, bags.strangers) = (census.beyond, census.strangers);
-        match pass.rows.cut.late.as_ref().map(|rule| rule.lateness(file, &census.noted)) {
+        match rule.map(|rule| rule.lateness(file, &census.noted)) {
+            // Rows of windows name no offsets.
+            Some(Noted::Said(Lateness::Told { .. })) if is_by_window => {
+                let mut late = of_windows.remove(&file).unwrap_or_default();
+                late.sort_unstable();
+                bags.late = Lateness::Windows(late);
+            }
             Some(Noted::Said(late)) => bags.late = late,
             Some(Noted::Landed { commit_ms, rows }) => landed.push((file, commit_ms, rows)),
             None => {}

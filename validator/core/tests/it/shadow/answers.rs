@@ -269,8 +269,10 @@ impl Machine<'_> {
     /// Which rows are late, where their file says when they landed.
     fn lateness_of(&self, number: usize) -> Lateness {
         let story = self.world.story;
-        if self.world.mode != StoryMode::Offset {
-            return Lateness::Untold;
+        match self.world.mode {
+            StoryMode::Offset => {}
+            StoryMode::Key | StoryMode::Content => return self.late_of_windows(number),
+            StoryMode::Upsert => return Lateness::Untold,
         }
         let is_of_lane = |row: &&Row| row.offset >= 0 && row.lane < story.lanes.len() && self.segment_of(row).is_some();
         let rows = story.files[number].rows.iter().filter(is_of_lane);
@@ -285,8 +287,28 @@ impl Machine<'_> {
             }
             return Lateness::Moved { rows: seen, several };
         };
-        let late = |row: &&Row| story.is_late(row, landed_ms) || self.bug == Bug::AllLate;
+        let late = |row: &&Row| story.is_late(row, landed_ms, self.world.mode) || self.bug == Bug::AllLate;
         Lateness::Told { late: offsets(rows.filter(late)), untold: 0 }
+    }
+
+    fn late_of_windows(&self, number: usize) -> Lateness {
+        if self.world.story.landed_ms(number).is_none() && self.bug != Bug::MovedInTime {
+            return Lateness::Moved { rows: Offsets::default(), several: Offsets::default() };
+        }
+        let mut late: BTreeMap<SegmentKey, u64> = BTreeMap::new();
+        for row in self.world.story.files[number].rows.iter().filter(|row| self.is_late(number, row)) {
+            if let Some(segment) = self.segment_of(row) {
+                *late.entry(segment).or_default() += 1;
+            }
+        }
+        Lateness::Windows(late.into_iter().collect())
+    }
+
+    /// What the own time of a row says.
+    fn is_late(&self, file: usize, row: &Row) -> bool {
+        let story = self.world.story;
+        let landed_ms = story.landed_ms(file);
+        landed_ms.is_some_and(|at| self.bug == Bug::AllLate || story.is_late(row, at, self.world.mode))
     }
 
     /// Slips of the rows that are in segments, or not below the position.
@@ -345,7 +367,7 @@ impl Machine<'_> {
                 rest: self.rest(row),
                 standing: RowStanding::InScope,
                 hole: None,
-                late: false,
+                late: self.world.mode != StoryMode::Offset && self.is_late(self.of_story[&file], row),
             };
             let partition = (row.lane < self.world.story.lanes.len()).then(|| lane_index(row.lane));
             let one = match self.world.mode {

@@ -240,8 +240,8 @@ pub fn terms(story: &Story, mode: StoryMode) -> Terms {
     let windows = |mode| Cut::Windows(Windows { mode, compacted: false });
     let (cut, timed) = match mode {
         StoryMode::Offset => (Cut::Offsets, TimedBy::Rows),
-        StoryMode::Key => (windows(ModeKind::Key), TimedBy::Nobody),
-        StoryMode::Content => (windows(ModeKind::Content), TimedBy::Nobody),
+        StoryMode::Key => (windows(ModeKind::Key), TimedBy::Rows),
+        StoryMode::Content => (windows(ModeKind::Content), TimedBy::Rows),
         StoryMode::Upsert => (windows(ModeKind::Upsert), TimedBy::Nobody),
     };
     Terms {

@@ -91,6 +91,8 @@ struct Seen {
     /// Rows that are said to be of these, and runs with none.
     untold_rows: u64,
     told_runs: usize,
+    /// Late messages that are not said to be: of windows, of which it is known no more where they are.
+    unsaid: u64,
 }
 
 impl Seen {
@@ -105,6 +107,7 @@ impl Seen {
         (self.late, self.untold) = (self.late + ended.truth.late.iter().sum::<u64>(), self.untold + ended.untold.0);
         self.untold_rows += ended.untold.1;
         self.told_runs += usize::from(ended.untold.1 == 0);
+        self.unsaid += ended.unsaid;
         for (word, count) in ended.truth.messages.iter().flatten() {
             *self.messages.entry(word).or_default() += count;
         }
@@ -209,6 +212,8 @@ fn every_wrong_service_is_noticed() {
         Bug::StoodForgotten,
         Bug::SlipsForgotten,
         Bug::EachStepNext,
+        Bug::AllLate,
+        Bug::MovedInTime,
         Bug::PositionsWithoutBags,
         Bug::MergedAgain,
         Bug::ReaderSkips,

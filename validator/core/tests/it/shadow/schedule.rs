@@ -24,6 +24,8 @@ pub struct Ended {
     pub unseen: usize,
     /// Intact messages of which nobody can know whether they are late, and the rows of which that is said.
     pub untold: (u64, u64),
+    /// Late messages that are not said to be.
+    pub unsaid: u64,
     /// Withdrawn messages, and of them those of which one step is named.
     pub blamed: (usize, usize),
     pub events: usize,
@@ -90,13 +92,19 @@ pub fn run(story: &Story, mode: StoryMode, schedule: u64, bug: Bug) -> Ended {
         truth = said.clone();
     }
     machine.check_late(&truth);
+    let late = |of: &StoryTruth| of.late.iter().sum::<u64>();
+    let unsaid = late(&truth) - late(&said);
+    if matches!(mode, StoryMode::Key | StoryMode::Content) {
+        // A segment of a window has messages of any lane: it is known of all together.
+        truth.late.clone_from(&said.late);
+    }
     let untold = (std::mem::take(&mut truth.untold), machine.shadow.standing().untold);
     let unseen = machine.unseen(&said);
     without_a_row(&mut said, &unseen);
     without_a_row(&mut truth, &unseen);
     let blamed = machine.check_blames(&said);
     let (unseen, refused) = (unseen.len(), machine.refused);
-    Ended { said, truth, unseen, untold, blamed, events, crashes, refused, log: machine.log }
+    Ended { said, truth, unseen, untold, unsaid, blamed, events, crashes, refused, log: machine.log }
 }
 
 /// Reads, looks and answers while nothing new happens, and notes what is shown then; how many events that took. Where a table
