@@ -6,9 +6,11 @@ pub const ROWS_PER_STATEMENT: usize = 50;
 /// Decisions of people that one checkpoint takes up.
 pub const INBOX_ROWS_MAX: usize = 1_000;
 
-/// Keys of one statement that reads. The client asks SQLite for the name of each parameter, which takes as long as there are parameters:
-/// of 500 keys that is more than the reading.
+/// Keys of one statement that reads.
 pub const KEYS_PER_STATEMENT: usize = 100;
+
+/// Rows that the database's thread may be ahead of who takes them: each time that one waits for the other costs more than a row.
+pub const ROWS_BUFFERED: usize = 1_000;
 
 /// Milliseconds that SQLite waits for a lock. There is one writer, so this is for a reader that closes.
 pub const BUSY_MILLIS: u64 = 5_000;

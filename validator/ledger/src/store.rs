@@ -146,7 +146,8 @@ impl Store {
         let patience = self.patience;
         let done = match self.live()? {
             Connected::Sqlite(connection) => {
-                bound(sqlx::query(sql), values).execute(connection).await.map(|done| done.rows_affected())
+                let (sql, values) = without_numbers(sql, values);
+                bound(sqlx::query(&sql), &values).execute(connection).await.map(|done| done.rows_affected())
             }
             Connected::Postgres(connection) => {
                 let done = answered(patience, bound(sqlx::query(sql), values).execute(connection)).await;
@@ -183,7 +184,8 @@ impl Store {
         let patience = self.patience;
         let done = match self.live()? {
             Connected::Sqlite(connection) => {
-                drained(bound(sqlx::query(sql), values).fetch(connection), |row| take(decoded(row, kinds)?)).await?
+                let (sql, values) = without_numbers(sql, values);
+                drained(bound(sqlx::query(&sql), &values).fetch(connection), |row| take(decoded(row, kinds)?)).await?
             }
             Connected::Postgres(connection) => {
                 let rows = bound(sqlx::query(sql), values).fetch(connection);
@@ -233,6 +235,26 @@ impl Store {
     }
 }
 
+/// A statement with `?` for each of its values, and these in the order in which it asks for them: SQLite looks through the names of
+/// all to find that of one.
+fn without_numbers<'v>(sql: &str, values: &[&'v Value]) -> (String, Vec<&'v Value>) {
+    let mut pieces = sql.split('$');
+    let (mut unnamed, mut asked) = (pieces.next().unwrap_or_default().to_owned(), Vec::with_capacity(values.len()));
+    for piece in pieces {
+        let digits = piece.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, rest) = piece.split_at(digits);
+        match number.parse::<usize>().ok().and_then(|number| values.get(number.checked_sub(1)?)) {
+            Some(value) => {
+                unnamed.push('?');
+                asked.push(*value);
+            }
+            None => unnamed.extend(["$", number]),
+        }
+        unnamed.push_str(rest);
+    }
+    (unnamed, asked)
+}
+
 /// What the server says within that time.
 async fn answered<T>(patience: Option<Duration>, asked: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
     match patience {
@@ -270,4 +292,26 @@ where
         Value::Text(value) => query.bind(value.as_deref()),
         Value::Blob(value) => query.bind(value.as_deref()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_numbers;
+    use crate::value::Value;
+
+    #[test]
+    fn values_are_in_the_order_in_which_a_statement_asks_for_them() {
+        let values = [Value::Int(Some(7)), Value::Int(Some(8)), Value::Int(Some(9))];
+        let values: Vec<&Value> = values.iter().collect();
+        let unnamed = |sql| {
+            let (sql, asked) = without_numbers(sql, &values);
+            let asked = asked.into_iter().map(|value| value.int().expect("a number")).collect::<Vec<_>>();
+            (sql, asked)
+        };
+        assert_eq!(unnamed("VALUES ($1, $2), ($1, $3)"), ("VALUES (?, ?), (?, ?)".to_owned(), vec![7, 8, 7, 9]));
+        assert_eq!(unnamed("a = $3 AND b > $3 OR $1"), ("a = ? AND b > ? OR ?".to_owned(), vec![9, 9, 7]));
+        assert_eq!(unnamed("SELECT 1"), ("SELECT 1".to_owned(), vec![]));
+        // What is no number of a value stays.
+        assert_eq!(unnamed("a = '$' AND b = '$x' AND $1"), ("a = '$' AND b = '$x' AND ?".to_owned(), vec![7]));
+    }
 }
