@@ -215,6 +215,10 @@ fn warnings(standing: &Standing, notes: &Notes, decision: &Decision, continuity:
             "{rows} rewritten or expired before being followed, or read by another `settle`: late is not known of them"
         ));
     }
+    if standing.segments.unnamed > 0 {
+        let messages = counted(standing.segments.unnamed_messages, "message is", "messages are");
+        warnings.push(format!("{messages} counted and not listed: more differs than is held at once"));
+    }
     if let Some(letters) = &notes.dead_letters {
         warnings.extend(dead_letters::warnings(&letters.read(), &LettersJudged::default()));
         warnings.extend(letters.warnings());

@@ -16,7 +16,7 @@ use super::segment::{Segment, least};
 use super::stage::Stage;
 use super::standing::SegmentCounts;
 use super::tally::{is_read, is_read_by_keys};
-use crate::judge::{MessageTally, RowTally};
+use crate::judge::{MessageTally, ModeKind, RowTally};
 use crate::position::PartitionIndex;
 use crate::segment::SegmentKey;
 use crate::verdict::{Cause, MessageVerdict};
@@ -41,7 +41,11 @@ pub(super) struct Board {
     in_question: BTreeSet<SegmentKey>,
     pub rows: RowTally,
     pub segments: SegmentCounts,
+    /// Messages of segments to be drilled of which it is not known what they are.
     pub to_drill_messages: u64,
+    /// Segments to be drilled whose messages are known to be what they count as, and these.
+    pub to_name: u64,
+    pub to_name_messages: u64,
     /// Of disputed windows: late rows of which nobody knows which they are.
     pub late_unknown: u64,
     pub runs: BTreeMap<SegmentKey, Run>,
@@ -99,8 +103,11 @@ impl Board {
             (Stage::Disputed, false) => (&mut counts.drilling, 1),
         };
         moved(count, one);
-        if lot.stage == Stage::ToDrill {
+        if lot.stage == Stage::ToDrill && lot.verdict == MessageVerdict::Pending {
             moved(&mut self.to_drill_messages, lot.messages());
+        } else if lot.stage == Stage::ToDrill {
+            moved(&mut self.to_name, 1);
+            moved(&mut self.to_name_messages, lot.messages());
         }
         self.list(key, lot, enters);
     }
@@ -203,6 +210,18 @@ impl Shadow {
         keys.into_iter().for_each(|key| self.recount(key));
     }
 
+    /// Letters name other messages: what unread segments count as is looked at again.
+    pub(super) fn recount_unread(&mut self) {
+        let keys: Vec<SegmentKey> = self.board.undrilled.iter().map(|(_, key)| *key).collect();
+        keys.into_iter().for_each(|key| self.recount(key));
+    }
+
+    /// Rows were last added earlier than was known: the table has moved past less.
+    pub(super) fn recount_moved_back(&mut self) {
+        self.recount_keys();
+        self.recount_unread();
+    }
+
     /// Whichever versions of keys the table has to show may be others now.
     pub(super) fn recount_keys(&mut self) {
         if self.terms.is_upsert() {
@@ -262,9 +281,14 @@ impl Shadow {
         matches!(key, SegmentKey::Keys { .. }).then(|| self.shown(key, segment)).flatten()
     }
 
-    /// Of keys it does not depend on others whether they are.
+    /// Of keys it does not depend on others whether they are; a row of mode `content` is that of an equal message, or nobody's.
     fn may_be_explained(&self) -> bool {
-        !self.terms.is_upsert() && (self.files.faulty().next().is_some() || self.residues.is_loose())
+        let is_lost = || self.files.faulty().next().is_some();
+        match self.terms.windows().map(|windows| windows.mode) {
+            Some(ModeKind::Upsert) => false,
+            Some(ModeKind::Content) => is_lost(),
+            _ => is_lost() || self.residues.is_loose(),
+        }
     }
 
     fn paired_max(&self, partition: PartitionIndex) -> Option<i64> {
@@ -305,8 +329,12 @@ impl Shadow {
             }
             Stage::ToDrill | Stage::Open => {
                 lot.unjudged = rows;
+                if stage == Stage::ToDrill && self.terms.windows().is_some() {
+                    lot.verdict = self.unread_window(segment).unwrap_or(MessageVerdict::Pending);
+                    lot.pass_ms = self.next_pass(segment);
+                }
                 let oldest = least(segment.unproven_min_ms, None).or(segment.times.min_ms);
-                lot.oldest_ms = oldest.filter(|_| messages > 0);
+                lot.oldest_ms = oldest.filter(|_| messages > 0 && lot.verdict != MessageVerdict::Missing);
             }
             Stage::Disputed => self.count_disputed(&mut lot, segment, self.residues.get(&key)?),
         }

@@ -66,6 +66,11 @@ impl Pages {
         self.held.get(key)
     }
 
+    /// Held pages from the first to the last.
+    pub fn between(&self, first: PageKey, last: PageKey) -> impl Iterator<Item = &Page> {
+        self.held.range(first..=last).map(|(_, page)| page)
+    }
+
     /// A held page, to be changed.
     pub fn page_mut(&mut self, key: PageKey) -> &mut Page {
         self.dirty.insert(key);

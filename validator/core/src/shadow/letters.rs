@@ -5,6 +5,7 @@
 //! again; what was noted stays. Of causes a page keeps as much as `LETTER_CAUSES_MAX` and `LETTER_TEXTS_BYTES_MAX` say.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use super::delta::{Change, FindingPlace};
 use super::event::{Letter, Refused};
@@ -139,6 +140,7 @@ impl Shadow {
         if self.terms.windows().is_some() && !named.is_empty() {
             self.forget_judged();
             self.recount_keys();
+            self.recount_unread();
         }
         for key in named {
             if self.residues.has(&key) {
@@ -170,6 +172,13 @@ impl Shadow {
     pub(super) fn is_named(&self, key: SegmentKey, segment: &Segment) -> bool {
         let page = self.pages.page(&PageKey::of(key).0);
         page.is_some_and(|page| page.letters.offsets.meets(&(segment.from..segment.upto)))
+    }
+
+    /// Whether a letter names a message of these offsets.
+    pub(super) fn names_any(&self, partition: PartitionIndex, offsets: Range<i64>) -> bool {
+        let page_of = |offset: i64| PageKey::of(self.terms.width.segment_of(partition, offset)).0;
+        let pages = self.pages.between(page_of(offsets.start), page_of(offsets.end));
+        pages.into_iter().any(|page| page.letters.offsets.meets(&offsets))
     }
 
     /// Whether all messages of a segment that ask for a row are named, as far as that is known without reading them.

@@ -122,6 +122,10 @@ pub struct SegmentCounts {
     pub put_by: u64,
     /// Messages in them, which count as pending.
     pub put_by_messages: u64,
+    /// Of those to be drilled: the same, but that it is known what all of their messages are. They are counted, and not listed.
+    pub unnamed: u64,
+    /// Messages in them.
+    pub unnamed_messages: u64,
 }
 
 /// Questions by kind.
@@ -223,11 +227,11 @@ impl Standing {
         self.lanes.iter().filter_map(|lane| lane.oldest_unsettled_ms).min()
     }
 
-    /// Whether nothing is open, to be drilled, unjudged, pending or asked for. Segments that are put by do not change this:
-    /// they wait for people.
+    /// Whether nothing is open, to be drilled, unjudged, pending or asked for. Segments that are put by, or not named, do not change
+    /// this: they wait for people.
     pub fn is_idle(&self) -> bool {
         let segments = &self.segments;
-        let waits = segments.open + segments.drilling + segments.to_drill - segments.put_by;
+        let waits = segments.open + segments.drilling + segments.to_drill - segments.put_by - segments.unnamed;
         let pending = self.messages().pending - segments.put_by_messages;
         waits == 0 && pending == 0 && self.wishes.total() == 0
     }

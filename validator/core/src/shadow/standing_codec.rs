@@ -162,14 +162,18 @@ impl FileCounts {
 }
 
 impl SegmentCounts {
-    fn in_order(&self) -> [u64; 8] {
+    fn in_order(&self) -> [u64; 10] {
         let [balanced, judged, drilling, bare] = [self.balanced, self.judged, self.drilling, self.bare];
-        [balanced, judged, drilling, bare, self.to_drill, self.open, self.put_by, self.put_by_messages]
+        let [to_drill, open, put_by, put_by_messages] = [self.to_drill, self.open, self.put_by, self.put_by_messages];
+        let [unnamed, unnamed_messages] = [self.unnamed, self.unnamed_messages];
+        [balanced, judged, drilling, bare, to_drill, open, put_by, put_by_messages, unnamed, unnamed_messages]
     }
 
     fn read(from: &mut Reader<'_>) -> Option<Self> {
         let [balanced, judged, drilling, bare, to_drill, open, put_by, put_by_messages] = from.numbers()?;
-        Some(Self { balanced, judged, drilling, bare, to_drill, open, put_by, put_by_messages })
+        let [unnamed, unnamed_messages] = if from.has_late_of_windows() { from.numbers()? } else { [0; 2] };
+        let told = Self { unnamed, unnamed_messages, ..Self::default() };
+        Some(Self { balanced, judged, drilling, bare, to_drill, open, put_by, put_by_messages, ..told })
     }
 }
 

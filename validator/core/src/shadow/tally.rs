@@ -70,8 +70,10 @@ impl Shadow {
         let balanced = standing.segments.balanced;
         standing.segments = SegmentCounts { balanced, ..self.board.segments };
         if !self.has_room() {
-            standing.segments.put_by = self.board.segments.to_drill;
+            standing.segments.put_by = self.board.segments.to_drill - self.board.to_name;
             standing.segments.put_by_messages = self.board.to_drill_messages;
+            standing.segments.unnamed = self.board.to_name;
+            standing.segments.unnamed_messages = self.board.to_name_messages;
         }
     }
 

@@ -168,16 +168,53 @@ impl Shadow {
         self.forget_judged();
         match moved_ms.filter(|moved| before.is_none_or(|before| before < *moved)) {
             Some(moved) => self.recount_passed(moved),
-            None => self.recount_keys(),
+            None => self.recount_moved_back(),
         }
     }
 
     /// Whether messages of a segment that were not read may still be on their way, all of them.
     pub(super) fn bare_window(&self, segment: &Segment) -> Option<MessageVerdict> {
-        let may_have_stood = !segment.gone.is_empty() || segment.unseen || segment.stood_below > i64::MIN;
-        let is_bare = segment.credit.is_empty() && !segment.debit.is_empty() && segment.times.untimed == 0;
         let waits = !self.terms.clock(self.judged_at_ms).is_due(segment.times.min_ms);
-        (is_bare && waits && !may_have_stood).then_some(MessageVerdict::Pending)
+        (waits && is_without_rows(segment)).then_some(MessageVerdict::Pending)
+    }
+
+    /// What the messages of a segment of a window would count as, were it not read; none too where readings say what stood in it.
+    pub fn unread(&self, key: SegmentKey) -> Option<MessageVerdict> {
+        let knows = |residue: &Residue| {
+            let has_stood = !residue.stood.is_empty() || !residue.stood_at.is_empty();
+            has_stood || !residue.read_gone.is_empty() || residue.unseen || residue.unreadable
+        };
+        let is_read = self.residues.get(&key).is_some_and(knows);
+        self.unread_window(self.pages.segment(key)?).filter(|_| !is_read)
+    }
+
+    /// What all messages of a segment are that is to be read and has no row, where nothing else says something of one of them: it is
+    /// counted so, whether or not there is room to read it and to name them.
+    pub(super) fn unread_window(&self, segment: &Segment) -> Option<MessageVerdict> {
+        let (first, last) = (segment.times.min_ms?, segment.times.max_ms?);
+        let clock = self.terms.clock(self.judged_at_ms);
+        if self.board.may_be_explained || !is_without_rows(segment) || !clock.is_due(Some(last)) {
+            return None;
+        }
+        if segment.shares.iter().any(|(partition, share)| self.names_any(*partition, share.from..share.upto)) {
+            return None;
+        }
+        let has_passed = |at: i64| {
+            let passed = at.saturating_add(clock.settle_ms);
+            self.moved_ms.is_some_and(|moved| moved >= passed) || clock.has_given_up(Some(at))
+        };
+        match (has_passed(first), has_passed(last)) {
+            (true, true) => Some(MessageVerdict::Missing),
+            (false, false) => Some(MessageVerdict::Overdue),
+            _ => None,
+        }
+    }
+
+    /// When rows of a window have to be added at the earliest for its unread messages to be something else.
+    pub(super) fn next_pass(&self, segment: &Segment) -> Option<i64> {
+        let times = [segment.times.min_ms, segment.times.max_ms].into_iter().flatten();
+        let passes = times.map(|at| at.saturating_add(self.terms.settle_ms));
+        passes.filter(|pass| self.moved_ms.is_none_or(|moved| moved < *pass)).min()
     }
 
     /// Whether a message of a window, or of none, may be gone that nobody has read.
@@ -221,6 +258,13 @@ impl Shadow {
         places.sort_unstable();
         places
     }
+}
+
+/// Whether a segment has messages and no row, and none of these is known to have had one.
+fn is_without_rows(segment: &Segment) -> bool {
+    let may_have_stood = !segment.gone.is_empty() || segment.unseen || segment.stood_below > i64::MIN;
+    let is_bare = segment.credit.is_empty() && !segment.debit.is_empty() && segment.times.untimed == 0;
+    is_bare && !may_have_stood && segment.stood.is_empty()
 }
 
 impl Segment {

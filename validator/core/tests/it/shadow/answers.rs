@@ -168,7 +168,7 @@ impl Machine<'_> {
         is_known.then(|| self.identity(&Row { lane, offset: message.offset, value }))
     }
 
-    fn segment_of_message(&self, message: &MessageEntry) -> SegmentKey {
+    pub(super) fn segment_of_message(&self, message: &MessageEntry) -> SegmentKey {
         let (partition, width) = (message.at.partition, self.world.story.width as i64);
         let index = message.at.offset.div_euclid(width);
         match (self.world.mode, message.identity) {
@@ -189,7 +189,7 @@ impl Machine<'_> {
         mode == StoryMode::Upsert && message.content == Content::Tombstone && !story.knows_key(message, mode)
     }
 
-    fn messages(&self, lane: usize, range: &Range<i64>) -> Vec<MessageEntry> {
+    pub(super) fn messages(&self, lane: usize, range: &Range<i64>) -> Vec<MessageEntry> {
         let messages = self.world.story.lanes[lane].messages.iter();
         let inside = messages.filter(|message| range.contains(&message.offset));
         let entry = |message: &Message| {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fixtures_kit::story::{Content, Key, Moment, StoryFinding, StoryMode, StoryTruth, key_of};
-use validator_core::judge::{Draft, MessageTally, RowTally};
+use validator_core::judge::{Draft, MessageState, MessageTally, RowTally};
 use validator_core::position::{MessageAt, PartitionIndex};
 use validator_core::segment::SegmentKey;
 use validator_core::shadow::blame::{Taker, Took};
@@ -114,6 +114,29 @@ impl Machine<'_> {
         } else if truth.untold == intact && said == standing.rows_read && intact > 0 {
             assert_eq!(standing.late(), None, "nothing is known");
         }
+    }
+
+    /// What a segment of a window counts as before it is read is what the judge says of each of its messages: how many there are.
+    pub fn check_unread(&self) -> usize {
+        if !matches!(self.world.mode, StoryMode::Key | StoryMode::Content) {
+            return 0;
+        }
+        let findings = self.shadow.findings();
+        let mut unread = 0;
+        for (number, lane) in self.world.story.lanes.iter().enumerate() {
+            let messages = self.messages(number, &(lane.first()..self.positions()[number]));
+            for message in messages.iter().filter(|message| message.state == MessageState::Judged) {
+                let segment = self.segment_of_message(message);
+                let Some(verdict) = self.shadow.unread(segment).filter(|_| !self.shadow.floor().is_above(segment))
+                else {
+                    continue;
+                };
+                let place = FindingPlace::Message { lane: message.at.partition, offset: message.at.offset };
+                assert!(findings.contains_key(&(place, verdict.into())), "{:?} is no {verdict:?}", message.at);
+                unread += 1;
+            }
+        }
+        unread
     }
 
     /// Undecodable messages, diverted ones too: told when they came or were named, and kept by the ledger.

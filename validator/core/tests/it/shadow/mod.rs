@@ -93,6 +93,8 @@ struct Seen {
     told_runs: usize,
     /// Late messages that are not said to be: of windows, of which it is known no more where they are.
     unsaid: u64,
+    /// Messages of windows that would count as they do if nobody had read them.
+    unread: usize,
 }
 
 impl Seen {
@@ -108,6 +110,7 @@ impl Seen {
         self.untold_rows += ended.untold.1;
         self.told_runs += usize::from(ended.untold.1 == 0);
         self.unsaid += ended.unsaid;
+        self.unread += ended.unread;
         for (word, count) in ended.truth.messages.iter().flatten() {
             *self.messages.entry(word).or_default() += count;
         }

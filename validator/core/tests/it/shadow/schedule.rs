@@ -26,6 +26,8 @@ pub struct Ended {
     pub untold: (u64, u64),
     /// Late messages that are not said to be.
     pub unsaid: u64,
+    /// Messages of windows that would count as they do if nobody had read them.
+    pub unread: usize,
     /// Withdrawn messages, and of them those of which one step is named.
     pub blamed: (usize, usize),
     pub events: usize,
@@ -92,6 +94,7 @@ pub fn run(story: &Story, mode: StoryMode, schedule: u64, bug: Bug) -> Ended {
         truth = said.clone();
     }
     machine.check_late(&truth);
+    let unread = machine.check_unread();
     let late = |of: &StoryTruth| of.late.iter().sum::<u64>();
     let unsaid = late(&truth) - late(&said);
     if matches!(mode, StoryMode::Key | StoryMode::Content) {
@@ -104,7 +107,7 @@ pub fn run(story: &Story, mode: StoryMode, schedule: u64, bug: Bug) -> Ended {
     without_a_row(&mut truth, &unseen);
     let blamed = machine.check_blames(&said);
     let (unseen, refused) = (unseen.len(), machine.refused);
-    Ended { said, truth, unseen, untold, unsaid, blamed, events, crashes, refused, log: machine.log }
+    Ended { said, truth, unseen, untold, unsaid, unread, blamed, events, crashes, refused, log: machine.log }
 }
 
 /// Reads, looks and answers while nothing new happens, and notes what is shown then; how many events that took. Where a table

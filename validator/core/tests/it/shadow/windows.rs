@@ -6,12 +6,13 @@ use validator_core::bag::Bag;
 use validator_core::digest::Digest;
 use validator_core::hole::{Hole, HoleReason};
 use validator_core::judge::{MessageEntry, MessageState, MessageTally, ModeKind, RowEntry, RowStanding, RowTally};
+use validator_core::limits::RESIDUE_ENTRIES_MAX;
 use validator_core::position::{FileIndex, MessageAt, PartitionIndex, RowAt, TopicPartition};
 use validator_core::segment::{OffsetWidth, SegmentKey};
 use validator_core::shadow::Shadow;
 use validator_core::shadow::action::{Action, DrillAsk};
 use validator_core::shadow::event::{
-    Consumed, Drilled, Event, LanePart, Look, NewLane, Scanned, SeenRow, SegmentPart, SnapshotFact, Step, Why,
+    Consumed, Drilled, Event, LanePart, Letter, Look, NewLane, Scanned, SeenRow, SegmentPart, SnapshotFact, Step, Why,
 };
 use validator_core::shadow::file::{FileBags, FileId};
 use validator_core::shadow::invariants;
@@ -303,4 +304,45 @@ fn of_equal_messages_one_that_never_had_a_row_is_not_withdrawn_by_a_rewrite() {
     // Where its row goes it is one that went.
     play.look(10_200, "delete", Some(4_000), &[]);
     assert_eq!(play.said().0, MessageTally { withdrawn: 1, missing: 1, pending: 1, ..MessageTally::default() });
+}
+
+#[test]
+fn what_is_not_read_for_want_of_room_is_counted_as_what_it_is() {
+    let mut play = Play::from(0);
+    let many: Vec<Said> = (0..RESIDUE_ENTRIES_MAX as u64 + 1).map(|value| (value, Some(10))).collect();
+    play.consume(0, 0, &many);
+    play.look(5_000, "append", None, &[]);
+    let all = RESIDUE_ENTRIES_MAX as u64 + 1;
+    assert_eq!(play.said().0, MessageTally { overdue: all, ..MessageTally::default() });
+    // There is no room for these.
+    play.consume(0, 3_000, &[(1, Some(12)), (2, Some(12)), (3, Some(14))]);
+    play.consume(0, 4_500, &[(4, Some(14))]);
+    let segments = |play: &Play| {
+        let standing = play.shadow.standing();
+        let (messages, segments) = (standing.messages(), standing.segments);
+        let unnamed = (segments.unnamed, segments.unnamed_messages);
+        (messages.overdue - all, messages.pending, unnamed, standing.has_failed_to_look(), standing.is_idle())
+    };
+    play.look(5_000, "append", None, &[]);
+    assert_eq!(segments(&play), (2, 2, (1, 2), true, true), "of one window not all are due");
+    play.look(6_000, "append", None, &[]);
+    assert_eq!(segments(&play), (4, 0, (2, 4), false, true));
+    // The table moves past one of a window, and then past all.
+    let rows = [(9, Some(30))];
+    play.look(6_000, "append", Some(4_200), &[("a", &rows)]);
+    assert_eq!(play.said().0, MessageTally { pending: 2, missing: all + 2, ..MessageTally::default() });
+    play.look(6_000, "append", Some(9_000), &[("a", &rows)]);
+    assert_eq!(play.said().0, MessageTally { missing: all + 4, ..MessageTally::default() });
+    let mut back = play.shadow.clone();
+    // A letter names one of them: which of its segment nobody knows before it is read.
+    let letter = Letter { partition: LANE, offset: RESIDUE_ENTRIES_MAX as i64 + 2, cause: None };
+    let named = Event::Letters(vec![letter]);
+    back.admit(back.pages_of(&named).into_iter().map(|key| (key, None)).collect());
+    back.apply(named).expect("it fits");
+    assert_eq!((back.standing().messages().pending, back.standing().segments.unnamed), (2, 1));
+    // Once their rows come they are what they are.
+    let rows: Vec<Said> =
+        many.iter().copied().chain([(1, Some(12)), (2, Some(12)), (3, Some(14)), (4, Some(14))]).collect();
+    play.look(6_000, "append", Some(9_000), &[("a", &[(9, Some(30))]), ("b", &rows)]);
+    assert_eq!((play.said().0.intact, play.said().1.phantom), (all + 4, 1));
 }
