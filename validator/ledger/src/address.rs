@@ -15,8 +15,7 @@ use validator_core::secret::Secret;
 use crate::error::LedgerError;
 use crate::ledger::is_sqlite;
 use crate::limits::{
-    BUSY_MILLIS, CONNECT_SECONDS, FILE_PAGE_BYTES, IDLE_SECONDS, ROWS_BUFFERED, STATEMENT_BESIDE_SECONDS,
-    STATEMENT_SECONDS, WAL_PAGES,
+    BUSY_MILLIS, CONNECT_SECONDS, FILE_PAGE_BYTES, IDLE_SECONDS, STATEMENT_BESIDE_SECONDS, STATEMENT_SECONDS, WAL_PAGES,
 };
 use crate::lock::take_advisory;
 use crate::store::{Access, Connected};
@@ -100,7 +99,6 @@ pub(crate) fn sqlite(path: &Path) -> SqliteConnectOptions {
         .create_if_missing(false)
         .page_size(FILE_PAGE_BYTES)
         .synchronous(SqliteSynchronous::Full)
-        .row_buffer_size(ROWS_BUFFERED)
         .busy_timeout(Duration::from_millis(BUSY_MILLIS))
         .pragma("wal_autocheckpoint", WAL_PAGES.to_string())
         .disable_statement_logging()

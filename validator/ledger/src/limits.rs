@@ -9,9 +9,6 @@ pub const INBOX_ROWS_MAX: usize = 1_000;
 /// Keys of one statement that reads.
 pub const KEYS_PER_STATEMENT: usize = 100;
 
-/// Rows that the database's thread may be ahead of who takes them: each time that one waits for the other costs more than a row.
-pub const ROWS_BUFFERED: usize = 1_000;
-
 /// Milliseconds that SQLite waits for a lock. There is one writer, so this is for a reader that closes.
 pub const BUSY_MILLIS: u64 = 5_000;
 

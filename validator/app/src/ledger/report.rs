@@ -16,7 +16,7 @@ use validator_core::report::{
 };
 use validator_core::shadow::outside::notes_of;
 use validator_core::shadow::standing::{LaneStanding, Standing};
-use validator_core::verdict::{RowVerdict, TableVerdict, Verdict};
+use validator_core::verdict::{MessageVerdict, RowVerdict, TableVerdict, Verdict};
 use validator_engine::dead_letters::LettersJudged;
 use validator_ledger::{Continuity, FindingState, ReadLedger, ReportFacts};
 
@@ -55,16 +55,7 @@ pub async fn reported(ledger: &mut ReadLedger, pipeline: &Pipeline, now_ms: i64)
 fn of(pipeline: &Pipeline, facts: &ReportFacts, holes: &Continuity, notes: &Notes) -> Reported {
     let standing = &facts.standing;
     let fidelity = &pipeline.contract.fidelity;
-    let mut findings = FindingCounts::default();
-    for count in facts.findings.iter().filter(|count| count.state != FindingState::Resolved) {
-        findings.add(count.verdict, count.cause, count.findings);
-    }
-    for (cause, rows) in &standing.phantoms_again {
-        findings.add(Verdict::Row(RowVerdict::Phantom), Some(*cause), *rows);
-    }
-    for (cause, messages) in standing.excluded() {
-        findings.add_excluded(cause, messages);
-    }
+    let findings = findings(facts);
     let messages = standing.messages();
     let asked = OutcomeInput {
         messages,
@@ -109,6 +100,25 @@ fn of(pipeline: &Pipeline, facts: &ReportFacts, holes: &Continuity, notes: &Note
     };
     report.assert_balanced(&accounts(standing));
     Reported { report, decision, continuity: holes.clone() }
+}
+
+/// Findings of the ledger, what counts and is not listed there, and excluded messages.
+fn findings(facts: &ReportFacts) -> FindingCounts {
+    let standing = &facts.standing;
+    let mut findings = FindingCounts::default();
+    for count in facts.findings.iter().filter(|count| count.state != FindingState::Resolved) {
+        findings.add(count.verdict, count.cause, count.findings);
+    }
+    for (verdict, cause, messages) in standing.unlisted() {
+        findings.add(verdict, cause, messages);
+    }
+    for (cause, rows) in &standing.phantoms_again {
+        findings.add(Verdict::Row(RowVerdict::Phantom), Some(*cause), *rows);
+    }
+    for (cause, messages) in standing.excluded() {
+        findings.add_excluded(cause, messages);
+    }
+    findings
 }
 
 /// As a report has them: the ledger has partitions in the order in which they came.
@@ -215,9 +225,13 @@ fn warnings(standing: &Standing, notes: &Notes, decision: &Decision, continuity:
             "{rows} rewritten or expired before being followed, or read by another `settle`: late is not known of them"
         ));
     }
-    if standing.segments.unnamed > 0 {
-        let messages = counted(standing.segments.unnamed_messages, "message is", "messages are");
-        warnings.push(format!("{messages} counted and not listed: more differs than is held at once"));
+    for (verdict, messages) in &standing.unlisted {
+        let messages = counted(*messages, "message counts", "messages count");
+        let why = match verdict {
+            MessageVerdict::Unobservable => "nobody can read any more what they were",
+            _ => "they are read as soon as there is room",
+        };
+        warnings.push(format!("{messages} as {verdict} and no finding lists them: {why}"));
     }
     if let Some(letters) = &notes.dead_letters {
         warnings.extend(dead_letters::warnings(&letters.read(), &LettersJudged::default()));

@@ -8,6 +8,7 @@ use std::future::pending;
 use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
+use validator_core::shadow::standing::Standing;
 use validator_core::verdict::{Cause, Verdict};
 use validator_ledger::{Alert, AlertChange, Book, Fate, LedgerError, Mail, OpenFindings, Retry, Told};
 
@@ -225,10 +226,13 @@ impl Alerting {
     }
 }
 
-/// Findings as a status has them: those of the ledger, and rows that stand at one place with another.
-pub fn findings(open: &OpenFindings, again: &BTreeMap<Cause, u64>) -> BTreeMap<(Verdict, Option<Cause>), u64> {
+/// Findings as a status has them: those of the ledger, messages that it does not list, and rows that stand at one place with another.
+pub fn findings(open: &OpenFindings, standing: &Standing) -> BTreeMap<(Verdict, Option<Cause>), u64> {
     let mut findings = open.clone();
-    for (cause, rows) in again.iter().filter(|(_, rows)| **rows > 0) {
+    for (verdict, cause, messages) in standing.unlisted() {
+        *findings.entry((verdict, cause)).or_default() += messages;
+    }
+    for (cause, rows) in standing.phantoms_again.iter().filter(|(_, rows)| **rows > 0) {
         let phantom = Verdict::Row(validator_core::verdict::RowVerdict::Phantom);
         *findings.entry((phantom, Some(*cause))).or_default() += rows;
     }

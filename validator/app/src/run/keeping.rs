@@ -145,7 +145,7 @@ impl Actor {
         let posting = Posting { evidence, marks: &marks, taken: &taken, parcels, keep, ..Posting::of(delta, at_ms) };
         let alerting = &mut self.alerting;
         let mut tell = |open: &OpenFindings| {
-            status.findings = findings(open, &standing.phantoms_again);
+            status.findings = findings(open, standing);
             alerting.told(status, at_ms)
         };
         self.book.checkpoint_telling(&posting, &mut tell).await?;

@@ -220,7 +220,7 @@ impl Actor {
     pub(super) fn publish(&mut self) -> Result<(), Failure> {
         let standing = self.shadow.standing();
         let mut status = self.status(&standing)?;
-        status.findings = findings(self.book.open_findings(), &standing.phantoms_again);
+        status.findings = findings(self.book.open_findings(), &standing);
         self.say(status);
         Ok(())
     }

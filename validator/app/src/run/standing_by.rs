@@ -80,7 +80,7 @@ fn as_kept(book: &Book, publisher: &Publisher) -> Result<Status, Failure> {
     let damaged = |error: validator_core::shadow::delta::Damaged| LedgerError::Damaged { what: error.to_string() };
     let standing = Standing::from_bytes(book.totals()).map_err(damaged)?;
     status.take(&standing);
-    status.findings = findings(book.open_findings(), &standing.phantoms_again);
+    status.findings = findings(book.open_findings(), &standing);
     (status.phase, status.why) = (phase, why);
     Ok(status)
 }

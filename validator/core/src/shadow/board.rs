@@ -12,12 +12,12 @@ use super::files::put_in;
 use super::late_windows::shared_out;
 use super::lot::{Lot, Part, Run, is_asked_alike};
 use super::residue::Residue;
-use super::segment::{Segment, least};
+use super::segment::{Segment, Share, least};
 use super::stage::Stage;
 use super::standing::SegmentCounts;
 use super::tally::{is_read, is_read_by_keys};
 use crate::judge::{MessageTally, ModeKind, RowTally};
-use crate::position::PartitionIndex;
+use crate::position::{MessageAt, PartitionIndex};
 use crate::segment::SegmentKey;
 use crate::verdict::{Cause, MessageVerdict};
 
@@ -43,9 +43,10 @@ pub(super) struct Board {
     pub segments: SegmentCounts,
     /// Messages of segments to be drilled of which it is not known what they are.
     pub to_drill_messages: u64,
-    /// Segments to be drilled whose messages are known to be what they count as, and these.
+    /// Segments to be drilled whose messages are known to be what they count as.
     pub to_name: u64,
-    pub to_name_messages: u64,
+    /// Messages that count as what they are and of which no finding says so.
+    pub unlisted: BTreeMap<MessageVerdict, u64>,
     /// Of disputed windows: late rows of which nobody knows which they are.
     pub late_unknown: u64,
     pub runs: BTreeMap<SegmentKey, Run>,
@@ -103,12 +104,15 @@ impl Board {
             (Stage::Disputed, false) => (&mut counts.drilling, 1),
         };
         moved(count, one);
-        if lot.stage == Stage::ToDrill && lot.verdict == MessageVerdict::Pending {
-            moved(&mut self.to_drill_messages, lot.messages());
-        } else if lot.stage == Stage::ToDrill {
+        if lot.is_told {
             moved(&mut self.to_name, 1);
-            moved(&mut self.to_name_messages, lot.messages());
+        } else if lot.stage == Stage::ToDrill {
+            moved(&mut self.to_drill_messages, lot.messages());
         }
+        for (verdict, messages) in lot.unlisted() {
+            moved(self.unlisted.entry(verdict).or_default(), messages);
+        }
+        self.unlisted.retain(|_, messages| *messages > 0);
         self.list(key, lot, enters);
     }
 
@@ -210,16 +214,23 @@ impl Shadow {
         keys.into_iter().for_each(|key| self.recount(key));
     }
 
-    /// Letters name other messages: what unread segments count as is looked at again.
-    pub(super) fn recount_unread(&mut self) {
-        let keys: Vec<SegmentKey> = self.board.undrilled.iter().map(|(_, key)| *key).collect();
+    /// Letters name these messages: what unread segments that have them count as is looked at again.
+    pub(super) fn recount_named(&mut self, named: &BTreeSet<MessageAt>) {
+        let is_of = |(partition, share): (&PartitionIndex, &Share)| {
+            let at = |offset| MessageAt { partition: *partition, offset };
+            named.range(at(share.from)..at(share.upto)).next().is_some()
+        };
+        let undrilled = self.board.undrilled.iter().map(|(_, key)| *key);
+        let meets = |key: &SegmentKey| self.pages.segment(*key).is_some_and(|one| one.shares.iter().any(is_of));
+        let keys: Vec<SegmentKey> = undrilled.filter(meets).collect();
         keys.into_iter().for_each(|key| self.recount(key));
     }
 
     /// Rows were last added earlier than was known: the table has moved past less.
     pub(super) fn recount_moved_back(&mut self) {
         self.recount_keys();
-        self.recount_unread();
+        let unread: Vec<SegmentKey> = self.board.undrilled.iter().map(|(_, key)| *key).collect();
+        unread.into_iter().for_each(|key| self.recount(key));
     }
 
     /// Whichever versions of keys the table has to show may be others now.
@@ -330,7 +341,8 @@ impl Shadow {
             Stage::ToDrill | Stage::Open => {
                 lot.unjudged = rows;
                 if stage == Stage::ToDrill && self.terms.windows().is_some() {
-                    lot.verdict = self.unread_window(segment).unwrap_or(MessageVerdict::Pending);
+                    let told = self.unread_window(segment);
+                    (lot.is_told, lot.verdict) = (told.is_some(), told.unwrap_or(MessageVerdict::Pending));
                     lot.pass_ms = self.next_pass(segment);
                 }
                 let oldest = least(segment.unproven_min_ms, None).or(segment.times.min_ms);

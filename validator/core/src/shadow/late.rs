@@ -96,7 +96,7 @@ pub(super) struct Landings {
     pub files: BTreeMap<FileId, Landing>,
     /// Of windows: the late rows of segments that files with some come to, or leave.
     pub of_windows: OfWindows,
-    /// Of windows: late rows of which it is not known any more in which files they are, by one of those that they may be in.
+    /// Of windows: late rows of which it is not known any more in which files they are, by each that they may be in.
     pub lost: BTreeMap<FileId, u64>,
 }
 
@@ -105,6 +105,8 @@ pub(super) struct Landings {
 pub(super) struct Moves {
     /// Files that come in the place of another reading of their path, by that one; whether it has all rows of it.
     pub again: BTreeMap<FileId, (FileId, bool)>,
+    /// The readings that come so.
+    pub readings: BTreeSet<FileId>,
     /// Files in whose place a reading comes that says anew when its rows landed, or has other ones.
     pub apart: BTreeSet<FileId>,
     /// Files that come and take nobody's place.
@@ -156,14 +158,15 @@ impl KnownFile {
         Landing { has_late: !clear.is_empty(), late: clear, untold }
     }
 
-    /// Whether it has no other rows than another reading of its path. Of windows: where its rows are as many, or further deletes
-    /// reach it.
-    fn is_within(&self, rows: &Offsets, old: &Self, of_old: Option<&Lateness>, is_by_window: bool) -> bool {
-        if is_by_window {
-            let facts = |file: &Self| (file.facts.size, file.facts.entries, file.facts.sequence);
-            let are_fewer = self.facts.deletes != old.facts.deletes && self.rows <= old.rows;
-            return facts(self) == facts(old) && (self.rows == old.rows || are_fewer);
-        }
+    /// The same of a file with rows of windows: it has all rows of the other one, or further deletes reach it.
+    fn is_within_window(&self, old: &Self, is_same: bool, is_forward: bool) -> bool {
+        let facts = |file: &Self| (file.facts.size, file.facts.entries, file.facts.sequence);
+        let are_fewer = is_forward && self.facts.deletes != old.facts.deletes && self.rows < old.rows;
+        facts(self) == facts(old) && (is_same || are_fewer) && self.faults.is_empty() && old.faults.is_empty()
+    }
+
+    /// Whether it has no other rows than another reading of its path.
+    fn is_within(&self, rows: &Offsets, old: &Self, of_old: Option<&Lateness>) -> bool {
         match of_old {
             Some(Lateness::Moved { rows: old_rows, .. }) => rows.without(old_rows).is_empty(),
             _ => self.facts.has_rows_of(&old.facts) && self.rows == old.rows && !old.strangers,
@@ -179,8 +182,8 @@ impl Shadow {
         segments.filter_map(|(page, slot, segment)| Some((page.segment(slot)?, segment.times))).collect()
     }
 
-    /// What is known of the rows of each file that a look adds.
-    pub(super) fn landings(&self, nets: &Nets) -> Landings {
+    /// What is known of the rows of each file that a look adds. `is_forward`: the table went on, and was not set back.
+    pub(super) fn landings(&self, nets: &Nets, is_forward: bool) -> Landings {
         let (late, none) = (self.former(nets), Offsets::default());
         let (mut landings, mut moves, mut moved) = (Landings::default(), Moves::default(), Vec::new());
         let removed = nets.removed.iter().filter_map(|id| self.files.named(*id));
@@ -196,12 +199,15 @@ impl Shadow {
                 }
                 (Some(Lateness::Windows(late)), _) => Landing { has_late: !late.is_empty(), ..Landing::default() },
                 (Some(Lateness::Moved { rows, .. }), Some(old)) => {
-                    let is_by_window = self.terms.windows().is_some();
-                    let is_within = file.is_within(rows, old, nets.late.get(&old.id), is_by_window);
+                    let is_same = nets.booked.get(&file.id) == nets.booked.get(&old.id);
+                    let is_within = match self.terms.windows() {
+                        Some(_) => file.is_within_window(old, is_same, is_forward),
+                        None => file.is_within(rows, old, nets.late.get(&old.id)),
+                    };
                     if is_within {
                         moves.apart.remove(&old.id);
-                        let is_same = nets.booked.get(&file.id) == nets.booked.get(&old.id);
                         moves.again.insert(old.id, (file.id, is_same));
+                        moves.readings.insert(file.id);
                     }
                     let late = late.get(&old.id).unwrap_or(&none).and(rows);
                     file.inherit(late, &none, is_within && self.files.untold_of(old) == 0)

@@ -39,7 +39,7 @@ pub(super) enum LateThere {
 #[derive(Debug, Default)]
 struct Carried {
     kept: Vec<LateRows>,
-    /// Late rows of which nobody knows any more in which file they are, by one of those that they may be in.
+    /// Late rows of which nobody knows any more in which file they are, by each that they may be in.
     lost: Vec<(FileId, u64)>,
 }
 
@@ -57,10 +57,9 @@ impl LateRows {
             match moves.of(old) {
                 Some((new, is_same)) => {
                     files.push(new);
-                    // A row that was deleted may have come again elsewhere.
-                    let is_alone =
-                        net.added.iter().all(|file| *file == new) && net.removed.iter().all(|file| *file == old);
-                    is_known &= is_same || is_alone && net.bag.is_empty();
+                    // Where others come too a row that was deleted may have come again elsewhere.
+                    let have_fewer = net.added.iter().all(|file| moves.readings.contains(file));
+                    is_known &= is_same || have_fewer && net.bag.is_empty();
                 }
                 None if moves.is_same && !moves.apart.contains(&old) => {
                     files.extend(net.added.iter().filter(|file| moves.moved.contains(file)));
@@ -70,10 +69,11 @@ impl LateRows {
         }
         files.sort_unstable();
         files.dedup();
-        match files.first() {
-            None => {}
-            Some(first) if !is_known => carried.lost.push((*first, self.rows)),
-            Some(_) => match carried.kept.iter_mut().find(|kept| kept.files == files) {
+        match files.as_slice() {
+            [] => {}
+            // Any of them may have all.
+            _ if !is_known => carried.lost.extend(files.iter().map(|file| (*file, self.rows))),
+            _ => match carried.kept.iter_mut().find(|kept| kept.files == files) {
                 Some(kept) => kept.rows += self.rows,
                 None => carried.kept.push(Self { files, rows: self.rows }),
             },
@@ -249,6 +249,8 @@ mod tests {
     fn the_number_is_lost_where_one_of_its_files_goes_for_another_reason() {
         let gone = Moves::default();
         assert_eq!(carried(&[late(&[A, B], 7), late(&[B], 1)], &net(&[B], &[]), &gone), (vec![], vec![(A, 7)]));
+        let lost = (vec![], vec![(A, 7), (C, 7)]);
+        assert_eq!(carried(&[late(&[A, B, C], 7)], &net(&[B], &[]), &gone), lost, "any of them may have all");
         // The file that comes says itself what is late in it.
         let told = Moves { apart: [A].into(), moved: [D].into(), is_same: true, ..Moves::default() };
         assert_eq!(carried(&[late(&[A], 7)], &net(&[A], &[C, D]), &told), (vec![], vec![]));
@@ -259,7 +261,8 @@ mod tests {
 
     #[test]
     fn a_file_that_deletes_reach_keeps_its_number_where_none_of_its_rows_went() {
-        let fewer = Moves { again: [(A, (C, false))].into(), ..Moves::default() };
+        let again = |is_same| Moves { again: [(A, (C, is_same))].into(), readings: [C].into(), ..Moves::default() };
+        let fewer = again(false);
         assert_eq!(carried(&[late(&[A], 7)], &net(&[A], &[C]), &fewer), (vec![late(&[C], 7)], vec![]));
         // A row went; or went and came again in another file.
         let mut bag = Bag::EMPTY;
@@ -267,7 +270,7 @@ mod tests {
         let went = Net { bag, ..net(&[A], &[C]) };
         assert_eq!(carried(&[late(&[A], 7)], &went, &fewer), (vec![], vec![(C, 7)]));
         assert_eq!(carried(&[late(&[A], 7)], &net(&[A], &[C, D]), &fewer), (vec![], vec![(C, 7)]));
-        let same = Moves { again: [(A, (C, true))].into(), ..Moves::default() };
+        let same = again(true);
         assert_eq!(carried(&[late(&[A], 7)], &net(&[A], &[C, D]), &same), (vec![late(&[C], 7)], vec![]));
     }
 

@@ -114,7 +114,7 @@ impl Shadow {
         if let Some(letter) = letters.iter().find(|letter| self.lane(letter.partition).is_none()) {
             return Err(Refused::UnknownLane(letter.partition));
         }
-        let (mut named, mut undecodable) = (BTreeSet::new(), BTreeMap::new());
+        let (mut named, mut messages, mut undecodable) = (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
         for letter in letters {
             let (partition, offset) = (letter.partition, letter.offset);
             let start = self.lane(partition).map_or(i64::MAX, |lane| lane.start);
@@ -131,6 +131,7 @@ impl Shadow {
                 continue;
             }
             named.insert(key);
+            messages.insert(MessageAt { partition, offset });
             if let Some(cause) = cause {
                 undecodable.insert(FindingPlace::Message { lane: partition, offset }, cause);
                 self.lane_mut(partition).expect("checked above").diverted_undecodable += 1;
@@ -140,7 +141,7 @@ impl Shadow {
         if self.terms.windows().is_some() && !named.is_empty() {
             self.forget_judged();
             self.recount_keys();
-            self.recount_unread();
+            self.recount_named(&messages);
         }
         for key in named {
             if self.residues.has(&key) {

@@ -39,6 +39,8 @@ pub(super) struct Lot {
     pub unobservable: u64,
     /// Of windows: late rows of which nobody knows which they are.
     pub late_unknown: u64,
+    /// Of one to be drilled: whether it is known what its messages count as.
+    pub is_told: bool,
     pub oldest_ms: Option<i64>,
     /// When it may count otherwise.
     pub turn_ms: Option<i64>,
@@ -64,6 +66,7 @@ impl Lot {
             unjudged: 0,
             unobservable: 0,
             late_unknown: 0,
+            is_told: false,
             oldest_ms: None,
             turn_ms: None,
             pass_ms: None,
@@ -91,6 +94,14 @@ impl Lot {
 
     pub fn is_in_question(&self) -> bool {
         !self.waiting.is_empty() || !self.apart.is_empty()
+    }
+
+    /// Messages of a verdict that is told, of which no finding says so.
+    pub fn unlisted(&self) -> [(MessageVerdict, u64); 2] {
+        let is_finding = !matches!(self.verdict, MessageVerdict::Pending | MessageVerdict::Intact);
+        let of_verdict = if is_finding && self.run.is_none() { self.messages() } else { 0 };
+        let unobservable = self.parts.iter().map(|part| part.unobservable).sum();
+        [(self.verdict, of_verdict), (MessageVerdict::Unobservable, unobservable)]
     }
 
     pub fn messages(&self) -> u64 {

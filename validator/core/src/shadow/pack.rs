@@ -6,6 +6,8 @@
 use super::delta::Damaged;
 use crate::bag::{BAG_BYTES, Bag};
 
+/// One more wherever bodies say something else, or the same state is counted otherwise (I8).
+///
 /// 3: slips; 4: which rows are late; 5: dead letters; 6: windows; 7: keys; 8: which rows of windows are late.
 const VERSION: u8 = 8;
 /// The oldest that is read.
@@ -15,6 +17,11 @@ const OF_FACTS: u8 = 2;
 const SUM_BYTES: usize = 8;
 /// Bytes of the longest number: 64 bits in sevens.
 const NUMBER_BYTES_MAX: u32 = 10;
+
+/// Whether bytes are of a build that counts as this one does.
+pub(super) fn is_of_now(bytes: &[u8]) -> bool {
+    bytes.first() == Some(&VERSION)
+}
 
 /// Bytes as they are written.
 pub(super) struct Writer(Vec<u8>);

@@ -287,6 +287,9 @@ impl Residue {
 
     /// Whether a row of it may be paired with a message of another segment: more rows than judged messages of an identity.
     pub fn is_loose(&self) -> bool {
+        if !self.read.is_empty() {
+            return self.has_rows_left();
+        }
         let mut rows: BTreeMap<Option<i64>, usize> = BTreeMap::new();
         for row in &self.rows {
             *rows.entry(row.offset).or_default() += 1;
@@ -300,6 +303,21 @@ impl Residue {
                 Some(MessageState::Excluded(_)) | None => true,
             }
         })
+    }
+}
+
+impl Residue {
+    /// Of a window: whether there are more rows than judged messages of an identity.
+    fn has_rows_left(&self) -> bool {
+        let mut left: BTreeMap<IdentityHash, i64> = BTreeMap::new();
+        self.rows.iter().for_each(|row| *left.entry(row.entry.identity).or_default() += 1);
+        let judged = self.messages.iter().filter(|message| message.state == MessageState::Judged);
+        for identity in judged.filter_map(|message| message.identity) {
+            if let Some(rows) = left.get_mut(&identity) {
+                *rows -= 1;
+            }
+        }
+        left.values().any(|rows| *rows > 0)
     }
 }
 

@@ -11,7 +11,7 @@ use crate::figures::Figures;
 use crate::hole::HoleReason;
 use crate::judge::{MessageTally, RowTally};
 use crate::position::TopicPartition;
-use crate::verdict::{Cause, ExcludedCause};
+use crate::verdict::{Cause, ExcludedCause, MessageVerdict, Verdict};
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -46,6 +46,8 @@ pub struct Standing {
     /// Rows of live entries of which nobody knows whether they are late: what a rewrite moved before it was followed, rows of expired
     /// snapshots, and those that were read when settle was another one.
     pub untold: u64,
+    /// Messages that count with such a verdict and of which no finding says so: of windows and keys that nobody can or could read.
+    pub unlisted: BTreeMap<MessageVerdict, u64>,
 }
 
 /// A table that could not be looked at.
@@ -124,8 +126,6 @@ pub struct SegmentCounts {
     pub put_by_messages: u64,
     /// Of those to be drilled: the same, but that it is known what all of their messages are. They are counted, and not listed.
     pub unnamed: u64,
-    /// Messages in them.
-    pub unnamed_messages: u64,
 }
 
 /// Questions by kind.
@@ -174,6 +174,12 @@ impl Wishes {
 }
 
 impl Standing {
+    /// See [`Standing::unlisted`], with the cause of each.
+    pub fn unlisted(&self) -> impl Iterator<Item = (Verdict, Option<Cause>, u64)> {
+        let cause = |verdict| (verdict == MessageVerdict::Missing).then_some(Cause::Lost);
+        self.unlisted.iter().map(move |(verdict, messages)| ((*verdict).into(), cause(*verdict), *messages))
+    }
+
     /// The counts with those that they must add up to (I1).
     pub fn accounts(&self) -> Accounts {
         let partitions = self.lanes.iter().map(|lane| PartitionAccount {

@@ -34,6 +34,7 @@ impl Standing {
         self.wishes.in_order().iter().for_each(|count| to.number(*count));
         to.byte(u8::from(self.timed));
         to.number(self.untold);
+        MessageVerdict::ALL.iter().for_each(|one| to.number(self.unlisted.get(one).copied().unwrap_or(0)));
         to.seal()
     }
 
@@ -70,6 +71,7 @@ impl Standing {
                 wishes: Wishes::read(from)?,
                 timed: from.has_late() && from.flag()?,
                 untold: if from.has_late() { from.number()? } else { rows_read },
+                unlisted: if from.has_late_of_windows() { read_unlisted(from)? } else { BTreeMap::new() },
             })
         })
     }
@@ -88,6 +90,12 @@ fn read_again(from: &mut Reader<'_>) -> Option<BTreeMap<Cause, u64>> {
         }
     }
     Some(again)
+}
+
+fn read_unlisted(from: &mut Reader<'_>) -> Option<BTreeMap<MessageVerdict, u64>> {
+    let mut unlisted = read_counts(from, MessageVerdict::ALL)?;
+    unlisted.retain(|_, messages| *messages > 0);
+    Some(unlisted)
 }
 
 fn write_lane(to: &mut Writer, lane: &LaneStanding) {
@@ -162,18 +170,16 @@ impl FileCounts {
 }
 
 impl SegmentCounts {
-    fn in_order(&self) -> [u64; 10] {
+    fn in_order(&self) -> [u64; 9] {
         let [balanced, judged, drilling, bare] = [self.balanced, self.judged, self.drilling, self.bare];
         let [to_drill, open, put_by, put_by_messages] = [self.to_drill, self.open, self.put_by, self.put_by_messages];
-        let [unnamed, unnamed_messages] = [self.unnamed, self.unnamed_messages];
-        [balanced, judged, drilling, bare, to_drill, open, put_by, put_by_messages, unnamed, unnamed_messages]
+        [balanced, judged, drilling, bare, to_drill, open, put_by, put_by_messages, self.unnamed]
     }
 
     fn read(from: &mut Reader<'_>) -> Option<Self> {
         let [balanced, judged, drilling, bare, to_drill, open, put_by, put_by_messages] = from.numbers()?;
-        let [unnamed, unnamed_messages] = if from.has_late_of_windows() { from.numbers()? } else { [0; 2] };
-        let told = Self { unnamed, unnamed_messages, ..Self::default() };
-        Some(Self { balanced, judged, drilling, bare, to_drill, open, put_by, put_by_messages, ..told })
+        let unnamed = if from.has_late_of_windows() { from.number()? } else { 0 };
+        Some(Self { balanced, judged, drilling, bare, to_drill, open, put_by, put_by_messages, unnamed })
     }
 }
 

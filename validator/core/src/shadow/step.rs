@@ -129,7 +129,8 @@ impl Shadow {
         // Rows whose messages came since their file was read go into another segment, and are the same rows.
         let sum: Bag = nets.segments.values().map(|net| &net.bag).collect();
         let is_preserving = sum.is_empty();
-        let Swapped { went, again, mut comes } = self.swap(&nets, look.at_ms);
+        let is_forward = look.step.as_ref().is_none_or(|step| matches!(step.why, Why::Next | Why::Jumped));
+        let Swapped { went, again, mut comes } = self.swap(&nets, look.at_ms, is_forward);
         self.cannot_look = None;
         for (partition, barrier, high_watermark) in &look.barrier {
             let lane = self.lane_mut(*partition).expect("checked above");
@@ -156,8 +157,8 @@ impl Shadow {
     }
 
     /// Files that come take their place, files that go leave it.
-    fn swap(&mut self, nets: &Nets, at_ms: i64) -> Swapped {
-        let Landings { files: mut landings, of_windows, lost } = self.landings(nets);
+    fn swap(&mut self, nets: &Nets, at_ms: i64, is_forward: bool) -> Swapped {
+        let Landings { files: mut landings, of_windows, lost } = self.landings(nets, is_forward);
         let mut left: BTreeMap<PathHash, KnownFile> = BTreeMap::new();
         for id in &nets.removed {
             let Some(file) = self.files.leave(*id) else { continue };

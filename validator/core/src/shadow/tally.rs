@@ -12,7 +12,7 @@ use super::standing::{LaneStanding, SegmentCounts, Standing, Wishes};
 use super::terms::TimedBy;
 use crate::judge::MessageTally;
 use crate::position::PartitionIndex;
-use crate::verdict::{Cause, ExcludedCause, RowVerdict, Verdict};
+use crate::verdict::{Cause, ExcludedCause, MessageVerdict, RowVerdict, Verdict};
 
 impl Shadow {
     /// How all stands.
@@ -29,12 +29,17 @@ impl Shadow {
             wishes: self.wishes(),
             phantoms_again: self.phantoms_again(),
             timed: self.terms.timed != TimedBy::Nobody,
-            untold: self.files.untold + self.board.late_unknown,
+            untold: self.files.rows.min(self.files.untold + self.board.late_unknown),
+            unlisted: self.board.unlisted.clone(),
             ..Standing::default()
         };
         for lane in &self.lanes {
             standing.rows.intact += lane.balanced_messages;
             standing.segments.balanced += lane.balanced_segments;
+            // What has no window is in no segment.
+            if lane.windowless > 0 {
+                *standing.unlisted.entry(MessageVerdict::Unobservable).or_default() += lane.windowless;
+            }
         }
         standing.rows.out_of_scope = self.files.out_of_scope;
         self.add_unbalanced(&mut standing);
@@ -73,7 +78,6 @@ impl Shadow {
             standing.segments.put_by = self.board.segments.to_drill - self.board.to_name;
             standing.segments.put_by_messages = self.board.to_drill_messages;
             standing.segments.unnamed = self.board.to_name;
-            standing.segments.unnamed_messages = self.board.to_name_messages;
         }
     }
 

@@ -185,15 +185,17 @@ impl Shadow {
             has_stood || !residue.read_gone.is_empty() || residue.unseen || residue.unreadable
         };
         let is_read = self.residues.get(&key).is_some_and(knows);
-        self.unread_window(self.pages.segment(key)?).filter(|_| !is_read)
+        let verdict = self.unread_window(self.pages.segment(key)?)?;
+        (!is_read && verdict != MessageVerdict::Pending).then_some(verdict)
     }
 
     /// What all messages of a segment are that is to be read and has no row, where nothing else says something of one of them: it is
-    /// counted so, whether or not there is room to read it and to name them.
+    /// counted so, whether or not there is room to read it and to name them. While the clock passes from the first to the last of
+    /// them they are pending.
     pub(super) fn unread_window(&self, segment: &Segment) -> Option<MessageVerdict> {
         let (first, last) = (segment.times.min_ms?, segment.times.max_ms?);
         let clock = self.terms.clock(self.judged_at_ms);
-        if self.board.may_be_explained || !is_without_rows(segment) || !clock.is_due(Some(last)) {
+        if self.board.may_be_explained || !is_without_rows(segment) {
             return None;
         }
         if segment.shares.iter().any(|(partition, share)| self.names_any(*partition, share.from..share.upto)) {
@@ -203,7 +205,11 @@ impl Shadow {
             let passed = at.saturating_add(clock.settle_ms);
             self.moved_ms.is_some_and(|moved| moved >= passed) || clock.has_given_up(Some(at))
         };
+        let turns = |wait: i64| {
+            first.saturating_add(wait) <= self.judged_at_ms && last.saturating_add(wait) > self.judged_at_ms
+        };
         match (has_passed(first), has_passed(last)) {
+            _ if turns(clock.settle_ms) || turns(clock.give_up_ms) => Some(MessageVerdict::Pending),
             (true, true) => Some(MessageVerdict::Missing),
             (false, false) => Some(MessageVerdict::Overdue),
             _ => None,

@@ -19,6 +19,8 @@ const SEEDS: Range<u64> = 0..120;
 const SEEDS_OF_WINDOWS: Range<u64> = 0..600;
 /// The same of worlds of upsert tables: one of six.
 const SEEDS_OF_UPSERTS: Range<u64> = 0..300;
+/// Worlds of which some are of windows or keys over a log that is trimmed.
+const SEEDS_OF_TRIMMED: Range<u64> = 0..200;
 /// What a world may take before it hangs.
 const WITHIN: Duration = Duration::from_secs(60);
 
@@ -62,6 +64,39 @@ fn a_world_of_an_upsert_table_that_is_followed_is_one_that_is_reconciled() {
     let is_meant = |world: &World| world.options.upsert && is_followed(world, |_| true) && is_whole(world);
     let (followed, _) = all_are_reconciled(SEEDS_OF_UPSERTS, is_meant);
     println!("{followed} worlds of upsert tables");
+}
+
+/// Books over a log that is cut begin behind its first messages, and have messages without a window, or a key that nobody knows the
+/// last version of: a single run says more of these. That each message counts once, and is listed or said not to be, each report asserts.
+#[test]
+fn worlds_of_windows_and_keys_over_a_log_that_is_trimmed_have_a_report() {
+    let is_of = |mode| matches!(mode, Mode::KeyWindow | Mode::ContentWindow);
+    let is_meant = |world: &World| {
+        let is_by_window = is_followed(world, is_of) || world.options.upsert && is_followed(world, |_| true);
+        is_by_window && !is_whole(world)
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("the system gives threads");
+    let mut followed = 0;
+    for seed in seeds_or(SEEDS_OF_TRIMMED) {
+        let world = World::generate(seed, &Options::any(seed));
+        if !is_meant(&world) {
+            continue;
+        }
+        let folder = crate::worlds::scratch().expect("the system gives a folder");
+        let report = runtime.block_on(async {
+            let (mut pipeline, service) = crate::worlds::written(&world, folder.path()).await?;
+            (pipeline.has_settle, pipeline.poll_ms) = (true, Some(50));
+            let at_ms = world.judged_at_ms + pipeline.contract.fidelity.settle_ms;
+            let outside = Outside { now_ms: Arc::new(move || at_ms), tap: None };
+            let followed = follow(&pipeline, &service, Duration::from_millis(60), &outside);
+            tokio::time::timeout(WITHIN, followed).await.expect("it ends")
+        });
+        let report = report.unwrap_or_else(|failure| panic!("seed {seed}: {}", text_of(&failure))).report;
+        assert_eq!(report.messages.consumed, report.partitions.iter().map(|one| one.consumed).sum::<u64>());
+        followed += 1;
+    }
+    println!("{followed} worlds over logs that are trimmed");
+    assert!(followed > 0, "no such world among these seeds");
 }
 
 /// How many such worlds there are, and by who says it in how many of them messages are late.

@@ -98,8 +98,28 @@ fn the_state_of_an_older_build_is_gone_on_with() {
         lanes: delta.lanes,
         pages: saved.pages.iter().map(page).collect(),
         residues: saved.residues.iter().map(residue).collect(),
-        ..saved
+        ..saved.clone()
     };
-    let again = Shadow::restore(terms, anew).expect("a state of this build");
+    let again = Shadow::restore(terms.clone(), anew.clone()).expect("a state of this build");
     assert_eq!(again.standing(), before);
+    // A build that counts the same state otherwise is gone on from, and counts that this build did not write are refused.
+    let (recounted, of_now) = (other_totals(&saved.totals), other_totals(&anew.totals));
+    let shadow = Shadow::restore(terms.clone(), Saved { totals: recounted, ..saved }).expect("a state of version 2");
+    assert_eq!(shadow.standing(), before);
+    let broken = Shadow::restore(terms, Saved { totals: of_now, ..anew }).expect_err("they are not of the state");
+    assert_eq!(broken.to_string(), "I8 violated: the counts of the state are not those that were saved");
+}
+
+/// Totals of the same build that say something else.
+fn other_totals(bytes: &[u8]) -> Vec<u8> {
+    let (body, before) = (&bytes[..bytes.len() - 8], Standing::from_bytes(bytes).expect("as it was written"));
+    let other = (1..body.len()).map(|at| {
+        let mut other = body.to_vec();
+        other[at] ^= 1;
+        let sum = blake3::hash(&other);
+        other.extend_from_slice(&sum.as_bytes()[..8]);
+        other
+    });
+    let mut readable = other.filter(|bytes| Standing::from_bytes(bytes).is_ok_and(|other| other != before));
+    readable.next_back().expect("a count is a byte")
 }

@@ -13,6 +13,7 @@ use validator_core::shadow::event::Why;
 use validator_core::shadow::file::{FileBags, FileId};
 use validator_core::shadow::page::{Page, PageKey};
 use validator_core::shadow::told::{OpenFinding, is_of_event};
+use validator_core::verdict::{MessageVerdict, Verdict};
 
 use super::machine::{Bug, Machine, terms};
 
@@ -108,8 +109,27 @@ impl Machine<'_> {
         let mut settled = self.shadow.clone();
         settled.let_go();
         assert!(settled == self.restored(), "I4: what was restored is not what was saved");
+        self.check_listed();
         // Pages come and go in a service; here they go as often as they can.
         self.shadow = settled;
+    }
+
+    /// What a report asserts of any checkpoint: as many messages as count with a verdict are in findings, in runs or said to be unlisted.
+    fn check_listed(&self) {
+        let standing = self.shadow.standing();
+        let counts_alone = [MessageVerdict::Pending, MessageVerdict::Intact, MessageVerdict::Excluded];
+        for verdict in MessageVerdict::ALL.iter().filter(|verdict| !counts_alone.contains(verdict)) {
+            let of = Verdict::Message(*verdict);
+            let findings = self.ledger.findings.values().filter(|finding| finding.verdict == of).count() as u64;
+            let runs: u64 = self.ledger.runs.values().filter(|run| run.verdict == of).map(|run| run.messages).sum();
+            let unlisted = standing.unlisted.get(verdict).copied().unwrap_or(0);
+            let counted = standing.messages().of(*verdict);
+            assert_eq!(
+                findings + runs + unlisted,
+                counted,
+                "I1: {findings} findings and {unlisted} others are {verdict}"
+            );
+        }
     }
 
     fn restored(&self) -> Shadow {
