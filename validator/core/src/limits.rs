@@ -102,6 +102,9 @@ pub const RESIDUE_ENTRIES_MAX: usize = 250_000;
 /// Drilling each such segment at once would read a topic twice whose sink stands still.
 pub const BARE_STRADDLE_MS: i64 = 10_000;
 
+/// The same of a segment of a window: a window of a minute, whose messages may come somewhat late.
+pub const WINDOW_STRADDLE_MS: i64 = 120_000;
+
 /// Messages that cannot be told that a continuous run of the modes `key` and `content` holds against rows without a message:
 /// beyond them such rows are unobservable.
 pub const STRAYS_MAX: usize = 100_000;

@@ -228,7 +228,7 @@ fn warnings(standing: &Standing, notes: &Notes, decision: &Decision, continuity:
     for (verdict, messages) in &standing.unlisted {
         let messages = counted(*messages, "message counts", "messages count");
         let why = match verdict {
-            MessageVerdict::Unobservable => "nobody can read any more what they were",
+            MessageVerdict::Unobservable => "nobody knows any more what became of each",
             _ => "they are read as soon as there is room",
         };
         warnings.push(format!("{messages} as {verdict} and no finding lists them: {why}"));

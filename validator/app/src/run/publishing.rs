@@ -220,7 +220,9 @@ impl Actor {
     pub(super) fn publish(&mut self) -> Result<(), Failure> {
         let standing = self.shadow.standing();
         let mut status = self.status(&standing)?;
-        status.findings = findings(self.book.open_findings(), &standing);
+        // As of the last checkpoint, as the open findings are: else what was told since would be none or both.
+        let saved = Standing::from_bytes(self.book.totals()).unwrap_or_default();
+        status.findings = findings(self.book.open_findings(), &saved);
         self.say(status);
         Ok(())
     }

@@ -109,10 +109,13 @@ impl Board {
         } else if lot.stage == Stage::ToDrill {
             moved(&mut self.to_drill_messages, lot.messages());
         }
-        for (verdict, messages) in lot.unlisted() {
-            moved(self.unlisted.entry(verdict).or_default(), messages);
+        for (verdict, messages) in lot.unlisted().into_iter().filter(|(_, messages)| *messages > 0) {
+            let so_far = self.unlisted.entry(verdict).or_default();
+            moved(so_far, messages);
+            if *so_far == 0 {
+                self.unlisted.remove(&verdict);
+            }
         }
-        self.unlisted.retain(|_, messages| *messages > 0);
         self.list(key, lot, enters);
     }
 

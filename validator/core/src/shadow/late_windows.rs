@@ -87,12 +87,12 @@ impl Segment {
         self.late_in.iter().filter(|late| late.counts(after)).map(|late| late.rows).sum()
     }
 
-    /// Which rows of one of its files are late. `rows`: how many it has of each; `is_told`: whether the entry of a file says when its
+    /// Which rows of one of its files are late. `rows`: how many it has of each that was read; `is_told`: whether the entry of a file says when its
     /// rows landed.
     fn late_there(
         &self,
         file: FileId,
-        rows: impl Fn(FileId) -> u64,
+        rows: impl Fn(FileId) -> Option<u64>,
         after: FileId,
         is_told: impl Fn(FileId) -> bool,
     ) -> LateThere {
@@ -101,7 +101,10 @@ impl Segment {
         match own.as_slice() {
             [] => LateThere::None,
             [one] if one.files == [file] && is_told(file) => LateThere::AsRead,
-            all if all.iter().any(|late| late.rows == late.files.iter().map(|file| rows(*file)).sum::<u64>()) => {
+            all if all
+                .iter()
+                .any(|late| late.files.iter().map(|file| rows(*file)).sum::<Option<u64>>() == Some(late.rows)) =>
+            {
                 LateThere::All
             }
             _ => LateThere::Some,
@@ -174,7 +177,7 @@ impl Shadow {
     }
 
     fn late_rows_in(&self, segment: &Segment, residue: &Residue, file: FileId) -> LateThere {
-        let rows = |file: FileId| residue.read_files.get(&file).map_or(0, |bag| bag.count);
+        let rows = |file: FileId| residue.read_files.get(&file).map(|bag| bag.count);
         let is_told = |file: FileId| self.files.named(file).is_some_and(KnownFile::says_when_it_landed);
         segment.late_there(file, rows, self.files.late_after(), is_told)
     }
@@ -278,11 +281,13 @@ mod tests {
     fn which_rows_are_late_is_said_by_their_time_or_by_their_number() {
         let segment = Segment { late_in: vec![late(&[A], 2), late(&[B, C], 5)], ..Segment::default() };
         let told = |of: FileId| of == A;
-        let there = |file, rows: u64, after| segment.late_there(file, |_| rows, after, told);
+        let there = |file, rows: u64, after| segment.late_there(file, |_| Some(rows), after, told);
         let none = FileId::default();
         assert_eq!(there(A, 3, none), LateThere::AsRead);
         assert_eq!(there(B, 3, none), LateThere::Some);
-        assert_eq!(segment.late_there(C, |file| if file == B { 4 } else { 1 }, none, told), LateThere::All);
+        assert_eq!(segment.late_there(C, |file| Some(if file == B { 4 } else { 1 }), none, told), LateThere::All);
+        let unread = segment.late_there(C, |file| (file == C).then_some(5), none, told);
+        assert_eq!(unread, LateThere::Some, "a rewrite moved the others");
         assert_eq!(there(D, 3, none), LateThere::None);
         // Files that were read when settle was another one.
         assert_eq!(

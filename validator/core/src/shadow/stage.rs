@@ -3,7 +3,7 @@
 use super::Shadow;
 use super::explain::Shown;
 use super::segment::Segment;
-use crate::limits::BARE_STRADDLE_MS;
+use crate::limits::{BARE_STRADDLE_MS, WINDOW_STRADDLE_MS};
 use crate::segment::SegmentKey;
 use crate::verdict::MessageVerdict;
 
@@ -108,7 +108,8 @@ impl Shadow {
         let (settle, give_up) = (self.terms.settle_ms, self.terms.give_up_ms);
         let (first, last) = (segment.times.min_ms, segment.times.max_ms);
         let after = |at: Option<i64>, wait: i64| at.map(|at| at.saturating_add(wait));
-        let straddled = |at: Option<i64>| after(at, BARE_STRADDLE_MS + 1);
+        let straddle_ms = if self.terms.windows().is_some() { WINDOW_STRADDLE_MS } else { BARE_STRADDLE_MS };
+        let straddled = |at: Option<i64>| after(at, straddle_ms + 1);
         let turns = [
             after(segment.unproven_min_ms.or(first), settle),
             after(first, settle),

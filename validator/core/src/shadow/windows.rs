@@ -14,7 +14,7 @@ use super::segment::{Segment, Share};
 use super::upsert::InQuestion;
 use super::upsert::entry_of;
 use crate::judge::RowStanding;
-use crate::limits::STRAYS_MAX;
+use crate::limits::{STRAYS_MAX, WINDOW_STRADDLE_MS};
 use crate::position::{MessageAt, PartitionIndex};
 use crate::segment::SegmentKey;
 use crate::verdict::{ExcludedCause, MessageVerdict};
@@ -185,13 +185,16 @@ impl Shadow {
             has_stood || !residue.read_gone.is_empty() || residue.unseen || residue.unreadable
         };
         let is_read = self.residues.get(&key).is_some_and(knows);
-        let verdict = self.unread_window(self.pages.segment(key)?)?;
-        (!is_read && verdict != MessageVerdict::Pending).then_some(verdict)
+        let segment = self.pages.segment(key)?;
+        let verdict = self.unread_window(segment).filter(|_| !is_read)?;
+        let is_given_up = |at: Option<i64>| self.terms.clock(self.judged_at_ms).has_given_up(at);
+        let straddles = is_given_up(segment.times.min_ms) && !is_given_up(segment.times.max_ms);
+        (verdict != MessageVerdict::Pending && !(straddles && verdict == MessageVerdict::Overdue)).then_some(verdict)
     }
 
     /// What all messages of a segment are that is to be read and has no row, where nothing else says something of one of them: it is
     /// counted so, whether or not there is room to read it and to name them. While the clock passes from the first to the last of
-    /// them they are pending.
+    /// them, for two minutes at most, they are what the last one is.
     pub(super) fn unread_window(&self, segment: &Segment) -> Option<MessageVerdict> {
         let (first, last) = (segment.times.min_ms?, segment.times.max_ms?);
         let clock = self.terms.clock(self.judged_at_ms);
@@ -205,13 +208,14 @@ impl Shadow {
             let passed = at.saturating_add(clock.settle_ms);
             self.moved_ms.is_some_and(|moved| moved >= passed) || clock.has_given_up(Some(at))
         };
-        let turns = |wait: i64| {
-            first.saturating_add(wait) <= self.judged_at_ms && last.saturating_add(wait) > self.judged_at_ms
-        };
+        let straddles = |wait: i64| self.judged_at_ms.saturating_sub(first.saturating_add(wait)) <= WINDOW_STRADDLE_MS;
+        if !clock.is_due(Some(last)) {
+            return straddles(clock.settle_ms).then_some(MessageVerdict::Pending);
+        }
         match (has_passed(first), has_passed(last)) {
-            _ if turns(clock.settle_ms) || turns(clock.give_up_ms) => Some(MessageVerdict::Pending),
             (true, true) => Some(MessageVerdict::Missing),
             (false, false) => Some(MessageVerdict::Overdue),
+            _ if clock.has_given_up(Some(first)) && straddles(clock.give_up_ms) => Some(MessageVerdict::Overdue),
             _ => None,
         }
     }

@@ -151,7 +151,7 @@ pub static METRICS: &[Metric] = &[
         "validator_findings",
         Gauge,
         &["verdict", "cause"],
-        "Open findings, acknowledged and ignored ones too. `cause` is empty for verdicts that have no causes. Absent where there is none.",
+        "Open findings, acknowledged and ignored ones too, and messages that count so and are not listed. `cause` is empty for verdicts that have no causes. Absent where there is none.",
         |status, _, samples| {
             for ((verdict, cause), count) in &status.findings {
                 samples.count(&[verdict.as_str(), cause.map_or("", Cause::as_str)], *count);
