@@ -198,7 +198,7 @@ impl Shadow {
     pub(super) fn unread_window(&self, segment: &Segment) -> Option<MessageVerdict> {
         let (first, last) = (segment.times.min_ms?, segment.times.max_ms?);
         let clock = self.terms.clock(self.judged_at_ms);
-        if self.board.may_be_explained || !is_without_rows(segment) {
+        if self.board.may_be_explained || !is_without_rows(segment) || !segment.stood.is_empty() {
             return None;
         }
         if segment.shares.iter().any(|(partition, share)| self.names_any(*partition, share.from..share.upto)) {
@@ -274,7 +274,7 @@ impl Shadow {
 fn is_without_rows(segment: &Segment) -> bool {
     let may_have_stood = !segment.gone.is_empty() || segment.unseen || segment.stood_below > i64::MIN;
     let is_bare = segment.credit.is_empty() && !segment.debit.is_empty() && segment.times.untimed == 0;
-    is_bare && !may_have_stood && segment.stood.is_empty()
+    is_bare && !may_have_stood
 }
 
 impl Segment {
