@@ -10,7 +10,7 @@ use super::Shadow;
 use super::explain::Shown;
 use super::files::put_in;
 use super::late_windows::shared_out;
-use super::lot::{Lot, Part, Run, is_asked_alike};
+use super::lot::{Lot, Part, Run, cause_of, is_asked_alike};
 use super::residue::Residue;
 use super::segment::{Segment, Share, least};
 use super::stage::Stage;
@@ -19,7 +19,7 @@ use super::tally::{is_read, is_read_by_keys};
 use crate::judge::{MessageTally, ModeKind, RowTally};
 use crate::position::{MessageAt, PartitionIndex};
 use crate::segment::SegmentKey;
-use crate::verdict::{Cause, MessageVerdict};
+use crate::verdict::MessageVerdict;
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -356,8 +356,7 @@ impl Shadow {
         // Of windows no range of offsets says which messages they are.
         let is_range = matches!(key, SegmentKey::Offsets { .. });
         if lot.verdict != MessageVerdict::Pending && messages > 0 && is_range {
-            let cause = (lot.verdict == MessageVerdict::Missing).then_some(Cause::Lost);
-            lot.run = Some((lot.verdict, cause, messages));
+            lot.run = Some((lot.verdict, cause_of(lot.verdict), messages));
         }
         Some(lot)
     }

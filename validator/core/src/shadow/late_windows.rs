@@ -87,8 +87,8 @@ impl Segment {
         self.late_in.iter().filter(|late| late.counts(after)).map(|late| late.rows).sum()
     }
 
-    /// Which rows of one of its files are late. `rows`: how many it has of each that was read; `is_told`: whether the entry of a file says when its
-    /// rows landed.
+    /// Which rows of one of its files are late. `rows`: how many it has of each that was read; `is_told`: whether the entry of a file
+    /// says when its rows landed.
     fn late_there(
         &self,
         file: FileId,

@@ -178,8 +178,8 @@ impl Shadow {
     /// Whether a letter names a message of these offsets.
     pub(super) fn names_any(&self, partition: PartitionIndex, offsets: Range<i64>) -> bool {
         let page_of = |offset: i64| PageKey::of(self.terms.width.segment_of(partition, offset)).0;
-        let pages = self.pages.between(page_of(offsets.start), page_of(offsets.end));
-        pages.into_iter().any(|page| page.letters.offsets.meets(&offsets))
+        let mut pages = self.pages.between(page_of(offsets.start), page_of(offsets.end));
+        pages.any(|page| page.letters.offsets.meets(&offsets))
     }
 
     /// Whether all messages of a segment that ask for a row are named, as far as that is known without reading them.

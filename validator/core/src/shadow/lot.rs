@@ -109,6 +109,11 @@ impl Lot {
     }
 }
 
+/// Why messages have a verdict that is that of a whole segment.
+pub(super) fn cause_of(verdict: MessageVerdict) -> Option<Cause> {
+    (verdict == MessageVerdict::Missing).then_some(Cause::Lost)
+}
+
 /// Whether the judge is asked the same of a segment of keys. Of those that are apart other versions may have come.
 pub(super) fn is_asked_alike(one: Option<&Lot>, other: Option<&Lot>) -> bool {
     let [one, other] =

@@ -304,9 +304,7 @@ impl Residue {
             }
         })
     }
-}
 
-impl Residue {
     /// Of a window: whether there are more rows than judged messages of an identity.
     fn has_rows_left(&self) -> bool {
         let mut left: BTreeMap<IdentityHash, i64> = BTreeMap::new();

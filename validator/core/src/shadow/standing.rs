@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::event::{CannotLook, SnapshotFact};
+use super::lot::cause_of;
 use crate::accounting::{Accounts, PartitionAccount};
 use crate::figures::Figures;
 use crate::hole::HoleReason;
@@ -176,8 +177,7 @@ impl Wishes {
 impl Standing {
     /// See [`Standing::unlisted`], with the cause of each.
     pub fn unlisted(&self) -> impl Iterator<Item = (Verdict, Option<Cause>, u64)> {
-        let cause = |verdict| (verdict == MessageVerdict::Missing).then_some(Cause::Lost);
-        self.unlisted.iter().map(move |(verdict, messages)| ((*verdict).into(), cause(*verdict), *messages))
+        self.unlisted.iter().map(|(verdict, messages)| ((*verdict).into(), cause_of(*verdict), *messages))
     }
 
     /// The counts with those that they must add up to (I1).

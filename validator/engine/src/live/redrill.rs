@@ -99,7 +99,10 @@ impl Run {
     /// Which rows of windows are late, by the commits that their files came with: the snapshots may be expired since. Of rows with
     /// offsets the state knows it.
     fn landed_rule(&self, files: &BTreeMap<FileId, FileFacts>) -> Option<LateRule> {
-        let rule = late_rule(self).filter(|_| !self.messages.binding.identity.is_offset())?;
+        if self.messages.binding.identity.is_offset() {
+            return None;
+        }
+        let rule = late_rule(self)?;
         let mut commits_ms = vec![None; self.pinned.files.len()];
         for facts in files.values().filter(|facts| !facts.is_replace) {
             if let Some(index) = self.pinned.index_of(&facts.path) {

@@ -164,15 +164,15 @@ struct Seen {
 fn bags(pass: RowPass, run: &Run) -> (BTreeMap<FileIndex, Seen>, Vec<Landed>) {
     let (mut seen, mut landed): (BTreeMap<FileIndex, Seen>, Vec<Landed>) = (BTreeMap::new(), Vec::new());
     let rule = pass.rows.cut.late.as_ref();
+    let is_by_window = !run.messages.binding.identity.is_offset();
     let mut of_windows: BTreeMap<FileIndex, Vec<(SegmentKey, u64)>> = BTreeMap::new();
     for bag in pass.bags {
         let RowFiles::One(file, _) = bag.files else { continue };
         seen.entry(file).or_default().bags.bags.push((bag.segment, bag.bag));
-        if bag.late > 0 {
+        if is_by_window && bag.late > 0 {
             of_windows.entry(file).or_default().push((bag.segment, bag.late));
         }
     }
-    let is_by_window = !run.messages.binding.identity.is_offset();
     for (file, census) in pass.census.files {
         let bags = &mut seen.entry(file).or_default().bags;
         (bags.rows, bags.out_of_scope, bags.tolerated) = (census.rows, census.out_of_scope, census.tolerated);
