@@ -233,7 +233,7 @@ impl Mapper {
                 mapped.failed.entry(*row).or_insert((place, why));
             }
         }
-        let (holds, faults) = evaluate(condition, batch);
+        let (holds, faults) = evaluate(condition, batch, &AtomicU64::new(0));
         for (row, fault) in faults {
             if alive[row] {
                 mapped.failed.entry(row).or_insert((place, fault.to_string()));
@@ -277,7 +277,7 @@ impl Mapper {
                 let Some(expression) = self.expressions[index].clone() else {
                     unreachable!("every SQL source is compiled")
                 };
-                let (array, faults) = evaluate(&expression, batch);
+                let (array, faults) = evaluate(&expression, batch, &self.rounded[index]);
                 for (row, fault) in faults {
                     self.fault(index, row, fault, alive, mapped);
                 }
@@ -331,16 +331,22 @@ impl Mapper {
     }
 }
 
-/// Evaluates row by row where it must: a fault halves the batch until it stands alone.
-fn evaluate(expression: &MessageExpr, batch: &RecordBatch) -> (ArrayRef, Vec<(usize, MapFault)>) {
+/// Evaluates row by row where it must: a fault halves the batch until it stands alone. What an evaluation that failed has `rounded` does not
+/// count: each half counts anew.
+fn evaluate(expression: &MessageExpr, batch: &RecordBatch, rounded: &AtomicU64) -> (ArrayRef, Vec<(usize, MapFault)>) {
     fn halves(
         expression: &MessageExpr,
         batch: &RecordBatch,
+        rounded: &AtomicU64,
         first: usize,
         faults: &mut Vec<(usize, MapFault)>,
     ) -> ArrayRef {
-        let rows = batch.num_rows();
-        match expression.evaluate(batch) {
+        let (rows, before) = (batch.num_rows(), rounded.load(Ordering::Relaxed));
+        let evaluated = expression.evaluate(batch);
+        if evaluated.is_err() {
+            rounded.store(before, Ordering::Relaxed);
+        }
+        match evaluated {
             Ok(array) => array,
             Err(fault) if rows == 1 => {
                 faults.push((first, fault));
@@ -348,8 +354,8 @@ fn evaluate(expression: &MessageExpr, batch: &RecordBatch) -> (ArrayRef, Vec<(us
             }
             Err(_) => {
                 let half = rows / 2;
-                let left = halves(expression, &batch.slice(0, half), first, faults);
-                let right = halves(expression, &batch.slice(half, rows - half), first + half, faults);
+                let left = halves(expression, &batch.slice(0, half), rounded, first, faults);
+                let right = halves(expression, &batch.slice(half, rows - half), rounded, first + half, faults);
                 concat(&[&left, &right]).expect("both halves have the expression's type")
             }
         }
@@ -358,7 +364,7 @@ fn evaluate(expression: &MessageExpr, batch: &RecordBatch) -> (ArrayRef, Vec<(us
         return (new_null_array(expression.data_type(), 0), Vec::new());
     }
     let mut faults = Vec::new();
-    let array = halves(expression, batch, 0, &mut faults);
+    let array = halves(expression, batch, rounded, 0, &mut faults);
     (array, faults)
 }
 
