@@ -292,7 +292,7 @@ fn policy(run: &Reconciled) -> Vec<PolicyCount> {
         column: column.to_owned(),
         tolerance: tolerance.to_owned(),
         messages,
-        rows: rows.get(&(column, tolerance)).copied().unwrap_or(0),
+        rows: Some(rows.get(&(column, tolerance)).copied().unwrap_or(0)),
     });
-    counted.filter(|count| count.messages + count.rows > 0).collect()
+    counted.filter(|count| count.messages + count.rows.unwrap_or(0) > 0).collect()
 }

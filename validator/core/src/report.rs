@@ -230,8 +230,8 @@ pub struct PolicyCount {
     pub tolerance: String,
     /// Messages it was used on.
     pub messages: u64,
-    /// Rows it was used on.
-    pub rows: u64,
+    /// Rows it was used on; none: that was not counted.
+    pub rows: Option<u64>,
 }
 
 /// One of `rules`.

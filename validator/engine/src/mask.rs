@@ -38,6 +38,12 @@ impl Mask {
         mask
     }
 
+    /// The mask of these columns where no contract is bound: of findings that were told before they were masked. A field is known by the name of
+    /// its column alone.
+    pub fn of_columns(columns: &[String]) -> Self {
+        Self { columns: columns.to_vec(), fields: columns.iter().cloned().collect() }
+    }
+
     /// Whether nothing is hidden.
     pub fn is_empty(&self) -> bool {
         self.columns.is_empty()

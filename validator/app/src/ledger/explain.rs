@@ -4,9 +4,10 @@ use serde_json::{Value as Json, json};
 use validator_core::clock::UtcMillis;
 use validator_core::finding::{Finding, FindingId};
 use validator_core::harmless::harmless_json;
+use validator_engine::mask::Mask;
 use validator_ledger::{FindingRow, FindingState, LedgerError, Mark, ReadLedger, ResolvedBy, RunRow};
 
-use super::findings::untold;
+use super::findings::{hidden, masked, untold};
 use super::named::{Meant, meant, names, of_run, problem};
 use super::{parsed, reported};
 use crate::cli::{Exit, ExplainArgs, ExplainFormat};
@@ -20,7 +21,7 @@ use crate::{open, run};
 /// Everything that is known of a finding.
 struct Explained {
     finding: Finding,
-    /// As the ledger keeps it: what is masked is masked there.
+    /// As the ledger keeps it, but for what is masked.
     object: Json,
     life: Life,
     decisions: Vec<Mark>,
@@ -51,7 +52,10 @@ pub fn explain(args: &ExplainArgs, terminal: &Terminal) -> Result<Exit, Failure>
         let names = names(&mut ledger, args.of.pipeline.as_deref()).await?;
         let (name, found) = meant(&mut ledger, &names, &args.id).await?;
         let mut explained = match found {
-            Meant::Finding(id) => of_row(&mut ledger, &name, &id, now_ms).await?,
+            Meant::Finding(id) => {
+                let mask = masked(&loader, &service, &name);
+                of_row(&mut ledger, (&name, &mask), &id, now_ms).await?
+            }
             Meant::InRun(run, offset) => in_run(&name, &run, offset)?,
             Meant::Group(_) => {
                 return Err(problem(format!("{} is a group of findings", args.id), "`validator findings --by-cause`"));
@@ -67,13 +71,18 @@ pub fn explain(args: &ExplainArgs, terminal: &Terminal) -> Result<Exit, Failure>
     Ok(Exit::Holds)
 }
 
-async fn of_row(ledger: &mut ReadLedger, name: &str, id: &FindingId, now_ms: i64) -> Result<Explained, Failure> {
+async fn of_row(
+    ledger: &mut ReadLedger,
+    (name, mask): (&str, &Mask),
+    id: &FindingId,
+    now_ms: i64,
+) -> Result<Explained, Failure> {
     let gone = || LedgerError::Damaged { what: format!("finding {id} was there and is not") };
     let (row, decisions) = ledger.finding(name, id, now_ms).await?.ok_or_else(gone)?;
     let damaged = || LedgerError::Damaged { what: "the values of a finding".to_owned() };
     let (finding, object) = match &row.evidence {
         Some(body) => {
-            let line = String::from_utf8_lossy(body);
+            let line = hidden(String::from_utf8_lossy(body), mask);
             let finding = parsed::finding(&line).ok_or_else(damaged)?;
             (finding, serde_json::from_str(&line).map_err(|_| damaged())?)
         }

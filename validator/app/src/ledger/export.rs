@@ -5,11 +5,12 @@
 
 use std::path::Path;
 
+use validator_engine::mask::Mask;
 use validator_ledger::{FindingFilter, LedgerError, Listed, ReadLedger};
 
 use super::export_columns::{Columns, Segments, States};
 use super::export_place::Place;
-use super::findings::told;
+use super::findings::{masked, told};
 use super::named::{names, problem};
 use crate::cli::{Exit, ExportArgs, ExportFormat};
 use crate::config::Loader;
@@ -25,7 +26,8 @@ use crate::{open, run};
 /// [`Failure`], with its exit code.
 pub fn export(args: &ExportArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     let now_ms = chrono::Utc::now().timestamp_millis();
-    let service = Loader::of_process(now_ms).service(args.of.config.as_deref())?;
+    let loader = Loader::of_process(now_ms);
+    let service = loader.service(args.of.config.as_deref())?;
     let said = open::runtime()?.block_on(async {
         let mut ledger = ReadLedger::open(&run::address(&service)).await?;
         let mut said = String::new();
@@ -35,7 +37,8 @@ pub fn export(args: &ExportArgs, terminal: &Terminal) -> Result<Exit, Failure> {
             }
             let folder = args.to.join(&name);
             std::fs::create_dir_all(&folder).map_err(|source| Failure::Write { path: folder.clone(), source })?;
-            let rows = findings(&mut ledger, &name, &folder, args.format, now_ms).await?;
+            let mask = masked(&loader, &service, &name);
+            let rows = findings(&mut ledger, (&name, &mask), &folder, args.format, now_ms).await?;
             let segments = segments(&mut ledger, &name, &folder, args.format, now_ms).await?;
             said += &format!(
                 "{}: {} and {} in {}\n",
@@ -54,7 +57,7 @@ pub fn export(args: &ExportArgs, terminal: &Terminal) -> Result<Exit, Failure> {
 /// The findings, as `reconcile --findings` writes them, and their states; how many there are.
 async fn findings(
     ledger: &mut ReadLedger,
-    name: &str,
+    (name, mask): (&str, &Mask),
     folder: &Path,
     format: ExportFormat,
     now_ms: i64,
@@ -70,7 +73,7 @@ async fn findings(
     let mut written = Ok(());
     let take = |listed: Listed| {
         let mut one = || {
-            for line in told(name, &listed) {
+            for line in told(name, mask, &listed) {
                 rows += 1;
                 all.push(line.as_bytes())?;
                 columns.push(&line, &listed)?;

@@ -3,17 +3,19 @@
 //! Contract: findings come by id and are written as they come, however many there are; then whole segments of one verdict, one
 //! object for each of their messages where their offsets are known: only messages that ask for no row hide them.
 
+use std::borrow::Cow;
 use std::io::Write as _;
 
 use validator_core::clock::UtcMillis;
 use validator_core::finding::{Finding, FindingId};
 use validator_core::harmless::harmless_json;
 use validator_core::verdict::{MessageVerdict, Verdict};
+use validator_engine::mask::Mask;
 use validator_ledger::{FindingFilter, FindingRow, FindingState, LedgerError, Listed, Place, ReadLedger, RunRow};
 
 use super::parsed;
 use crate::cli::{Exit, FindingsAnswer, LedgerFindingsArgs};
-use crate::config::Loader;
+use crate::config::{Loader, Service};
 use crate::failure::Failure;
 use crate::open;
 use crate::render::finding_text;
@@ -35,7 +37,8 @@ pub fn findings(args: &LedgerFindingsArgs, terminal: &Terminal) -> Result<Exit, 
         return super::grouped::grouped(args, terminal);
     }
     let now_ms = chrono::Utc::now().timestamp_millis();
-    let service = Loader::of_process(now_ms).service(args.of.config.as_deref())?;
+    let loader = Loader::of_process(now_ms);
+    let service = loader.service(args.of.config.as_deref())?;
     let unresolved = [FindingState::Open, FindingState::Acknowledged, FindingState::Ignored];
     let states = if args.all { Vec::new() } else { unresolved.to_vec() };
     let filter = FindingFilter { states, now_ms, ..FindingFilter::default() };
@@ -49,8 +52,9 @@ pub fn findings(args: &LedgerFindingsArgs, terminal: &Terminal) -> Result<Exit, 
             None => ledger.names().await?,
         };
         for name in names {
+            let mask = masked(&loader, &service, &name);
             let each = |listed: Listed| {
-                for finding in told(&name, &listed) {
+                for finding in told(&name, &mask, &listed) {
                     if written.is_ok() {
                         written = match args.format {
                             FindingsAnswer::Jsonl => {
@@ -93,12 +97,26 @@ fn standing(finding: &Finding, listed: &Listed, width: usize) -> String {
     format!("{}, id {digits}", state.as_str())
 }
 
-/// The objects of interface.md, section 6, each one line that is harmless to a terminal.
-pub fn told(pipeline: &str, listed: &Listed) -> Vec<String> {
-    let line = |finding: &Finding| harmless_json(&serde_json::to_string(finding).unwrap_or_default()).into_owned();
+/// What the pipeline's file hides now; nothing where there is none to be read. Findings that were told before are masked when they are shown.
+pub(super) fn masked(loader: &Loader<'_>, service: &Service, name: &str) -> Mask {
+    let pipeline = loader.pipeline(name, service);
+    pipeline.map(|pipeline| Mask::of_columns(&pipeline.contract.compare.mask)).unwrap_or_default()
+}
+
+/// The objects of interface.md, section 6, with their state, each one line that is harmless to a terminal.
+pub fn told(pipeline: &str, mask: &Mask, listed: &Listed) -> Vec<String> {
+    let state = match listed {
+        Listed::Finding(row) => row.state,
+        Listed::Run(run) => run.state,
+    };
+    let stated = |object: &str| match object.strip_suffix('}') {
+        Some(open) => format!("{},\"state\":\"{}\"}}", harmless_json(open), state.as_str()),
+        None => harmless_json(object).into_owned(),
+    };
+    let line = |finding: &Finding| stated(&serde_json::to_string(finding).unwrap_or_default());
     match listed {
         Listed::Finding(row) => match &row.evidence {
-            Some(body) => vec![harmless_json(&String::from_utf8_lossy(body)).into_owned()],
+            Some(body) => vec![stated(&hidden(String::from_utf8_lossy(body), mask))],
             None => vec![line(&untold(pipeline, row))],
         },
         Listed::Run(run) if !run.offsets.is_empty() => (run.offsets.iter().cloned().flatten())
@@ -107,6 +125,15 @@ pub fn told(pipeline: &str, listed: &Listed) -> Vec<String> {
             .collect(),
         Listed::Run(run) => of_run(pipeline, run, None).iter().map(line).collect(),
     }
+}
+
+/// What was told before it was masked, as it is shown now.
+pub(super) fn hidden<'a>(line: Cow<'a, str>, mask: &Mask) -> Cow<'a, str> {
+    let finding = if mask.is_empty() { None } else { parsed::finding(&line) };
+    let Some(mut finding) = finding else { return line };
+    mask.apply(&mut finding);
+    finding.detail = mask.decoding(&finding.detail);
+    serde_json::to_string(&finding).map_or(line, Cow::Owned)
 }
 
 /// What is known of a finding whose values are not read yet.

@@ -16,6 +16,7 @@ use validator_core::report::{
 };
 use validator_core::shadow::outside::notes_of;
 use validator_core::shadow::standing::{LaneStanding, Standing};
+use validator_core::tolerance::Tolerance;
 use validator_core::verdict::{MessageVerdict, RowVerdict, TableVerdict, Verdict};
 use validator_engine::dead_letters::LettersJudged;
 use validator_ledger::{Continuity, FindingState, ReadLedger, ReportFacts};
@@ -65,7 +66,7 @@ fn of(pipeline: &Pipeline, facts: &ReportFacts, holes: &Continuity, notes: &Note
         diverted_max: fidelity.diverted_max,
         strict_fields: pipeline.contract.compare.strict_fields,
         unknown_field_messages: notes.unknown_fields.values().copied().max().unwrap_or(0),
-        findings: findings.by_verdict(),
+        findings: breaching(facts),
         failed_to_look: standing.has_failed_to_look() || holes.broken.is_some(),
     };
     let decision = decide(&asked);
@@ -100,6 +101,18 @@ fn of(pipeline: &Pipeline, facts: &ReportFacts, holes: &Continuity, notes: &Note
     };
     report.assert_balanced(&accounts(standing));
     Reported { report, decision, continuity: holes.clone() }
+}
+
+/// Findings that count for the outcome by themselves. What happened to the table nothing undoes: who has looked into it and ignores it,
+/// with a reason, has decided that it no longer counts.
+fn breaching(facts: &ReportFacts) -> BTreeMap<Verdict, u64> {
+    let counts =
+        (facts.findings.iter()).filter(|count| !matches!(count.state, FindingState::Resolved | FindingState::Ignored));
+    let mut breaching = BTreeMap::new();
+    for count in counts.filter(|count| count.verdict.breaches()) {
+        *breaching.entry(count.verdict).or_default() += count.findings;
+    }
+    breaching
 }
 
 /// Findings of the ledger, what counts and is not listed there, and excluded messages.
@@ -187,7 +200,8 @@ fn policy(notes: &Notes) -> Vec<PolicyCount> {
             column: column.clone(),
             tolerance: tolerance.clone(),
             messages: *messages,
-            rows: 0,
+            // Only words of `tolerate` are of rows, and a run does not add up those that are live.
+            rows: Tolerance::ALL.iter().all(|(word, _)| word != tolerance).then_some(0),
         })
     });
     counts.collect()

@@ -155,8 +155,8 @@ pub fn write_policy(page: &mut Page, report: &Report) {
         if used.messages > 0 {
             counts.push(counted(used.messages, "message", "messages"));
         }
-        if used.rows > 0 {
-            counts.push(counted(used.rows, "row", "rows"));
+        if let Some(rows) = used.rows.filter(|rows| *rows > 0) {
+            counts.push(counted(rows, "row", "rows"));
         }
         let text = format!("{}: {}", escape(&used.tolerance), counts.join(", "));
         page.pair(2, Role::Place, &escape(&used.column), 0, &text);

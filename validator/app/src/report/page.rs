@@ -136,7 +136,14 @@ impl<'a> PageView<'a> {
             holes,
             holes_more,
             policy: policy
-                .map(|used| (name(&used.column), name(&used.tolerance), count(used.messages), count(used.rows)))
+                .map(|used| {
+                    (
+                        name(&used.column),
+                        name(&used.tolerance),
+                        count(used.messages),
+                        used.rows.map_or_else(String::new, count),
+                    )
+                })
                 .collect(),
             policy_more: more(report.policy.len(), POLICY_MAX, "entry", "entries"),
             warnings: report.warnings.iter().take(WARNINGS_MAX).map(|warning| text(warning)).collect(),

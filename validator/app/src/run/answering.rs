@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
 use validator_core::harmless::harmless_json;
+use validator_engine::mask::Mask;
 use validator_ledger::{FindingFilter, FindingState as Kept, LedgerError, ReadLedger};
 
 use super::http::{AnswerError, Answers, FindingState, FindingsPage, FindingsQuery};
@@ -55,7 +56,9 @@ impl Answers for LedgerAnswers {
             LedgerError::Unknown { .. } => AnswerError::NotYet { pipeline: pipeline.to_owned() },
             other => of_ledger(other),
         })?;
-        let findings = page.listed.iter().flat_map(|listed| told(pipeline, listed)).collect();
+        let known = self.pipelines.read().unwrap_or_else(PoisonError::into_inner).get(pipeline).cloned();
+        let mask = known.map(|known| Mask::of_columns(&known.contract.compare.mask)).unwrap_or_default();
+        let findings = page.listed.iter().flat_map(|listed| told(pipeline, &mask, listed)).collect();
         Ok(FindingsPage { findings, next: page.next })
     }
 }

@@ -8,6 +8,7 @@ use validator_core::figures::Outcome;
 use validator_core::hole::HoleReason;
 use validator_core::report::REPORT_SCHEMA;
 use validator_core::verdict::{Cause, Damage, MessageVerdict, RowVerdict, TableVerdict, Verdict};
+use validator_ledger::FindingState;
 
 /// One key of an object.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub struct Field {
     pub shape: Shape,
     /// What it says.
     pub says: &'static str,
+    /// Whether each object has it.
+    pub is_always: bool,
 }
 
 /// Words with their sentences.
@@ -59,7 +62,11 @@ pub enum Shape {
 }
 
 pub(super) const fn field(name: &'static str, shape: Shape, says: &'static str) -> Field {
-    Field { name, shape, says }
+    Field { name, shape, says, is_always: true }
+}
+
+const fn sometimes(name: &'static str, shape: Shape, says: &'static str) -> Field {
+    Field { name, shape, says, is_always: false }
 }
 
 /// report.json
@@ -205,7 +212,11 @@ static POLICY: &[Field] = &[
     field("column", Shape::Text, "The column."),
     field("tolerance", Shape::Text, "A word of `[compare] tolerate`, `round` or `rounded_to_double`."),
     field("messages", Shape::Count, "Messages whose value it changed."),
-    field("rows", Shape::Count, "Rows whose value it changed; of a word only."),
+    field(
+        "rows",
+        Shape::OrNull(&Shape::Count),
+        "Rows whose value it changed; of a word only. Null in a continuous run.",
+    ),
 ];
 
 static RULE: &[Field] = &[
@@ -267,6 +278,11 @@ pub static FINDING: &[Field] = &[
     ),
     field("operation", Shape::OrNull(&Shape::Text), "That snapshot's operation."),
     field("detail", Shape::Text, "One sentence for a person."),
+    sometimes(
+        "state",
+        Shape::Words(states),
+        "Of a continuous run, how it stands by now; a single run has no such key.",
+    ),
 ];
 
 static COLUMN: &[Field] = &[
@@ -322,7 +338,12 @@ fn causes() -> Vec<(&'static str, &'static str)> {
     words
 }
 
-/// The schema of an object: all its keys are always there.
+/// How findings of a run stand.
+fn states() -> Vec<(&'static str, &'static str)> {
+    FindingState::ALL.map(|state| (state.as_str(), state.meaning())).to_vec()
+}
+
+/// The schema of an object: all its keys are there but for those that only some have.
 pub fn object(fields: &[Field]) -> Value {
     let described = |field: &Field| {
         let mut schema = of_shape(field.shape);
@@ -332,7 +353,7 @@ pub fn object(fields: &[Field]) -> Value {
         (field.name.to_owned(), schema)
     };
     let properties: Map<String, Value> = fields.iter().map(described).collect();
-    let required: Vec<&str> = fields.iter().map(|field| field.name).collect();
+    let required: Vec<&str> = fields.iter().filter(|field| field.is_always).map(|field| field.name).collect();
     json!({ "type": "object", "properties": properties, "required": required })
 }
 

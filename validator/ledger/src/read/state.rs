@@ -7,7 +7,7 @@ use crate::rows;
 use crate::store::Store;
 use crate::value::{Kind, Value};
 
-/// What holds of a finding at an instant. All but resolved ones are true: figures count them alike.
+/// What holds of a finding at an instant. All but resolved ones are true: counts have them alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FindingState {
     /// It is true, and nobody decided anything.
@@ -31,6 +31,16 @@ impl FindingState {
             Self::Acknowledged => "acknowledged",
             Self::Ignored => "ignored",
             Self::Resolved => "resolved",
+        }
+    }
+
+    /// What it says.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Open => "it is true, and nobody decided anything",
+            Self::Acknowledged => "it is true, and somebody has seen it",
+            Self::Ignored => "it is true, and nobody is to be told of it",
+            Self::Resolved => "it is true no longer",
         }
     }
 

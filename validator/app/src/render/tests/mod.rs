@@ -97,7 +97,7 @@ fn holding() -> Report {
         column: "quote_amount".to_owned(),
         tolerance: "rounded_to_double".to_owned(),
         messages: 17,
-        rows: 0,
+        rows: Some(0),
     }];
     report
 }
@@ -567,7 +567,7 @@ fn hostile_values_names_and_paths_do_not_reach_the_terminal() {
     report.warnings = vec![hostile.to_owned()];
     report.partitions[0].topic = hostile.to_owned();
     report.policy =
-        vec![PolicyCount { column: hostile.to_owned(), tolerance: hostile.to_owned(), messages: 1, rows: 1 }];
+        vec![PolicyCount { column: hostile.to_owned(), tolerance: hostile.to_owned(), messages: 1, rows: Some(1) }];
     let mut face = text(&report, &[], &[finding]);
     face.findings_file = Some("\u{1b}[31mf.jsonl");
     let shown = face.render(Palette::PLAIN, 80);

@@ -55,7 +55,7 @@ fn answer() -> Answer {
         column: text.to_owned(),
         tolerance: text.to_owned(),
         messages: 1,
-        rows: 1,
+        rows: Some(1),
     };
     answer.report.policy = HOSTILE.iter().map(|text| policy(text)).collect();
     answer

@@ -12,7 +12,10 @@ pub(super) fn policy(scene: &Scene) -> (String, Vec<(String, String, u64, u64)>)
     let messages = serde_json::to_value(&answer.report).expect("a report")["messages"].clone();
     let said = format!("{} {} {}", answer.report.outcome.as_str(), messages["intact"], messages["corrupted"]);
     let policy = answer.report.policy.iter();
-    (said, policy.map(|p| (p.column.clone(), p.tolerance.clone(), p.messages, p.rows)).collect())
+    (
+        said,
+        policy.map(|p| (p.column.clone(), p.tolerance.clone(), p.messages, p.rows.expect("it is counted"))).collect(),
+    )
 }
 
 pub(super) fn used(column: &str, tolerance: &str, messages: u64, rows: u64) -> (String, String, u64, u64) {
