@@ -145,6 +145,7 @@ pub fn is_failing_source(error: &TapError) -> bool {
             | TapError::Unreadable { .. }
             | TapError::Unexplained { .. }
             | TapError::LogCut { .. }
+            | TapError::LogRegrown { .. }
             | TapError::Stalled { .. }
             | TapError::BatchFull { .. }
             | TapError::NotWritten { .. }

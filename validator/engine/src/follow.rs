@@ -49,6 +49,8 @@ pub enum Following {
         log_start: i64,
         /// One past the last one.
         high_watermark: i64,
+        /// Whether a broker refused the offset.
+        refused: bool,
     },
     /// As [`validator_tap::Followed::Lost`].
     Lost {
@@ -298,11 +300,11 @@ impl<'a> Gathering<'a> {
             Followed::Trimmed { partition, log_start } => Following::Trimmed { partition, log_start },
             Followed::Lost { text, since } => Following::Lost { text, since },
             Followed::Stopped { partition, why } => Following::Stopped { partition, why },
-            Followed::OutOfRange { partition, asked, log_start, high_watermark } => {
+            Followed::OutOfRange { partition, asked, log_start, high_watermark, refused } => {
                 if log_start > asked {
                     self.pass_to(partition, log_start);
                 }
-                Following::OutOfRange { partition, asked, log_start, high_watermark }
+                Following::OutOfRange { partition, asked, log_start, high_watermark, refused }
             }
             Followed::Message(_) | Followed::End { .. } => return Ok(ControlFlow::Continue(())),
         }))

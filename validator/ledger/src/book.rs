@@ -13,9 +13,10 @@ use crate::books::{Index, Key, slot};
 use crate::checkpoint::Pending;
 use crate::error::LedgerError;
 use crate::fleet;
+use crate::ignored::Ignored;
 use crate::ledger::{self, Ledger};
 use crate::lock::FileLock;
-use crate::open_findings::{self, OpenFindings};
+use crate::open_findings::{self, OpenCounts, OpenFindings};
 use crate::pipeline::{self, PipelineIs, PipelineRow};
 use crate::prepared::{Standing, fetched};
 use crate::restore::restored;
@@ -32,7 +33,9 @@ pub struct Book {
     pub(crate) key: Key,
     pub(crate) row: PipelineRow,
     pub(crate) index: Index,
-    pub(crate) open: OpenFindings,
+    pub(crate) open: OpenCounts,
+    /// What people decided.
+    pub(crate) ignored: Ignored,
     /// A checkpoint whose commit nobody has confirmed.
     pub(crate) pending: Option<Pending>,
     /// The last checkpoint that was found committed after its caller was told of an error.
@@ -50,7 +53,7 @@ impl Ledger {
         let mut store = self.store.lock().await;
         store.begin().await?;
         match taken(&mut store, is, self.holder.as_deref()).await {
-            Ok((row, index, saved, open)) => {
+            Ok((row, index, saved, (open, ignored))) => {
                 store.commit().await?;
                 let store = Arc::clone(&self.store);
                 let book = Book {
@@ -60,6 +63,7 @@ impl Ledger {
                     row,
                     index,
                     open,
+                    ignored,
                     pending: None,
                     confirmed: None,
                     _lock: self.lock.clone(),
@@ -93,6 +97,18 @@ impl Ledger {
 }
 
 impl Ledger {
+    /// Whether it has a checkpoint of a pipeline of that name.
+    ///
+    /// # Errors
+    /// When the database cannot.
+    pub async fn knows(&self, name: &str) -> Result<bool, LedgerError> {
+        let mut store = self.store.lock().await;
+        store.begin().await?;
+        let all = ledger::pipelines(&mut store).await;
+        store.rollback().await;
+        Ok(all?.1.iter().any(|(row, _)| row.shown == name && row.checkpoint > 0))
+    }
+
     /// Takes over a pipeline that is in the ledger, as the ledger has it: for who decides about findings and runs nothing.
     ///
     /// # Errors
@@ -107,7 +123,7 @@ async fn taken(
     store: &mut Store,
     is: &PipelineIs,
     holder: Option<&str>,
-) -> Result<(PipelineRow, Index, Saved, OpenFindings), LedgerError> {
+) -> Result<(PipelineRow, Index, Saved, (OpenCounts, Ignored)), LedgerError> {
     if let Some(holder) = holder
         && !fleet::is_seated(store, &is.name, holder).await?
     {
@@ -143,7 +159,15 @@ async fn taken(
         }
     };
     let (index, saved) = restored(store, &key, &row).await?;
-    let open = open_findings::counted(store, row.pipeline).await?;
+    let ignored = Ignored::read(store, row.pipeline).await?;
+    // Until the next checkpoint what was ignored at the last one is.
+    let sql = "SELECT MAX(at_ms) FROM checkpoints WHERE pipeline = $1";
+    let last = store.rows(sql, &[&row.pipeline.into()], &[Kind::Int]).await?;
+    let at_ms = last.first().and_then(|last| last[0].int_or_none()).unwrap_or(i64::MAX);
+    let open = OpenCounts {
+        all: open_findings::counted(store, row.pipeline).await?,
+        ignored: ignored.counted(store, row.pipeline, at_ms).await?,
+    };
     let before = row.fence;
     row.fence += 1;
     let seal = row.seal(&key);
@@ -151,7 +175,7 @@ async fn taken(
         [row.pipeline.into(), before.into(), row.checkpoint.into(), row.fence.into(), (&seal).into()];
     let sql = "UPDATE pipelines SET fence = $4, seal = $5 WHERE pipeline = $1 AND fence = $2 AND checkpoint = $3";
     match store.write(sql, &values.iter().collect::<Vec<_>>()).await? {
-        1 => Ok((row, index, saved, open)),
+        1 => Ok((row, index, saved, (open, ignored))),
         _ => Err(LedgerError::Fenced { name: is.name.clone() }),
     }
 }
@@ -164,6 +188,11 @@ impl Book {
 
     /// Findings that are open, as of the last checkpoint.
     pub fn open_findings(&self) -> &OpenFindings {
+        &self.open.all
+    }
+
+    /// The same, with those that nobody is to be told of.
+    pub fn open_counts(&self) -> &OpenCounts {
         &self.open
     }
 
@@ -270,7 +299,13 @@ pub(crate) async fn standing(store: &mut Store, row: &PipelineRow, name: &str) -
     let rows = store.rows(&sql, &[&row.pipeline.into()], &kinds).await?;
     match rows.as_slice() {
         [now] if now[0].int()? == row.fence => Ok((now[1].int()?, now[2].array()?)),
+        [now] if now[0].int()? < row.fence => Err(behind(row, name)),
         [_] => Err(LedgerError::Fenced { name: name.to_owned() }),
         _ => Err(LedgerError::damaged(format!("the row of pipeline {name} is not there"))),
     }
+}
+
+/// What it means where the database has neither the last checkpoint nor a later one.
+pub(crate) fn behind(row: &PipelineRow, name: &str) -> LedgerError {
+    LedgerError::Behind { name: name.to_owned(), checkpoint: row.checkpoint }
 }

@@ -6,11 +6,12 @@
 use validator_core::shadow::delta::Delta;
 
 use crate::address::Address;
-use crate::book::{Book, standing};
+use crate::book::{Book, behind, standing};
 use crate::books::{Held, Link, Slot, changes};
 use crate::error::LedgerError;
+use crate::ignored::Ignored;
 use crate::limits::{FILE_PAGE_BYTES, ROWS_PER_STATEMENT, TOTALS_EVERY_MS, WAL_PAGES};
-use crate::open_findings::{OpenFindings, Tell, Told};
+use crate::open_findings::{Ignoring, OpenCounts, Tell, Told};
 use crate::pipeline::PipelineRow;
 use crate::posting::Posting;
 use crate::prepared::{Prepared, Preparing};
@@ -33,7 +34,8 @@ pub struct Written {
 pub(crate) struct Pending {
     row: PipelineRow,
     index: Vec<(Slot, Option<Held>)>,
-    open: OpenFindings,
+    open: OpenCounts,
+    ignored: Ignored,
     bytes: usize,
 }
 
@@ -111,14 +113,22 @@ impl Book {
         } else if (checkpoint, head) == (self.row.checkpoint, self.row.head) {
             self.pending = None;
         } else {
-            return Err(LedgerError::Fenced { name: self.name.clone() });
+            return Err(self.displaced(checkpoint));
         }
         Ok(())
     }
 
+    /// Why the last checkpoint of the database is not ours.
+    fn displaced(&self, checkpoint: i64) -> LedgerError {
+        match checkpoint < self.row.checkpoint {
+            true => behind(&self.row, &self.name),
+            false => LedgerError::Fenced { name: self.name.clone() },
+        }
+    }
+
     fn accept(&mut self, pending: Pending) {
         self.row = pending.row;
-        self.open = pending.open;
+        (self.open, self.ignored) = (pending.open, pending.ignored);
         for (slot, held) in pending.index {
             match held {
                 Some(held) => self.index.insert(slot, held),
@@ -156,14 +166,23 @@ impl Book {
         posting: &Posting<'_>,
         tell: &mut Tell<'_>,
     ) -> Result<Pending, LedgerError> {
-        if standing(store, &self.row, &self.name).await? != (self.row.checkpoint, self.row.head) {
-            return Err(LedgerError::Fenced { name: self.name.clone() });
+        let now = standing(store, &self.row, &self.name).await?;
+        if now != (self.row.checkpoint, self.row.head) {
+            return Err(self.displaced(now.0));
         }
         let delta = posting.delta;
         let pipeline = self.row.pipeline;
-        let mut preparing = Preparing::new(self.key, &self.index, self.row.books, self.row.width()?);
+        let mut ignored = self.ignored.clone();
+        posting.marks.iter().for_each(|mark| ignored.note(mark));
+        let ignoring = Ignoring { what: &ignored, now_ms: posting.at_ms };
+        let mut preparing = Preparing::new(self.key, &self.index, self.row.books, self.row.width()?, ignoring);
         preparing.delta(store, pipeline, delta, posting.evidence).await?;
-        let open = preparing.made.shift.over(&self.open);
+        let before = OpenCounts {
+            all: self.open.all.clone(),
+            // Decisions come and end.
+            ignored: ignored.counted(store, pipeline, posting.at_ms).await?,
+        };
+        let open = preparing.made.shift.over(&before);
         let Told { alerts: told, mail } = tell(&open);
         alerts::put(&[posting.alerts, told.as_slice()].concat(), &mut preparing)?;
         marks::put(store, pipeline, posting.marks, &mut preparing).await?;
@@ -197,7 +216,7 @@ impl Book {
         row.state.clone_from(&delta.state);
         row.totals.clone_from(&delta.totals);
         self.link(store, &link, &row).await?;
-        Ok(Pending { row, index: made.index, open, bytes })
+        Ok(Pending { row, index: made.index, open, ignored, bytes })
     }
 
     async fn link(&self, store: &mut Store, link: &Link, row: &PipelineRow) -> Result<(), LedgerError> {

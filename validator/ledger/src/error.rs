@@ -78,6 +78,15 @@ pub enum LedgerError {
         /// The pipeline.
         name: String,
     },
+    /// The database is not where it was: a standby without the last commits has taken over, or a backup was put back. Who opens the
+    /// pipeline again goes on from there.
+    #[error("the database has gone back: of pipeline {name} it no longer has checkpoint {checkpoint}")]
+    Behind {
+        /// The pipeline.
+        name: String,
+        /// The last one that was written.
+        checkpoint: i64,
+    },
     /// A fleet shares a database, and this is a file.
     #[error("a fleet keeps its ledger in PostgreSQL, not in the file {place}")]
     NotOfAFleet {

@@ -27,7 +27,7 @@ pub(crate) const STATE: usize = 7;
 pub(crate) const TIMES: usize = 8;
 pub(crate) const FIRST_MS: usize = 9;
 pub(crate) const OPENED_MS: usize = 10;
-const GROUP: usize = 13;
+pub(crate) const GROUP: usize = 13;
 const ABOUT: usize = 14;
 pub(crate) const FACTS: usize = 15;
 const EVIDENCE: usize = 16;
@@ -143,9 +143,9 @@ impl Preparing<'_> {
             }
             let open = values[STATE].text()? == OPEN;
             if let Some(before) = before {
-                self.made.shift.finding(&before.values, -1)?;
+                self.made.shift.finding(&before.values, -1, self.ignoring)?;
             }
-            self.made.shift.finding(&values, 1)?;
+            self.made.shift.finding(&values, 1, self.ignoring)?;
             let before = before.map(held_finding).transpose()?;
             self.put_over(Put { table: &FINDINGS, values, open }, before)?;
         }

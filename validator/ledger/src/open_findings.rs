@@ -1,7 +1,7 @@
 //! How many findings are open, by verdict and cause: what alerts speak of.
 //!
 //! Contract: counted once when a book is opened and changed by each checkpoint; of a segment whose messages all have one verdict
-//! each message counts. Acknowledged and ignored ones are open too.
+//! each message counts. Acknowledged and ignored ones are open too; how many are ignored is known beside it.
 
 use std::collections::BTreeMap;
 
@@ -12,6 +12,7 @@ use crate::book::Book;
 use crate::checkpoint::Written;
 use crate::error::LedgerError;
 use crate::finding;
+use crate::ignored::Ignored;
 use crate::outbox::Mail;
 use crate::posting::Posting;
 use crate::rows::{self, OPEN};
@@ -21,9 +22,18 @@ use crate::value::{Kind, Value};
 /// By verdict and cause; none is 0.
 pub type OpenFindings = BTreeMap<(Verdict, Option<Cause>), u64>;
 
+/// Open findings, and those of them that nobody is to be told of.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct OpenCounts {
+    /// All.
+    pub all: OpenFindings,
+    /// Those that somebody ignores, as of the time of the checkpoint.
+    pub ignored: OpenFindings,
+}
+
 /// What is to be told of a checkpoint, asked inside its transaction once it is known how many findings will be open. Where the
 /// checkpoint is given again it is asked again, and the last answer is the one that is written.
-pub type Tell<'a> = dyn FnMut(&OpenFindings) -> Told + Send + 'a;
+pub type Tell<'a> = dyn FnMut(&OpenCounts) -> Told + Send + 'a;
 
 /// What a checkpoint writes for people beside its posting.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -47,47 +57,75 @@ impl Book {
 }
 
 // Columns of `finding_runs` and `findings`.
-const RUN: [usize; 4] = [4, 5, 6, 7];
+const RUN: [usize; 5] = [4, 5, 6, 7, 11];
 
 /// By how much counts change.
 #[derive(Debug, Default)]
-pub(crate) struct Shift(BTreeMap<(Verdict, Option<Cause>), i64>);
+pub(crate) struct Shift {
+    all: Moved,
+    ignored: Moved,
+}
+
+type Moved = BTreeMap<(Verdict, Option<Cause>), i64>;
 
 impl Shift {
     /// A row of `findings` comes, or goes (`sign` −1).
-    pub(crate) fn finding(&mut self, values: &[Value], sign: i64) -> Result<(), LedgerError> {
-        if values[finding::STATE].text()? == OPEN {
-            self.add(&values[1], &values[finding::CAUSE], sign)?;
+    pub(crate) fn finding(&mut self, values: &[Value], sign: i64, ignored: Ignoring<'_>) -> Result<(), LedgerError> {
+        if values[finding::STATE].text()? != OPEN {
+            return Ok(());
         }
-        Ok(())
+        let is_ignored = ignored.holds(Some(values[0].text()?), values[finding::GROUP].text()?);
+        self.add(&values[1], &values[finding::CAUSE], sign, is_ignored)
     }
 
     /// A row of `finding_runs` comes, or goes.
-    pub(crate) fn run(&mut self, values: &[Value], sign: i64) -> Result<(), LedgerError> {
-        let [verdict, cause, messages, state] = RUN;
-        if values[state].text()? == OPEN {
-            self.add(&values[verdict], &values[cause], sign.saturating_mul(values[messages].int()?))?;
+    pub(crate) fn run(&mut self, values: &[Value], sign: i64, ignored: Ignoring<'_>) -> Result<(), LedgerError> {
+        let [verdict, cause, messages, state, group] = RUN;
+        if values[state].text()? != OPEN {
+            return Ok(());
         }
-        Ok(())
+        let many = sign.saturating_mul(values[messages].int()?);
+        self.add(&values[verdict], &values[cause], many, ignored.holds(None, values[group].text()?))
     }
 
-    fn add(&mut self, verdict: &Value, cause: &Value, many: i64) -> Result<(), LedgerError> {
+    fn add(&mut self, verdict: &Value, cause: &Value, many: i64, is_ignored: bool) -> Result<(), LedgerError> {
         let verdict = rows::verdict_back(verdict)?;
-        *self.0.entry((verdict, rows::cause_back(verdict, cause)?)).or_default() += many;
+        let of = (verdict, rows::cause_back(verdict, cause)?);
+        *self.all.entry(of).or_default() += many;
+        if is_ignored {
+            *self.ignored.entry(of).or_default() += many;
+        }
         Ok(())
     }
 
     /// The counts after it.
-    pub(crate) fn over(&self, before: &OpenFindings) -> OpenFindings {
-        let mut after = before.clone();
-        for (of, many) in &self.0 {
-            let now = after.get(of).copied().unwrap_or(0).saturating_add_signed(*many);
-            match now {
-                0 => drop(after.remove(of)),
-                now => drop(after.insert(*of, now)),
-            }
+    pub(crate) fn over(&self, before: &OpenCounts) -> OpenCounts {
+        OpenCounts { all: moved(&before.all, &self.all), ignored: moved(&before.ignored, &self.ignored) }
+    }
+}
+
+fn moved(before: &OpenFindings, by: &Moved) -> OpenFindings {
+    let mut after = before.clone();
+    for (of, many) in by {
+        let now = after.get(of).copied().unwrap_or(0).saturating_add_signed(*many);
+        match now {
+            0 => drop(after.remove(of)),
+            now => drop(after.insert(*of, now)),
         }
-        after
+    }
+    after
+}
+
+/// What is ignored, at an instant.
+#[derive(Clone, Copy)]
+pub(crate) struct Ignoring<'a> {
+    pub(crate) what: &'a Ignored,
+    pub(crate) now_ms: i64,
+}
+
+impl Ignoring<'_> {
+    fn holds(self, id: Option<&str>, group: &str) -> bool {
+        self.what.holds(id, group, self.now_ms)
     }
 }
 

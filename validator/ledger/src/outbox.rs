@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::book::{Book, standing};
 use crate::error::LedgerError;
-use crate::limits::OUTBOX_ROWS_MAX;
+use crate::limits::{MAIL_WAITS_MAX_MS, OUTBOX_ROWS_MAX};
 use crate::store::Store;
 use crate::value::{Kind, Value};
 
@@ -64,7 +64,7 @@ impl Retry {
             return Fate::Dead;
         }
         let doubled = u32::try_from(tries - 1).ok().and_then(|times| 1_i64.checked_shl(times)).unwrap_or(i64::MAX);
-        let wait = self.first_ms.saturating_mul(doubled.max(1)).min(self.most_ms);
+        let wait = self.first_ms.saturating_mul(doubled.max(1)).min(self.most_ms).min(MAIL_WAITS_MAX_MS);
         Fate::Again { at_ms: now_ms.saturating_add(wait) }
     }
 }
@@ -83,14 +83,17 @@ pub(crate) async fn put(store: &mut Store, pipeline: i64, mail: &[Mail], at_ms: 
 }
 
 impl Book {
-    /// Messages of a channel whose time has come, oldest first, a bounded number.
+    /// Messages of a channel whose time has come, in the order in which they were put, a bounded number: none overtakes one that waits for
+    /// its next try. A time that is further away than any try was noted by a clock that has gone back since.
     ///
     /// # Errors
     /// When the book is fenced or the database cannot.
     pub async fn outbox(&mut self, channel: &str, now_ms: i64) -> Result<Vec<Waiting>, LedgerError> {
+        let waits = format!("next_ms > $3 AND next_ms <= $3 + {MAIL_WAITS_MAX_MS}");
         let sql = format!(
             "SELECT message, channel, dedupe, body, tries, put_ms FROM outbox WHERE pipeline = $1 AND channel = $2 \
-             AND state = 'waiting' AND next_ms <= $3 ORDER BY next_ms, message LIMIT {OUTBOX_ROWS_MAX}"
+             AND state = 'waiting' AND message < COALESCE((SELECT MIN(message) FROM outbox WHERE pipeline = $1 \
+             AND channel = $2 AND state = 'waiting' AND {waits}), 9223372036854775807) ORDER BY message LIMIT {OUTBOX_ROWS_MAX}"
         );
         let kinds = [Kind::Int, Kind::Text, Kind::Text, Kind::Blob, Kind::Int, Kind::Int];
         let values: [Value; 3] = [self.row.pipeline.into(), channel.into(), now_ms.into()];

@@ -11,7 +11,7 @@ use crate::books::{Books, Held, Index, Key, RowChange, Slot, slot};
 use crate::error::LedgerError;
 use crate::finding;
 use crate::limits::KEYS_PER_STATEMENT;
-use crate::open_findings::Shift;
+use crate::open_findings::{Ignoring, Shift};
 use crate::posting::Evidence;
 use crate::rows::{self, OPEN, Put};
 use crate::schema::{self, Table};
@@ -40,16 +40,17 @@ pub(crate) struct Preparing<'a> {
     index: &'a Index,
     /// Offsets of a segment.
     pub(crate) width: i64,
+    pub(crate) ignoring: Ignoring<'a>,
     pub(crate) made: Prepared,
     /// Rows already touched: a second change of one row would be hashed against what is no longer there.
     touched: BTreeSet<Slot>,
 }
 
 impl<'a> Preparing<'a> {
-    pub(crate) fn new(key: Key, index: &'a Index, books: Books, width: i64) -> Self {
+    pub(crate) fn new(key: Key, index: &'a Index, books: Books, width: i64, ignoring: Ignoring<'a>) -> Self {
         let (puts, deletes, changes, index_changes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let made = Prepared { puts, deletes, books, changes, index: index_changes, shift: Shift::default() };
-        Self { key, index, width, made, touched: BTreeSet::new() }
+        Self { key, index, width, ignoring, made, touched: BTreeSet::new() }
     }
 
     /// All of a delta. What is looked up is looked up in the transaction that writes.
@@ -174,9 +175,9 @@ impl<'a> Preparing<'a> {
             };
             let put = rows::run(run, opened_ms, finding::run_resolved_by(delta, run, self.width))?;
             if let Some(before) = before {
-                self.made.shift.run(&before.values, -1)?;
+                self.made.shift.run(&before.values, -1, self.ignoring)?;
             }
-            self.made.shift.run(&put.values, 1)?;
+            self.made.shift.run(&put.values, 1, self.ignoring)?;
             self.put(put)?;
         }
         Ok(())

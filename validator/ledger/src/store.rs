@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use crate::address::Address;
 use crate::error::LedgerError;
-use crate::limits::ANSWER_SECONDS;
+use crate::limits::{ANSWER_SECONDS, STATEMENT_SECONDS};
 use crate::value::{Kind, Value, decoded};
 
 /// A connection.
@@ -58,7 +58,7 @@ impl Store {
             connected: Some(connected),
             in_transaction: false,
             access,
-            patience: (access == Access::Beside).then_some(Duration::from_secs(ANSWER_SECONDS)),
+            patience: patience(access),
             #[cfg(test)]
             fuse: None,
             #[cfg(test)]
@@ -253,6 +253,15 @@ fn without_numbers<'v>(sql: &str, values: &[&'v Value]) -> (String, Vec<&'v Valu
         unnamed.push_str(rest);
     }
     (unnamed, asked)
+}
+
+/// How long a server may be silent. Who only reads waits for as long as it likes: it may read all that there is in one statement.
+fn patience(access: Access) -> Option<Duration> {
+    match access {
+        Access::Reads => None,
+        Access::Beside => Some(Duration::from_secs(ANSWER_SECONDS)),
+        Access::Alone | Access::Shared => Some(Duration::from_secs(STATEMENT_SECONDS + ANSWER_SECONDS)),
+    }
 }
 
 /// What the server says within that time.

@@ -60,6 +60,16 @@ pub enum TapError {
         /// The group.
         group: String,
     },
+    /// The log was cut below what was read of it, and has grown again.
+    #[error(
+        "{tp} was cut below offset {position}, up to which it was read, and has grown since: other messages have its offsets"
+    )]
+    LogRegrown {
+        /// The partition.
+        tp: TopicPartition,
+        /// The offset that was to come.
+        position: i64,
+    },
     /// The log ends before what was read of it: it was cut, or is another one.
     #[error("{tp} ends at offset {end}, and was read up to {position}: its log was cut, or is another one")]
     LogCut {

@@ -47,9 +47,11 @@ pub enum Followed<'a> {
         asked: i64,
         /// The first one that is there. Where it lies above `asked`, retention has overtaken: it goes on from there.
         log_start: i64,
-        /// One past the last one. Where `asked` is not below `log_start`, the log is not the one that was followed, or was cut: the
-        /// partition is followed no further.
+        /// One past the last one. Where `asked` is not below `log_start`, the log is not the one that was followed, or was cut, also if it
+        /// has grown again: the partition is followed no further.
         high_watermark: i64,
+        /// Whether a broker refused the offset; else only the bounds of the log say so.
+        refused: bool,
     },
     /// The partition is followed no further; the others are.
     Stopped {

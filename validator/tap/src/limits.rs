@@ -98,6 +98,15 @@ pub const AVRO_DECIMAL_SHOWN_MAX: usize = 1_024;
 /// Writers' schemas that a decoder keeps programs for; beyond it all are made again.
 pub const AVRO_PROGRAMS_MAX: usize = 10_000;
 
+/// For how long what a broker said of a topic's policy is held.
+pub const POLICY_KEPT: Duration = Duration::from_secs(600);
+
+/// After how long it is asked for again where nobody answered.
+pub const POLICY_ASKED_AGAIN: Duration = Duration::from_secs(30);
+
+/// Time for the brokers to say a topic's retention: a look waits for it.
+pub const RETENTION_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// Brokers that are asked for a topic's policy before it counts as unknown.
 pub const POLICY_BROKERS: usize = 3;
 

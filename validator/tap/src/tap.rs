@@ -125,6 +125,14 @@ pub trait Tap: Send + Sync + fmt::Debug {
     /// Whether the topic's cleanup policy holds `compact`; `None` where it cannot be known.
     fn compacted(&self, topic: &str) -> Option<bool>;
 
+    /// For how long the brokers keep messages of a topic by their age, in milliseconds; none: for good, or nobody knows.
+    fn retention_ms(&self, _topic: &str) -> Option<i64> {
+        None
+    }
+
+    /// Whether a reading that begins after this follows as fast as the brokers and the network allow, at the cost of memory.
+    fn read_ahead_far(&self, _far: bool) {}
+
     /// Upper estimate of the messages in all ranges.
     fn estimate(&self) -> u64 {
         self.partitions().iter().map(|p| u64::try_from(p.to - p.from.max(p.log_start)).unwrap_or(0)).sum()

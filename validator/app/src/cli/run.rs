@@ -17,7 +17,8 @@ Examples:
   validator run --member a
 
 It joins no group (but that of a fleet) and commits nothing: where it is stands in its ledger ([service] state), and a run that \
-was killed goes on there. SIGTERM and SIGINT end it in an orderly way; SIGHUP reads the files again.
+was killed goes on there. SIGTERM and SIGINT end it in an orderly way; SIGHUP reads the files again, with all that they name; \
+SIGUSR1 looks at every table at once.
 
 Exit codes:
   0  ended as asked for; with --until-idle: every pipeline holds

@@ -156,7 +156,7 @@ fn tap_hint(error: &TapError) -> String {
             "members of a fleet need READ on groups of the prefix `validator.`: `kafka-acls --add --operation Read --group validator. \
              --resource-pattern-type prefixed`"
         }
-        TapError::TopicRecreated { .. } | TapError::LogCut { .. } => {
+        TapError::TopicRecreated { .. } | TapError::LogCut { .. } | TapError::LogRegrown { .. } => {
             "what the books know is of the old log: `validator ledger start-over` begins new ones at the contract's `start`"
         }
         TapError::MemberReplaced { .. } => {

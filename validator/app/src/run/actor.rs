@@ -30,6 +30,7 @@ use super::fleet::Judging;
 use super::idle::Idle;
 use super::jobs::{Done, Jobs};
 use super::limits::{CHECKPOINT_EVERY_MAX, FLUSH_MOST, KEPT};
+use super::logs;
 use super::looking::Looking;
 use super::notes::Notes;
 use super::opening::{Live, Opened};
@@ -37,6 +38,7 @@ use super::outages::Outages;
 use super::outside::Outside;
 use super::publishing::{Publisher, Watching, word};
 use super::reading::{Read, Reader};
+use super::stalls::Stalls;
 use crate::config::Pipeline;
 use crate::failure::Failure;
 
@@ -69,6 +71,9 @@ pub struct Actor {
     pub(super) alerting: Alerting,
     pub(super) watching: Watching,
     outages: Outages,
+    pub(super) stalls: Stalls,
+    /// It reads ahead as far as it can.
+    pub(super) is_hasty: bool,
     pub(super) stop: CancellationToken,
     /// Why it is to be opened anew.
     pub(super) reopen: Option<&'static str>,
@@ -97,6 +102,7 @@ enum Heard {
     Done(Box<Done>),
     Read(Option<Read>),
     Posted(Outcome),
+    AskedToLook,
     Time,
 }
 
@@ -135,6 +141,8 @@ impl Actor {
             alerting,
             watching: Watching::default(),
             outages: Outages::default(),
+            stalls: Stalls::default(),
+            is_hasty: false,
             stop,
             reopen: None,
             next_decisions: now,
@@ -159,29 +167,21 @@ impl Actor {
                 () = stop.cancelled() => Heard::Stop,
                 done = self.jobs.next() => Heard::Done(Box::new(done?)),
                 outcome = self.alerting.outcome() => Heard::Posted(outcome),
+                () = self.publisher.asked_to_look() => Heard::AskedToLook,
                 read = reader.read.recv() => Heard::Read(read),
                 () = sleep_until(at.into()) => Heard::Time,
             };
             self.watching.batches_queued = reader.read.len();
-            match heard {
-                Heard::Stop => {
-                    drop(reader);
-                    return self.end(End::Stopped).await;
-                }
-                Heard::Done(done) => self.done(*done).await?,
-                Heard::Read(Some(read)) => self.read(read).await?,
-                Heard::Read(None) => return Err(ended(None)),
-                Heard::Posted(outcome) => self.posted(outcome).await?,
-                Heard::Time => {}
+            if matches!(heard, Heard::Stop) {
+                drop(reader);
+                return self.end(End::Stopped).await;
             }
-            self.alert().await?;
-            self.look().await?;
-            self.watch_readers().await?;
-            self.look_for_decisions().await;
-            if self.wants_checkpoint() {
-                self.checkpoint().await?;
+            let (publisher, name) = (self.publisher.clone(), self.name.clone());
+            let has_hung = publisher.patiently(&name, self.step(heard)).await?;
+            if has_hung {
+                self.publish()?;
             }
-            self.ask().await?;
+            reader = self.hastened(reader).await?;
             if let Some(why) = self.reopen {
                 return self.end(End::Reopen(why)).await;
             }
@@ -191,8 +191,28 @@ impl Actor {
         }
     }
 
+    /// What is to be done once something was heard. All that it waits for is the ledger.
+    async fn step(&mut self, heard: Heard) -> Result<(), Failure> {
+        match heard {
+            Heard::Done(done) => self.done(*done).await?,
+            Heard::Read(Some(read)) => self.read(read).await?,
+            Heard::Read(None) => return Err(ended(None)),
+            Heard::Posted(outcome) => self.posted(outcome).await?,
+            Heard::AskedToLook => self.look_now(),
+            Heard::Stop | Heard::Time => {}
+        }
+        self.alert().await?;
+        self.look().await?;
+        self.watch_readers().await?;
+        self.look_for_decisions().await;
+        if self.wants_checkpoint() {
+            self.checkpoint().await?;
+        }
+        self.ask().await
+    }
+
     /// The messages, from where the shadow is.
-    async fn reader(&mut self) -> Result<Reader, Failure> {
+    pub(super) async fn reader(&mut self) -> Result<Reader, Failure> {
         if let Some(judging) = &self.fleet {
             // Members read the partitions that the ledger has.
             self.unsaved_since.get_or_insert_with(Instant::now);
@@ -291,33 +311,17 @@ impl Actor {
                 self.watching.log_start(self.outside.now_ms(), partition, log_start);
                 self.must(Event::Trimmed { partition, log_start }).await
             }
-            Following::OutOfRange { partition, asked, log_start, high_watermark } => {
+            Following::OutOfRange { partition, asked, log_start, high_watermark, refused } => {
                 self.watching.log_start(self.outside.now_ms(), partition, log_start);
-                let tp = self.shadow.lanes().get(partition.0 as usize).map(|lane| lane.tp.to_string());
+                let tp = self.shadow.lanes()[partition.0 as usize].tp.clone();
                 if asked < log_start {
-                    tracing::error!(
-                        pipeline = self.name,
-                        partition = tp,
-                        from = asked,
-                        to = log_start,
-                        "the brokers deleted messages before they were read: they are a hole, and nobody can say whether \
-                         they are in the table; raise retention.ms of the topic"
-                    );
-                } else {
-                    tracing::warn!(
-                        pipeline = self.name,
-                        partition = tp,
-                        asked,
-                        log_start,
-                        high_watermark,
-                        "offsets are not in the log"
-                    );
-                }
-                if asked <= high_watermark {
+                    logs::say_overtaken(&self.name, &tp, asked..log_start);
                     return Ok(());
                 }
-                let tp = self.shadow.lanes()[partition.0 as usize].tp.clone();
-                self.end_away(Arc::new(TapError::LogCut { tp, position: asked, end: high_watermark })).await
+                if refused {
+                    self.notes.cuts.insert(tp.to_string(), asked);
+                }
+                self.end_away(Arc::new(logs::not_that_log(tp, asked, high_watermark))).await
             }
             Following::Lost { text, .. } => {
                 self.warn(&format!("no broker answers: {text}"));

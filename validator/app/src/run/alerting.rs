@@ -123,7 +123,7 @@ impl Alerting {
     /// # Errors
     /// The ledger cannot be asked.
     pub async fn post(&mut self, book: &mut Book, now_ms: i64) -> Result<(), LedgerError> {
-        let free: Vec<String> = self.due.iter().filter(|name| self.sender.is_free(name, now_ms)).cloned().collect();
+        let free: Vec<String> = self.due.iter().filter(|name| self.sender.is_free(name)).cloned().collect();
         for channel in free {
             let found = book.outbox(&channel, now_ms).await?;
             if found.is_empty() {
@@ -172,7 +172,10 @@ impl Alerting {
                 let retry = Retry { first_ms, most_ms, tries: TRIES_MAX };
                 match book.failed(message, &why, now_ms, &retry).await? {
                     // Those behind it wait for it: a channel is told in order.
-                    Fate::Again { at_ms } => self.sender.hold(&channel, at_ms),
+                    Fate::Again { at_ms } => {
+                        let wait = at_ms.saturating_sub(now_ms).unsigned_abs();
+                        self.sender.hold(&channel, Duration::from_millis(wait));
+                    }
                     Fate::Dead => {
                         self.less(&channel);
                         tracing::error!(
@@ -208,7 +211,7 @@ impl Alerting {
         let until = Instant::now() + most;
         loop {
             self.post(book, now_ms()).await?;
-            let is_open = |channel: &String| !self.sender.is_free(channel, now_ms()) && self.sender.is_at_work(channel);
+            let is_open = |channel: &String| !self.sender.is_free(channel) && self.sender.is_at_work(channel);
             if !self.due.iter().any(is_open) {
                 return Ok(());
             }

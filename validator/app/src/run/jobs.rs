@@ -6,7 +6,7 @@ use tokio::task::JoinSet;
 use validator_tap::TapError;
 
 use super::asking::Answer;
-use super::looking::Sight;
+use super::sight::Sight;
 use crate::failure::Failure;
 
 /// What a job answers.

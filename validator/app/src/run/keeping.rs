@@ -8,7 +8,7 @@ use validator_core::shadow::event::Event;
 use validator_core::shadow::file::{FileBags, FileId};
 use validator_core::shadow::page::Page;
 use validator_core::shadow::standing::Standing;
-use validator_ledger::{Evidence, LedgerError, OpenFindings, Posting};
+use validator_ledger::{Evidence, LedgerError, OpenCounts, Posting};
 
 use super::actor::Actor;
 use super::alerting::findings;
@@ -144,8 +144,9 @@ impl Actor {
         let keep = (at_ms >= self.next_prune_ms).then_some(self.keep);
         let posting = Posting { evidence, marks: &marks, taken: &taken, parcels, keep, ..Posting::of(delta, at_ms) };
         let alerting = &mut self.alerting;
-        let mut tell = |open: &OpenFindings| {
-            status.findings = findings(open, standing);
+        let mut tell = |open: &OpenCounts| {
+            status.findings = findings(&open.all, standing);
+            status.ignored.clone_from(&open.ignored);
             alerting.told(status, at_ms)
         };
         self.book.checkpoint_telling(&posting, &mut tell).await?;

@@ -31,7 +31,7 @@ pub async fn followed(
     (stop, publisher): (&CancellationToken, &Publisher),
 ) -> Result<(), Failure> {
     let name = pipeline.contract.name.as_str();
-    let mut patience = Patience::new();
+    let mut patience = Patience::of(ledger, name).await;
     loop {
         let began = Instant::now();
         let ended = once((pipeline, service), ledger, None, until, (stop, publisher), &Outside::default()).await;
@@ -87,9 +87,9 @@ pub struct Patience {
 }
 
 impl Patience {
-    /// Nothing has failed yet.
-    pub fn new() -> Self {
-        Self { pause: RETRY_FIRST, panics: 0, has_followed: false }
+    /// Nothing has failed yet. A pipeline that the ledger knows was followed before.
+    pub async fn of(ledger: &Ledger, pipeline: &str) -> Self {
+        Self { pause: RETRY_FIRST, panics: 0, has_followed: ledger.knows(pipeline).await.unwrap_or(false) }
     }
 
     /// In how long it is to be opened again; none: this failure does not pass.

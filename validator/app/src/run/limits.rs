@@ -26,6 +26,9 @@ pub const CHECKPOINT_REST_MAX: Duration = Duration::from_secs(10);
 /// How long to wait after a checkpoint that could not be written, and after which a pipeline that ended in an error is opened again; doubles.
 pub const RETRY_FIRST: Duration = Duration::from_secs(1);
 
+/// How long a ledger may be silent before that is said: a checkpoint of 100,000 segments takes 0.3 s.
+pub const HANGS_AFTER: Duration = Duration::from_secs(10);
+
 /// Where that stops to double.
 pub const RETRY_MOST: Duration = Duration::from_secs(30);
 
@@ -50,6 +53,9 @@ pub const EVIDENCE_DRAFTS: usize = 1_000;
 
 /// How long a stop may take; what is not saved then is read again by the next run.
 pub const STOP_MOST: Duration = Duration::from_secs(8);
+
+/// After how long the ledger is opened anew by who tells the alerts of a pipeline that has failed.
+pub const STANDS_BY: Duration = Duration::from_secs(600);
 
 /// Pipelines that fail by an assertion of our own are opened again so often.
 pub const PANICS_MAX: u32 = 3;
@@ -129,7 +135,7 @@ pub const SEAT_KEPT_EVERY: Duration = Duration::from_secs(3);
 /// How long a seat that is given up may take; after it the lease ends it.
 pub const SEAT_ASK_MOST: Duration = Duration::from_secs(2);
 
-/// For how long a partition may have messages that no member brings: longer than a session of the group and the rebalance behind it.
+/// For how long a partition may have messages that nobody brings: longer than a session of a fleet's group and the rebalance behind it.
 pub const UNREAD_MOST: Duration = Duration::from_secs(30);
 
 /// How often it is said that something cannot be asked, while it lasts.

@@ -4,6 +4,7 @@
 //! read of it, nothing is judged by it; a topic that is not there may come back, and is waited for.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use validator_core::position::TopicPartition;
@@ -11,6 +12,7 @@ use validator_core::shadow::lane::Lane;
 use validator_engine::dead_letters::DeadLetterError;
 use validator_tap::{Ends, Tap, TapError};
 
+use super::notes::Notes;
 use crate::failure::Failure;
 
 /// What a topic that a book knows and nobody finds means: it is waited for, and not a mistake of who wrote the file.
@@ -34,16 +36,21 @@ pub fn away(failure: Failure, known: &[Lane]) -> Failure {
 ///
 /// # Errors
 /// [`Failure::Away`]: a log is not the one that was followed.
-pub fn are_those_of(ids: &mut BTreeMap<String, String>, known: &[Lane], tap: &dyn Tap) -> Result<(), Failure> {
+pub fn are_those_of(notes: &mut Notes, known: &[Lane], tap: &dyn Tap) -> Result<(), Failure> {
     for (topic, id) in tap.topic_ids() {
-        if ids.get(&topic).is_some_and(|before| *before != id) {
+        if notes.topic_ids.get(&topic).is_some_and(|before| *before != id) {
             return Err(Failure::Away(Arc::new(TapError::TopicRecreated { topic })));
         }
-        ids.insert(topic, id);
+        notes.topic_ids.insert(topic, id);
     }
     let ranges = tap.partitions().iter().map(|range| (&range.tp, range.high_watermark));
     let ends: BTreeMap<&TopicPartition, i64> = ranges.collect();
-    let cut = known.iter().find_map(|lane| cut(&lane.tp, lane.position, *ends.get(&lane.tp)?));
+    let was_cut = |lane: &Lane| {
+        let position = *notes.cuts.get(&lane.tp.to_string())?;
+        Some(not_that_log(lane.tp.clone(), position, ends.get(&lane.tp).copied().unwrap_or(position)))
+    };
+    let cut =
+        known.iter().find_map(|lane| was_cut(lane).or_else(|| cut(&lane.tp, lane.position, *ends.get(&lane.tp)?)));
     cut.map_or(Ok(()), |cut| Err(Failure::Away(Arc::new(cut))))
 }
 
@@ -53,6 +60,23 @@ pub fn cut_behind(tps: &[TopicPartition], positions: &[i64], ends: &[Ends]) -> O
         let lane = end.partition.0 as usize;
         cut(tps.get(lane)?, *positions.get(lane)?, end.high_watermark)
     })
+}
+
+/// Why an offset that is not below the log's start is not the one that was to come.
+pub fn not_that_log(tp: TopicPartition, position: i64, end: i64) -> TapError {
+    if end < position { TapError::LogCut { tp, position, end } } else { TapError::LogRegrown { tp, position } }
+}
+
+/// Says that retention took messages before they were read.
+pub fn say_overtaken(pipeline: &str, tp: &TopicPartition, offsets: Range<i64>) {
+    tracing::error!(
+        pipeline,
+        partition = %tp,
+        from = offsets.start,
+        to = offsets.end,
+        "the brokers deleted messages before they were read: they are a hole, and nobody can say whether they are in the table; \
+         raise retention.ms of the topic"
+    );
 }
 
 fn cut(tp: &TopicPartition, position: i64, end: i64) -> Option<TapError> {

@@ -4,7 +4,7 @@
 //! the tap has passed them: no row comes before its message. Where something cannot be asked the look is given up, its instant
 //! with it, and the next poll tries again.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -12,17 +12,16 @@ use validator_core::error_chain::error_chain;
 use validator_core::position::{FileIndex, PartitionIndex};
 use validator_core::shadow::event::{CannotLook, Event, Look, Step};
 use validator_core::shadow::file::FileFacts;
-use validator_engine::live::error::LookError;
 use validator_engine::live::lanes::Lanes;
 use validator_engine::live::scan::FileScan;
 use validator_engine::reconcile::Run;
 use validator_table::{Pinned, Reloaded, SnapshotSelector, StepPlan, TableError};
-use validator_tap::TapError;
 
 use super::actor::Actor;
 use super::jobs::{Done, blocking};
-use super::letters::{LettersOfLook, LettersSight, Unread};
+use super::letters::LettersOfLook;
 use super::logs;
+use super::sight::{Found, Sight, Unseen};
 use crate::failure::Failure;
 use crate::open;
 
@@ -50,6 +49,8 @@ pub struct Plan {
     steps: VecDeque<StepPlan>,
     /// The one that is pinned.
     target: Option<Target>,
+    /// Whether the snapshot that the shadow stands at was asked for, where it is not what drills read.
+    has_asked_line: bool,
     /// How far dead letters are read.
     pub(super) letters: LettersOfLook,
 }
@@ -60,33 +61,6 @@ struct Target {
     run: Run,
     live: Vec<FileFacts>,
     is_last: bool,
-}
-
-/// What a job of a look found.
-pub enum Sight {
-    /// Metadata and ends.
-    Asked {
-        /// When it began.
-        at_ms: i64,
-        /// What was found.
-        found: Result<(Reloaded, Vec<validator_tap::Ends>), Unseen>,
-    },
-    /// There are partitions that are not followed yet: rows of them would be of no message.
-    Grown,
-    /// A pinned snapshot, and the steps behind it.
-    Pinned(Box<Result<Option<(StepPlan, Pinned)>, TableError>>, VecDeque<StepPlan>),
-    /// Files, read.
-    Scanned(Result<Vec<FileScan>, LookError>),
-    /// Dead letters, read.
-    Lettered(Result<LettersSight, Unread>),
-}
-
-/// Why catalog or brokers say nothing.
-pub enum Unseen {
-    /// The catalog, or the metadata.
-    Table(TableError),
-    /// The brokers.
-    Brokers(TapError),
 }
 
 impl Looking {
@@ -131,11 +105,16 @@ impl Actor {
             let at_ms = outside.now_ms();
             let found = async {
                 let reloaded = source.reload(&table).await.map_err(Unseen::Table)?;
-                let asked = blocking(move || Ok((tap.ends()?, tap.grown()?))).await;
-                let (ends, grown) = asked.map_err(Unseen::Brokers)?;
+                let topics: BTreeSet<String> = tps.iter().map(|tp| tp.topic.clone()).collect();
+                let asked = blocking(move || {
+                    let (ends, grown) = (tap.ends()?, tap.grown()?);
+                    let kept = topics.into_iter().filter_map(|topic| Some((tap.retention_ms(&topic)?, topic)));
+                    Ok((ends, grown, kept.map(|(ms, topic)| (topic, ms)).collect()))
+                });
+                let (ends, grown, retention_ms) = asked.await.map_err(Unseen::Brokers)?;
                 match logs::cut_behind(&tps, &positions, &ends) {
                     Some(cut) => Err(Unseen::Brokers(cut)),
-                    None => Ok(grown.is_empty().then_some((reloaded, ends))),
+                    None => Ok(grown.is_empty().then_some(Found { reloaded, ends, retention_ms })),
                 }
             };
             Done::Look(match found.await {
@@ -165,25 +144,29 @@ impl Actor {
     pub(super) async fn looked_up(&mut self, sight: Sight) -> Result<(), Failure> {
         let looking = std::mem::take(&mut self.looking);
         match (sight, looking) {
-            (Sight::Asked { at_ms, found: Ok((reloaded, ends)) }, _) => self.asked(at_ms, reloaded, &ends).await,
+            (Sight::Asked { at_ms, found: Ok(found) }, _) => self.asked(at_ms, found).await,
             (Sight::Asked { found: Err(unseen), .. }, _) => self.unseen(&unseen).await,
             (Sight::Grown, _) => {
                 self.reopen = Some("there are new partitions");
                 Ok(())
             }
             (Sight::Pinned(pinned, steps), Looking::Working(plan)) => self.pinned(*pinned, steps, plan).await,
+            (Sight::AtLine(pinned), Looking::Working(plan)) => self.at_line(*pinned, plan),
             (Sight::Scanned(Ok(scans)), Looking::Working(plan)) => self.scanned(scans, plan).await,
             (Sight::Scanned(Err(error)), _) => self.cannot_read("the table's files", error).await,
             (Sight::Lettered(letters), Looking::Working(plan)) => self.lettered(letters, plan).await,
-            (Sight::Pinned(..) | Sight::Scanned(_) | Sight::Lettered(_), _) => Ok(()),
+            (Sight::Pinned(..) | Sight::AtLine(_) | Sight::Scanned(_) | Sight::Lettered(_), _) => Ok(()),
         }
     }
 
-    async fn asked(&mut self, at_ms: i64, reloaded: Reloaded, ends: &[validator_tap::Ends]) -> Result<(), Failure> {
+    async fn asked(&mut self, at_ms: i64, found: Found) -> Result<(), Failure> {
+        let Found { reloaded, ends, retention_ms } = found;
         for (topic, id) in self.live.run.messages.tap.topic_ids() {
             self.notes.topic_ids.entry(topic).or_insert(id);
         }
-        self.watching.ends(at_ms, ends);
+        let lanes = self.shadow.lanes();
+        let kept = |lane: PartitionIndex| retention_ms.get(&lanes.get(lane.0 as usize)?.tp.topic).copied();
+        self.watching.ends(at_ms, &ends, kept);
         if let Reloaded::Changed(table) = reloaded {
             self.live.table = *table;
         }
@@ -198,7 +181,7 @@ impl Actor {
         let followed = ends.iter().take(self.shadow.lanes().len());
         let barrier = followed.map(|end| (end.partition, end.last_stable, end.high_watermark)).collect();
         let letters = LettersOfLook::default();
-        self.looking = Looking::Going(Plan { at_ms, barrier, steps, target: None, letters });
+        self.looking = Looking::Going(Plan { at_ms, barrier, steps, target: None, has_asked_line: false, letters });
         Ok(())
     }
 
@@ -234,6 +217,22 @@ impl Actor {
                     return Ok(());
                 };
                 plan.target = Some(Target { step, run, live, is_last: plan.steps.is_empty() });
+            }
+        }
+        self.looking = Looking::Going(plan);
+        Ok(())
+    }
+
+    /// Where the snapshot that the shadow stands at could not be pinned when it was opened, it can by now: what drills read.
+    fn at_line(&mut self, pinned: Result<Pinned, TableError>, plan: Plan) -> Result<(), Failure> {
+        match pinned.map(|pinned| self.live.go_to(Arc::new(pinned))) {
+            Ok(true) => self.live.is_at_line = true,
+            Ok(false) => {
+                self.reopen = Some("the schema of the table has changed");
+                return Ok(());
+            }
+            Err(error) => {
+                self.warn(&format!("the snapshot that was last applied cannot be read: {}", error_chain(&error)))
             }
         }
         self.looking = Looking::Going(plan);
@@ -298,6 +297,13 @@ impl Actor {
                 let pinned = table.pin_next(&cache, &mut steps).await;
                 Done::Look(Sight::Pinned(Box::new(pinned), steps))
             });
+            return Ok(Looking::Working(plan));
+        }
+        let cursor = self.shadow.line().cursor.as_ref().map(|cursor| cursor.id);
+        if let (None, false, false, Some(id)) = (&plan.target, self.live.is_at_line, plan.has_asked_line, cursor) {
+            plan.has_asked_line = true;
+            let (table, cache) = (self.live.table.clone(), Arc::clone(&self.live.cache));
+            self.jobs.begin(async move { Done::Look(Sight::AtLine(Box::new(table.pin_with(&cache, id).await))) });
             return Ok(Looking::Working(plan));
         }
         if !self.has_begun().await? {

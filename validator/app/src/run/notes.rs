@@ -26,6 +26,10 @@ pub struct Notes {
     /// The topics that are followed, by their ids: one that is made again is another one.
     #[serde(default)]
     pub topic_ids: BTreeMap<String, String>,
+    /// Partitions whose logs were cut below what was read of them, by name, and up to where: what has their offsets since are other
+    /// messages.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub cuts: BTreeMap<String, i64>,
     /// What was read of dead letters; none: the pipeline never had any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dead_letters: Option<LettersNotes>,

@@ -112,7 +112,7 @@ pub async fn opened(
     live.go_to_line(&shadow).await;
     let mut notes = Notes::from_text(shadow.notes()).map_err(damaged)?;
     super::refusals::check_letters(pipeline, live.letters.as_ref(), notes.dead_letters.as_ref())?;
-    logs::are_those_of(&mut notes.topic_ids, &known, sides.tap.as_ref())?;
+    logs::are_those_of(&mut notes, &known, sides.tap.as_ref())?;
     let alerting = Alerting::open(pipeline, service, &mut book, wall_ms, outside.now_ms()).await?;
     Ok(Opened { live, book, shadow, notes, alerting })
 }

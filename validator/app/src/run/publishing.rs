@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use validator_core::position::PartitionIndex;
 use validator_core::segment::SegmentKey;
 use validator_core::shadow::event::{CannotLook, LanePart};
@@ -22,25 +22,38 @@ use super::retention::Retention;
 use super::status::{PartitionStatus, Phase, Queue, SegmentStatus, Status};
 use crate::failure::Failure;
 
-/// Where the statuses of a pipeline go.
+/// Where the statuses of a pipeline go, and where it is asked to look.
 #[derive(Debug, Clone)]
-pub struct Publisher(watch::Sender<Arc<Status>>);
+pub struct Publisher {
+    statuses: watch::Sender<Arc<Status>>,
+    looks: Arc<Notify>,
+}
 
 impl Publisher {
     /// Of a pipeline that starts.
     pub fn starting(pipeline: &str, target: f64, now_ms: i64) -> (Self, watch::Receiver<Arc<Status>>) {
         let (sender, receiver) = watch::channel(Arc::new(Status::starting(pipeline, target, now_ms)));
-        (Self(sender), receiver)
+        (Self { statuses: sender, looks: Arc::default() }, receiver)
     }
 
     /// What was last said.
     pub fn status(&self) -> Arc<Status> {
-        Arc::clone(&self.0.borrow())
+        Arc::clone(&self.statuses.borrow())
     }
 
     /// Changes what was last said.
     pub fn change(&self, change: impl FnOnce(&mut Status)) {
-        self.0.send_modify(|status| change(Arc::make_mut(status)));
+        self.statuses.send_modify(|status| change(Arc::make_mut(status)));
+    }
+
+    /// Asks for a look as soon as one can be made.
+    pub fn ask_to_look(&self) {
+        self.looks.notify_one();
+    }
+
+    /// Waits until somebody asks for a look.
+    pub async fn asked_to_look(&self) {
+        self.looks.notified().await;
     }
 
     /// It has ended and is not started again.
@@ -50,7 +63,7 @@ impl Publisher {
 
     /// Whether it has judged anything since the process began.
     pub fn has_judged(&self) -> bool {
-        self.0.borrow().looks > 0
+        self.statuses.borrow().looks > 0
     }
 
     /// It cannot go on, and is started again.
@@ -91,12 +104,16 @@ pub struct Watching {
     has_looked: bool,
     /// Batches that wait for the actor.
     pub(super) batches_queued: usize,
+    /// Whether messages are about to be deleted that are not consumed.
+    pub(super) is_short: bool,
 }
 
 impl Watching {
     /// The ends of the partitions, as they were at that time.
-    pub fn ends(&mut self, at_ms: i64, ends: &[Ends]) {
+    /// `retention_ms` says for how long the brokers keep messages of a partition.
+    pub fn ends(&mut self, at_ms: i64, ends: &[Ends], retention_ms: impl Fn(PartitionIndex) -> Option<i64>) {
         for end in ends {
+            self.retention.observe_retention(end.partition.0, retention_ms(end.partition));
             self.last_stable.insert(end.partition.0, end.last_stable);
             self.retention.observe_end(end.partition.0, end.last_stable);
             self.retention.observe(end.partition.0, at_ms, end.log_start);
@@ -111,6 +128,13 @@ impl Watching {
     /// Messages were consumed.
     pub fn consumed(&mut self, publisher: &Publisher, lanes: &[LanePart], bytes: u64) {
         self.landing.consumed(lanes);
+        for lane in lanes {
+            let of_parts = lane.parts.iter().filter_map(|part| part.times.max_ms);
+            let of_versions = lane.versions.iter().filter_map(|version| version.timestamp_ms);
+            if let Some(read_ms) = of_parts.chain(of_versions).max() {
+                self.retention.observe_read(lane.partition.0, read_ms);
+            }
+        }
         publisher.change(|status| status.read_bytes.messages += bytes);
     }
 
@@ -223,6 +247,7 @@ impl Actor {
         // As of the last checkpoint, as the open findings are: else what was told since would be none or both.
         let saved = Standing::from_bytes(self.book.totals()).unwrap_or_default();
         status.findings = findings(self.book.open_findings(), &saved);
+        status.ignored.clone_from(&self.book.open_counts().ignored);
         self.say(status);
         Ok(())
     }
@@ -230,6 +255,7 @@ impl Actor {
     /// Says how it is.
     pub(super) fn say(&mut self, mut status: Status) {
         self.alerting.show(&mut status);
+        self.watching.is_short = short(&status).is_some();
         self.warn_of_retention(&status);
         self.publisher.change(|said| *said = status);
     }

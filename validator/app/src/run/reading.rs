@@ -14,8 +14,10 @@ use validator_engine::follow::{Following, follow, follow_apart};
 use validator_engine::message_reader::ReadError;
 use validator_engine::reconcile::Run;
 
+use super::actor::Actor;
 use super::fleet::Posted;
 use super::limits::BATCHES_QUEUED;
+use crate::failure::Failure;
 
 /// What the thread says.
 #[derive(Debug)]
@@ -80,6 +82,28 @@ impl Reader {
             }
         })?;
         Ok(Self { stop, read })
+    }
+}
+
+impl Actor {
+    /// A reading that goes as fast as the brokers and the network allow where they are about to delete what is not consumed, at the cost of
+    /// memory, until they no longer are. It goes on from where the shadow is.
+    pub(super) async fn hastened(&mut self, reader: Reader) -> Result<Reader, Failure> {
+        if self.fleet.is_some() || self.watching.is_short == self.is_hasty {
+            return Ok(reader);
+        }
+        self.is_hasty = self.watching.is_short;
+        if self.is_hasty {
+            tracing::warn!(
+                pipeline = self.name,
+                "reads ahead as far as it can: what is not consumed is about to be deleted"
+            );
+        } else {
+            tracing::info!(pipeline = self.name, "reads ahead as it did: what is not consumed is kept for long enough");
+        }
+        drop(reader);
+        self.live.run.messages.tap.read_ahead_far(self.is_hasty);
+        self.reader().await
     }
 }
 

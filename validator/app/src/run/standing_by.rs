@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::time::{sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 use validator_core::shadow::standing::Standing;
-use validator_ledger::{Book, Ledger, LedgerError, OpenFindings};
+use validator_ledger::{Book, Ledger, LedgerError, OpenCounts};
 
 use super::alerting::{Alerting, findings};
 use super::limits::{ALERTS_EVERY, FLUSH_MOST};
@@ -56,7 +56,7 @@ async fn watched(
     loop {
         let now_ms = wall_ms();
         if alerting.tick(&status, now_ms) {
-            let mut tell = |_: &OpenFindings| alerting.told(&status, now_ms);
+            let mut tell = |_: &OpenCounts| alerting.told(&status, now_ms);
             book.tell(&mut tell, now_ms).await?;
             alerting.saved(now_ms);
         }
@@ -81,6 +81,7 @@ fn as_kept(book: &Book, publisher: &Publisher) -> Result<Status, Failure> {
     let standing = Standing::from_bytes(book.totals()).map_err(damaged)?;
     status.take(&standing);
     status.findings = findings(book.open_findings(), &standing);
+    status.ignored.clone_from(&book.open_counts().ignored);
     (status.phase, status.why) = (phase, why);
     Ok(status)
 }

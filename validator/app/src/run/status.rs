@@ -84,6 +84,8 @@ pub struct Status {
     pub looks_failed: BTreeMap<&'static str, u64>,
     /// Open findings.
     pub findings: BTreeMap<(Verdict, Option<Cause>), u64>,
+    /// Those of them that somebody ignores.
+    pub ignored: BTreeMap<(Verdict, Option<Cause>), u64>,
     /// How often each invariant was checked since the process began.
     pub invariant_checks: BTreeMap<&'static str, u64>,
     /// Bytes of messages and of data files read since the process began.
@@ -240,6 +242,7 @@ impl Status {
             looks: 0,
             looks_failed: WHAT_CANNOT_BE_LOOKED_AT.map(|what| (what, 0)).into(),
             findings: BTreeMap::new(),
+            ignored: BTreeMap::new(),
             invariant_checks: BTreeMap::new(),
             read_bytes: ReadBytes::default(),
             memory_bytes: BTreeMap::new(),

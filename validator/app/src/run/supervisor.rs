@@ -18,9 +18,10 @@ use validator_ledger::Ledger;
 use super::answering::{LedgerAnswers, Pipelines};
 use super::fleet::{self, Fleet, Seated};
 use super::http::{self, Board, Site};
-use super::limits::{FILES_EVERY, STOP_MOST};
+use super::limits::{FILES_EVERY, STANDS_BY, STOP_MOST};
 use super::outside::wall_ms as now_ms;
 use super::publishing::Publisher;
+use super::standing_by::stand_by;
 use super::{Configured, configured, lifetime, state};
 use crate::cli::Exit;
 use crate::config::{Pipeline, Service};
@@ -42,9 +43,14 @@ pub struct Supervisor<'a> {
     pipelines: BTreeMap<String, (CancellationToken, String)>,
     /// What goes on by another file as soon as it has ended.
     next: BTreeMap<String, Pipeline>,
-    failed: Option<Failure>,
+    /// Pipelines that have ended in a failure and were not begun again.
+    failed: BTreeMap<String, Failure>,
+    /// By name, how it ends that alerts of a failed pipeline are told while others run.
+    standing_by: BTreeMap<String, CancellationToken>,
     /// By name: the text of the file with which a pipeline has ended in a failure.
     given_up: BTreeMap<String, String>,
+    /// It was said that another `listen` changes nothing.
+    is_listen_said: bool,
     /// What was last said of files that are wrong.
     said_wrong: Option<String>,
     board: Arc<Board>,
@@ -77,8 +83,10 @@ impl<'a> Supervisor<'a> {
             running: JoinSet::new(),
             pipelines: BTreeMap::new(),
             next: BTreeMap::new(),
-            failed: None,
+            failed: BTreeMap::new(),
+            standing_by: BTreeMap::new(),
             given_up: BTreeMap::new(),
+            is_listen_said: false,
             said_wrong: None,
             board: Arc::default(),
             publishers: BTreeMap::new(),
@@ -96,7 +104,7 @@ impl<'a> Supervisor<'a> {
         for pipeline in self.configured.pipelines.clone() {
             self.begin(pipeline);
         }
-        let [mut terminate, mut interrupt, mut hang_up] = signals()?;
+        let [mut terminate, mut interrupt, mut hang_up, mut look] = signals()?;
         let mut files = interval(FILES_EVERY);
         files.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut stop_by = None;
@@ -105,8 +113,9 @@ impl<'a> Supervisor<'a> {
             tokio::select! {
                 _ = terminate.recv() => stop_by = Some(self.stop(stop_by)),
                 _ = interrupt.recv() => stop_by = Some(self.stop(stop_by)),
-                _ = hang_up.recv() => self.reload(),
-                _ = files.tick(), if self.until.is_none() && stop_by.is_none() => self.reload(),
+                _ = hang_up.recv() => self.reload(true),
+                _ = look.recv() => self.publishers.values().for_each(Publisher::ask_to_look),
+                _ = files.tick(), if self.until.is_none() && stop_by.is_none() => self.reload(false),
                 () = tokio::time::sleep_until(deadline), if stop_by.is_some() => {
                     let what = "a pipeline did not end in time: the next run goes on from its last checkpoint";
                     return Err(Failure::Following(what.to_owned()));
@@ -118,9 +127,10 @@ impl<'a> Supervisor<'a> {
                 },
             }
         }
-        match (self.failed, self.until) {
+        self.standing_by.values().for_each(CancellationToken::cancel);
+        match (self.failed.values().map(Failure::exit).max_by_key(|exit| exit.code()), self.until) {
             // It was told already.
-            (Some(failure), _) => Ok(failure.exit()),
+            (Some(exit), _) => Ok(exit),
             (None, None) => Ok(Exit::Holds),
             (None, Some(_)) if self.stop.is_cancelled() => Ok(Exit::Unjudged),
             (None, Some(_)) => {
@@ -132,6 +142,10 @@ impl<'a> Supervisor<'a> {
 
     fn begin(&mut self, pipeline: Pipeline) {
         let name = pipeline.contract.name.clone();
+        self.failed.remove(&name);
+        if let Some(stop) = self.standing_by.remove(&name) {
+            stop.cancel();
+        }
         let stop = self.stop.child_token();
         self.pipelines.insert(name.clone(), (stop.clone(), pipeline.file.text().to_owned()));
         self.known.write().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), pipeline.clone());
@@ -151,17 +165,17 @@ impl<'a> Supervisor<'a> {
         };
         let (service, ledger, until) = (Arc::clone(&self.configured.service), Arc::clone(&self.ledger), self.until);
         let fleet = self.fleet.clone();
-        self.running.spawn(async move {
-            let ended = match &fleet {
+        let followed = async move {
+            match &fleet {
                 None => lifetime::followed(&pipeline, &service, &ledger, until, (&stop, &publisher)).await,
                 Some(fleet) => {
                     let (pipeline, service, ledger, publisher) = (&pipeline, &*service, &*ledger, &publisher);
                     let seated = Seated { pipeline, service, ledger, fleet, until, publisher };
                     fleet::followed(seated, &stop).await
                 }
-            };
-            (name, ended)
-        });
+            }
+        };
+        self.running.spawn(async move { (name, alone(followed).await) });
     }
 
     /// Serves metrics, health and the API where `[service] listen` asks for it.
@@ -201,14 +215,33 @@ impl<'a> Supervisor<'a> {
         tracing::error!(pipeline = name, "the pipeline has ended: {}", error_chain(&failure));
         let (palette, width) = (self.terminal.palette_of_talk(), self.terminal.width());
         self.terminal.talk(&render::failure(&failure, palette, width));
-        let is_worse = |other: &Failure| failure.exit().code() > other.exit().code();
-        if self.failed.as_ref().is_none_or(is_worse) {
-            self.failed = Some(failure);
+        if !lifetime::is_damage(&failure) {
+            self.stand_by(name);
         }
+        self.failed.insert(name.to_owned(), failure);
     }
 
-    /// Reads the files again, and lets what changed go on by the new ones.
-    fn reload(&mut self) {
+    /// Goes on to tell the alerts of a pipeline that nobody follows any more, as long as others run: who gets none takes it for sound.
+    fn stand_by(&mut self, name: &str) {
+        // Of a fleet whoever has the seat does so.
+        if self.fleet.is_some() || self.running.is_empty() || self.stop.is_cancelled() {
+            return;
+        }
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+        let Some((pipeline, publisher)) = known.zip(self.publishers.get(name).cloned()) else { return };
+        let (service, ledger) = (Arc::clone(&self.configured.service), Arc::clone(&self.ledger));
+        let stop = self.stop.child_token();
+        self.standing_by.insert(name.to_owned(), stop.clone());
+        tokio::spawn(async move {
+            while !stop.is_cancelled() {
+                stand_by(&pipeline, &service, &ledger, &publisher, (STANDS_BY, &stop)).await;
+            }
+        });
+    }
+
+    /// Reads the files again, and lets what changed go on by the new ones. Who asks for it means all that they name too, as schemas and
+    /// secrets, and pipelines that have ended.
+    fn reload(&mut self, is_asked: bool) {
         let (config, named) = &self.named;
         let configured = match configured(config.as_deref(), named) {
             Ok(configured) => configured,
@@ -226,11 +259,15 @@ impl<'a> Supervisor<'a> {
         };
         self.said_wrong = None;
         let text = |service: &Service| service.file.as_ref().map(|file| file.text().to_owned());
-        let is_new_service = text(&configured.service) != text(&self.configured.service);
+        let is_new = is_asked || text(&configured.service) != text(&self.configured.service);
         let run_of = |service: &Service| (state::address(service), service.fleet);
         if run_of(&configured.service) != run_of(&self.configured.service) {
             tracing::warn!("another `[service] state` or `fleet` is another run: end this one first; nothing changes");
             return;
+        }
+        if configured.service.listen != self.configured.service.listen && !self.is_listen_said {
+            tracing::warn!("another `[service] listen` is taken by the next start of the process");
+            self.is_listen_said = true;
         }
         self.configured = configured;
         let files: BTreeMap<&str, &Pipeline> =
@@ -238,17 +275,21 @@ impl<'a> Supervisor<'a> {
         let mut begun = Vec::new();
         for (name, pipeline) in &files {
             match self.pipelines.get(*name) {
-                Some((_, text)) if !is_new_service && text == pipeline.file.text() => {}
+                Some((_, text)) if !is_new && text == pipeline.file.text() => {}
                 Some((stop, _)) => {
                     tracing::info!(pipeline = name, "goes on by a new file");
                     stop.cancel();
                     self.next.insert((*name).to_owned(), (*pipeline).clone());
                 }
-                None if !is_new_service
-                    && self.given_up.get(*name).is_some_and(|text| text == pipeline.file.text()) => {}
+                None if !is_new && self.given_up.get(*name).is_some_and(|text| text == pipeline.file.text()) => {}
                 None => begun.push((*pipeline).clone()),
             }
         }
+        for (name, stop) in self.standing_by.iter().filter(|(name, _)| !files.contains_key(name.as_str())) {
+            tracing::info!(pipeline = name, "is no longer configured, and its alerts are not told any more");
+            stop.cancel();
+        }
+        self.standing_by.retain(|_, stop| !stop.is_cancelled());
         for (name, (stop, _)) in self.pipelines.iter().filter(|(name, _)| !files.contains_key(name.as_str())) {
             tracing::info!(pipeline = name, "is no longer configured, and ends");
             stop.cancel();
@@ -258,7 +299,30 @@ impl<'a> Supervisor<'a> {
     }
 }
 
-fn signals() -> Result<[Signal; 3], Failure> {
+/// Runs a pipeline as a task of its own: what it panics with, also while it is opened, ends it alone.
+async fn alone(followed: impl Future<Output = Result<(), Failure>> + Send + 'static) -> Result<(), Failure> {
+    match tokio::spawn(followed).await {
+        Ok(ended) => ended,
+        Err(error) => Err(Failure::Following(error.to_string())),
+    }
+}
+
+fn signals() -> Result<[Signal; 4], Failure> {
     let of = |kind| signal(kind).map_err(Failure::Runtime);
-    Ok([of(SignalKind::terminate())?, of(SignalKind::interrupt())?, of(SignalKind::hangup())?])
+    let kinds = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup(), SignalKind::user_defined1()];
+    let [terminate, interrupt, hang_up, look] = kinds.map(of);
+    Ok([terminate?, interrupt?, hang_up?, look?])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pipeline_that_panics_while_it_is_opened_ends_alone() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let ended = runtime.block_on(alone(async { panic!("no such thing") }));
+        assert!(matches!(&ended, Err(Failure::Following(why)) if why.contains("no such thing")), "{ended:?}");
+        assert!(runtime.block_on(alone(async { Ok(()) })).is_ok());
+    }
 }

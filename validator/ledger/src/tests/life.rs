@@ -4,6 +4,7 @@ use validator_core::shadow::delta::{Change, Delta};
 
 use super::random::finding;
 use super::{NOW, Place, trades, within};
+use crate::limits::MAIL_WAITS_MAX_MS;
 use crate::{Book, Evidence, Fate, FindingState, Keep, LedgerError, Mail, Posting, ReadLedger, Retry, Written};
 
 const DAY: i64 = 86_400_000;
@@ -81,6 +82,13 @@ async fn mail_waits(place: Place) {
     let retry = Retry { first_ms: 10, most_ms: 100, tries: 2 };
     let fate = book.failed(waiting[1].message, "it does not answer", NOW, &retry).await.expect("put off");
     assert_eq!(fate, Fate::Again { at_ms: NOW + 10 });
+    // What is behind it does not overtake it, and a clock that has gone back holds nothing up for as long as it went back.
+    assert_eq!(book.outbox("log", NOW).await.expect("an outbox"), []);
+    let set_back = book.outbox("log", NOW - 2 * MAIL_WAITS_MAX_MS).await.expect("an outbox");
+    assert_eq!(
+        set_back.iter().map(|waiting| waiting.message).collect::<Vec<_>>(),
+        [waiting[1].message, waiting[2].message]
+    );
     book.give_up(waiting[2].message, NOW).await.expect("given up");
     assert_eq!(book.outbox("log", NOW).await.expect("an outbox"), []);
     let later = book.outbox("log", NOW + 10).await.expect("an outbox");

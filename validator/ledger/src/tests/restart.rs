@@ -8,7 +8,7 @@ use validator_core::shadow::file::{FileId, PathHash};
 
 use super::random::Model;
 use super::{NOW, Place, trades, within};
-use crate::{Book, LedgerError, Posting, ReadLedger};
+use crate::{Book, LedgerError, Posting, ReadLedger, Written};
 
 /// All that can be asked of a book is what the model says.
 async fn same(book: &mut Book, model: &Model, seed: u64) {
@@ -18,6 +18,19 @@ async fn same(book: &mut Book, model: &Model, seed: u64) {
     let files = model.bodies.keys().copied().collect::<Vec<_>>();
     for (file, body) in book.file_bags(&files).await.expect("bags") {
         assert_eq!(body.as_ref(), model.bodies.get(&file), "seed {seed}: {file:?}");
+    }
+}
+
+/// A checkpoint; the lock of a session that was cut off goes when the server has noticed.
+async fn written(book: &mut Book, posting: &Posting<'_>) -> Result<Written, LedgerError> {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    loop {
+        match book.checkpoint(posting).await {
+            Err(LedgerError::Held { .. }) if std::time::Instant::now() < deadline => {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+            written => return written,
+        }
     }
 }
 
@@ -33,7 +46,7 @@ async fn life(place: &Place, seed: u64, steps: usize) -> u32 {
         if rng.random_bool(0.4) {
             let after = rng.random_range(0..14);
             book.store.lock().await.fuse = Some(after);
-            let written = book.checkpoint(&Posting::of(&delta, NOW)).await;
+            let written = written(&mut book, &Posting::of(&delta, NOW)).await;
             let burnt = book.store.lock().await.fuse.take().is_none();
             if written.is_ok() {
                 model = next;
@@ -45,7 +58,7 @@ async fn life(place: &Place, seed: u64, steps: usize) -> u32 {
                 continue;
             }
         } else {
-            book.checkpoint(&Posting::of(&delta, NOW)).await.unwrap_or_else(|error| {
+            written(&mut book, &Posting::of(&delta, NOW)).await.unwrap_or_else(|error| {
                 panic!("seed {seed}, step {step}: {error}: {:?}", std::error::Error::source(&error))
             });
             model = next;

@@ -41,6 +41,35 @@ fn a_book_that_was_taken_over_reads_and_writes_no_more() {
     });
 }
 
+/// A standby that lacks the last commits takes over: nobody else writes, and who opens the pipeline again goes on from what there is.
+#[test]
+fn a_database_that_has_gone_back_is_not_taken_for_another_writer() {
+    within(async {
+        for place in [Place::sqlite(), Place::postgres()] {
+            let (_ledger, mut book, _) = place.book().await;
+            let mut rng = ChaCha8Rng::seed_from_u64(8);
+            let (first, model) = Model::default().step(&mut rng);
+            let (second, model) = model.step(&mut rng);
+            let (third, _) = model.step(&mut rng);
+            book.checkpoint(&Posting::of(&first, NOW)).await.expect("written");
+            book.checkpoint(&Posting::of(&second, NOW)).await.expect("written");
+            for sql in [
+                "UPDATE pipelines SET checkpoint = checkpoint - 1",
+                "UPDATE pipelines SET checkpoint = checkpoint + 1, fence = fence - 1",
+            ] {
+                let mut store = book.store.lock().await;
+                store.begin().await.expect("begun");
+                store.statement(sql).await.expect("done");
+                store.commit().await.expect("committed");
+                drop(store);
+                let behind = book.checkpoint(&Posting::of(&third, NOW)).await.expect_err("it is not what it was");
+                assert!(matches!(behind, LedgerError::Behind { checkpoint: 2, .. }), "{behind:?}");
+                assert!(!behind.may_pass(), "the same would come of the same state");
+            }
+        }
+    });
+}
+
 #[test]
 fn a_session_that_postgresql_ended_is_fenced_by_who_came_after() {
     within(async {

@@ -9,7 +9,7 @@ use validator_core::position::PartitionIndex;
 use super::KafkaTap;
 use super::client::{Ahead, Deadline, Isolation};
 use super::open::Asker;
-use crate::{Tap, TapError, Wanted};
+use crate::{TapError, Wanted};
 
 impl KafkaTap {
     /// Names each gap's reason: below the log's start now; seen by a read_uncommitted look; else by the topic's policy.
@@ -32,7 +32,7 @@ impl KafkaTap {
             return Err(TapError::Unexplained { source: failure });
         }
         for (partition, ranges) in &wanted {
-            let rest = self.rest_of(*partition);
+            let rest = self.rest_of(*partition)?;
             let aborted = seen.get(partition).map_or(&[][..], Vec::as_slice);
             let holes = runs.entry(*partition).or_default();
             ranges.iter().for_each(|range| split(range, aborted, rest, holes));
@@ -74,13 +74,16 @@ impl KafkaTap {
         Ok(wanted)
     }
 
-    /// The reason of offsets that no look sees.
-    fn rest_of(&self, partition: PartitionIndex) -> HoleReason {
-        match self.compacted(&self.partitions[partition.0 as usize].tp.topic) {
+    /// The reason of offsets that no look sees; unknown where the brokers do not say. Where none answers they are to be asked again.
+    fn rest_of(&self, partition: PartitionIndex) -> Result<HoleReason, TapError> {
+        let topic = &self.partitions[partition.0 as usize].tp.topic;
+        let unanswered = || TapError::Client { what: format!("no broker says the cleanup policy of topic {topic}") };
+        let policy = self.policy(topic, self.open_timeout).ok_or_else(unanswered)?;
+        Ok(match policy.is_compacted {
             Some(true) => HoleReason::Compacted,
             Some(false) => HoleReason::Control,
             None => HoleReason::Unknown,
-        }
+        })
     }
 }
 

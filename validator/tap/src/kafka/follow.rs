@@ -6,6 +6,7 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer as _;
@@ -33,7 +34,8 @@ impl KafkaTap {
         let lanes: Vec<Lane> = from.iter().map(lane).collect();
         let lookout = self.lookout()?;
         let watch = Watch::start(Arc::clone(&lookout), lanes.iter().map(|lane| lane.tp.clone()).collect())?;
-        let consumer = self.clients.consumer(Isolation::Committed, Ahead::Some)?;
+        let ahead = if self.far.load(Ordering::Relaxed) { Ahead::Far } else { Ahead::Some };
+        let consumer = self.clients.consumer(Isolation::Committed, ahead)?;
         let mut assignment = TopicPartitionList::with_capacity(lanes.len());
         for lane in &lanes {
             assignment
@@ -292,7 +294,7 @@ impl Following<'_> {
             again.push(index);
             return ControlFlow::Continue(());
         }
-        each(Followed::OutOfRange { partition, asked: position, log_start, high_watermark })?;
+        each(Followed::OutOfRange { partition, asked: position, log_start, high_watermark, refused: out })?;
         if log_start > position {
             self.lanes[index].position = log_start;
             again.push(index);

@@ -22,6 +22,7 @@ mod watch;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::ops::{ControlFlow, Range};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -33,6 +34,7 @@ use self::client::{Ahead, Clients, Isolation};
 pub use self::lanes::{Begin, LaneToOpen};
 use self::lookout::Lookout;
 pub use self::membership::Membership;
+use self::policy::Policy;
 pub use self::republish::{Republisher, SOURCE_HEADERS, with_source};
 use crate::bounds::Bounds;
 use crate::{Ends, Follow, Message, PartitionRange, ReadEnd, Tap, TapError, Wanted, limits};
@@ -129,8 +131,10 @@ pub struct KafkaTap {
     partitions: Vec<PartitionRange>,
     open_timeout: Duration,
     stall_timeout: Duration,
-    /// Cleanup policies that were asked for.
-    policies: Mutex<HashMap<String, Option<bool>>>,
+    /// Policies of topics that were asked for.
+    policies: Mutex<HashMap<String, policy::Asked>>,
+    /// Whether who follows reads ahead as far as a single read does.
+    far: AtomicBool,
     /// Made when it is first needed, and kept with its connections.
     lookout: Mutex<Option<Arc<Lookout>>>,
 }
@@ -170,7 +174,25 @@ impl Tap for KafkaTap {
     }
 
     fn compacted(&self, topic: &str) -> Option<bool> {
+        self.policy(topic, self.open_timeout)?.is_compacted
+    }
+
+    fn retention_ms(&self, topic: &str) -> Option<i64> {
+        self.policy(topic, self.open_timeout.min(limits::RETENTION_TIMEOUT))?.retention_ms
+    }
+
+    fn read_ahead_far(&self, far: bool) {
+        self.far.store(far, Ordering::Relaxed);
+    }
+}
+
+impl KafkaTap {
+    /// What the brokers say of a topic; none: nobody answers.
+    fn policy(&self, topic: &str, timeout: Duration) -> Option<Policy> {
         let mut policies = self.policies.lock().unwrap_or_else(PoisonError::into_inner);
-        *policies.entry(topic.to_owned()).or_insert_with(|| policy::compacted(&self.clients, topic, self.open_timeout))
+        let before = policies.get(topic).copied();
+        let asked = policy::Asked::again(before, || policy::ask(&self.clients, topic, timeout));
+        policies.insert(topic.to_owned(), asked);
+        asked.answered()
     }
 }

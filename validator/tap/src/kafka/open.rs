@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -75,6 +76,7 @@ impl KafkaTap {
             open_timeout: config.open_timeout,
             stall_timeout: config.stall_timeout,
             policies: Mutex::new(HashMap::new()),
+            far: AtomicBool::new(false),
             lookout,
             clients,
         }

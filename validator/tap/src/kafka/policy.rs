@@ -1,16 +1,58 @@
-//! The cleanup policy of a topic.
+//! What brokers do with a topic's messages once they are old: its cleanup policy and its retention.
+//!
+//! Contract: what was said is held for a while; that nobody answered is not held for what somebody said.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
+use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, ResourceSpecifier};
 use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::error::KafkaError;
+use rdkafka::types::RDKafkaErrorCode;
 
 use super::client::{Ahead, Clients, Deadline, Isolation, Quiet, let_go};
 use super::open::Asker;
 use crate::limits;
 
-/// Whether `cleanup.policy` holds `compact`; `None` where the brokers do not say (no right to, no such request, no answer).
-pub(super) fn compacted(clients: &Clients, topic: &str, timeout: Duration) -> Option<bool> {
+/// What the brokers say of a topic; of what they do not say (no right to, no such request) nothing is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Policy {
+    /// Whether `cleanup.policy` holds `compact`.
+    pub is_compacted: Option<bool>,
+    /// `retention.ms`, where messages go by it.
+    pub retention_ms: Option<i64>,
+}
+
+/// An answer, or that there was none, and when.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked {
+    at: Instant,
+    answered: Option<Policy>,
+}
+
+impl Asked {
+    /// What is known by now of a topic of which `before` was; asks where that is too old.
+    pub(super) fn again(before: Option<Self>, ask: impl FnOnce() -> Option<Policy>) -> Self {
+        let is_fresh = |asked: &Self| {
+            let most = if asked.answered.is_some() { limits::POLICY_KEPT } else { limits::POLICY_ASKED_AGAIN };
+            asked.at.elapsed() < most
+        };
+        match before.filter(is_fresh) {
+            Some(fresh) => fresh,
+            None => {
+                let answered = ask().or(before.and_then(|before| before.answered));
+                Self { at: Instant::now(), answered }
+            }
+        }
+    }
+
+    /// What was said; none: nobody answered.
+    pub(super) fn answered(&self) -> Option<Policy> {
+        self.answered
+    }
+}
+
+/// Asks for it; none: nobody answered.
+pub(super) fn ask(clients: &Clients, topic: &str, timeout: Duration) -> Option<Policy> {
     let consumer = clients.consumer(Isolation::Committed, Ahead::Little).ok()?;
     let asker = Asker { consumer: &consumer, deadline: Deadline::after(timeout), clients, silence: None };
     let mut config = clients.config(Isolation::Committed, Ahead::Little);
@@ -30,13 +72,65 @@ pub(super) fn compacted(clients: &Clients, topic: &str, timeout: Duration) -> Op
         let options = AdminOptions::new().broker_id(broker).request_timeout(Some(each.max(limits::POLL)));
         match futures::executor::block_on(admin.describe_configs(&[ResourceSpecifier::Topic(topic)], &options)) {
             Ok(resources) => {
-                policy = resources.into_iter().next().and_then(Result::ok);
+                policy = Some(resources.into_iter().next().and_then(Result::ok).map_or_else(Policy::default, said));
                 break;
             }
-            Err(error) => tracing::debug!(%error, topic, broker, "the topic's policy cannot be read"),
+            Err(error) => {
+                tracing::debug!(%error, topic, broker, "the topic's policy cannot be read");
+                if !is_silence(&error) {
+                    policy = Some(Policy::default());
+                }
+            }
         }
     }
     let_go(admin);
-    let policy = policy?.get("cleanup.policy")?.value.clone()?;
-    Some(policy.split(',').any(|word| word.trim() == "compact"))
+    policy
+}
+
+/// Whether nobody has answered: whoever is asked later may.
+fn is_silence(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode as Code;
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            Code::OperationTimedOut
+                | Code::RequestTimedOut
+                | Code::TimedOutQueue
+                | Code::BrokerTransportFailure
+                | Code::AllBrokersDown
+                | Code::Resolve
+                | Code::NodeUpdate
+        )
+    )
+}
+
+fn said(config: ConfigResource) -> Policy {
+    let value = |name: &str| config.get(name).and_then(|entry| entry.value.clone());
+    let policy = value("cleanup.policy");
+    let has = |word: &str| policy.as_ref().map(|policy| policy.split(',').any(|one| one.trim() == word));
+    let retention_ms = value("retention.ms").and_then(|text| text.parse().ok()).filter(|ms| *ms >= 0);
+    Policy { is_compacted: has("compact"), retention_ms: retention_ms.filter(|_| has("delete") == Some(true)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_held_and_silence_is_not_taken_for_one() {
+        let compacted = Policy { is_compacted: Some(true), retention_ms: None };
+        let silent = Asked::again(None, || None);
+        assert_eq!(silent.answered(), None);
+        let soon = Asked::again(Some(silent), || panic!("it was just asked"));
+        let long_ago = |asked: Asked, by: Duration| {
+            asked.at.checked_sub(by + Duration::from_secs(1)).map(|at| Asked { at, ..asked })
+        };
+        let Some(later) = long_ago(soon, limits::POLICY_ASKED_AGAIN) else { return };
+        let answered = Asked::again(Some(later), || Some(compacted));
+        assert_eq!(answered.answered(), Some(compacted));
+        let Some(old) = long_ago(answered, limits::POLICY_ASKED_AGAIN) else { return };
+        assert_eq!(Asked::again(Some(old), || panic!("it is known")).answered(), Some(compacted));
+        let Some(old) = long_ago(answered, limits::POLICY_KEPT) else { return };
+        assert_eq!(Asked::again(Some(old), || None).answered(), Some(compacted), "it was, as far as anybody knows");
+    }
 }

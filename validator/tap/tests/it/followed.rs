@@ -47,7 +47,7 @@ impl<T: Tap + 'static> Following<T> {
                     Followed::End { partition, position } => Told::End(partition.0, position),
                     Followed::Trimmed { partition, log_start } => Told::Trimmed(partition.0, log_start),
                     Followed::Lost { .. } => Told::Lost,
-                    Followed::OutOfRange { partition, asked, log_start, high_watermark } => {
+                    Followed::OutOfRange { partition, asked, log_start, high_watermark, .. } => {
                         Told::OutOfRange(partition.0, asked, log_start, high_watermark)
                     }
                     Followed::Stopped { partition, why } => Told::Stopped(partition.0, why.to_string()),

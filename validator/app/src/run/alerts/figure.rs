@@ -82,7 +82,7 @@ pub static FIGURES: [Named; 19] = [
         "findings",
         Unit::Count,
         Takes::MaybeVerdict,
-        "Open findings, of a verdict or of all; with `by = \"cause\"` those of one cause.",
+        "Open findings, of a verdict or of all, but for those that somebody ignores; with `by = \"cause\"` those of one cause.",
     ),
     named("consumed", Unit::Count, Takes::MaybeWindow, "Messages consumed: all, or in the window."),
     named("lag", Unit::Count, Takes::Nothing, "Stable offsets that are not consumed yet, of all partitions."),
@@ -103,8 +103,8 @@ pub static FIGURES: [Named; 19] = [
         "head_room",
         Unit::Seconds,
         Takes::Nothing,
-        "How long until the broker deletes what is not consumed, of the partition that is next. Unknown until the first offset \
-         of a log has moved twice.",
+        "How long until the broker deletes what is not consumed, of the partition that is next. Unknown while \
+         nothing waits and the first offset of no log has moved twice.",
     ),
     named("checkpoint_age", Unit::Seconds, Takes::Nothing, "How long ago the last checkpoint was committed."),
     named("disputed", Unit::Count, Takes::Nothing, "Segments whose two sides differ and that are looked at closer."),

@@ -19,6 +19,8 @@ pub struct History {
     window_ms: i64,
     /// In the order of their time.
     samples: Vec<Sample>,
+    /// Places of series that were not saved and not counted yet.
+    new: BTreeSet<usize>,
 }
 
 /// Counts at one moment, in the order of the series.
@@ -38,7 +40,7 @@ pub struct Saved {
 impl History {
     /// Of these series, as far back as that.
     pub fn new(series: BTreeSet<Series>, window_ms: i64) -> Self {
-        Self { series: series.into_iter().collect(), window_ms, samples: Vec::new() }
+        Self { series: series.into_iter().collect(), window_ms, samples: Vec::new(), new: BTreeSet::new() }
     }
 
     /// Whether any rule looks back.
@@ -51,11 +53,17 @@ impl History {
         self.samples = vec![Sample { at_ms: now_ms, counts: vec![0; self.series.len()] }];
     }
 
-    /// Takes over what was saved; without one of the series, or not whole, it is of no use.
+    /// Takes over what was saved. Of a series that was not, what is counted first stands for what was before; not whole, it is of no use.
     pub fn restore(&mut self, saved: &Saved) {
-        let columns = self.series.iter().map(|series| Some(summed(saved.counts.get(&series.name())?)));
-        let Some(columns) = columns.collect::<Option<Vec<_>>>() else { return };
         let times = summed(&saved.at_ms);
+        let column = |series: &Series| saved.counts.get(&series.name()).map(|column| summed(column));
+        let known: Vec<Option<Vec<i64>>> = self.series.iter().map(column).collect();
+        if known.iter().all(Option::is_none) {
+            return;
+        }
+        let new = known.iter().enumerate().filter(|(_, column)| column.is_none()).map(|(place, _)| place);
+        self.new = new.collect();
+        let columns: Vec<_> = known.into_iter().map(|column| column.unwrap_or_else(|| vec![0; times.len()])).collect();
         if columns.iter().any(|column| column.len() != times.len()) || !times.is_sorted() {
             return;
         }
@@ -76,6 +84,10 @@ impl History {
         let Some(at_ms) = status.judged_at_ms.filter(|_| !self.series.is_empty()) else { return };
         // A clock that stepped back takes its verdicts back, and their counts.
         self.samples.retain(|sample| sample.at_ms <= at_ms);
+        for place in std::mem::take(&mut self.new) {
+            let first = count(status, self.series[place]);
+            self.samples.iter_mut().for_each(|sample| sample.counts[place] = first);
+        }
         let counts = self.series.iter().map(|series| count(status, *series)).collect();
         let sample = Sample { at_ms, counts };
         let step = |at_ms: i64| at_ms.div_euclid(SAMPLE_STEPS_MS[0].1);
@@ -93,7 +105,7 @@ impl History {
     /// How much more it is than before the window; less is negative. The first sample stands for what was before it.
     pub fn change(&self, status: &Status, series: Series, window_ms: i64) -> Option<i64> {
         let at_ms = status.judged_at_ms?;
-        let place = self.series.iter().position(|known| *known == series)?;
+        let place = self.series.iter().position(|known| *known == series).filter(|place| !self.new.contains(place))?;
         let behind = self.samples.partition_point(|sample| sample.at_ms <= at_ms.saturating_sub(window_ms));
         let before = self.samples.get(behind.saturating_sub(1))?;
         Some(count(status, series).cast_signed() - before.counts[place].cast_signed())
@@ -195,9 +207,18 @@ mod tests {
         let mut fewer = of_consumed(HOUR);
         fewer.restore(&history.saved());
         assert_eq!(fewer.change(&at(9_000, 109), Series::Consumed, HOUR), Some(9));
-        let mut more = History::new(BTreeSet::from([Series::Consumed, Series::Unfaithful]), HOUR);
+        // A rule that came since asks for a series that nobody took: the others go on, and what it is first stands for what it was.
+        let mut more = History::new(BTreeSet::from([Series::Consumed, Series::Whole, Series::Unfaithful]), HOUR);
         more.restore(&history.saved());
-        assert_eq!(more.samples, []);
+        let changes = |more: &History, status: &Status| {
+            [Series::Consumed, Series::Unfaithful].map(|series| more.change(status, series, HOUR))
+        };
+        assert_eq!(changes(&more, &at(9_000, 109)), [Some(9), None]);
+        more.observe(&at(9_000, 109));
+        assert_eq!(changes(&more, &at(10_000, 111)), [Some(11), Some(0)]);
+        let mut none = History::new(BTreeSet::from([Series::Unfaithful]), HOUR);
+        none.restore(&history.saved());
+        assert_eq!(none.samples, []);
         let mut torn = of_consumed(HOUR);
         torn.restore(&Saved { at_ms: vec![1, 2], counts: BTreeMap::from([("consumed".into(), vec![5])]) });
         assert_eq!(torn.samples, []);

@@ -4,6 +4,7 @@
 //! tried. What becomes of a message is told once, as an [`Outcome`]; keeping that is the ledger's. Bounds: limits.rs.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -72,7 +73,8 @@ struct Post {
     rounds: mpsc::Sender<Vec<Letter>>,
     reminders: mpsc::Sender<Vec<u8>>,
     is_idle: bool,
-    held_until_ms: i64,
+    /// By our own clock: that of the day may be set back.
+    held_until: Option<Instant>,
 }
 
 impl Sender {
@@ -88,14 +90,15 @@ impl Sender {
             let (rounds, rounds_in) = mpsc::channel(ROUNDS_QUEUED);
             let (reminders, reminders_in) = mpsc::channel(REMINDERS_QUEUED);
             tasks.spawn(serve(name.clone(), delivery, rounds_in, reminders_in, tell.clone()));
-            posts.insert(name.clone(), Post { rounds, reminders, is_idle: true, held_until_ms: i64::MIN });
+            posts.insert(name.clone(), Post { rounds, reminders, is_idle: true, held_until: None });
         }
         Ok(Self { channels: posts, outcomes, _tasks: tasks })
     }
 
     /// Whether the channel takes a round now; of a channel that is not configured: never.
-    pub fn is_free(&self, channel: &str, now_ms: i64) -> bool {
-        self.channels.get(channel).is_some_and(|post| post.is_idle && post.held_until_ms <= now_ms)
+    pub fn is_free(&self, channel: &str) -> bool {
+        let is_held = |post: &Post| post.held_until.is_some_and(|until| Instant::now() < until);
+        self.channels.get(channel).is_some_and(|post| post.is_idle && !is_held(post))
     }
 
     /// Whether the channel has a round that is not over.
@@ -115,10 +118,10 @@ impl Sender {
         is_taken
     }
 
-    /// Keeps a channel from being tried before that time: its first message failed and is tried then.
-    pub fn hold(&mut self, channel: &str, until_ms: i64) {
+    /// Keeps a channel from being tried for so long: its first message failed and is tried then.
+    pub fn hold(&mut self, channel: &str, wait: Duration) {
         if let Some(post) = self.channels.get_mut(channel) {
-            post.held_until_ms = until_ms;
+            post.held_until = Some(Instant::now() + wait);
         }
     }
 

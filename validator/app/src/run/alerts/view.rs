@@ -90,7 +90,9 @@ impl View<'_> {
         let is_meant = |of: &(Verdict, Option<Cause>)| {
             verdict.is_none_or(|verdict| of.0 == verdict) && self.group.is_none_or(|group| *of == group)
         };
-        self.status.findings.iter().filter(|(of, _)| is_meant(of)).map(|(_, count)| count).sum()
+        let ignored = |of| self.status.ignored.get(of).copied().unwrap_or(0);
+        let told = self.status.findings.iter().map(|(of, count)| (of, count.saturating_sub(ignored(of))));
+        told.filter(|(of, _)| is_meant(of)).map(|(_, count)| count).sum()
     }
 }
 

@@ -82,7 +82,7 @@ enum Over {
 
 impl Seated<'_> {
     async fn judge(&self, terms: [u8; 32], stop: &CancellationToken) -> Result<(), Failure> {
-        let mut patience = Patience::new();
+        let mut patience = Patience::of(self.ledger, &self.pipeline.contract.name).await;
         loop {
             let Some(link) = self.taken(terms, stop).await? else { return Ok(()) };
             tracing::info!(pipeline = self.pipeline.contract.name, member = self.fleet.member.name, "judges");

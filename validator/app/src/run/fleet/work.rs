@@ -19,7 +19,7 @@ use validator_engine::follow::Following;
 use validator_engine::reconcile::Run;
 use validator_ledger::{LaneHead, LedgerError, Link};
 use validator_table::Reloaded;
-use validator_tap::{Membership, TapError};
+use validator_tap::Membership;
 
 use super::ahead::Ahead;
 use super::dividing::{ScanAsk, answer};
@@ -27,6 +27,7 @@ use super::parcel::parcels;
 use crate::failure::Failure;
 use crate::run::keeping::damaged;
 use crate::run::limits::{HAND_EVERY, PARCELS_AHEAD, PARCELS_AT_ONCE};
+use crate::run::logs;
 use crate::run::opening::Live;
 use crate::run::reading::{Read, Reader};
 
@@ -240,23 +241,12 @@ impl Working {
         let tp = |lane: PartitionIndex| self.lanes.get(lane.0 as usize).map(|lane| lane.tp.clone());
         match following {
             Following::Batch(_) | Following::Quiet | Following::Trimmed { .. } => None,
-            Following::OutOfRange { partition, asked, log_start, high_watermark } => {
-                let (tp, pipeline) = (tp(partition)?, &self.name);
-                if asked > high_watermark {
-                    return Some(Failure::Away(Arc::new(TapError::LogCut {
-                        tp,
-                        position: asked,
-                        end: high_watermark,
-                    })));
+            Following::OutOfRange { partition, asked, log_start, high_watermark, .. } => {
+                let tp = tp(partition)?;
+                if asked >= log_start {
+                    return Some(Failure::Away(Arc::new(logs::not_that_log(tp, asked, high_watermark))));
                 }
-                tracing::error!(
-                    pipeline,
-                    partition = %tp,
-                    from = asked,
-                    to = log_start,
-                    "the brokers deleted messages before they were read: they are a hole, and nobody can say whether they are \
-                     in the table; raise retention.ms of the topic"
-                );
+                logs::say_overtaken(&self.name, &tp, asked..log_start);
                 None
             }
             Following::Lost { text, since } => {

@@ -21,7 +21,8 @@ pub use part::{LetterSource, LettersSight, Ranges, Unread};
 use super::actor::Actor;
 use super::jobs::Done;
 use super::limits::LETTERS_OF_EVENT;
-use super::looking::{Looking, Plan, Sight};
+use super::looking::{Looking, Plan};
+use super::sight::Sight;
 use crate::failure::Failure;
 use part::{Asked, LettersSeen};
 

@@ -190,7 +190,7 @@ pub static METRICS: &[Metric] = &[
         "validator_retention_headroom_seconds",
         Gauge,
         PARTITION,
-        "How long until the broker deletes what is not consumed, by how the first offset of the log has moved: true to about one step of its deletion. Absent until it has moved twice.",
+        "How long until the broker deletes what is not consumed: by the age of what was read last and `retention.ms`, while messages wait from one look to the next, or by how the first offset of the log has moved, true to about one step of its deletion, once it has moved twice; the sooner counts. Absent where neither is known.",
         |status, _, samples| of_partitions(status, samples, |partition| partition.head_room_s),
     ),
     of_pipeline(

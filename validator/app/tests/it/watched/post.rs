@@ -86,7 +86,7 @@ impl Post {
             self.sender.remind(reminder);
         }
         let channels: Vec<String> = self.channels.keys().cloned().collect();
-        for channel in channels.iter().filter(|channel| self.sender.is_free(channel, now_ms)).collect::<Vec<_>>() {
+        for channel in channels.iter().filter(|channel| self.sender.is_free(channel)).collect::<Vec<_>>() {
             let is_due = |mail: &Mail| mail.is_waiting && mail.channel == *channel && mail.due_ms <= now_ms;
             let due = self.outbox.iter().enumerate().filter(|(_, mail)| is_due(mail));
             let letters =
@@ -114,8 +114,7 @@ impl Post {
                 let mail = self.mail(message);
                 mail.tries += 1;
                 mail.due_ms = now_ms + 200;
-                let due_ms = mail.due_ms;
-                self.sender.hold(&channel, due_ms);
+                self.sender.hold(&channel, Duration::from_millis(200));
             }
             Outcome::Refused { message, why, .. } => {
                 self.mail(message).is_waiting = false;

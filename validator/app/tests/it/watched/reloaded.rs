@@ -129,3 +129,62 @@ fn a_new_target_is_that_of_metrics_and_burn_rates_at_once() {
     });
     assert_eq!(shop.stop(), Some(0));
 }
+
+/// Looks are an hour apart unless somebody asks.
+#[test]
+fn who_asks_for_a_look_has_one_at_once() {
+    let mut shop = Shop::open("");
+    let service = fs::read_to_string(shop.path().join("validator.toml")).expect("it is there");
+    fs::write(shop.path().join("validator.toml"), service.replace("\"200ms\"", "\"1h\"")).expect("it takes files");
+    let sold = shop.sell(10);
+    shop.land(sold);
+    shop.start();
+    let intact = |shop: &mut Shop| shop.shown()["messages"]["intact"].as_u64();
+    shop.until("the first look", |shop| if intact(shop) == Some(10) { Ok(()) } else { Err("not yet".to_owned()) });
+    let sold = shop.sell(10);
+    shop.land(sold);
+    shop.until("the messages", |shop| match shop.shown()["messages"]["consumed"].as_u64() {
+        Some(20) => Ok(()),
+        other => Err(format!("{other:?}")),
+    });
+    // As long as nobody looks they wait.
+    assert!(intact(&mut shop) < Some(20));
+    shop.service().child().poke();
+    shop.until("the second look", |shop| if intact(shop) == Some(20) { Ok(()) } else { Err("not yet".to_owned()) });
+    assert_eq!(shop.stop(), Some(0));
+}
+
+/// What files name may change without them: so it is by a signal that all is read again, and what has ended begins.
+#[test]
+fn a_signal_has_all_read_again_and_what_ended_begins() {
+    let mut shop = Shop::open("");
+    let sold = shop.sell(10);
+    shop.land(sold);
+    let pipeline = fs::read_to_string(shop.path().join("pipeline.toml")).expect("it is there");
+    let other =
+        pipeline.replace("\"trades\"", "\"others\"").replace("market.trades\"\nformat", "market.others\"\nformat");
+    assert_ne!(other, pipeline.replace("\"trades\"", "\"others\""), "it is of another table");
+    fs::write(shop.path().join("others.toml"), other).expect("the folder takes files");
+    let service = fs::read_to_string(shop.path().join("validator.toml")).expect("it is there");
+    let both = service.replace("[\"pipeline.toml\"]", "[\"pipeline.toml\", \"others.toml\"]");
+    fs::write(shop.path().join("validator.toml"), both).expect("the folder takes files");
+    shop.start();
+    let state_of = |shop: &mut Shop, name: &str| -> Json {
+        let (_, body) = shop.get(&format!("/api/v1/pipelines/{name}"));
+        serde_json::from_str::<Json>(&body).expect("JSON")["state"].clone()
+    };
+    shop.until("both as they are", |shop| match (state_of(shop, "trades"), state_of(shop, "others")) {
+        (trades, others) if trades == "healthy" && others == "failed" => Ok(()),
+        states => Err(format!("{states:?}")),
+    });
+    shop.make_table("others");
+    let log = |shop: &Shop| fs::read_to_string(shop.path().join("run.log")).unwrap_or_default();
+    assert!(!log(&shop).contains("goes on by a new file"));
+    shop.service().child().hang_up();
+    shop.until("both healthy", |shop| match (state_of(shop, "trades"), state_of(shop, "others")) {
+        (trades, others) if trades == "healthy" && others != "failed" && others != "starting" => Ok(()),
+        states => Err(format!("{states:?}")),
+    });
+    assert!(log(&shop).contains("goes on by a new file"), "{}", log(&shop));
+    assert_eq!(shop.stop(), Some(0));
+}

@@ -44,5 +44,14 @@ fn a_log_that_is_deleted_has_a_head_room_and_a_short_one_is_said() {
     let log = fs::read_to_string(shop.path().join("run.log")).expect("it is there");
     assert!(log.contains("the brokers will soon delete messages that are not consumed"), "{log}");
     assert_eq!(shop.shown()["state"], "degraded");
+    // A reading that began anew loses nothing and has nothing twice.
+    assert!(log.contains("reads ahead as far as it can"), "{log}");
+    let sold = shop.sell(10);
+    let all = sold.end;
+    shop.land(sold);
+    shop.until("all of them", |shop| match shop.shown() {
+        shown if shown["messages"]["intact"] == all && shown["messages"]["consumed"] == all => Ok(()),
+        shown => Err(shown["messages"].to_string()),
+    });
     assert_eq!(shop.stop(), Some(0));
 }

@@ -68,6 +68,13 @@ impl Shop {
         shop
     }
 
+    /// A further table beside its own, without a row.
+    pub fn make_table(&self, name: &str) {
+        let mut table = Scene::offset().table;
+        table.name = name.to_owned();
+        self.runtime.block_on(LiveTable::create(&self.warehouse, &table)).expect("a table");
+    }
+
     /// Its folder.
     pub fn path(&self) -> &Path {
         self.folder.path()

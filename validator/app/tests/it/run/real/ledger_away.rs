@@ -43,6 +43,33 @@ fn a_database_that_is_killed_stops_the_work_and_loses_none() {
     assert_eq!(rest.findings(), ["overdue - 0@19"]);
 }
 
+/// Somebody holds a table of the ledger: the database answers nothing, and is there all the time.
+#[test]
+fn a_database_that_says_nothing_is_said_to_be_one_and_costs_nothing() {
+    let cluster = kafka_cluster();
+    let topic = unique_name("run-silent");
+    good(cluster.create_topic(&TopicSpec::new(&topic, 1)));
+    let database = good(Postgres::start());
+    let state = format!("postgresql://postgres@{}/postgres", database.address());
+    let mut scene = Scene::of(cluster, &topic).with_state(&state);
+    send(cluster, &topic, 0, 0..10);
+    scene.land(&straight(0, 0..10));
+    let mut running = scene.start();
+    running.until("all of them", |status| status["messages"]["intact"] == 10);
+    std::thread::scope(|scope| {
+        let held = scope.spawn(|| database.run("BEGIN; LOCK TABLE checkpoints; SELECT pg_sleep(25); COMMIT"));
+        send(cluster, &topic, 0, 10..20);
+        scene.land(&straight(0, 10..20));
+        running.until_it_cannot_judge("the ledger has not answered for 10 s");
+        good(held.join().expect("it is held"));
+        running.until_it_recovers("a database that said nothing");
+    });
+    let status = running.until("all of them", |status| status["messages"]["intact"] == 20);
+    assert_eq!((&status["messages"]["consumed"], &status["restarts"]), (&20.into(), &0.into()), "{status}");
+    running.stop();
+    assert_eq!(scene.at_rest().summary(), "holds | consumed 20, intact 20 | intact 20, total 20");
+}
+
 /// Bytes of a disk that has room for the ledger, and not for two thousand findings beside a file that fills it.
 const DISK: &str = "size=24m";
 const DAMAGED: i64 = 2_000;

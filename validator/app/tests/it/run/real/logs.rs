@@ -1,7 +1,7 @@
 //! Logs that are not what they were: a topic that is deleted, one that is made again, while the validator runs and while it does not,
 //! and partitions that come later.
 
-use fixtures_harness::{KafkaCluster, TopicSpec, kafka_cluster, unique_name};
+use fixtures_harness::{KafkaCluster, KafkaOptions, TopicSpec, kafka_cluster, unique_name};
 
 use super::super::service::{Service, command};
 use super::scene::{PIPELINE, Scene, send, straight};
@@ -16,9 +16,13 @@ fn made(cluster: &KafkaCluster, stem: &str, partitions: i32) -> String {
 
 /// A topic of ten trades that are all in the table, and a service that has judged them.
 fn judged(stem: &str) -> (Scene, String, super::running::Running) {
-    let topic = made(kafka_cluster(), stem, 1);
-    send(kafka_cluster(), &topic, 0, 0..10);
-    let mut scene = Scene::of(kafka_cluster(), &topic);
+    judged_on(kafka_cluster(), stem)
+}
+
+fn judged_on(cluster: &KafkaCluster, stem: &str) -> (Scene, String, super::running::Running) {
+    let topic = made(cluster, stem, 1);
+    send(cluster, &topic, 0, 0..10);
+    let mut scene = Scene::of(cluster, &topic);
     scene.land(&straight(0, 0..10));
     let mut running = scene.start();
     running.until("all of them", |status| status["state"] == "healthy" && status["messages"]["intact"] == 10);
@@ -69,6 +73,39 @@ fn a_topic_made_again_while_nobody_looked_is_not_taken_for_the_old_one() {
     running.until_it_cannot_judge("deleted and made again");
     running.stop();
     assert_is_refused_until_it_starts_over(&mut scene);
+}
+
+/// The broker's disk loses the log, and more messages come than it had: the topic has its name and its id.
+fn lose_log(cluster: &KafkaCluster, topic: &str, sent: std::ops::Range<i64>) {
+    cluster.kill();
+    for file in std::fs::read_dir(cluster.data_dir().join(format!("{topic}-0"))).expect("the log has a folder") {
+        let path = file.expect("it can be listed").path();
+        if path.file_name().is_some_and(|name| name != "partition.metadata") {
+            std::fs::remove_file(path).expect("it can be removed");
+        }
+    }
+    good(cluster.restart());
+    send(cluster, topic, 0, sent);
+}
+
+#[test]
+fn a_log_that_was_cut_and_has_grown_again_is_not_read_on_by_its_offsets() {
+    let cluster = good(KafkaCluster::start(&KafkaOptions::default()));
+    let (scene, topic, mut running) = judged_on(&cluster, "run-regrown");
+    lose_log(&cluster, &topic, 100..114);
+    let status = running.until_it_cannot_judge("was cut");
+    assert_eq!(status["messages"]["consumed"], 10, "{status}");
+    // However long it grows, and whoever starts it.
+    send(&cluster, &topic, 0, 114..120);
+    running.stop();
+    let mut running = scene.start();
+    running.until_it_cannot_judge("other messages have its offsets");
+    running.stop();
+    let ran = crate::transcript::run(scene.folder(), "run -c validator.toml --until-idle 1s", &[]).assert_no_panic();
+    assert_eq!(ran.exit, 3, "{}", ran.all());
+    assert!(ran.stderr.contains("other messages have its offsets"), "{}", ran.all());
+    assert!(ran.stderr.contains("ledger start-over"), "{}", ran.all());
+    assert_eq!(scene.told().report["messages"]["intact"], 10);
 }
 
 #[test]
