@@ -19,6 +19,7 @@ pub mod file;
 mod files;
 pub mod held;
 pub mod hidden;
+pub mod holdings;
 pub mod invariants;
 pub mod keys;
 mod keys_codec;
