@@ -2,46 +2,54 @@
 
 use std::collections::BTreeSet;
 
-use fixtures_kit::hours::{Fault, SETTLE_MS, World};
+use fixtures_kit::hours::{Fault, GIVE_UP_MS, World};
 use fixtures_kit::story::StoryMode;
 use validator_core::judge::RowTally;
 use validator_core::shadow::delta::{Change, Delta, FindingPlace};
 use validator_core::shadow::invariants;
-use validator_core::verdict::{MessageVerdict, Verdict};
+use validator_core::verdict::{Cause, Damage, MessageVerdict, RowVerdict, Verdict};
 
 use crate::service::{Done, Service};
 
-/// Nothing is told of a message that nothing happened to, but that it is overdue where the service's clock is ahead; of the others
-/// what happened.
-pub fn check_told(delta: &Delta, world: &World, done: &mut Done) {
-    let overdue = Verdict::Message(MessageVerdict::Overdue);
-    let is_ahead = world.clock_error_ms() > 0;
-    let ahead_ms = world.clock_error_ms();
+/// Whether a clock that is ahead by so much says this of a message that is on its way: it is overdue, and once `give_up` is over lost: missing,
+/// or of an upsert table what still shows an older version, or a row that should be deleted.
+fn is_early(verdict: Verdict, cause: Option<Cause>, ahead_ms: i64) -> bool {
+    let is_given_up = ahead_ms > GIVE_UP_MS;
+    match (verdict, cause) {
+        (Verdict::Message(MessageVerdict::Overdue), _) => ahead_ms > 0,
+        (Verdict::Message(MessageVerdict::Missing), _) => is_given_up,
+        (Verdict::Message(MessageVerdict::Corrupted), Some(Cause::Damage(Damage::StaleValue))) => is_given_up,
+        (Verdict::Row(RowVerdict::Phantom), Some(Cause::Resurrected)) => is_given_up,
+        _ => false,
+    }
+}
+
+/// Nothing is told of a message that nothing happened to, but what the clock makes of it; of the others what happened.
+pub fn check_told(delta: &Delta, world: &World, ahead_ms: i64, done: &mut Done) {
+    let rowless = [MessageVerdict::Missing, MessageVerdict::Overdue].map(Verdict::Message);
     for finding in delta.findings.iter().filter(|finding| finding.change != Change::Resolved) {
-        let FindingPlace::Message { lane, offset } = finding.place else {
-            panic!("nothing is wrong, and yet {finding:?} at {} ms", world.age_ms());
+        let fault = match finding.place {
+            FindingPlace::Message { lane, offset } => world.log.faults.at(lane.0 as usize, offset),
+            _ => None,
         };
-        let fault = world.log.faults.at(lane.0 as usize, offset);
-        let rowless = [Verdict::Message(MessageVerdict::Missing), overdue];
         let is_so = match fault {
             Some(Fault::Twice) => finding.verdict == Verdict::Message(MessageVerdict::Duplicated),
             Some(Fault::Lost | Fault::Late { .. }) => rowless.contains(&finding.verdict),
             None => false,
         };
-        if is_so {
-            done.faults += 1;
-            continue;
-        }
         assert!(
-            finding.verdict == overdue && is_ahead,
-            "{fault:?} happened to {lane:?}@{offset}, and yet {finding:?} at {} ms, the clock {ahead_ms} ms ahead",
+            is_so || is_early(finding.verdict, finding.cause, ahead_ms),
+            "{fault:?} happened, and yet {finding:?} at {} ms, the clock {ahead_ms} ms ahead",
             world.age_ms()
         );
-        done.early += 1;
+        *(if is_so { &mut done.faults } else { &mut done.early }) += 1;
     }
     for run in delta.runs.iter().filter(|run| run.change != Change::Resolved) {
-        let is_early = run.verdict == overdue && ahead_ms > SETTLE_MS / 2;
-        assert!(is_early, "nothing is wrong, and yet {run:?} at {} ms, the clock {ahead_ms} ms ahead", world.age_ms());
+        assert!(
+            is_early(run.verdict, run.cause, ahead_ms),
+            "nothing is wrong, and yet {run:?} at {} ms, the clock {ahead_ms} ms ahead",
+            world.age_ms()
+        );
         done.early += 1;
     }
 }
@@ -54,8 +62,11 @@ impl Service {
         }
         let happened = |lane: usize, offset: i64| self.world.log.faults.at(lane, offset).is_some();
         for finding in self.ledger.findings.values() {
-            let FindingPlace::Message { lane, offset } = finding.place else { continue };
-            assert!(happened(lane.0 as usize, offset), "{finding:?} is open, and the clock is right");
+            let is_so = match finding.place {
+                FindingPlace::Message { lane, offset } => happened(lane.0 as usize, offset),
+                _ => false,
+            };
+            assert!(is_so, "{finding:?} is open, and the clock is right");
         }
         assert!(self.ledger.runs.is_empty(), "{:?}", self.ledger.runs);
     }
