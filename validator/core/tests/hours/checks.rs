@@ -96,10 +96,19 @@ impl Service {
             let fits = late <= truth.late && truth.late <= late + untold;
             assert!(fits, "{} are late, {late} are said, {untold} rows are not known", truth.late);
         }
-        let live = world.table.head().map_or(0, |head| head.live.len() as u64);
-        assert_eq!(shadow.holdings().files_live, live, "files that are live");
+        self.check_holdings();
         self.check_findings();
         invariants::check_kept(shadow).unwrap_or_else(|broken| panic!("{broken}"));
+    }
+
+    /// What no copy counts, or what would be forgotten with a restart: nothing but what is live or open is held.
+    fn check_holdings(&self) {
+        let held = self.held.shadow.holdings();
+        let live = self.world.table.head().map_or(0, |head| head.live.len() as u64);
+        let open = self.ledger.findings.len();
+        assert_eq!((held.files_live, held.findings_told), (live, open), "{held:?}");
+        assert!(held.residues <= open, "{held:?}");
+        assert_eq!((held.files_waiting, held.files_unsaved, held.news, held.runs), (0, 0, 0, 0), "{held:?}");
     }
 
     /// The ledger has open what happened, and nothing else; what is restored from it is what was saved (I4).
