@@ -16,9 +16,10 @@ use validator_core::report::{
 };
 use validator_core::spread::Slices;
 use validator_core::timeline::Timeline;
-use validator_core::verdict::{TableVerdict, Verdict};
+use validator_core::verdict::{ExcludedCause, TableVerdict, Verdict};
 use validator_engine::case::Drilling;
 use validator_engine::found::Findings;
+use validator_engine::observations::PartitionSeen;
 use validator_engine::reconcile::{Reconciled, RunError};
 use validator_table::{FaultKind, Pinned};
 use validator_tap::Tap;
@@ -254,6 +255,14 @@ impl<'a> Frame<'a> {
             warnings.push(format!(
                 "{many} missing messages and phantom rows are too many to be held against each other: none is linked to \
                  the one that it may be the other half of"
+            ));
+        }
+        let expired = |seen: &PartitionSeen| seen.excluded.get(&ExcludedCause::Expired).copied().unwrap_or(0);
+        let expired: u64 = run.seen.partitions.iter().map(expired).sum();
+        if expired > 0 {
+            let messages = counted(expired, "message has", "messages have");
+            warnings.push(format!(
+                "{messages} no row, and retention is over: only a continuous run knows which of them ever had one"
             ));
         }
         if run.census.late_unknown > 0 {

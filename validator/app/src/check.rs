@@ -174,7 +174,7 @@ pub(crate) fn problems_of(
     join(pipeline, service)?;
     let request = Request::talking(now_ms);
     let sides = runtime.block_on(open::sides(pipeline, service, &request))?;
-    let clock = Clock { judged_at_ms: now_ms, settle_ms: 0, give_up_ms: 0 };
+    let clock = Clock { judged_at_ms: now_ms, settle_ms: 0, give_up_ms: 0, retention_ms: None };
     let letters = runtime.block_on(dead_letters::looked_at(pipeline, service, &sides, &request))?;
     let _entered = runtime.enter();
     let run = open::run(pipeline, service, &sides, clock, &request, Progress::none())?;

@@ -227,6 +227,7 @@ pub(crate) fn clock(pipeline: &Pipeline, request: &Request, sides: &Sides) -> Cl
         judged_at_ms: request.as_of_ms.or(of_snapshot).unwrap_or(request.started_ms),
         settle_ms: pipeline.contract.fidelity.settle_ms,
         give_up_ms: pipeline.contract.fidelity.give_up_ms,
+        retention_ms: pipeline.contract.fidelity.retention_ms,
     }
 }
 

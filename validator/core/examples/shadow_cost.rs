@@ -54,6 +54,7 @@ impl Bench {
             pipeline: "bench".to_owned(),
             settle_ms,
             give_up_ms,
+            retention_ms: None,
             width,
             whole_topic: true,
             timed: TimedBy::Rows,

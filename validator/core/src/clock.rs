@@ -20,6 +20,8 @@ pub struct Clock {
     pub settle_ms: i64,
     /// How long after its timestamp a message without a row is missing in any case.
     pub give_up_ms: i64,
+    /// How long after its timestamp the table has to hold a message's row, longer than `settle_ms`; none: for ever.
+    pub retention_ms: Option<i64>,
 }
 
 impl Clock {
@@ -31,6 +33,18 @@ impl Clock {
     /// Whether a message with this Kafka timestamp is no longer waited for; one without timestamp has no age, so never.
     pub fn has_given_up(&self, timestamp_ms: Option<i64>) -> bool {
         timestamp_ms.is_some_and(|at| at.saturating_add(self.give_up_ms) <= self.judged_at_ms)
+    }
+
+    /// Whether the table need not hold the row of a message with this Kafka timestamp any more; one without timestamp has no
+    /// age, so never.
+    pub fn is_expired(&self, timestamp_ms: Option<i64>) -> bool {
+        let ends = timestamp_ms.zip(self.retention_ms).map(|(at, retention)| at.saturating_add(retention));
+        ends.is_some_and(|end| end <= self.judged_at_ms)
+    }
+
+    /// How long after its timestamp a message may be another thing by the clock alone.
+    pub fn waits(&self) -> impl Iterator<Item = i64> + Clone + use<> {
+        [self.settle_ms, self.give_up_ms].into_iter().chain(self.retention_ms)
     }
 }
 
@@ -114,7 +128,7 @@ impl Serialize for UtcMillis {
 mod tests {
     use super::*;
 
-    const CLOCK: Clock = Clock { judged_at_ms: 1_000, settle_ms: 100, give_up_ms: 500 };
+    const CLOCK: Clock = Clock { judged_at_ms: 1_000, settle_ms: 100, give_up_ms: 500, retention_ms: Some(300) };
 
     fn at(offset: i64) -> MessageAt {
         MessageAt { partition: PartitionIndex(0), offset }
@@ -133,6 +147,14 @@ mod tests {
         assert!(CLOCK.has_given_up(Some(500)));
         assert!(!CLOCK.has_given_up(Some(501)));
         assert!(!CLOCK.has_given_up(None));
+    }
+
+    #[test]
+    fn retention_counts_from_the_timestamp_and_where_there_is_none_nothing_expires() {
+        assert!(CLOCK.is_expired(Some(700)));
+        assert!(!CLOCK.is_expired(Some(701)));
+        assert!(!CLOCK.is_expired(None) && !CLOCK.is_expired(Some(i64::MAX)));
+        assert!(!Clock { retention_ms: None, ..CLOCK }.is_expired(Some(0)));
     }
 
     #[test]

@@ -206,6 +206,8 @@ pub struct Fidelity {
     pub settle_ms: i64,
     /// When an overdue message is missing in any case, milliseconds; 24 h.
     pub give_up_ms: i64,
+    /// How long after its timestamp the table has to hold a message's row, milliseconds, longer than `settle_ms`; none: for ever.
+    pub retention_ms: Option<i64>,
     /// Greatest share of consumed messages that may be diverted; 0.001.
     pub diverted_max: f64,
     /// Where the messages are that the sink put aside; none: nobody looks for any.

@@ -50,6 +50,14 @@ pub const KEYS_OF_SEGMENT_MAX: usize = 256;
 /// nobody knows then that its key was deleted.
 pub const KEYS_DELETED_SPARED: usize = 128;
 
+/// So long after its retention is over a segment whose rows are gone is held: a table that is set back has them again. From then on
+/// it is only known how many messages it had, and a row of them is one of no message.
+pub const EXPIRED_KEPT_MS: i64 = 7 * 24 * 3_600_000;
+
+/// Of the keys of a segment whose rows have expired so many stay, about 200 bytes each; of more those go that have expired first, once
+/// ten minutes are over (`KEY_SPARED_MS`). A row of one that went is one of no message.
+pub const KEYS_EXPIRED_SPARED: usize = 8;
+
 /// Versions of one key that may be what its row shows, about 100 bytes each: those since the last one that the table has to show.
 /// Of more the first ones go, and until a later one is due nothing is said of a row that shows none of the others.
 pub const KEY_VERSIONS_MAX: usize = 256;

@@ -170,6 +170,8 @@ words! {
         Superseded = "superseded",
         /// Below the declared start.
         BeforeStart = "before_start",
+        /// Its declared retention is over, and its row is gone.
+        Expired = "expired",
     }
 }
 

@@ -106,6 +106,7 @@ impl Run {
             clock: self.clock,
             past,
             whole_topic: scoping.whole_topic,
+            remembers: false,
         };
         (agreement.by_partition, agreement.rows_beside) = (reduced.agreed, reduced.rows_beside);
         agreement.apart = reduced.apart;

@@ -100,6 +100,13 @@ impl Observations {
         }
     }
 
+    /// These judged messages ask for a row that need not be there any more: they are excluded.
+    pub fn release(&mut self, released: &BTreeMap<(PartitionIndex, ExcludedCause), u64>) {
+        for ((partition, cause), messages) in released {
+            *self.partitions[partition.0 as usize].excluded.entry(*cause).or_default() += messages;
+        }
+    }
+
     /// The window value of one judged message, in the order of reading.
     pub fn window(&mut self, partition: u32, number: i64) {
         let windows = &mut self.partitions[partition as usize].windows;

@@ -240,6 +240,7 @@ impl Run {
         let lookup = || Lookup::new(drill.clone(), Arc::clone(&disputed), None);
         self.tell(&mut telling, (&mut judgement, removed), parts, lookup).await?;
         telling.findings.push_rest().map_err(RunError::Findings)?;
+        messages.seen.release(&judgement.released);
         balanced.add(&agreement.by_partition, self.messages.binding.identity.is_offset());
         let beside = agreement.rows_beside;
         let (accounts, late) = accounts(&self.messages, &messages.seen, &rows.census, &balanced, &judgement, beside);

@@ -58,9 +58,9 @@ impl Parts {
     /// What was spilled cannot be read back.
     fn new(groups: Groups, case: &mut Case) -> Result<Self, RunError> {
         let past = with_pairs(case);
-        let (mode, clock, whole_topic) = (case.mode, case.clock, case.whole_topic);
+        let (mode, clock, whole_topic, remembers) = (case.mode, case.clock, case.whole_topic, case.remembers);
         let (messages, rows, diverted) = (Vec::new(), Vec::new(), BTreeSet::new());
-        let like = Case { mode, messages, rows, clock, past, whole_topic, diverted };
+        let like = Case { mode, messages, rows, clock, past, whole_topic, diverted, remembers };
         Ok(Self { groups: groups.sorted()?, like })
     }
 

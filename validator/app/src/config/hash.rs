@@ -61,6 +61,7 @@ fn push_promise(bytes: &mut Canonical, contract: &Contract) {
     bytes.push("fidelity.coverage", &contract.fidelity.coverage.to_string());
     bytes.push("fidelity.settle_ms", &contract.fidelity.settle_ms.to_string());
     bytes.push("fidelity.give_up_ms", &contract.fidelity.give_up_ms.to_string());
+    bytes.push_option("fidelity.retention_ms", contract.fidelity.retention_ms.map(|ms| ms.to_string()).as_deref());
     bytes.push("fidelity.diverted_max", &contract.fidelity.diverted_max.to_string());
     push_dead_letter(bytes, contract.fidelity.dead_letter.as_ref());
 }

@@ -53,7 +53,7 @@ pub use secret::Secret;
 pub use servers::{Kafka, SchemaRegistry};
 pub use service::{DigestKeyBytes, STATE_DEFAULT, Service};
 pub use source::{Excerpt, Position, SourceFile};
-pub use terms::ENVELOPES;
+pub use terms::{ENVELOPES, SETTLE_MS_OF_RUN};
 pub use units::parse_duration_ms;
 
 /// The service file that is read when none is named.

@@ -12,6 +12,8 @@ use super::section::Section;
 
 /// Least fidelity unless given.
 const TARGET_DEFAULT: f64 = 0.9999;
+/// How long after its timestamp a message may be on its way in a continuous run, unless given.
+pub const SETTLE_MS_OF_RUN: i64 = 120_000;
 /// 24 hours.
 const GIVE_UP_MS_DEFAULT: i64 = 24 * 60 * 60 * 1000;
 /// Greatest share of diverted messages unless given.
@@ -85,11 +87,13 @@ pub fn read_fidelity(section: &Section<'_>) -> (Fidelity, bool) {
     let target = section.share("target").map_or(TARGET_DEFAULT, |share| share.value);
     let settle = section.duration_ms("settle");
     let give_up = section.duration_ms("give_up");
+    let retention = section.duration_ms("retention");
     let fidelity = Fidelity {
         target,
         coverage: section.share("coverage").map_or(target, |share| share.value),
         settle_ms: settle.as_ref().map_or(0, |settle| settle.value),
         give_up_ms: give_up.as_ref().map_or(GIVE_UP_MS_DEFAULT, |give_up| give_up.value),
+        retention_ms: retention.as_ref().map(|retention| retention.value),
         diverted_max: section.share("diverted_max").map_or(DIVERTED_MAX_DEFAULT, |share| share.value),
         dead_letter,
     };
@@ -97,6 +101,15 @@ pub fn read_fidelity(section: &Section<'_>) -> (Fidelity, bool) {
         && fidelity.give_up_ms < fidelity.settle_ms
     {
         section.note_at(Problem::new("`give_up` comes before `settle` is over"), &late.span);
+    }
+    if let Some(retention) = &retention {
+        // That of a run is not known here.
+        let settle_ms = if settle.is_some() { fidelity.settle_ms } else { SETTLE_MS_OF_RUN };
+        if retention.value <= settle_ms {
+            let problem = Problem::new("`retention` is over before a message is due")
+                .hint("leave `retention` out where the table keeps its rows; else it is longer than `settle`");
+            section.note_at(problem, &retention.span);
+        }
     }
     section.finish();
     (fidelity, settle.is_some())

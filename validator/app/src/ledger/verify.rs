@@ -44,7 +44,8 @@ async fn one(ledger: &mut ReadLedger, service: &Service, name: &str, now_ms: i64
         OffsetWidth::new(facts.width.max(1)).map_err(|error| LedgerError::Damaged { what: error.to_string() })?;
     let (pipeline, timed) = (name.to_owned(), TimedBy::Nobody);
     let cut = Cut::default();
-    let terms = Terms { pipeline, settle_ms: 0, give_up_ms: 0, width, whole_topic: false, timed, cut };
+    let (settle_ms, give_up_ms, retention_ms) = (0, 0, None);
+    let terms = Terms { pipeline, settle_ms, give_up_ms, retention_ms, width, whole_topic: false, timed, cut };
     let proven = ledger.verify_deep(name, key, terms).await?;
     let DeepVerified { verified, bodies, segments, continuity } = proven;
     let mut said = format!(

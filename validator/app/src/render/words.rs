@@ -52,6 +52,7 @@ pub fn cause(verdict: Verdict, cause: Option<Cause>) -> Option<String> {
         Cause::Excluded(ExcludedCause::Tombstone) => "no payload",
         Cause::Excluded(ExcludedCause::Superseded) => "a later version of the key takes its place",
         Cause::Excluded(ExcludedCause::BeforeStart) => "below the declared start",
+        Cause::Excluded(ExcludedCause::Expired) => "its retention is over",
         Cause::Undecodable(UndecodableCause::BadPayload) => "the payload is not what the format says",
         Cause::Undecodable(UndecodableCause::SchemaUnknown) => "the registry does not know the schema",
         Cause::Undecodable(UndecodableCause::KeyUnknown) => "it deletes a key, and does not name it",

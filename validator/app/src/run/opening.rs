@@ -28,15 +28,12 @@ use super::logs;
 use super::notes::Notes;
 use super::outside::{Outside, wall_ms};
 use super::state::pipeline_is;
-use crate::config::{Pipeline, Service};
+use crate::config::{Pipeline, SETTLE_MS_OF_RUN, Service};
 use crate::dead_letters;
 use crate::failure::Failure;
 use crate::messages::{kafka_config, open_tap};
 use crate::open::{self, Sides, TableSource};
 use crate::reconcile::Request;
-
-/// How long after its timestamp a message may be on its way, where the pipeline file does not say.
-pub const SETTLE_MS_DEFAULT: i64 = 120_000;
 
 /// Both sides of a pipeline, as they are now.
 pub struct Live {
@@ -148,7 +145,7 @@ async fn both(
     let sides = opened.await.map_err(|failure| logs::away(failure, known))?;
     // Verdicts are the shadow's, and nothing here is judged by it; which rows are late the scans say.
     let settle_ms = terms(pipeline, &sides.contract)?.settle_ms;
-    let clock = Clock { judged_at_ms: request.started_ms, settle_ms, give_up_ms: 0 };
+    let clock = Clock { judged_at_ms: request.started_ms, settle_ms, give_up_ms: 0, retention_ms: None };
     let run = open::run(pipeline, service, &sides, clock, &request, Progress::none())?;
     Ok((sides, run))
 }
@@ -318,8 +315,9 @@ fn terms(pipeline: &Pipeline, contract: &Contract) -> Result<Terms, Failure> {
     let fidelity = &contract.fidelity;
     Ok(Terms {
         pipeline: contract.name.clone(),
-        settle_ms: if pipeline.has_settle { fidelity.settle_ms } else { SETTLE_MS_DEFAULT },
+        settle_ms: if pipeline.has_settle { fidelity.settle_ms } else { SETTLE_MS_OF_RUN },
         give_up_ms: fidelity.give_up_ms,
+        retention_ms: fidelity.retention_ms,
         width: OffsetWidth::new(width)?,
         whole_topic: false,
         timed: TimedBy::Nobody,

@@ -34,6 +34,17 @@ pub struct Case {
     pub whole_topic: bool,
     /// Those of `messages` that dead letters name; others may be there, and say nothing.
     pub diverted: BTreeSet<MessageAt>,
+    /// Whether it is known which messages had a row ([`MessageEntry::stood`]); of a single run it is not.
+    pub remembers: bool,
+}
+
+impl Case {
+    /// Why the table need not hold the row of a judged message any more; none: it has to. One that never had a row was lost, however
+    /// long ago.
+    pub fn release(&self, message: &MessageEntry) -> Option<ExcludedCause> {
+        let had_row = message.stood || !self.remembers;
+        (had_row && self.clock.is_expired(message.timestamp_ms)).then_some(ExcludedCause::Expired)
+    }
 }
 
 /// The identity modes that the judge knows.

@@ -30,6 +30,9 @@ pub struct Judgement {
     pub stale: u64,
     /// Of the excluded messages in `messages`, by partition: those of which a later version takes the place.
     pub superseded: BTreeMap<PartitionIndex, u64>,
+    /// Of the excluded messages in `messages`, by partition and cause: those that ask for a row, and whose row may be gone by what
+    /// is declared.
+    pub released: BTreeMap<(PartitionIndex, ExcludedCause), u64>,
     /// Of the diverted messages in `messages`, by partition: those that cannot be told either.
     pub diverted_undecodable: BTreeMap<PartitionIndex, u64>,
     /// Of the excluded messages in `messages`.
@@ -82,6 +85,7 @@ impl Judgement {
         }
         self.stale += other.stale;
         add(&mut self.superseded, other.superseded);
+        add(&mut self.released, other.released);
         add(&mut self.diverted_undecodable, other.diverted_undecodable);
         add(&mut self.excluded, other.excluded);
         add(&mut self.losses, other.losses);

@@ -5,16 +5,21 @@
 use super::case::{Case, LossKind, MessageEntry, MessageState, ModeKind, RowEntry, RowStanding};
 use super::pairing::{Pairing, identities, join};
 use super::versions::Versions;
-use crate::clock::{Clock, MovedPast};
+use crate::clock::MovedPast;
 use crate::hole::HoleReason;
 use crate::verdict::{Cause, ExcludedCause, MessageVerdict, UndecodableCause};
 
 /// The verdict on a message that no row is paired with.
 pub(super) fn of_message(
+    case: &Case,
     message: &MessageEntry,
-    clock: &Clock,
     moved_past: &MovedPast,
 ) -> (MessageVerdict, Option<Cause>) {
+    // Whatever took its row, the table need not have it.
+    if let Some(cause) = case.release(message) {
+        return (MessageVerdict::Excluded, Some(Cause::Excluded(cause)));
+    }
+    let clock = &case.clock;
     // A row may be where nobody can look; of what is lost nothing says that somebody took it away.
     if message.stood && message.loss.is_none() {
         return (MessageVerdict::Withdrawn, None);

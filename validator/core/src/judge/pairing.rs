@@ -132,9 +132,10 @@ impl Pairing {
     }
 
     /// (3): only where one such message and one such row are left. A row that equals a judged message is one more of that
-    /// one, which has its row: it hides no loss of another.
+    /// one, which has its row: it hides no loss of another. Of a message that need not have a row nobody looks for one at another
+    /// place.
     fn pair_unique_rest(&mut self, case: &Case) {
-        let messages = self.left_messages(case, |message| message.rest);
+        let messages = self.left_messages(case, |message| message.rest.filter(|_| case.release(message).is_none()));
         let rests: HashSet<Digest> = messages.iter().map(|(rest, _)| *rest).collect();
         let fits = |row: &RowEntry| row.standing != RowStanding::OutOfScope && rests.contains(&row.rest);
         let mut rows = self.left_rows(case, fits, |row| row.rest);

@@ -52,7 +52,7 @@ pub(super) fn of(mut case: Case, pairing: &Pairing, copies: &Copies, versions: &
                 bench.rowless(message, MessageVerdict::Diverted, None, Vec::new());
             }
             (MessageState::Judged, None) => {
-                let (verdict, cause) = leftover::of_message(message, &case.clock, &moved_past);
+                let (verdict, cause) = leftover::of_message(&case, message, &moved_past);
                 bench.unpaired(message, verdict, cause);
             }
         }
@@ -199,7 +199,11 @@ impl Bench<'_> {
 
     fn unpaired(&mut self, message: &MessageEntry, verdict: MessageVerdict, cause: Option<Cause>) {
         self.count(message.at, verdict);
-        if verdict == MessageVerdict::Pending {
+        if let Some(Cause::Excluded(cause)) = cause {
+            *self.judgement.excluded.entry(cause).or_default() += 1;
+            *self.judgement.released.entry((message.at.partition, cause)).or_default() += 1;
+        }
+        if matches!(verdict, MessageVerdict::Pending | MessageVerdict::Excluded) {
             return;
         }
         if let Some(loss) = message.loss {

@@ -35,6 +35,8 @@ fn role(state: MessageState) -> Option<Role> {
         MessageState::Excluded(ExcludedCause::Superseded | ExcludedCause::BeforeStart) => Some(Role::Past),
         // The sink never sees it.
         MessageState::Excluded(ExcludedCause::Filter) => None,
+        // It asks for a row, and need not have it any more.
+        MessageState::Excluded(ExcludedCause::Expired) => Some(Role::Sets),
     }
 }
 

@@ -10,7 +10,7 @@ use super::Shadow;
 use super::explain::Shown;
 use super::files::put_in;
 use super::late_windows::shared_out;
-use super::lot::{Lot, Part, Run, cause_of, is_asked_alike};
+use super::lot::{Lot, Part, Run, cause_of, is_asked_alike, is_finding};
 use super::residue::Residue;
 use super::segment::{Segment, Share, least};
 use super::stage::Stage;
@@ -37,6 +37,9 @@ pub(super) struct Board {
     pub messages: BTreeMap<PartitionIndex, MessageTally>,
     /// Of keys: messages that later ones took the place of.
     pub superseded: BTreeMap<PartitionIndex, u64>,
+    /// Messages that need not have a row any more, and have none; and whole segments of them.
+    pub expired: BTreeMap<PartitionIndex, u64>,
+    whole_expired: BTreeSet<SegmentKey>,
     /// Segments of keys with messages or rows that are before the judge.
     in_question: BTreeSet<SegmentKey>,
     pub rows: RowTally,
@@ -79,12 +82,16 @@ impl Board {
             moved(&mut tally.intact, part.intact);
             moved(&mut tally.late, part.late);
             moved(&mut tally.unobservable, part.unobservable);
-            moved(self.superseded.entry(part.partition).or_default(), part.superseded);
+            moved(&mut tally.excluded, part.expired);
+            let (superseded, expired) = (part.superseded, lot.expired(part));
+            for (sums, messages) in [(&mut self.superseded, superseded), (&mut self.expired, expired)] {
+                moved(sums.entry(part.partition).or_default(), messages);
+                if sums[&part.partition] == 0 {
+                    sums.remove(&part.partition);
+                }
+            }
             if *tally == MessageTally::default() {
                 self.messages.remove(&part.partition);
-            }
-            if self.superseded.get(&part.partition) == Some(&0) {
-                self.superseded.remove(&part.partition);
             }
         }
         let (rows, counts) = (&mut self.rows, &mut self.segments);
@@ -132,6 +139,7 @@ impl Board {
         match lot.stage {
             Stage::ToDrill => put_in(&mut self.undrilled, (lot.stays, key), enters),
             Stage::Disputed if !lot.is_read => put_in(&mut self.asked, (lot.stays, key), enters),
+            Stage::Bare(MessageVerdict::Excluded) => put_in(&mut self.whole_expired, key, enters),
             _ => {}
         }
         if lot.is_in_question() {
@@ -159,6 +167,9 @@ impl Board {
 impl Shadow {
     /// Looks at one segment again.
     pub(super) fn recount(&mut self, key: SegmentKey) {
+        if self.let_expire(key) {
+            return;
+        }
         let segment = self.pages.segment(key);
         let shown = segment.and_then(|segment| self.shown_of_keys(key, segment));
         if let (Some(segment), Some(shown)) = (segment, &shown)
@@ -223,9 +234,9 @@ impl Shadow {
             let at = |offset| MessageAt { partition: *partition, offset };
             named.range(at(share.from)..at(share.upto)).next().is_some()
         };
-        let undrilled = self.board.undrilled.iter().map(|(_, key)| *key);
+        let unread = self.board.undrilled.iter().map(|(_, key)| key).chain(&self.board.whole_expired).copied();
         let meets = |key: &SegmentKey| self.pages.segment(*key).is_some_and(|one| one.shares.iter().any(is_of));
-        let keys: Vec<SegmentKey> = undrilled.filter(meets).collect();
+        let keys: Vec<SegmentKey> = unread.filter(meets).collect();
         keys.into_iter().for_each(|key| self.recount(key));
     }
 
@@ -312,8 +323,7 @@ impl Shadow {
     fn lot(&self, key: SegmentKey, segment: &Segment, shown: Option<Shown>) -> Option<Lot> {
         let stage = self.stage_of(key, segment, shown.as_ref());
         let (messages, rows) = (segment.debit.count, segment.credit.count);
-        let part =
-            |partition, messages| Part { partition, messages, intact: 0, late: 0, superseded: 0, unobservable: 0 };
+        let part = |partition, messages| Part { messages, ..Part::of(partition) };
         let parts = match key {
             SegmentKey::Offsets { partition, .. } => vec![part(partition, messages)],
             SegmentKey::Keys { .. } => Vec::new(),
@@ -322,7 +332,7 @@ impl Shadow {
                 shares.map(|(partition, share)| part(*partition, share.judged)).collect()
             }
         };
-        let mut lot = Lot { turn_ms: self.next_turn(stage, segment), ..Lot::new(stage, parts) };
+        let mut lot = Lot { turn_ms: self.next_turn(key, stage, segment), ..Lot::new(stage, parts) };
         lot.stays = segment.gone.is_empty();
         if matches!(key, SegmentKey::Keys { .. }) && stage != Stage::Balanced {
             let residue = self.residues.get(&key).filter(|_| stage == Stage::Disputed);
@@ -355,7 +365,7 @@ impl Shadow {
         }
         // Of windows no range of offsets says which messages they are.
         let is_range = matches!(key, SegmentKey::Offsets { .. });
-        if lot.verdict != MessageVerdict::Pending && messages > 0 && is_range {
+        if is_finding(lot.verdict) && messages > 0 && is_range {
             lot.run = Some((lot.verdict, cause_of(lot.verdict), messages));
         }
         Some(lot)
@@ -407,6 +417,7 @@ mod tests {
             pipeline: "p".into(),
             settle_ms: 1_000,
             give_up_ms: 9_000,
+            retention_ms: None,
             width,
             whole_topic: true,
             timed: TimedBy::Rows,

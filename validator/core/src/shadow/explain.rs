@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::keys::Keys;
-use super::versions::Hands;
+use super::versions::{Hands, Versions};
 use crate::bag::Bag;
 use crate::digest::{Digest, IdentityHash};
 use crate::judge::{MessageEntry, MessageState, is_version};
@@ -23,6 +23,8 @@ pub enum Shows {
     Version(usize),
     /// There is none, and need not be one yet.
     Nothing,
+    /// There is none, and need not be one any more: that of a version, by its place, has expired.
+    Expired(usize),
     /// What they were when they were read, which is no version that may be shown.
     Apart,
 }
@@ -40,15 +42,18 @@ pub struct Shown {
 
 /// See the module. None: it is not found.
 pub fn explain(keys: &Keys, credit: &Bag, hands: &Hands, read: &ReadRows) -> Option<Shown> {
-    let known = keys.iter().map(|(key, versions)| OfKey::new(*key, versions, hands, read));
-    let strange = read.keys().filter(|key| !keys.has(key)).map(|key| OfKey::new(*key, &[], hands, read));
+    let known = keys.of.iter().map(|(key, versions)| OfKey::new(*key, versions, hands, read));
+    let none = Versions::default();
+    let strange = read.keys().filter(|key| !keys.has(key)).map(|key| OfKey::new(*key, &none, hands, read));
     let all: Vec<OfKey<'_>> = known.chain(strange).collect();
     if all.iter().any(|of_key| of_key.choices.is_empty()) {
         return None;
     }
     let search = |fixed| Search::new(&all, credit, fixed);
     let found = match read.is_empty() {
-        true => search(Fixed::None).every().or_else(|| search(Fixed::None).cut()),
+        true => {
+            search(Fixed::None).every().or_else(|| search(Fixed::None).cut()).or_else(|| search(Fixed::None).aged())
+        }
         false => search(Fixed::Read)
             .first()
             .or_else(|| search(Fixed::Apart).first())
@@ -57,7 +62,9 @@ pub fn explain(keys: &Keys, credit: &Bag, hands: &Hands, read: &ReadRows) -> Opt
             .or_else(|| search(Fixed::Read).every())
             .or_else(|| search(Fixed::Apart).cut())
             .or_else(|| search(Fixed::Read).cut())
-            .or_else(|| search(Fixed::None).cut()),
+            .or_else(|| search(Fixed::None).cut())
+            .or_else(|| search(Fixed::Apart).aged())
+            .or_else(|| search(Fixed::None).aged()),
     };
     let shown: Vec<(&OfKey<'_>, usize)> = all.iter().zip(found?).collect();
     let of = |is: fn(&OfKey<'_>, usize) -> bool| {
@@ -99,8 +106,9 @@ struct OfKey<'a> {
 }
 
 impl<'a> OfKey<'a> {
-    fn new(key: IdentityHash, versions: &'a [MessageEntry], hands: &Hands, read: &'a ReadRows) -> Self {
-        let mut choices = choices_of(versions, hands);
+    fn new(key: IdentityHash, of: &'a Versions, hands: &Hands, read: &'a ReadRows) -> Self {
+        let mut choices = choices_of(of, hands);
+        let versions = of.live.as_slice();
         let as_read = read.get(&key).map(|rows| {
             let own = choices.iter().position(|choice| choice.rows == rows.as_slice());
             own.unwrap_or_else(|| {
@@ -125,6 +133,15 @@ impl<'a> OfKey<'a> {
         self.versions.iter().filter(|version| is_version(version.state)).map(place_of)
     }
 
+    /// When the version came whose row may have expired, and the choice that it has.
+    fn expired(&self) -> Option<(Place, usize)> {
+        let choices = self.choices.iter().enumerate();
+        choices.rev().find_map(|(choice, of)| match of.shows {
+            Shows::Expired(at) => Some((place_of(&self.versions[at]), choice)),
+            _ => None,
+        })
+    }
+
     /// What it shows in a table that has all versions up to a place, and none behind; what it must show is there.
     fn shows_at(&self, cut: Option<Place>) -> Option<usize> {
         let is_there = |version: &&MessageEntry| is_version(version.state) && Some(place_of(version)) <= cut;
@@ -132,7 +149,8 @@ impl<'a> OfKey<'a> {
             Some(version) if version.state == MessageState::Judged => version.digest.as_slice(),
             _ => &[],
         };
-        let first = || self.choices.iter().rposition(|choice| choice.shows != Shows::Apart);
+        let is_there = |choice: &Choice<'_>| !matches!(choice.shows, Shows::Apart | Shows::Expired(_));
+        let first = || self.choices.iter().rposition(is_there);
         self.choices.iter().position(|choice| choice.rows == rows).or_else(first)
     }
 }
@@ -145,7 +163,8 @@ fn place_of(version: &MessageEntry) -> Place {
 }
 
 /// From the last version to the first that the table may show; of equal ones the last.
-fn choices_of<'a>(versions: &'a [MessageEntry], hands: &Hands) -> Vec<Choice<'a>> {
+fn choices_of<'a>(of: &'a Versions, hands: &Hands) -> Vec<Choice<'a>> {
+    let versions = of.live.as_slice();
     let settled = hands.settled_of(versions);
     let unreadable = versions.iter().rposition(|version| matches!(version.state, MessageState::Undecodable(_)));
     let unreadable = unreadable.filter(|at| Some(*at) >= settled);
@@ -171,6 +190,11 @@ fn choices_of<'a>(versions: &'a [MessageEntry], hands: &Hands) -> Vec<Choice<'a>
     // Of what cannot be read nobody knows a row: there need not be one.
     if let Some(at) = unreadable.filter(|at| !versions[at + 1..].iter().any(|version| is_version(version.state))) {
         choices.push(Choice { rows: &[], shows: Shows::Version(at) });
+    }
+    // Of one that has to be shown the row may be gone again.
+    let expired = settled.filter(|at| unreadable.is_none() && of.is_expired(*at, &hands.clock));
+    if let Some(at) = expired.filter(|_| choices.iter().all(|choice| !choice.rows.is_empty())) {
+        choices.push(Choice { rows: &[], shows: Shows::Expired(at) });
     }
     choices
 }
@@ -234,6 +258,31 @@ impl<'a> Search<'a> {
         }
         None
     }
+
+    /// Where a job deletes what is old: the rows of the keys that have expired are gone up to one of them, and each other key shows its last
+    /// version.
+    fn aged(mut self) -> Option<Vec<usize>> {
+        let mut left = self.left;
+        self.open.iter().for_each(|at| take(&mut left, &self.all[*at].choices[self.chosen[*at]]));
+        let mut old: Vec<(Place, usize, usize)> = self
+            .open
+            .iter()
+            .filter_map(|at| self.all[*at].expired().map(|(place, choice)| (place, *at, choice)))
+            .collect();
+        old.sort_unstable();
+        for (_, at, choice) in old {
+            give(&mut left, &self.all[at].choices[self.chosen[at]]);
+            self.chosen[at] = choice;
+            if left.is_empty() {
+                return Some(self.chosen);
+            }
+        }
+        None
+    }
+}
+
+fn give(to: &mut Bag, choice: &Choice<'_>) {
+    choice.rows.iter().for_each(|digest| to.add(digest));
 }
 
 fn take(from: &mut Bag, choice: &Choice<'_>) {
@@ -255,6 +304,7 @@ fn try_from(all: &[OfKey<'_>], open: &[usize], left: Bag, chosen: &mut [usize]) 
 mod tests {
     use super::super::keys::tests::{KEY, digest, hands, of, rows, sets};
     use super::*;
+    use crate::clock::Clock;
     use Shows::{Apart, Nothing, Version};
 
     fn shown(keys: &Keys, credit: &[Digest], hands: &Hands) -> Option<Vec<Shows>> {
@@ -283,6 +333,27 @@ mod tests {
     }
 
     #[test]
+    fn rows_that_a_job_deleted_by_their_age_are_explained_and_no_others() {
+        let mut keys = Keys::default();
+        (0..40_u8).for_each(|nth| assert!(keys.put(key(nth), sets(nth, 0, i64::from(nth), 1))));
+        keys.note_shown(&keys.last());
+        let rows_of = |nths: &mut dyn Iterator<Item = u8>| nths.map(|nth| digest(nth, 1)).collect::<Vec<_>>();
+        let clock = Clock { judged_at_ms: 1_030, settle_ms: 100, give_up_ms: 1_000_000, retention_ms: Some(1_000) };
+        let now = Hands::new(clock, Some(1_000));
+        let expired = |shown: Vec<Shows>| shown.iter().filter(|one| matches!(one, Shows::Expired(0))).count();
+        for first in [1, 20, 31] {
+            let found = shown(&keys, &rows_of(&mut (first..40)), &now).expect("the older ones are gone");
+            assert_eq!(expired(found), usize::from(first));
+        }
+        assert_eq!(shown(&keys, &rows_of(&mut (32..40)), &now), None, "one of them is not old enough");
+        let holes = rows_of(&mut (0..40).filter(|nth| nth % 2 == 0));
+        assert_eq!(shown(&keys, &holes, &now), None, "too many choices, and they are not of an age");
+        // What never had a row is lost, however old it is.
+        keys.put(key(50), sets(50, 0, 0, 1));
+        assert_eq!(shown(&keys, &rows_of(&mut (20..40)), &now), None);
+    }
+
+    #[test]
     fn many_keys_on_their_way_are_explained_by_a_cut() {
         let mut keys = Keys::default();
         let mut up_to_60 = Vec::new();
@@ -299,7 +370,7 @@ mod tests {
         let found = shown(&keys, &up_to_60, &hands).expect("it is a cut");
         let digest_of = |(versions, shows): (&[MessageEntry], &Shows)| match shows {
             Version(at) => versions[*at].digest,
-            Nothing | Apart => None,
+            Nothing | Shows::Expired(_) | Apart => None,
         };
         let found: Vec<Option<Digest>> = keys.iter().map(|(_, versions)| versions).zip(&found).map(digest_of).collect();
         assert_eq!(found, up_to_60.iter().copied().map(Some).collect::<Vec<_>>());

@@ -11,8 +11,8 @@ use crate::bag::Bag;
 use crate::clock::Clock;
 use crate::digest::{Digest, IdentityHash};
 use crate::judge::{MessageEntry, MessageState, is_version};
-use crate::limits::{KEYS_DELETED_SPARED, KEYS_OF_SEGMENT_MAX};
-use crate::position::PartitionIndex;
+use crate::limits::{KEY_SPARED_MS, KEYS_DELETED_SPARED, KEYS_EXPIRED_SPARED, KEYS_OF_SEGMENT_MAX};
+use crate::position::{MessageAt, PartitionIndex};
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -29,6 +29,8 @@ pub struct Counts {
     pub intact: u64,
     /// Later ones took their place.
     pub superseded: u64,
+    /// Their rows are gone, and need not be there any more.
+    pub expired: u64,
     /// Nobody knows what their rows should be.
     pub unobservable: u64,
     /// The others.
@@ -133,6 +135,35 @@ impl Keys {
         gone
     }
 
+    /// Of the keys that show nothing since their last version has expired lets those go that expired first, but for a few: of each its last
+    /// version, and by partition the other judged messages. `is_named`: whether a letter names a message; it is waited for then.
+    pub fn forget_expired(
+        &mut self,
+        clock: &Clock,
+        shown: &[Shows],
+        is_named: impl Fn(MessageAt) -> bool,
+    ) -> (Vec<MessageAt>, BTreeMap<PartitionIndex, u64>) {
+        let spared = Clock { judged_at_ms: clock.judged_at_ms.saturating_sub(KEY_SPARED_MS), ..*clock };
+        let is_over = |versions: &Versions, at: usize| {
+            versions.last().is_some_and(|(last, _)| last == at) && versions.is_expired(at, &spared)
+        };
+        let shown = self.of.iter().zip(shown).filter_map(|((key, versions), shown)| match shown {
+            Shows::Expired(at) if is_over(versions, *at) => Some((versions.live[*at], *key)),
+            _ => None,
+        });
+        let mut old: Vec<_> = shown.filter(|(last, _)| !is_named(last.at)).collect();
+        let surplus = old.len().saturating_sub(KEYS_EXPIRED_SPARED);
+        old.sort_unstable_by_key(|(last, key)| (last.timestamp_ms, last.at, *key));
+        let (mut expired, mut superseded) = (Vec::new(), BTreeMap::new());
+        for (last, key) in old.into_iter().take(surplus) {
+            expired.push(last.at);
+            for (_, version) in self.of.remove(&key).unwrap_or_default().judged().filter(|(_, one)| one.at != last.at) {
+                *superseded.entry(version.at.partition).or_default() += 1;
+            }
+        }
+        (expired, superseded)
+    }
+
     /// What rows there are where the table shows the last version of each key.
     pub fn debit(&self) -> Bag {
         let last = self.of.values().filter_map(Versions::last);
@@ -152,8 +183,8 @@ impl Keys {
     /// Whether it is noted that the versions shown have a row.
     pub fn have_stood(&self, shown: &[Shows]) -> bool {
         let is_noted = |(versions, shown): (&Versions, &Shows)| match shown {
-            Shows::Version(at) => versions.live[*at].stood || !versions.is_told_apart(*at),
-            Shows::Nothing | Shows::Apart => true,
+            Shows::Version(at) => versions.is_noted(*at),
+            Shows::Nothing | Shows::Expired(_) | Shows::Apart => true,
         };
         self.of.values().zip(shown).all(is_noted)
     }
@@ -161,10 +192,8 @@ impl Keys {
     /// Notes that the versions shown have a row.
     pub fn note_shown(&mut self, shown: &[Shows]) {
         for (versions, shown) in self.of.values_mut().zip(shown) {
-            if let Shows::Version(at) = shown
-                && versions.is_told_apart(*at)
-            {
-                versions.live[*at].stood = true;
+            if let Shows::Version(at) = shown {
+                versions.note_shown(*at);
             }
         }
     }
@@ -174,30 +203,46 @@ impl Keys {
         for (key, digest) in rows {
             let Some(versions) = self.of.get_mut(key) else { continue };
             let shows = |one: &MessageEntry| one.state == MessageState::Judged && one.digest.as_ref() == Some(digest);
-            if let Some(at) = versions.live.iter().rposition(shows).filter(|at| versions.is_told_apart(*at)) {
-                versions.live[at].stood = true;
+            if let Some(at) = versions.live.iter().rposition(shows) {
+                versions.note_shown(at);
             }
         }
     }
 
+    /// What messages count as where the table shows the last version of each key: then nothing depends on a clock.
+    pub fn proven(&self) -> BTreeMap<PartitionIndex, Counts> {
+        let clock = Clock { judged_at_ms: i64::MIN, settle_ms: 0, give_up_ms: 0, retention_ms: None };
+        self.counts(&self.last(), &clock, |_| false).0
+    }
+
     /// What messages of keys that show a version, or nothing yet, count as; and last versions that wait for their row, each with whether the
-    /// row of its key is another one.
-    pub fn counts(&self, shown: &[Shows]) -> (BTreeMap<PartitionIndex, Counts>, Vec<(MessageEntry, bool)>) {
+    /// row of its key is another one. `is_named`: whether a letter names a message; nothing else is said of it then.
+    pub fn counts(
+        &self,
+        shown: &[Shows],
+        clock: &Clock,
+        is_named: impl Fn(MessageAt) -> bool,
+    ) -> (BTreeMap<PartitionIndex, Counts>, Vec<(MessageEntry, bool)>) {
         let (mut counts, mut waiting) = (BTreeMap::<PartitionIndex, Counts>::new(), Vec::new());
         for ((key, versions), shown) in self.of.iter().zip(shown) {
-            let shown = match shown {
-                Shows::Version(at) => Some(*at),
-                Shows::Nothing => None,
+            let (shown, gone) = match shown {
+                Shows::Version(at) => (Some(*at), None),
+                Shows::Nothing => (None, None),
+                Shows::Expired(at) => (None, Some(*at)),
                 Shows::Apart => continue,
             };
             let last = versions.last().map(|(at, _)| at);
             for (at, version) in versions.judged() {
                 let count = counts.entry(version.at.partition).or_default();
+                let is_last_expired = || Some(at) == last && versions.is_expired(at, clock);
                 if Some(at) == shown {
                     count.intact += 1;
-                } else if Some(at) == last {
+                } else if (Some(at) == gone || is_last_expired()) && !is_named(version.at) {
+                    count.expired += 1;
+                } else if Some(at) == last || Some(at) == gone {
                     count.others += 1;
-                    waiting.push((MessageEntry { identity: Some(*key), ..*version }, shown.is_some()));
+                    let entry = MessageEntry { identity: Some(*key), ..versions.entry(at, clock) };
+                    waiting.push((entry, shown.is_some()));
                 } else {
                     count.superseded += 1;
                 }
@@ -248,11 +293,10 @@ impl Keys {
 
     /// When a version may become one that the table has to show, or a message due, by the clock alone.
     pub fn next_turn(&self, clock: &Clock) -> Option<i64> {
-        let waits = [clock.settle_ms, clock.give_up_ms];
         let versions = self.live();
         let turns = versions
             .filter_map(|version| version.timestamp_ms)
-            .flat_map(|at| waits.map(|wait| at.saturating_add(wait)));
+            .flat_map(|at| clock.waits().map(move |wait| at.saturating_add(wait)));
         turns.filter(|turn| *turn > clock.judged_at_ms).min()
     }
 
@@ -286,14 +330,13 @@ fn digest_of(version: &MessageEntry) -> Digest {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::limits::{KEY_FORMER_MAX, KEY_SPARED_MS, KEY_VERSIONS_MAX, KEY_VERSIONS_SPARED};
-    use crate::position::MessageAt;
+    use crate::limits::{KEY_FORMER_MAX, KEY_VERSIONS_MAX, KEY_VERSIONS_SPARED};
     use crate::verdict::ExcludedCause;
 
     pub(in crate::shadow) const KEY: IdentityHash = IdentityHash([7; 16]);
 
     pub(in crate::shadow) fn hands(judged_at_ms: i64, moved_ms: Option<i64>) -> Hands {
-        Hands::new(Clock { judged_at_ms, settle_ms: 100, give_up_ms: 1_000_000 }, moved_ms)
+        Hands::new(Clock { judged_at_ms, settle_ms: 100, give_up_ms: 1_000_000, retention_ms: None }, moved_ms)
     }
 
     pub(in crate::shadow) fn digest(key: u8, value: i64) -> Digest {
@@ -390,6 +433,30 @@ pub(super) mod tests {
         let gone = keys.forget_deleted(&shown, &hands);
         assert_eq!(gone, BTreeMap::from([(PartitionIndex(0), 2)]));
         assert_eq!([0, 1, 2, 3].map(|nth| keys.has(&key(nth))), [true, true, false, false]);
+    }
+
+    #[test]
+    fn of_many_keys_whose_rows_have_expired_a_few_stay() {
+        let mut keys = Keys::default();
+        let key = |nth: u8| IdentityHash([nth; 16]);
+        (0..20).for_each(|nth| assert!(keys.put(key(nth), sets(nth, 0, i64::from(nth), 1))));
+        // One is named by a letter.
+        keys.note_shown(&keys.last());
+        let clock = |judged_at_ms| Clock { judged_at_ms, settle_ms: 100, give_up_ms: 1_000, retention_ms: Some(1_000) };
+        let shown: Vec<Shows> = keys
+            .last()
+            .into_iter()
+            .map(|last| match last {
+                Shows::Version(at) => Shows::Expired(at),
+                other => other,
+            })
+            .collect();
+        let is_named = |at: MessageAt| at.offset == 2;
+        let mut early = keys.clone();
+        assert_eq!(early.forget_expired(&clock(KEY_SPARED_MS), &shown, is_named).0.len(), 0, "a table may be set back");
+        let (expired, _) = keys.forget_expired(&clock(KEY_SPARED_MS + 2_000), &shown, is_named);
+        assert_eq!((expired.len(), keys.len()), (11, 9));
+        assert!(keys.has(&key(2)) && keys.has(&key(19)) && !keys.has(&key(0)));
     }
 
     #[test]

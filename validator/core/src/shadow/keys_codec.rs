@@ -8,6 +8,7 @@ use super::residue_codec::{read_message, write_message};
 use super::versions::Versions;
 use crate::digest::IdentityHash;
 use crate::judge::MessageEntry;
+use crate::position::{MessageAt, PartitionIndex};
 
 impl Keys {
     pub(super) fn write(&self, to: &mut Writer) {
@@ -23,6 +24,11 @@ impl Keys {
             to.number(versions.former.len() as u64);
             versions.former.iter().for_each(|mark| to.raw(mark));
             to.byte(u8::from(versions.is_blurred));
+            to.number(versions.equalled.len() as u64);
+            for at in &versions.equalled {
+                to.number(u64::from(at.partition.0));
+                to.signed(at.offset);
+            }
         }
     }
 
@@ -35,7 +41,11 @@ impl Keys {
         let keys = from.list(|from| {
             let key = IdentityHash(from.raw()?);
             let (live, former, is_blurred) = (from.list(version)?, from.list(Reader::raw)?, from.flag()?);
-            Some((key, Versions { live, former, is_blurred }))
+            let place = |from: &mut Reader<'_>| {
+                Some(MessageAt { partition: PartitionIndex(from.small()?), offset: from.signed()? })
+            };
+            let equalled = if from.has_retention() { from.list(place)? } else { Vec::new() };
+            Some((key, Versions { live, former, is_blurred, equalled }))
         })?;
         Some(Self { of: keys.into_iter().collect(), has_refused })
     }

@@ -292,7 +292,7 @@ fn several(moved: &[(&KnownFile, &Offsets, &Offsets)]) -> Offsets {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::ops::Range;
 
     use super::*;
@@ -314,6 +314,7 @@ mod tests {
             pipeline: "p".into(),
             settle_ms,
             give_up_ms: 9_000,
+            retention_ms: None,
             width,
             whole_topic: true,
             timed: TimedBy::Rows,
@@ -343,11 +344,11 @@ mod tests {
     }
 
     /// A shadow with the bodies of its files, and the number of its last snapshot.
-    struct Play(Shadow, BTreeMap<FileId, FileBags>, i64);
+    pub(in crate::shadow) struct Play(pub Shadow, BTreeMap<FileId, FileBags>, pub i64);
 
     impl Play {
         /// Messages 0 to 7 of one partition.
-        fn new() -> Self {
+        pub fn new() -> Self {
             Self::over(0, &[(0, 4), (4, 8)], &[])
         }
 
@@ -393,7 +394,7 @@ mod tests {
             FileFacts { path, size, entries: 1, sequence, added_by, commit_ms, is_replace, deletes, spec_id }
         }
 
-        fn scan(&mut self, path: &str, rows: &[i64], late: Lateness) {
+        pub fn scan(&mut self, path: &str, rows: &[i64], late: Lateness) {
             let in_segment = |index: i64| rows.iter().copied().filter(|offset| offset / 4 == index).collect::<Vec<_>>();
             let of_segment = |index: i64| (SegmentKey::Offsets { partition: LANE, index }, bag(&in_segment(index)));
             let bags: Vec<_> = [0, 1, 2, 3].map(of_segment).into_iter().filter(|(_, bag)| bag.count > 0).collect();
@@ -404,7 +405,7 @@ mod tests {
         }
 
         /// Makes these files the live ones. Late messages, and rows of which nobody knows it.
-        fn live(&mut self, paths: &[&str]) -> (Option<u64>, u64) {
+        pub fn live(&mut self, paths: &[&str]) -> (Option<u64>, u64) {
             let (look, nets) = self.look(paths);
             self.0.apply(Event::Looked(look, nets)).expect("all is scanned");
             self.said()
@@ -431,7 +432,7 @@ mod tests {
         }
 
         /// What a restart goes on from.
-        fn restored(&mut self) -> Shadow {
+        pub fn restored(&mut self) -> Shadow {
             let Delta { checkpoint, state, lanes, pages, files_new, residues, totals, .. } = self.0.delta();
             let files = files_new.into_iter().map(|row| row.file).collect();
             let saved = Saved { checkpoint, state, lanes, pages, files, residues, totals, ..Saved::default() };

@@ -22,8 +22,17 @@ pub(super) struct Part {
     pub late: u64,
     /// Of keys: what later ones took the place of.
     pub superseded: u64,
+    /// Of keys: those that need not have a row any more, and have none.
+    pub expired: u64,
     /// Of keys: those that a message may have taken the place of which nobody has read.
     pub unobservable: u64,
+}
+
+impl Part {
+    /// No messages of a partition.
+    pub fn of(partition: PartitionIndex) -> Self {
+        Self { partition, messages: 0, intact: 0, late: 0, superseded: 0, expired: 0, unobservable: 0 }
+    }
 }
 
 /// What one segment counts as.
@@ -98,15 +107,25 @@ impl Lot {
 
     /// Messages of a verdict that is told, of which no finding says so.
     pub fn unlisted(&self) -> [(MessageVerdict, u64); 2] {
-        let is_finding = !matches!(self.verdict, MessageVerdict::Pending | MessageVerdict::Intact);
+        let is_finding = is_finding(self.verdict);
         let of_verdict = if is_finding && self.run.is_none() { self.messages() } else { 0 };
         let unobservable = self.parts.iter().map(|part| part.unobservable).sum();
         [(self.verdict, of_verdict), (MessageVerdict::Unobservable, unobservable)]
     }
 
+    /// Of the messages of a part, and of those beside them: those that need not have a row any more, and have none.
+    pub fn expired(&self, part: &Part) -> u64 {
+        part.expired + if self.verdict == MessageVerdict::Excluded { part.messages } else { 0 }
+    }
+
     pub fn messages(&self) -> u64 {
         self.parts.iter().map(|part| part.messages).sum()
     }
+}
+
+/// Whether a finding says so of a message.
+pub(super) fn is_finding(verdict: MessageVerdict) -> bool {
+    !matches!(verdict, MessageVerdict::Pending | MessageVerdict::Intact | MessageVerdict::Excluded)
 }
 
 /// Why messages have a verdict that is that of a whole segment.

@@ -14,6 +14,7 @@ pub mod delta;
 mod docket;
 mod drilled;
 pub mod event;
+mod expiry;
 pub mod explain;
 pub mod file;
 mod files;
@@ -356,7 +357,7 @@ impl Shadow {
             }
             SegmentKey::Keys { .. } => {
                 let mut segments = u64::from(!segment.debit.is_empty());
-                for (partition, counts) in segment.keys.counts(&segment.keys.last()).0 {
+                for (partition, counts) in segment.keys.proven() {
                     self.count_of(partition, [segments, counts.intact, 0, counts.superseded], enters);
                     segments = 0;
                 }

@@ -3,18 +3,23 @@
 //! Contract: reading never panics; what does not end where it should, or whose checksum differs, is damaged. The first byte
 //! is the version, the last eight are the beginning of the plain BLAKE3 of what is before them.
 
+use std::collections::BTreeMap;
+
 use super::delta::Damaged;
 use crate::bag::{BAG_BYTES, Bag};
+use crate::verdict::ExcludedCause;
 
 /// One more wherever bodies say something else, or the same state is counted otherwise (I8).
 ///
-/// 3: slips; 4: which rows are late; 5: dead letters; 6: windows; 7: keys; 8: which rows of windows are late.
-const VERSION: u8 = 8;
+/// 3: slips; 4: which rows are late; 5: dead letters; 6: windows; 7: keys; 8: which rows of windows are late; 9: retention.
+const VERSION: u8 = 9;
 /// The oldest that is read.
 const OLDEST: u8 = 2;
 /// Facts of findings are compared by their bytes: what they say has not changed since.
 const OF_FACTS: u8 = 2;
 const SUM_BYTES: usize = 8;
+/// Reasons why a message is excluded, before version 9.
+const EXCLUDED_CAUSES_ONCE: usize = 4;
 /// Bytes of the longest number: 64 bits in sevens.
 const NUMBER_BYTES_MAX: u32 = 10;
 
@@ -132,6 +137,24 @@ impl<'a> Reader<'a> {
     /// Whether these are bytes of a build that kept which rows of windows are late.
     pub fn has_late_of_windows(&self) -> bool {
         self.1 >= 8
+    }
+
+    /// Whether these are bytes of a build that knew of retention.
+    pub fn has_retention(&self) -> bool {
+        self.1 >= 9
+    }
+
+    /// A number for each reason why a message is excluded: those that the build knew.
+    pub fn excluded(&mut self) -> Option<BTreeMap<ExcludedCause, u64>> {
+        let known = if self.has_retention() { ExcludedCause::ALL.len() } else { EXCLUDED_CAUSES_ONCE };
+        let mut counts = BTreeMap::new();
+        for cause in &ExcludedCause::ALL[..known] {
+            let count = self.number()?;
+            if count > 0 {
+                counts.insert(*cause, count);
+            }
+        }
+        Some(counts)
     }
 
     pub fn is_empty(&self) -> bool {

@@ -7,7 +7,6 @@ use super::pack::{Reader, Writer, whole};
 use super::page_codec::{read_key, write_key};
 use super::residue_codec::{read_message, read_some, write_message, write_some};
 use super::segment::Times;
-use super::state_codec::read_counts;
 use crate::digest::IdentityHash;
 use crate::position::{MessageAt, PartitionIndex};
 use crate::verdict::{ExcludedCause, UndecodableCause};
@@ -59,7 +58,7 @@ impl LanePart {
                 parts: from.list(read_part)?,
                 gaps: from.list(|from| Some(from.signed()?..from.signed()?))?,
                 undecodable: from.list(|from| read_undecodable(from, partition))?,
-                excluded: read_counts(from, ExcludedCause::ALL)?,
+                excluded: from.excluded()?,
                 windows: if from.has_windows() { from.maybe()?.zip(from.maybe()?) } else { None },
                 versions: if from.has_keys() { from.list(read_message)? } else { Vec::new() },
             })

@@ -3,7 +3,7 @@
 use super::Shadow;
 use super::explain::Shown;
 use super::segment::Segment;
-use crate::limits::{BARE_STRADDLE_MS, WINDOW_STRADDLE_MS};
+use crate::limits::{BARE_STRADDLE_MS, EXPIRED_KEPT_MS, WINDOW_STRADDLE_MS};
 use crate::segment::SegmentKey;
 use crate::verdict::MessageVerdict;
 
@@ -56,6 +56,9 @@ impl Shadow {
 
     /// The one verdict on all messages of a segment without rows, where it needs no reading.
     fn bare(&self, key: SegmentKey, segment: &Segment) -> Option<MessageVerdict> {
+        if self.has_expired(key, segment) {
+            return Some(MessageVerdict::Excluded);
+        }
         if self.terms.windows().is_some() {
             return self.bare_window(segment);
         }
@@ -74,7 +77,8 @@ impl Shadow {
         // Losses lie at offsets that the segment may hold; a row whose identity is damaged may be that of any message.
         let may_be_explained = self.board.may_be_explained;
         if segment.stood_below >= segment.upto && !may_be_explained {
-            return Some(MessageVerdict::Withdrawn);
+            // Between the first and the last of them it is read.
+            return (!clock.is_expired(first)).then_some(MessageVerdict::Withdrawn);
         }
         let may_have_stood = !segment.gone.is_empty() || !segment.stood.is_empty() || segment.unseen;
         if may_have_stood || segment.stood_below > i64::MIN {
@@ -101,13 +105,19 @@ impl Shadow {
     }
 
     /// The next instant at which a segment may be in another stage, by the clock alone.
-    pub(super) fn next_turn(&self, stage: Stage, segment: &Segment) -> Option<i64> {
-        if matches!(stage, Stage::Balanced | Stage::Disputed) {
-            return None;
-        }
-        let (settle, give_up) = (self.terms.settle_ms, self.terms.give_up_ms);
+    pub(super) fn next_turn(&self, key: SegmentKey, stage: Stage, segment: &Segment) -> Option<i64> {
         let (first, last) = (segment.times.min_ms, segment.times.max_ms);
         let after = |at: Option<i64>, wait: i64| at.map(|at| at.saturating_add(wait));
+        let may_expire = self.terms.retention_ms.filter(|_| segment.is_without_row() && segment.has_stood_whole(key));
+        let expires = |at: Option<i64>| may_expire.and_then(|retention| after(at, retention));
+        let closes = after(expires(last), EXPIRED_KEPT_MS);
+        match stage {
+            Stage::Balanced => return None,
+            Stage::Disputed => return expires(last).filter(|turn| *turn > self.judged_at_ms),
+            Stage::Bare(MessageVerdict::Excluded) => return closes.filter(|turn| *turn > self.judged_at_ms),
+            _ => {}
+        }
+        let (settle, give_up) = (self.terms.settle_ms, self.terms.give_up_ms);
         let straddle_ms = if self.terms.windows().is_some() { WINDOW_STRADDLE_MS } else { BARE_STRADDLE_MS };
         let straddled = |at: Option<i64>| after(at, straddle_ms + 1);
         let turns = [
@@ -118,6 +128,8 @@ impl Shadow {
             after(first, give_up),
             straddled(after(first, give_up)),
             after(last, give_up),
+            expires(first),
+            expires(last),
         ];
         turns.into_iter().flatten().filter(|turn| *turn > self.judged_at_ms).min()
     }

@@ -143,9 +143,14 @@ pub struct Wishes {
 impl LaneStanding {
     /// More messages that later versions of their keys took the place of.
     pub(super) fn note_superseded(&mut self, messages: u64) {
+        self.messages.excluded += messages;
+        self.note_cause(ExcludedCause::Superseded, messages);
+    }
+
+    /// Why so many of the excluded ones are.
+    pub(super) fn note_cause(&mut self, cause: ExcludedCause, messages: u64) {
         if messages > 0 {
-            self.messages.excluded += messages;
-            *self.excluded.entry(ExcludedCause::Superseded).or_default() += messages;
+            *self.excluded.entry(cause).or_default() += messages;
         }
     }
 }

@@ -138,7 +138,7 @@ fn read_lane(from: &mut Reader<'_>) -> Option<LaneStanding> {
         log_start,
         consumed,
         messages,
-        excluded: read_counts(from, ExcludedCause::ALL)?,
+        excluded: from.excluded()?,
         hole_offsets: from.number()?,
         holes: read_counts(from, HoleReason::ALL)?,
         offsets: from.number()?,

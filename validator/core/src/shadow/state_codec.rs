@@ -71,6 +71,7 @@ impl State {
         to.raw(&windows);
         to.byte(u8::from(self.floor != Floor::Undecided));
         to.maybe(self.floor.first());
+        to.maybe(by.retention_ms);
         to.seal()
     }
 
@@ -97,13 +98,14 @@ impl State {
                     None => Floor::Undecided,
                 };
             }
+            let retention_ms = if from.has_retention() { from.maybe()? } else { None };
             Some(Self {
                 line,
                 last_file,
                 judged_at_ms,
                 cannot_look,
                 notes,
-                judged_by: JudgedBy { settle_ms, give_up_ms, whole_topic: is_whole, timed, cut },
+                judged_by: JudgedBy { settle_ms, give_up_ms, retention_ms, whole_topic: is_whole, timed, cut },
                 partings,
                 late_after,
                 floor,
@@ -206,7 +208,7 @@ impl Lane {
             let [start, position, log_start] = [from.signed()?, from.signed()?, from.signed()?];
             let [barrier, high_watermark] = [from.signed()?, from.signed()?];
             let declared = from.flag()?;
-            let excluded = read_counts(from, ExcludedCause::ALL)?;
+            let excluded = from.excluded()?;
             let holes = read_counts(from, HoleReason::ALL)?;
             let [judged, undecodable, hole_offsets] = [from.number()?, from.number()?, from.number()?];
             let [balanced_segments, balanced_messages, balanced_late] =

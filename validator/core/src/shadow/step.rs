@@ -287,7 +287,8 @@ impl Shadow {
         // What was seen to be added was, whatever is expired since.
         let moved_ms = match why {
             Why::Next | Why::Jumped => moved_ms.max(self.moved_ms),
-            Why::RolledBack => moved_ms.or(self.moved_ms),
+            // What its own line added it had added by then.
+            Why::RolledBack => moved_ms.or(self.moved_ms.filter(|moved| *moved <= snapshot.commit_ms)),
             Why::Recreated => moved_ms,
         };
         self.moved_to(moved_ms);

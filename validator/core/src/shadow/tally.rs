@@ -70,6 +70,8 @@ impl Shadow {
         for (partition, lane) in (0..).map(PartitionIndex).zip(&mut standing.lanes) {
             lane.oldest_unsettled_ms = self.board.oldest_ms(partition);
             lane.note_superseded(self.board.superseded.get(&partition).copied().unwrap_or(0));
+            // Those are among the messages of the board.
+            lane.note_cause(ExcludedCause::Expired, self.board.expired.get(&partition).copied().unwrap_or(0));
         }
         standing.rows += self.board.rows;
         let balanced = standing.segments.balanced;
@@ -89,9 +91,16 @@ impl Shadow {
             let tally = MessageTally { excluded: 0, undecodable: 0, diverted: tally.diverted - told, ..*tally };
             let lane = &mut standing.lanes[partition.0 as usize];
             lane.messages += tally;
+            let of_lane = judged.judgement.released.iter().filter(|((of, _), _)| of == partition);
+            let released: u64 = of_lane.map(|(_, messages)| messages).sum();
             // Of versions that asked for a row those that have another verdict did so in vain.
             let asked = judged.asked.get(partition).copied().unwrap_or(0);
-            lane.note_superseded(asked.saturating_sub(tally.total()));
+            lane.note_superseded(asked.saturating_sub(tally.total() + released));
+        }
+        for ((partition, cause), messages) in &judged.judgement.released {
+            let lane = &mut standing.lanes[partition.0 as usize];
+            lane.messages.excluded += messages;
+            lane.note_cause(*cause, *messages);
         }
         standing.rows += judged.judgement.rows;
         for (partition, at_ms) in &judged.oldest_ms {

@@ -5,8 +5,8 @@ use crate::judge::ModeKind;
 use crate::position::MessageAt;
 use crate::segment::OffsetWidth;
 
-/// The terms of one pipeline. Settle and give-up may change while the books go on; width and cut may not, but for whether topics
-/// are compacted.
+/// The terms of one pipeline. Settle, give-up and retention may change while the books go on; width and cut may not, but for whether
+/// topics are compacted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Terms {
     /// Its name, which is part of the ids of findings.
@@ -15,6 +15,8 @@ pub struct Terms {
     pub settle_ms: i64,
     /// How long after its timestamp a message without a row is missing in any case.
     pub give_up_ms: i64,
+    /// How long after its timestamp the table has to hold a message's row; none: for ever.
+    pub retention_ms: Option<i64>,
     /// Offsets of a segment of mode `offset`; in the other modes, of the ranges that holes and letters are noted by.
     pub width: OffsetWidth,
     /// What segments are.
@@ -61,6 +63,7 @@ pub enum TimedBy {
 pub(super) struct JudgedBy {
     pub settle_ms: i64,
     pub give_up_ms: i64,
+    pub retention_ms: Option<i64>,
     pub whole_topic: bool,
     pub timed: TimedBy,
     pub cut: Cut,
@@ -72,6 +75,7 @@ impl Terms {
         JudgedBy {
             settle_ms: self.settle_ms,
             give_up_ms: self.give_up_ms,
+            retention_ms: self.retention_ms,
             whole_topic: self.whole_topic,
             timed: self.timed,
             cut: self.cut,
@@ -80,9 +84,9 @@ impl Terms {
 
     /// Goes by what a state was judged by.
     pub(super) fn judge_by(&mut self, by: JudgedBy) {
-        let JudgedBy { settle_ms, give_up_ms, whole_topic, timed, cut } = by;
-        (self.settle_ms, self.give_up_ms, self.whole_topic, self.timed) = (settle_ms, give_up_ms, whole_topic, timed);
-        self.cut = cut;
+        let JudgedBy { settle_ms, give_up_ms, retention_ms, whole_topic, timed, cut } = by;
+        (self.settle_ms, self.give_up_ms, self.retention_ms) = (settle_ms, give_up_ms, retention_ms);
+        (self.whole_topic, self.timed, self.cut) = (whole_topic, timed, cut);
     }
 
     /// The windows that segments are of; none in mode `offset`.
@@ -109,6 +113,7 @@ impl Terms {
 
     /// The clock at an instant.
     pub fn clock(&self, judged_at_ms: i64) -> Clock {
-        Clock { judged_at_ms, settle_ms: self.settle_ms, give_up_ms: self.give_up_ms }
+        let Self { settle_ms, give_up_ms, retention_ms, .. } = *self;
+        Clock { judged_at_ms, settle_ms, give_up_ms, retention_ms }
     }
 }

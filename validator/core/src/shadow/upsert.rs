@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use super::Shadow;
 use super::event::{Drilled, LanePart, Refused, SeenRow, Undecodable};
-use super::explain::{ReadRows, Shown, explain};
+use super::explain::{ReadRows, Shown, Shows, explain};
 use super::keys::{Counts, Keys};
 use super::lot::{Lot, Part};
 use super::residue::Residue;
@@ -115,7 +115,8 @@ impl Shadow {
         segment.debit = segment.keys.debit();
         let shown = self.shown(key, segment)?;
         segment.keys.note_shown(&shown.of_keys);
-        self.note_superseded(segment.keys.forget_deleted(&shown.of_keys, &hands));
+        let shown_after = self.forget_expired(segment, shown.of_keys);
+        self.note_superseded(segment.keys.forget_deleted(&shown_after, &hands));
         let residue = self.residues.get(&key)?;
         let apart = residue.rows.iter().filter(|row| shown.apart.contains(&row.entry.identity));
         segment.keys.note_rows(apart.map(|row| (&row.entry.identity, &row.entry.digest)));
@@ -125,6 +126,24 @@ impl Shadow {
         let is_as_read = |row: &&SeenRow| shown.as_read.contains(&row.entry.identity);
         let rows = residue.rows.iter().filter(is_as_read).copied().collect();
         Some((!shown.as_read.is_empty()).then(|| Residue { rows, keys: shown.as_read, ..Residue::default() }))
+    }
+
+    /// Keys that have expired go, but for a few: what those that are left show.
+    fn forget_expired(&mut self, segment: &mut Segment, shown: Vec<Shows>) -> Vec<Shows> {
+        if !shown.iter().any(|shows| matches!(shows, Shows::Expired(_))) {
+            return shown;
+        }
+        let clock = self.terms.clock(self.judged_at_ms);
+        let before: Vec<IdentityHash> = segment.keys.iter().map(|(key, _)| *key).collect();
+        let (expired, superseded) = segment.keys.forget_expired(&clock, &shown, |at| self.is_put_aside(at));
+        if expired.is_empty() {
+            return shown;
+        }
+        segment.debit = segment.keys.debit();
+        self.note_superseded(superseded);
+        expired.into_iter().for_each(|at| self.note_expired(at.partition, 1));
+        let left = before.iter().zip(shown).filter(|(key, _)| segment.keys.has(key));
+        left.map(|(_, shown)| shown).collect()
     }
 
     /// Messages that no key has any more.
@@ -192,7 +211,8 @@ impl Shadow {
             }
             return;
         };
-        let (mut counts, waiting) = segment.keys.counts(&shown.of_keys);
+        let clock = self.terms.clock(self.judged_at_ms);
+        let (mut counts, waiting) = segment.keys.counts(&shown.of_keys, &clock, |at| self.is_put_aside(at));
         lot.oldest_ms = waiting.iter().filter_map(|(message, _)| message.timestamp_ms).min();
         let waiting = waiting.into_iter().filter(|(message, _)| self.is_for_the_judge(message));
         let (hidden, waiting): (Vec<_>, Vec<_>) = waiting.partition(|(message, _)| self.is_hidden_behind(message.at));
@@ -288,6 +308,7 @@ fn parts(counts: BTreeMap<PartitionIndex, Counts>) -> Vec<Part> {
         intact: counts.intact,
         late: 0,
         superseded: counts.superseded,
+        expired: counts.expired,
         unobservable: counts.unobservable,
     };
     counts.into_iter().map(part).collect()

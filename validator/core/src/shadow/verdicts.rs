@@ -17,7 +17,7 @@ use super::segment::Segment;
 use super::slips::OF_WINDOW;
 use super::upsert::InQuestion;
 use crate::clock::Past;
-use crate::digest::Digest;
+use crate::digest::{Digest, IdentityHash};
 use crate::hole::{Hole, HoleReason, Holes};
 use crate::judge::{Case, Draft, Judgement, LossKind, MessageEntry, MessageState, ModeKind, NoBalanced, judge};
 use crate::position::{FileIndex, MessageAt, PartitionIndex, RowAt};
@@ -102,9 +102,8 @@ impl Shadow {
     }
 
     fn next_due(&self, case: &Case) -> Option<i64> {
-        let waits = [self.terms.settle_ms, self.terms.give_up_ms];
         let times = case.messages.iter().filter_map(|message| message.timestamp_ms);
-        let turns = times.flat_map(|at| waits.map(|wait| at.saturating_add(wait)));
+        let turns = times.flat_map(|at| case.clock.waits().map(move |wait| at.saturating_add(wait)));
         turns.filter(|turn| *turn > self.judged_at_ms).min()
     }
 
@@ -131,16 +130,22 @@ impl Shadow {
         let scope = windows.is_none().then(|| self.scope());
         let mut messages: Vec<MessageEntry> = keys.messages.into_iter().map(|(_, message)| message).collect();
         let mut rows = keys.rows;
+        let clock = self.terms.clock(self.judged_at_ms);
         let is_asked =
             |(key, residue): &(&SegmentKey, &Residue)| !residue.unreadable && !matches!(key, SegmentKey::Keys { .. });
         for (key, residue) in self.residues.iter().filter(is_asked) {
             let segment = self.pages.segment(*key);
             // Whose row it was that stood nobody can say of several.
             let several = if windows.is_some() { residue.several() } else { BTreeSet::new() };
-            messages.extend(residue.messages.iter().map(|message| MessageEntry {
-                stood: segment.is_some_and(|segment| self.has_stood((segment, residue), &several, message)),
-                loss: self.loss(*key, message.at.offset),
-                ..*message
+            let here = windows.filter(|_| clock.retention_ms.is_some()).map(|_| named_here(residue));
+            messages.extend(residue.messages.iter().map(|message| {
+                let stood = segment.is_some_and(|segment| self.has_stood((segment, residue), &several, message));
+                let loss = self.loss(*key, message.at.offset);
+                // One of a window that need not have a row is sought in its own alone: nobody reads it for rows of others.
+                let is_here = || here.as_ref().zip(message.identity).is_none_or(|(here, own)| here.contains(&own));
+                let is_sought = !stood || !clock.is_expired(message.timestamp_ms) || is_here();
+                let (identity, rest) = if is_sought { (message.identity, message.rest) } else { (None, None) };
+                MessageEntry { stood, loss, identity, rest, ..*message }
             }));
             rows.extend(residue.rows.iter().map(|row| {
                 let known = row.partition.map_or(Known::Absent, Known::Listed);
@@ -154,12 +159,12 @@ impl Shadow {
             None => (ModeKind::Offset, Past::Offsets { paired_max }),
             Some(windows) => (windows.mode, Past::Commits { times_ms: self.moved_ms.into_iter().collect() }),
         };
-        let (clock, whole_topic) = (self.terms.clock(self.judged_at_ms), self.terms.whole_topic);
+        let whole_topic = self.terms.whole_topic;
         let mut diverted = self.named();
         if self.terms.is_upsert() {
             diverted.extend(messages.iter().map(|message| message.at).filter(|at| self.is_put_aside(*at)));
         }
-        Case { mode, messages, rows, clock, past, whole_topic, diverted }
+        Case { mode, messages, rows, clock, past, whole_topic, diverted, remembers: true }
     }
 
     /// Whether it is known that a message had an equal row in a step.
@@ -294,6 +299,11 @@ impl Judged {
         }
         self.judgement.drafts = drafts;
     }
+}
+
+/// Identities that rows of a segment have.
+fn named_here(residue: &Residue) -> BTreeSet<IdentityHash> {
+    residue.rows.iter().map(|row| row.entry.identity).collect()
 }
 
 /// The case with ranks in place of numbers of files.

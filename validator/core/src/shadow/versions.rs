@@ -16,7 +16,7 @@ use crate::verdict::ExcludedCause;
 /// Which versions the table has to show: those that are due, and that it has moved past or that are given up.
 #[derive(Debug)]
 pub struct Hands {
-    clock: Clock,
+    pub(super) clock: Clock,
     moved_past: MovedPast,
     /// The same for a while.
     moved_far_past: MovedPast,
@@ -69,6 +69,8 @@ pub struct Versions {
     pub former: Vec<Mark>,
     /// Whether some went before their time, so that a row may show one of them, and none that stayed has to be shown.
     pub is_blurred: bool,
+    /// Of the live ones whose values an earlier one has too, in order: those that a row was equal to while they were there.
+    pub equalled: Vec<MessageAt>,
 }
 
 impl Versions {
@@ -103,6 +105,38 @@ impl Versions {
         own.state == MessageState::Judged && is_first && !self.is_blurred
     }
 
+    /// Notes that a row shows a version.
+    pub fn note_shown(&mut self, at: usize) {
+        if self.is_told_apart(at) {
+            self.live[at].stood = true;
+        } else if self.live[at].state == MessageState::Judged && !self.has_equalled(at) {
+            let own = self.live[at].at;
+            self.equalled.insert(self.equalled.partition_point(|one| *one < own), own);
+        }
+    }
+
+    /// Whether that is noted.
+    pub fn is_noted(&self, at: usize) -> bool {
+        self.live[at].stood || self.live[at].state != MessageState::Judged || self.has_equalled(at)
+    }
+
+    /// Whether a row was equal to a version while it was there, be it that of an earlier one: it lacked none.
+    fn has_equalled(&self, at: usize) -> bool {
+        self.equalled.binary_search(&self.live[at].at).is_ok()
+    }
+
+    /// Whether a version had a row, and need not have it any more.
+    pub fn is_expired(&self, at: usize, clock: &Clock) -> bool {
+        let version = &self.live[at];
+        let had_row = version.stood || self.has_equalled(at);
+        version.state == MessageState::Judged && had_row && clock.is_expired(version.timestamp_ms)
+    }
+
+    /// A version as the judge is asked of it: of one that need not have a row any more it is known that it had one.
+    pub fn entry(&self, at: usize, clock: &Clock) -> MessageEntry {
+        MessageEntry { stood: self.live[at].stood || self.is_expired(at, clock), ..self.live[at] }
+    }
+
     /// Whether these rows are what the last version asks for.
     pub fn agree(&self, rows: &[Digest]) -> bool {
         match self.last() {
@@ -129,7 +163,8 @@ impl Versions {
             (is_cut && hands.settled_of(&self.live).is_none()).then(|| before(ExcludedCause::BeforeStart, None));
         let was = rows.iter().filter(|row| self.former.contains(&mark_of(row)));
         let was = was.map(move |row| before(ExcludedCause::Superseded, Some(*row)));
-        blurred.into_iter().chain(was.collect::<Vec<_>>()).chain(self.live.iter().copied())
+        let live = (0..self.live.len()).map(|at| self.entry(at, &hands.clock));
+        blurred.into_iter().chain(was.collect::<Vec<_>>()).chain(live)
     }
 
     /// Lets those go that nothing asks for any more; by partition, the judged ones of them.
@@ -154,6 +189,8 @@ impl Versions {
             self.former.extend(version.digest.as_ref().map(mark_of));
             false
         });
+        let live = &self.live;
+        self.equalled.retain(|at| live.binary_search_by_key(at, |version| version.at).is_ok());
         self.former.drain(..self.former.len().saturating_sub(KEY_FORMER_MAX));
         // Until a later one has to be shown nothing is said of a row that may show one of them.
         self.is_blurred = is_early && hands.settled_of(&self.live).is_none();

@@ -52,6 +52,10 @@ pub fn seeds(count: u64) -> Range<u64> {
     first..first + count
 }
 
+/// Why a message may be excluded before anything is judged.
+const EXCLUDED: [ExcludedCause; 4] =
+    [ExcludedCause::Filter, ExcludedCause::Tombstone, ExcludedCause::Superseded, ExcludedCause::BeforeStart];
+
 const TIMESTAMPS_MS: [Option<i64>; 8] =
     [None, Some(100), Some(101), Some(200), Some(200), Some(500), Some(900), Some(901)];
 
@@ -66,9 +70,6 @@ pub fn case(dice: &mut Dice) -> (Case, Vec<BalancedPartner>) {
     }
     let case = match mode {
         ModeKind::Offset => {
-            for message in &mut messages {
-                message.stood = dice.percent(25);
-            }
             let mut case = offset_case(messages, rows);
             let mut paired_max = BTreeMap::new();
             for partition in 0..partitions {
@@ -90,6 +91,7 @@ pub fn case(dice: &mut Dice) -> (Case, Vec<BalancedPartner>) {
     };
     let partners = if mode == ModeKind::Key { partners(dice, partitions) } else { Vec::new() };
     let mut case = case;
+    may_expire(dice, &mut case);
     // Some worlds have dead letters: of some of the messages, and of a few that are not in the case.
     if dice.percent(40) {
         let of: Vec<_> = case.messages.iter().map(|message| message.at).collect();
@@ -97,6 +99,15 @@ pub fn case(dice: &mut Dice) -> (Case, Vec<BalancedPartner>) {
         case.diverted.insert(message_at(0, 77));
     }
     (case, partners)
+}
+
+/// Some messages had a row once, and some tables hold none for ever; a single run knows of no row that was.
+fn may_expire(dice: &mut Dice, case: &mut Case) {
+    for message in &mut case.messages {
+        message.stood = dice.percent(25);
+    }
+    case.clock.retention_ms = dice.pick(&[None, Some(200), Some(500), Some(800)]);
+    case.remembers = dice.percent(60);
 }
 
 /// Upsert: keys below 4 stand in the case with all their versions; the last ones of keys 4 and 5 in balanced segments.
@@ -126,6 +137,7 @@ pub fn upsert_case(dice: &mut Dice) -> (Case, Vec<BalancedPartner>) {
     case.mode = ModeKind::Upsert;
     let times_ms = (0..dice.below(3)).map(|_| dice.pick(&[0, 200, 300, 301, 600, 1_000])).collect();
     case.past = Past::Commits { times_ms };
+    may_expire(dice, &mut case);
     let mut partners = Vec::new();
     for id in 4..6 {
         if dice.percent(70) {
@@ -198,7 +210,7 @@ fn one_message(dice: &mut Dice, at: validator_core::position::MessageAt, id: u64
     match dice.below(20) {
         0 => entry.digest = None,
         1 => (entry.digest, entry.rest) = (None, None),
-        2..=4 => entry.state = MessageState::Excluded(dice.pick(ExcludedCause::ALL)),
+        2..=4 => entry.state = MessageState::Excluded(dice.pick(&EXCLUDED)),
         5 => entry.state = MessageState::Undecodable(dice.pick(UndecodableCause::ALL)),
         6 => {
             entry.state = MessageState::Undecodable(dice.pick(UndecodableCause::ALL));

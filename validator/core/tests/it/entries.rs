@@ -14,7 +14,7 @@ use validator_core::position::{FileIndex, MessageAt, PartitionIndex, RowAt};
 use validator_core::verdict::{Cause, ExcludedCause, MessageVerdict, RowVerdict, UndecodableCause, Verdict};
 
 /// The clock of all small cases: timestamp 0 is due, 500 settles at 600, 1,000 is now.
-pub const CLOCK: Clock = Clock { judged_at_ms: 1_000, settle_ms: 100, give_up_ms: 900 };
+pub const CLOCK: Clock = Clock { judged_at_ms: 1_000, settle_ms: 100, give_up_ms: 900, retention_ms: None };
 
 /// Due, and not given up.
 pub const DUE_MS: i64 = 200;
@@ -140,13 +140,14 @@ pub fn unreadable(message: &mut MessageEntry) {
 /// Offset mode of the whole topic; nothing in balanced segments.
 pub fn offset_case(messages: Vec<MessageEntry>, rows: Vec<RowEntry>) -> Case {
     let past = Past::Offsets { paired_max: BTreeMap::new() };
-    Case { mode: ModeKind::Offset, messages, rows, clock: CLOCK, past, whole_topic: true, diverted: BTreeSet::new() }
+    let (mode, diverted) = (ModeKind::Offset, BTreeSet::new());
+    Case { mode, messages, rows, clock: CLOCK, past, whole_topic: true, diverted, remembers: true }
 }
 
 /// Key mode; a commit that moved past every due message.
 pub fn key_case(messages: Vec<MessageEntry>, rows: Vec<RowEntry>) -> Case {
     let past = Past::Commits { times_ms: vec![CLOCK.judged_at_ms] };
-    Case { mode: ModeKind::Key, messages, rows, clock: CLOCK, past, whole_topic: true, diverted: BTreeSet::new() }
+    Case { mode: ModeKind::Key, past, ..offset_case(messages, rows) }
 }
 
 /// Content mode: what [`key_case`] has, and the identity of an entry is its content.
@@ -167,7 +168,7 @@ pub fn content_row(position: u64, content: u64) -> RowEntry {
 /// Upsert mode; a commit that moved past every message sent up to 500.
 pub fn upsert_case(messages: Vec<MessageEntry>, rows: Vec<RowEntry>) -> Case {
     let past = Past::Commits { times_ms: vec![600] };
-    Case { mode: ModeKind::Upsert, messages, rows, clock: CLOCK, past, whole_topic: true, diverted: BTreeSet::new() }
+    Case { mode: ModeKind::Upsert, past, ..offset_case(messages, rows) }
 }
 
 pub fn judged(case: Case) -> Judgement {

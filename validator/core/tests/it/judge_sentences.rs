@@ -217,6 +217,69 @@ mod clock {
     }
 }
 
+mod retention {
+    use validator_core::judge::MessageEntry;
+
+    use super::*;
+
+    /// The table has to hold rows for 700 ms: those of messages before 300 it need not have.
+    fn with_retention(case: validator_core::judge::Case) -> validator_core::judge::Case {
+        case.with(|case| case.clock.retention_ms = Some(700))
+    }
+
+    fn gone(at_ms: Option<i64>, stood: bool) -> MessageEntry {
+        message(5, 5, 5).with(|message| (message.timestamp_ms, message.stood) = (at_ms, stood))
+    }
+
+    #[test]
+    fn a_message_that_had_its_row_is_expired_once_its_time_is_up_and_withdrawn_before() {
+        let said = |message| counts(&judged(with_retention(offset_case(vec![message], vec![]))));
+        assert_eq!(said(gone(Some(300), true)), "excluded 1; ");
+        assert_eq!(said(gone(Some(301), true)), "withdrawn 1; ");
+        assert_eq!(said(gone(None, true)), "withdrawn 1; ", "what has no timestamp has no age");
+        assert_eq!(said(gone(Some(300), false)), "overdue 1; ", "what never had a row is lost, however old it is");
+    }
+
+    #[test]
+    fn a_single_run_knows_of_no_row_that_was() {
+        let of_single_run = |message| {
+            let case = with_retention(offset_case(vec![message], vec![]));
+            counts(&judged(case.with(|case| case.remembers = false)))
+        };
+        assert_eq!(of_single_run(gone(Some(300), false)), "excluded 1; ");
+        assert_eq!(of_single_run(gone(Some(301), false)), "overdue 1; ");
+    }
+
+    #[test]
+    fn a_row_that_is_there_is_compared_however_old_it_is() {
+        let rows = vec![row(0, 5, 9)];
+        assert_eq!(
+            counts(&judged(with_retention(offset_case(vec![gone(Some(0), true)], rows)))),
+            "corrupted 1; corrupted 1"
+        );
+    }
+
+    #[test]
+    fn nobody_looks_for_its_row_at_another_place_and_no_lost_part_has_it() {
+        let elsewhere = vec![row(0, 6, 5)];
+        let case = |message| with_retention(offset_case(vec![message], elsewhere.clone()));
+        assert_eq!(counts(&judged(case(gone(Some(0), true)))), "excluded 1; phantom 1");
+        assert_eq!(counts(&judged(case(gone(Some(0), false)))), "corrupted 1; corrupted 1");
+        for lost in [corrupt as fn(&mut MessageEntry), unreadable] {
+            let message = gone(Some(0), true).with(lost);
+            assert_eq!(counts(&judged(with_retention(offset_case(vec![message], vec![])))), "excluded 1; ");
+        }
+    }
+
+    #[test]
+    fn it_has_no_finding_and_counts_by_its_cause() {
+        let judgement = judged(with_retention(offset_case(vec![gone(Some(0), true)], vec![])));
+        assert!(judgement.drafts.is_empty());
+        assert_eq!(judgement.excluded, BTreeMap::from([(ExcludedCause::Expired, 1)]));
+        assert_eq!(judgement.released.values().sum::<u64>(), 1);
+    }
+}
+
 mod pairing {
     use super::*;
 

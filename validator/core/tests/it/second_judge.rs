@@ -78,9 +78,27 @@ pub enum Wrong {
     DivertedIsExcludedToo,
     DivertedStood,
     DivertedIsACandidate,
+    ExpiredIsWithdrawn,
+    WithdrawnIsExpired,
+    ExpiredNeedNotHaveStood,
+    ExpiredAfterASingleRun,
+    ExpiredTakesPartInStep3,
+    ExpiredIsStrict,
+    ExpiredWithoutTime,
+    ExpiredBehindLosses,
+    ExpiredIsDiverted,
 }
 
-const WRONG: [Wrong; 42] = [
+const WRONG: [Wrong; 51] = [
+    Wrong::ExpiredIsWithdrawn,
+    Wrong::WithdrawnIsExpired,
+    Wrong::ExpiredNeedNotHaveStood,
+    Wrong::ExpiredAfterASingleRun,
+    Wrong::ExpiredTakesPartInStep3,
+    Wrong::ExpiredIsStrict,
+    Wrong::ExpiredWithoutTime,
+    Wrong::ExpiredBehindLosses,
+    Wrong::ExpiredIsDiverted,
     Wrong::UnknownDeletionsWithdrawNothing,
     Wrong::DivertedIsForgotten,
     Wrong::DivertedHasNoRow,
@@ -331,11 +349,14 @@ impl Second<'_> {
         let mut pairs = Vec::new();
         for message in 0..self.messages.len() {
             let rest = self.messages[message].rest;
-            if !self.may_pair(message) || rest.is_none() {
+            let need_none = |message: usize| {
+                self.need_not_have_a_row(&self.messages[message]) && self.wrong != Wrong::ExpiredTakesPartInStep3
+            };
+            if !self.may_pair(message) || rest.is_none() || need_none(message) {
                 continue;
             }
             let like_it: Vec<usize> = (0..self.messages.len())
-                .filter(|other| self.may_pair(*other) && self.messages[*other].rest == rest)
+                .filter(|other| self.may_pair(*other) && !need_none(*other) && self.messages[*other].rest == rest)
                 .collect();
             let rows: Vec<usize> = (0..self.rows.len())
                 .filter(|row| self.state[*row] == RowState::Free && takes_part(self, *row) && !self.is_copy(*row))
@@ -492,10 +513,17 @@ impl Second<'_> {
                 .is_none_or(|sent| sent + self.case.clock.settle_ms <= self.case.clock.judged_at_ms);
             let waits = !due && self.wrong == Wrong::DivertedMustBeDue;
             let stood = message.stood && self.wrong == Wrong::DivertedStood;
-            if elsewhere && !waits && !stood {
+            let expired = self.wrong == Wrong::ExpiredIsDiverted && self.need_not_have_a_row(message);
+            if elsewhere && !waits && !stood && !expired {
                 tally.diverted += 1;
                 draft.verdict = MessageVerdict::Diverted.into();
                 drafts.insert(message.at, draft);
+                return;
+            }
+            if self.is_expired(message) {
+                tally.excluded += 1;
+                *judgement.excluded.entry(ExcludedCause::Expired).or_default() += 1;
+                *judgement.released.entry((message.at.partition, ExcludedCause::Expired)).or_default() += 1;
                 return;
             }
             let (verdict, cause) = self.unpaired(message);
@@ -617,6 +645,24 @@ impl Second<'_> {
         draft.stale = differing.iter().filter(of_key).map(|row| self.rows[*row].at).collect();
         judgement.stale += draft.stale.len() as u64;
         draft
+    }
+
+    /// The retention of its message is over, and the row was there, or nobody can know.
+    fn need_not_have_a_row(&self, message: &MessageEntry) -> bool {
+        let Some(retention_ms) = self.case.clock.retention_ms else { return false };
+        let over = match message.timestamp_ms {
+            None => self.wrong == Wrong::ExpiredWithoutTime,
+            Some(sent) if self.wrong == Wrong::ExpiredIsStrict => sent + retention_ms < self.case.clock.judged_at_ms,
+            Some(sent) => sent + retention_ms <= self.case.clock.judged_at_ms,
+        };
+        let over = over || self.wrong == Wrong::WithdrawnIsExpired;
+        let unknown = !self.case.remembers && self.wrong != Wrong::ExpiredAfterASingleRun;
+        over && (message.stood || unknown || self.wrong == Wrong::ExpiredNeedNotHaveStood)
+    }
+
+    fn is_expired(&self, message: &MessageEntry) -> bool {
+        let behind = self.wrong == Wrong::ExpiredBehindLosses && message.loss.is_some();
+        self.need_not_have_a_row(message) && self.wrong != Wrong::ExpiredIsWithdrawn && !behind
     }
 
     fn unpaired(&self, message: &MessageEntry) -> (MessageVerdict, Option<Cause>) {

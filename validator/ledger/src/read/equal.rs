@@ -44,7 +44,7 @@ fn by_partition(key: SegmentKey, segment: &Segment) -> Vec<(PartitionIndex, i128
         return vec![(partition, 1, segment.debit.count)];
     }
     if let SegmentKey::Keys { .. } = key {
-        let counts = segment.keys.counts(&segment.keys.last()).0.into_iter().enumerate();
+        let counts = segment.keys.proven().into_iter().enumerate();
         let is_one = |at: usize| at == 0 && !segment.debit.is_empty();
         return counts.map(|(at, (partition, counts))| (partition, i128::from(is_one(at)), counts.intact)).collect();
     }

@@ -88,6 +88,7 @@ fn lanes(delta: &mut Delta) {
         pipeline: "trades".into(),
         settle_ms: 0,
         give_up_ms: 0,
+        retention_ms: None,
         width: validator_core::segment::OffsetWidth::new(4096).expect("a power of two"),
         whole_topic: false,
         timed: TimedBy::Nobody,

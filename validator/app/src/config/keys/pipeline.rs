@@ -277,6 +277,14 @@ static FIDELITY: Table = Table {
         )
         .or("\"24h\""),
         Key::new(
+            "retention",
+            Kind::Duration,
+            "\"30d\"",
+            "How long after its timestamp the table has to hold the row of a message: one that is older and whose row is \
+             gone is excluded, cause `expired`, and not withdrawn. Longer than `settle`.",
+        )
+        .or("for ever"),
+        Key::new(
             "diverted_max",
             Kind::Share,
             "0.001",

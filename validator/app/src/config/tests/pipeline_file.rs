@@ -58,6 +58,7 @@ fn every_key_of_this_release_is_read() {
         coverage = 1
         settle = "90s"
         give_up = "1h30m"
+        retention = "30d"
         diverted_max = 0.01
         [source]
         files = ["capture/*.jsonl.gz"]
@@ -85,6 +86,7 @@ fn every_key_of_this_release_is_read() {
     let fidelity = &contract.fidelity;
     assert_eq!((fidelity.target, fidelity.coverage, fidelity.diverted_max), (0.999, 1.0, 0.01));
     assert_eq!((fidelity.settle_ms, fidelity.give_up_ms), (90_000, 5_400_000));
+    assert_eq!(fidelity.retention_ms, Some(30 * 86_400_000));
     let source = contract.source.as_ref().expect("there is a [source]");
     assert_eq!(source.files, ["rules/capture/*.jsonl.gz"]);
     assert_eq!((source.envelope, source.timestamp.as_deref()), (Envelope::None, Some("T")));
@@ -92,11 +94,27 @@ fn every_key_of_this_release_is_read() {
 }
 
 #[test]
+fn rows_are_held_until_their_messages_are_due_in_any_run() {
+    let retention = |lines: &str| seen(pipeline(&with(&format!("[fidelity]\n{lines}\n"))));
+    for (lines, is_sound) in [
+        ("retention = \"0s\"", false),
+        ("retention = \"2m\"", false),
+        ("retention = \"121s\"", true),
+        ("settle = \"0s\"\nretention = \"1s\"", true),
+        ("settle = \"1h\"\nretention = \"1h\"", false),
+        ("settle = \"1h\"\nretention = \"1d\"\ngive_up = \"2d\"", true),
+    ] {
+        let text = retention(lines);
+        assert_eq!(!text.contains("`retention` is over before a message is due"), is_sound, "{lines}: {text}");
+    }
+}
+
+#[test]
 fn what_is_left_out_has_its_default() {
     let read = sound(&with(""));
     let fidelity = &read.contract.fidelity;
     assert_eq!((fidelity.target, fidelity.coverage, fidelity.diverted_max), (0.9999, 0.9999, 0.001));
-    assert_eq!((fidelity.settle_ms, fidelity.give_up_ms), (0, 86_400_000));
+    assert_eq!((fidelity.settle_ms, fidelity.give_up_ms, fidelity.retention_ms), (0, 86_400_000, None));
     assert!(read.contract.compare.strict_fields);
     assert_eq!(read.contract.null_payload, NullPayload::Exclude);
     assert_eq!((&read.contract.start, &read.contract.source), (&None, &None));

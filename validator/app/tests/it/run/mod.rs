@@ -10,6 +10,7 @@ mod kept;
 mod lifecycle;
 mod played;
 mod real;
+mod retention;
 pub mod service;
 mod stage;
 mod table_side;

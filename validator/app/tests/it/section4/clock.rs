@@ -22,6 +22,35 @@ fn a_message_is_due_when_its_timestamp_and_settle_are_not_after_judged_at() {
 }
 
 #[test]
+fn a_message_without_a_row_has_expired_once_its_retention_is_over_whatever_it_was() {
+    let scene = |mode: Scene| mode.topic("0@0 a 1 | 0@1 b 2").file("0@1 b 2").fidelity("retention = \"30m\"");
+    let before = scene(Scene::offset()).judged_at_ms(EPOCH_MS + 1_799_999);
+    assert_snapshot!(before.verdicts(), @"
+    messages 2: 1 intact, 1 missing
+    rows 1: 1 intact
+    breached, fidelity 0.5
+    missing lost trades[0]@0
+    ");
+    assert_snapshot!(scene(Scene::offset()).judged_at(1_800).verdicts(), @"
+    messages 2: 1 excluded, 1 intact
+    rows 1: 1 intact
+    holds, fidelity 1.0
+    ");
+}
+
+#[test]
+fn a_row_that_is_there_is_compared_however_old_it_is() {
+    let scene = Scene::offset().topic("0@0 a 1 | 0@1 b 2 | 0@2 c 3").file("0@0 a 9 | 0@1 b 2 | 0@1 b 2");
+    assert_snapshot!(scene.fidelity("retention = \"30m\"").verdicts(), @"
+    messages 3: 1 corrupted, 1 duplicated, 1 excluded
+    rows 3: 2 copies, 1 corrupted
+    breached, fidelity 0.333333
+    corrupted other trades[0]@0 f1:0 price 1 → 9 other
+    duplicated copied trades[0]@1 f1:1 f1:2
+    ");
+}
+
+#[test]
 fn a_message_with_a_row_is_judged_before_it_is_due() {
     let scene = Scene::offset().topic("0@0 a 1 | 0@1 b 2 | 0@2 c 3").file("0@0 a 1 | 0@1 b 9 | 0@2 c 3 | 0@2 c 3");
     assert_snapshot!(scene.judged_at(-1).verdicts(), @"

@@ -26,7 +26,11 @@ impl Machine<'_> {
         let seen: Vec<usize> = self.steps.iter().map(|(snapshot, _)| *snapshot).collect();
         let (ends, seen, judged_at_ms) = (ends.as_slice(), seen.as_slice(), self.shadow.judged_at_ms());
         let hidden = (-10..1_000).filter(|window| self.shadow.is_hidden(Some(*window))).collect();
-        let moment = Moment { ends, head: self.cursor(), seen, hidden: &hidden, judged_at_ms };
+        let unknown = match self.world.mode {
+            StoryMode::Upsert => self.lacking(said),
+            _ => self.unseen(said),
+        };
+        let moment = Moment { ends, head: self.cursor(), seen, hidden: &hidden, unknown: &unknown, judged_at_ms };
         if self.world.mode == StoryMode::Upsert {
             return StoryTruth::upserted(self.world.story, &moment, &self.withdrawn(said));
         }
@@ -41,6 +45,13 @@ impl Machine<'_> {
         // Where values come back, the row that was there may be that of the first version. One of a lane before may have come later.
         let of_said = of_said.filter(|(lane, offset)| !self.comes_back(*lane, *offset));
         of_said.chain(self.shown.iter().copied()).collect()
+    }
+
+    /// Messages of which it is said that they have no row and never had one, and that were not shown for sure.
+    fn lacking(&self, said: &StoryTruth) -> BTreeSet<(usize, i64)> {
+        let lacks = |finding: &&StoryFinding| matches!(finding.verdict, "missing" | "overdue" | "unobservable");
+        let lacking = said.findings.iter().filter(lacks).filter_map(|finding| finding.message);
+        lacking.filter(|at| !self.shown.contains(at)).collect()
     }
 
     /// Notes which messages the table shows, where all is at rest.
@@ -92,7 +103,7 @@ impl Machine<'_> {
         let messages = totals.lanes.iter().map(|lane| words_of(&lane.messages)).collect();
         let late = totals.lanes.iter().map(|lane| lane.messages.late).collect();
         // What the shadow does not know it counts by files: see `check_late`.
-        StoryTruth { messages, rows: words_of_rows(&totals.rows), late, untold: 0, findings }
+        StoryTruth { messages, rows: words_of_rows(&totals.rows), late, untold: 0, findings, expired: Vec::new() }
     }
 
     /// Of each message of which nobody can know whether its row came late the shadow says so: of all rows of its file, where it

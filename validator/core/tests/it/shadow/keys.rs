@@ -58,6 +58,7 @@ impl Play {
             pipeline: "p".into(),
             settle_ms: SETTLE_MS,
             give_up_ms: 1_000_000,
+            retention_ms: None,
             width: OffsetWidth::new(8).expect("a power of two"),
             cut: Cut::Windows(Windows { mode: ModeKind::Upsert, compacted: false }),
             whole_topic: true,

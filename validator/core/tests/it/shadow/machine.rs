@@ -59,6 +59,10 @@ pub enum Bug {
     FloorIgnored,
     /// Deletions are counted, and are no versions of their keys.
     DeletionsForgotten,
+    /// A declared retention is not known: what has expired is withdrawn.
+    RetentionForgotten,
+    /// All is old once it is due: what is withdrawn has expired.
+    RetentionOver,
 }
 
 /// What the outside has at a moment.
@@ -248,10 +252,20 @@ pub fn terms(story: &Story, mode: StoryMode) -> Terms {
         pipeline: "story".to_owned(),
         settle_ms: story.settle_ms,
         give_up_ms: story.give_up_ms,
+        retention_ms: story.retention_ms,
         width: OffsetWidth::new(story.width).expect("a power of two"),
         whole_topic: story.whole_topic,
         timed,
         cut,
+    }
+}
+
+/// The terms of a service that takes them wrong.
+pub fn wrong_terms(terms: Terms, bug: Bug) -> Terms {
+    match bug {
+        Bug::RetentionForgotten => Terms { retention_ms: None, ..terms },
+        Bug::RetentionOver => Terms { retention_ms: Some(terms.settle_ms), ..terms },
+        _ => terms,
     }
 }
 
@@ -260,7 +274,7 @@ impl<'a> Machine<'a> {
         let mut dice = Dice::new(schedule ^ 0x736c_6970);
         let mut machine = Self {
             world: World::new(story, mode),
-            shadow: Shadow::new(terms(story, mode)),
+            shadow: Shadow::new(wrong_terms(terms(story, mode), bug)),
             bodies: BTreeMap::new(),
             of_story: BTreeMap::new(),
             slipped: BTreeSet::new(),

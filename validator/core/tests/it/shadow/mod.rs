@@ -81,6 +81,8 @@ struct Seen {
     unseen: usize,
     unseen_runs: usize,
     withdrawn: usize,
+    /// Messages that need not have a row any more, and have none.
+    expired: usize,
     /// Of the withdrawn messages, those for which one step is named.
     blamed: usize,
     messages: BTreeMap<&'static str, u64>,
@@ -104,6 +106,7 @@ impl Seen {
         self.crashes += ended.crashes;
         self.refused += ended.refused;
         self.unseen += ended.unseen;
+        self.expired += ended.expired;
         (self.withdrawn, self.blamed) = (self.withdrawn + ended.blamed.0, self.blamed + ended.blamed.1);
         self.unseen_runs += usize::from(ended.unseen > 0);
         (self.late, self.untold) = (self.late + ended.truth.late.iter().sum::<u64>(), self.untold + ended.untold.0);
@@ -204,6 +207,8 @@ fn every_wrong_service_is_noticed() {
         Bug::LettersUnread,
         Bug::LettersLost,
         Bug::LettersAheadForgotten,
+        Bug::RetentionForgotten,
+        Bug::RetentionOver,
     ];
     for bug in bugs {
         assert!(is_noticed(StoryMode::Offset, bug), "{bug:?} ends all stories with the truth");
@@ -226,6 +231,8 @@ fn every_wrong_service_is_noticed() {
         Bug::NeverMoved,
         Bug::StraysNameless,
         Bug::FloorIgnored,
+        Bug::RetentionForgotten,
+        Bug::RetentionOver,
     ];
     for bug in of_windows {
         assert!(is_noticed(StoryMode::Key, bug), "{bug:?} ends all stories of windows with the truth");
@@ -243,6 +250,8 @@ fn every_wrong_service_is_noticed() {
         Bug::NeverMoved,
         Bug::StraysNameless,
         Bug::DeletionsForgotten,
+        Bug::RetentionForgotten,
+        Bug::RetentionOver,
     ];
     for bug in of_keys {
         assert!(is_noticed(StoryMode::Upsert, bug), "{bug:?} ends all stories of upsert tables with the truth");

@@ -30,6 +30,7 @@ fn read(text: &str) -> (Terms, Saved) {
         pipeline,
         settle_ms: 0,
         give_up_ms: 0,
+        retention_ms: None,
         width,
         whole_topic: false,
         timed: TimedBy::Nobody,

@@ -6,6 +6,7 @@ use fixtures_kit::story::{Story, StoryMode, StoryTruth};
 use validator_core::position::{MessageAt, PartitionIndex};
 use validator_core::shadow::action::Action;
 use validator_core::shadow::event::{Consumed, Event, LanePart};
+use validator_core::verdict::ExcludedCause;
 
 use super::machine::{Bug, Machine};
 use crate::dice::Dice;
@@ -22,6 +23,8 @@ pub struct Ended {
     pub truth: StoryTruth,
     /// Messages without a row of which nobody can know any more whether they had one.
     pub unseen: usize,
+    /// Messages that need not have a row any more, and have none.
+    pub expired: usize,
     /// Intact messages of which nobody can know whether they are late, and the rows of which that is said.
     pub untold: (u64, u64),
     /// Late messages that are not said to be.
@@ -103,11 +106,26 @@ pub fn run(story: &Story, mode: StoryMode, schedule: u64, bug: Bug) -> Ended {
     }
     let untold = (std::mem::take(&mut truth.untold), machine.shadow.standing().untold);
     let unseen = machine.unseen(&said);
+    let expired = std::mem::take(&mut truth.expired);
+    machine.check_expired(&expired);
     without_a_row(&mut said, &unseen);
     without_a_row(&mut truth, &unseen);
     let blamed = machine.check_blames(&said);
     let (unseen, refused) = (unseen.len(), machine.refused);
-    Ended { said, truth, unseen, untold, unsaid, unread, blamed, events, crashes, refused, log: machine.log }
+    Ended {
+        said,
+        truth,
+        unseen,
+        expired: expired.len(),
+        untold,
+        unsaid,
+        unread,
+        blamed,
+        events,
+        crashes,
+        refused,
+        log: machine.log,
+    }
 }
 
 /// Reads, looks and answers while nothing new happens, and notes what is shown then; how many events that took. Where a table
@@ -171,9 +189,19 @@ fn one_event(machine: &mut Machine<'_>, dice: &mut Dice) {
 }
 
 impl Machine<'_> {
+    /// The report says of as many that they have expired as have.
+    fn check_expired(&self, expired: &[(usize, i64)]) {
+        let said = self.shadow.standing().excluded().get(&ExcludedCause::Expired).copied().unwrap_or(0);
+        let known = expired.len() as u64;
+        assert!(
+            self.bug != Bug::None || !self.shadow.has_begun() || said == known,
+            "{known} messages have expired, and {said} are said to have"
+        );
+    }
+
     /// Messages that are `missing` or `overdue` in what is said, and of which the shadow says that nobody knows whether they had
     /// a row.
-    fn unseen(&self, said: &StoryTruth) -> BTreeSet<(usize, i64)> {
+    pub fn unseen(&self, said: &StoryTruth) -> BTreeSet<(usize, i64)> {
         let without = said.findings.iter().filter(|finding| ["missing", "overdue"].contains(&finding.verdict));
         let may = |(lane, offset): &(usize, i64)| {
             let partition = PartitionIndex(u32::try_from(*lane).expect("few lanes"));

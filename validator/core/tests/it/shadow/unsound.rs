@@ -120,6 +120,7 @@ impl Play {
             pipeline: "p".into(),
             settle_ms: 1_000,
             give_up_ms: 1_000_000,
+            retention_ms: None,
             width: OffsetWidth::new(WIDTH as u64).expect("a power of two"),
             whole_topic: true,
             timed: TimedBy::Rows,

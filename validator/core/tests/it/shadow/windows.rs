@@ -55,6 +55,7 @@ impl Play {
             pipeline: "p".into(),
             settle_ms: 1_000,
             give_up_ms: 1_000_000,
+            retention_ms: None,
             width: OffsetWidth::new(8).expect("a power of two"),
             cut: Cut::Windows(Windows { mode: ModeKind::Content, compacted: false }),
             whole_topic: start == 0,
