@@ -92,7 +92,7 @@ pub fn terms(mode: StoryMode) -> Terms {
     };
     let width = OffsetWidth::new(WIDTH).expect("a power of two");
     let (settle_ms, give_up_ms, whole_topic) = (SETTLE_MS, GIVE_UP_MS, true);
-    Terms { pipeline: "hours".to_owned(), settle_ms, give_up_ms, width, cut, whole_topic, timed }
+    Terms { pipeline: "hours".to_owned(), settle_ms, give_up_ms, retention_ms: None, width, cut, whole_topic, timed }
 }
 
 fn path_of(number: u64) -> String {
