@@ -346,7 +346,7 @@ mod tests {
                 files: 1,
                 findings: BTreeMap::from([(TableVerdict::StorageCorrupt, Some(0)), (TableVerdict::StatsLie, None)]),
             },
-            policy: vec![PolicyCount { column: "x".into(), tolerance: "round".into(), messages: 1, rows: 0 }],
+            policy: vec![PolicyCount { column: "x".into(), tolerance: "round".into(), messages: 1, rows: Some(0) }],
             rules: Vec::new(),
             findings: FindingCounts::default(),
             warnings: Vec::new(),
