@@ -111,7 +111,7 @@ fn told(answer: &[u8], many: usize) -> Option<Vec<(FileBags, Option<FileSlips>)>
 #[derive(Clone)]
 pub struct Dividing {
     name: String,
-    link: Option<Arc<Mutex<Link>>>,
+    link: Arc<Mutex<Link>>,
     binding: [u8; 32],
 }
 
@@ -121,13 +121,7 @@ type Open = BTreeMap<[u8; 32], Vec<FileIndex>>;
 impl Dividing {
     /// Over this connection, by this contract as bound.
     pub fn new(name: &str, link: Arc<Mutex<Link>>, binding: [u8; 32]) -> Self {
-        Self { name: name.to_owned(), link: Some(link), binding }
-    }
-
-    /// Nobody else is there.
-    #[cfg(test)]
-    pub fn alone(name: &str) -> Self {
-        Self { name: name.to_owned(), link: None, binding: [0; 32] }
+        Self { name: name.to_owned(), link, binding }
     }
 
     /// Reads these files of the pinned snapshot, with whoever has time.
@@ -137,9 +131,8 @@ impl Dividing {
     pub async fn scans(self, run: Run, lanes: Lanes, files: Vec<FileIndex>) -> Result<Vec<FileScan>, LookError> {
         let files: Vec<FileIndex> = files.into_iter().take(DIVIDED_FILES).collect();
         let (mut done, mut left) = (Vec::new(), files.clone());
-        if files.len() > 1
-            && let Some(link) = self.link.clone()
-        {
+        if files.len() > 1 {
+            let link = Arc::clone(&self.link);
             let mut link = link.lock().await;
             match self.divided(&mut link, &run, &lanes, &files).await? {
                 Ok(scans) => (done, left) = (scans, Vec::new()),

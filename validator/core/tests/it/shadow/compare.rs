@@ -28,13 +28,24 @@ impl Machine<'_> {
         let hidden = (-10..1_000).filter(|window| self.shadow.is_hidden(Some(*window))).collect();
         let unknown = match self.world.mode {
             StoryMode::Upsert => self.lacking(said),
-            _ => self.unseen(said),
+            _ => self.unseen(said).into_iter().chain(self.paired_unseen(said)).collect(),
         };
         let moment = Moment { ends, head: self.cursor(), seen, hidden: &hidden, unknown: &unknown, judged_at_ms };
         if self.world.mode == StoryMode::Upsert {
             return StoryTruth::upserted(self.world.story, &moment, &self.withdrawn(said));
         }
         StoryTruth::windowed(self.world.story, self.world.mode, self.shadow.floor().first(), &moment)
+    }
+
+    /// Messages that are said to have a row which is another one, and of which the shadow says that nobody knows whether they had their own: where
+    /// one is not known to have expired, a row whose identity is damaged may be its.
+    fn paired_unseen(&self, said: &StoryTruth) -> Vec<(usize, i64)> {
+        let corrupted = said.findings.iter().filter(|finding| finding.verdict == "corrupted");
+        let may = |(lane, offset): &(usize, i64)| {
+            let partition = PartitionIndex(u32::try_from(*lane).expect("few lanes"));
+            self.shadow.may_have_stood(MessageAt { partition, offset: *offset })
+        };
+        corrupted.filter_map(|finding| finding.message).filter(may).collect()
     }
 
     /// Messages that were shown for sure, or are said to have been. One that a deletion of an unknown key may explain counts as
@@ -213,7 +224,11 @@ impl Machine<'_> {
         for (lane, offset) in withdrawn.filter_map(|finding| finding.message) {
             let partition = PartitionIndex(u32::try_from(lane).expect("few lanes"));
             let blame = self.shadow.blame(MessageAt { partition, offset });
-            let blame = blame.unwrap_or_else(|| panic!("nobody is named for {lane}@{offset}"));
+            // What was read of a segment goes once all of it has expired; a clock that is set back has it withdrawn again.
+            let Some(blame) = blame else {
+                assert!(self.world.story.retention_ms.is_some(), "nobody is named for {lane}@{offset}");
+                continue;
+            };
             let Some(at) = StoryTruth::lost_at(self.world.story, &steps, lane, offset) else { continue };
             let is_meant = |at: usize| blame.taker == self.taker_at(at);
             let fits = if blame.alone { is_meant(at) } else { (at..steps.len()).any(is_meant) };
