@@ -26,9 +26,7 @@ async fn written(book: &mut Book, posting: &Posting<'_>) -> Result<Written, Ledg
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
     loop {
         match book.checkpoint(posting).await {
-            Err(LedgerError::Held { .. }) if std::time::Instant::now() < deadline => {
-                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-            }
+            Err(LedgerError::Held { .. }) if std::time::Instant::now() < deadline => tokio::task::yield_now().await,
             written => return written,
         }
     }

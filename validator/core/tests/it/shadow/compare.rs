@@ -58,9 +58,10 @@ impl Machine<'_> {
         of_said.chain(self.shown.iter().copied()).collect()
     }
 
-    /// Messages of which it is said that they have no row and never had one, and that were not shown for sure.
+    /// Messages of which it is said that they have no row and never had one, or a row that is another one, and that were not shown for sure.
     fn lacking(&self, said: &StoryTruth) -> BTreeSet<(usize, i64)> {
-        let lacks = |finding: &&StoryFinding| matches!(finding.verdict, "missing" | "overdue" | "unobservable");
+        let lacks =
+            |finding: &&StoryFinding| matches!(finding.verdict, "missing" | "overdue" | "unobservable" | "corrupted");
         let lacking = said.findings.iter().filter(lacks).filter_map(|finding| finding.message);
         lacking.filter(|at| !self.shown.contains(at)).collect()
     }
