@@ -38,10 +38,9 @@ impl Mask {
         mask
     }
 
-    /// The mask of these columns where no contract is bound: of findings that were told before they were masked. A field is known by the name of
-    /// its column alone.
+    /// The mask of these columns where no contract is bound: of findings that were told before they were masked.
     pub fn of_columns(columns: &[String]) -> Self {
-        Self { columns: columns.to_vec(), fields: columns.iter().cloned().collect() }
+        Self { columns: columns.to_vec(), fields: BTreeSet::new() }
     }
 
     /// Whether nothing is hidden.

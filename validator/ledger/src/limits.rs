@@ -18,8 +18,9 @@ pub const WAL_PAGES: u32 = 4_000;
 /// Bytes of a page of SQLite's file: a page of 64 open segments has about 6,400.
 pub const FILE_PAGE_BYTES: u32 = 8_192;
 
-/// Milliseconds that a message of the outbox waits for its next try at most: whoever mends a channel does not wait longer.
-pub const MAIL_WAITS_MAX_MS: i64 = 3_600_000;
+/// Milliseconds that a message of the outbox waits for its next try at most, twice what the service waits: a time further away was noted by a
+/// clock that has gone back since.
+pub const MAIL_WAITS_MAX_MS: i64 = 600_000;
 
 /// Seconds for a connection to PostgreSQL to be made.
 pub const CONNECT_SECONDS: u64 = 10;

@@ -84,12 +84,13 @@ pub(crate) async fn put(store: &mut Store, pipeline: i64, mail: &[Mail], at_ms: 
 
 impl Book {
     /// Messages of a channel whose time has come, in the order in which they were put, a bounded number: none overtakes one that waits for
-    /// its next try. A time that is further away than any try was noted by a clock that has gone back since.
+    /// its next try. What was never tried waits for
+    /// nothing, and a time that is further away than any try was noted by a clock that has gone back since.
     ///
     /// # Errors
     /// When the book is fenced or the database cannot.
     pub async fn outbox(&mut self, channel: &str, now_ms: i64) -> Result<Vec<Waiting>, LedgerError> {
-        let waits = format!("next_ms > $3 AND next_ms <= $3 + {MAIL_WAITS_MAX_MS}");
+        let waits = format!("tries > 0 AND next_ms > $3 AND next_ms <= $3 + {MAIL_WAITS_MAX_MS}");
         let sql = format!(
             "SELECT message, channel, dedupe, body, tries, put_ms FROM outbox WHERE pipeline = $1 AND channel = $2 \
              AND state = 'waiting' AND message < COALESCE((SELECT MIN(message) FROM outbox WHERE pipeline = $1 \

@@ -7,7 +7,7 @@ use validator_core::harmless::harmless_json;
 use validator_engine::mask::Mask;
 use validator_ledger::{FindingRow, FindingState, LedgerError, Mark, ReadLedger, ResolvedBy, RunRow};
 
-use super::findings::{hidden, masked, untold};
+use super::findings::{hidden, masked, untold, veiled};
 use super::named::{Meant, meant, names, of_run, problem};
 use super::{parsed, reported};
 use crate::cli::{Exit, ExplainArgs, ExplainFormat};
@@ -53,7 +53,7 @@ pub fn explain(args: &ExplainArgs, terminal: &Terminal) -> Result<Exit, Failure>
         let (name, found) = meant(&mut ledger, &names, &args.id).await?;
         let mut explained = match found {
             Meant::Finding(id) => {
-                let mask = masked(&loader, &service, &name);
+                let mask = masked(&loader, &service, &name)?;
                 of_row(&mut ledger, (&name, &mask), &id, now_ms).await?
             }
             Meant::InRun(run, offset) => in_run(&name, &run, offset)?,
@@ -87,7 +87,7 @@ async fn of_row(
             (finding, serde_json::from_str(&line).map_err(|_| damaged())?)
         }
         None => {
-            let finding = untold(name, &row);
+            let finding = veiled(untold(name, &row), mask);
             let object = json!(&finding);
             (finding, object)
         }

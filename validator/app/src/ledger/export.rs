@@ -37,7 +37,7 @@ pub fn export(args: &ExportArgs, terminal: &Terminal) -> Result<Exit, Failure> {
             }
             let folder = args.to.join(&name);
             std::fs::create_dir_all(&folder).map_err(|source| Failure::Write { path: folder.clone(), source })?;
-            let mask = masked(&loader, &service, &name);
+            let mask = masked(&loader, &service, &name)?;
             let rows = findings(&mut ledger, (&name, &mask), &folder, args.format, now_ms).await?;
             let segments = segments(&mut ledger, &name, &folder, args.format, now_ms).await?;
             said += &format!(
@@ -54,7 +54,7 @@ pub fn export(args: &ExportArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     Ok(Exit::Holds)
 }
 
-/// The findings, as `reconcile --findings` writes them, and their states; how many there are.
+/// The findings, with the columns of `reconcile --findings`, and their states; how many there are.
 async fn findings(
     ledger: &mut ReadLedger,
     (name, mask): (&str, &Mask),

@@ -10,12 +10,12 @@ use validator_core::clock::UtcMillis;
 use validator_core::finding::{Finding, FindingId};
 use validator_core::harmless::harmless_json;
 use validator_core::verdict::{MessageVerdict, Verdict};
-use validator_engine::mask::Mask;
+use validator_engine::mask::{MASKED, Mask};
 use validator_ledger::{FindingFilter, FindingRow, FindingState, LedgerError, Listed, Place, ReadLedger, RunRow};
 
 use super::parsed;
 use crate::cli::{Exit, FindingsAnswer, LedgerFindingsArgs};
-use crate::config::{Loader, Service};
+use crate::config::{Loader, Pipeline, Service};
 use crate::failure::Failure;
 use crate::open;
 use crate::render::finding_text;
@@ -52,7 +52,7 @@ pub fn findings(args: &LedgerFindingsArgs, terminal: &Terminal) -> Result<Exit, 
             None => ledger.names().await?,
         };
         for name in names {
-            let mask = masked(&loader, &service, &name);
+            let mask = masked(&loader, &service, &name)?;
             let each = |listed: Listed| {
                 for finding in told(&name, &mask, &listed) {
                     if written.is_ok() {
@@ -97,10 +97,21 @@ fn standing(finding: &Finding, listed: &Listed, width: usize) -> String {
     format!("{}, id {digits}", state.as_str())
 }
 
-/// What the pipeline's file hides now; nothing where there is none to be read. Findings that were told before are masked when they are shown.
-pub(super) fn masked(loader: &Loader<'_>, service: &Service, name: &str) -> Mask {
-    let pipeline = loader.pipeline(name, service);
-    pipeline.map(|pipeline| Mask::of_columns(&pipeline.contract.compare.mask)).unwrap_or_default()
+/// What the pipeline's file hides now; nothing where no file is of that pipeline. Findings that were told before are masked when they are shown.
+///
+/// # Errors
+/// Its file is wrong, or one is that may be its.
+pub(super) fn masked(loader: &Loader<'_>, service: &Service, name: &str) -> Result<Mask, Failure> {
+    let mask = |pipeline: &Pipeline| Mask::of_columns(&pipeline.contract.compare.mask);
+    if let Ok(path) = loader.locate_each(&[name.to_owned()], service).remove(0)
+        && path.is_file()
+    {
+        return Ok(mask(&loader.pipeline_file(&path)?));
+    }
+    for path in loader.pipeline_files(service)? {
+        loader.pipeline_file(&path)?;
+    }
+    Ok(Mask::default())
 }
 
 /// The objects of interface.md, section 6, with their state, each one line that is harmless to a terminal.
@@ -117,7 +128,7 @@ pub fn told(pipeline: &str, mask: &Mask, listed: &Listed) -> Vec<String> {
     match listed {
         Listed::Finding(row) => match &row.evidence {
             Some(body) => vec![stated(&hidden(String::from_utf8_lossy(body), mask))],
-            None => vec![line(&untold(pipeline, row))],
+            None => vec![line(&veiled(untold(pipeline, row), mask))],
         },
         Listed::Run(run) if !run.offsets.is_empty() => (run.offsets.iter().cloned().flatten())
             .filter_map(|offset| of_run(pipeline, run, Some(offset)))
@@ -130,10 +141,19 @@ pub fn told(pipeline: &str, mask: &Mask, listed: &Listed) -> Vec<String> {
 /// What was told before it was masked, as it is shown now.
 pub(super) fn hidden<'a>(line: Cow<'a, str>, mask: &Mask) -> Cow<'a, str> {
     let finding = if mask.is_empty() { None } else { parsed::finding(&line) };
-    let Some(mut finding) = finding else { return line };
+    let Some(finding) = finding else { return line };
+    serde_json::to_string(&veiled(finding, mask)).map_or(line, Cow::Owned)
+}
+
+/// The same of a finding. What cannot be decoded, and why a sink put a message aside, is told in words that may quote any value.
+pub(super) fn veiled(mut finding: Finding, mask: &Mask) -> Finding {
     mask.apply(&mut finding);
-    finding.detail = mask.decoding(&finding.detail);
-    serde_json::to_string(&finding).map_or(line, Cow::Owned)
+    let quotes =
+        [MessageVerdict::Undecodable, MessageVerdict::Diverted].map(Verdict::Message).contains(&finding.verdict);
+    if let Some((what, _)) = finding.detail.split_once(": ").filter(|_| quotes && !mask.is_empty()) {
+        finding.detail = format!("{what}: {MASKED}");
+    }
+    finding
 }
 
 /// What is known of a finding whose values are not read yet.

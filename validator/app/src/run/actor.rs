@@ -178,7 +178,8 @@ impl Actor {
             }
             let (publisher, name) = (self.publisher.clone(), self.name.clone());
             let has_hung = publisher.patiently(&name, self.step(heard)).await?;
-            if has_hung {
+            // What may pass is swallowed by who asked: whether the ledger is there again it says itself.
+            if has_hung && self.book.inbox().await.is_ok() {
                 self.publish()?;
             }
             reader = self.hastened(reader).await?;
@@ -191,7 +192,7 @@ impl Actor {
         }
     }
 
-    /// What is to be done once something was heard. All that it waits for is the ledger.
+    /// What is to be done once something was heard. What it waits for is the ledger; it computes besides.
     async fn step(&mut self, heard: Heard) -> Result<(), Failure> {
         match heard {
             Heard::Done(done) => self.done(*done).await?,

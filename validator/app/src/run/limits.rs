@@ -79,6 +79,9 @@ pub const FLUSH_MOST: Duration = Duration::from_secs(3);
 /// Seconds until what is not consumed is deleted, below which a pipeline is degraded and says so: time to wake somebody.
 pub const HEAD_ROOM_WARNS_S: f64 = 900.0;
 
+/// For how long a reading goes as fast as it can at least, once it has to.
+pub const HASTE_LEAST: Duration = Duration::from_secs(60);
+
 /// Steps of deletion of a partition that are kept: their mean is the rate.
 pub const STEPS_KEPT: usize = 16;
 

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::sync::{Notify, watch};
 use validator_core::position::PartitionIndex;
@@ -17,7 +18,7 @@ use validator_tap::Ends;
 use super::actor::{Actor, contradiction_of};
 use super::alerting::findings;
 use super::landing::Landing;
-use super::limits::{BATCHES_QUEUED, BYTES_OF_ENTRY, BYTES_OF_ROW, HEAD_ROOM_WARNS_S};
+use super::limits::{BATCHES_QUEUED, BYTES_OF_ENTRY, BYTES_OF_ROW, HASTE_LEAST, HEAD_ROOM_WARNS_S};
 use super::retention::Retention;
 use super::status::{PartitionStatus, Phase, Queue, SegmentStatus, Status};
 use crate::failure::Failure;
@@ -106,6 +107,8 @@ pub struct Watching {
     pub(super) batches_queued: usize,
     /// Whether messages are about to be deleted that are not consumed.
     pub(super) is_short: bool,
+    /// When that was last seen.
+    short_at: Option<Instant>,
 }
 
 impl Watching {
@@ -136,6 +139,16 @@ impl Watching {
             }
         }
         publisher.change(|status| status.read_bytes.messages += bytes);
+    }
+
+    /// Whether messages are about to be deleted that are not consumed. Back and forth around the bound is none: each time a reading begins anew.
+    fn note_head_room(&mut self, head_room_s: Option<f64>) {
+        let now = Instant::now();
+        match head_room_s {
+            Some(seconds) if seconds < HEAD_ROOM_WARNS_S => (self.is_short, self.short_at) = (true, Some(now)),
+            Some(seconds) if seconds > 2.0 * HEAD_ROOM_WARNS_S => self.is_short = false,
+            _ => self.is_short &= self.short_at.is_some_and(|at| now.duration_since(at) < HASTE_LEAST),
+        }
     }
 
     /// A look was applied.
@@ -255,7 +268,7 @@ impl Actor {
     /// Says how it is.
     pub(super) fn say(&mut self, mut status: Status) {
         self.alerting.show(&mut status);
-        self.watching.is_short = short(&status).is_some();
+        self.watching.note_head_room(status.head_room_s());
         self.warn_of_retention(&status);
         self.publisher.change(|said| *said = status);
     }

@@ -116,7 +116,8 @@ pub struct PartitionStatus {
     pub position: i64,
     /// The offset below which all is stable, at the last look.
     pub last_stable: Option<i64>,
-    /// How long until the broker deletes what is not consumed, in seconds; none where it deletes nothing.
+    /// How long until the broker deletes what is not consumed, in seconds; none where nothing waits, or nothing says that it
+    /// deletes.
     pub head_room_s: Option<f64>,
 }
 

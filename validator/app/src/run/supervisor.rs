@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use validator_core::error_chain::error_chain;
@@ -46,7 +46,7 @@ pub struct Supervisor<'a> {
     /// Pipelines that have ended in a failure and were not begun again.
     failed: BTreeMap<String, Failure>,
     /// By name, how it ends that alerts of a failed pipeline are told while others run.
-    standing_by: BTreeMap<String, CancellationToken>,
+    standing_by: BTreeMap<String, (CancellationToken, JoinHandle<()>)>,
     /// By name: the text of the file with which a pipeline has ended in a failure.
     given_up: BTreeMap<String, String>,
     /// It was said that another `listen` changes nothing.
@@ -127,7 +127,7 @@ impl<'a> Supervisor<'a> {
                 },
             }
         }
-        self.standing_by.values().for_each(CancellationToken::cancel);
+        self.standing_by.values().for_each(|(stop, _)| stop.cancel());
         match (self.failed.values().map(Failure::exit).max_by_key(|exit| exit.code()), self.until) {
             // It was told already.
             (Some(exit), _) => Ok(exit),
@@ -143,9 +143,10 @@ impl<'a> Supervisor<'a> {
     fn begin(&mut self, pipeline: Pipeline) {
         let name = pipeline.contract.name.clone();
         self.failed.remove(&name);
-        if let Some(stop) = self.standing_by.remove(&name) {
+        let stood_by = self.standing_by.remove(&name).map(|(stop, standing)| {
             stop.cancel();
-        }
+            standing
+        });
         let stop = self.stop.child_token();
         self.pipelines.insert(name.clone(), (stop.clone(), pipeline.file.text().to_owned()));
         self.known.write().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), pipeline.clone());
@@ -166,6 +167,10 @@ impl<'a> Supervisor<'a> {
         let (service, ledger, until) = (Arc::clone(&self.configured.service), Arc::clone(&self.ledger), self.until);
         let fleet = self.fleet.clone();
         let followed = async move {
+            // It would take the book away from this one.
+            if let Some(standing) = stood_by {
+                let _ = standing.await;
+            }
             match &fleet {
                 None => lifetime::followed(&pipeline, &service, &ledger, until, (&stop, &publisher)).await,
                 Some(fleet) => {
@@ -231,12 +236,13 @@ impl<'a> Supervisor<'a> {
         let Some((pipeline, publisher)) = known.zip(self.publishers.get(name).cloned()) else { return };
         let (service, ledger) = (Arc::clone(&self.configured.service), Arc::clone(&self.ledger));
         let stop = self.stop.child_token();
-        self.standing_by.insert(name.to_owned(), stop.clone());
-        tokio::spawn(async move {
-            while !stop.is_cancelled() {
-                stand_by(&pipeline, &service, &ledger, &publisher, (STANDS_BY, &stop)).await;
+        let until = stop.clone();
+        let standing = tokio::spawn(async move {
+            while !until.is_cancelled() {
+                stand_by(&pipeline, &service, &ledger, &publisher, (STANDS_BY, &until)).await;
             }
         });
+        self.standing_by.insert(name.to_owned(), (stop, standing));
     }
 
     /// Reads the files again, and lets what changed go on by the new ones. Who asks for it means all that they name too, as schemas and
@@ -285,17 +291,27 @@ impl<'a> Supervisor<'a> {
                 None => begun.push((*pipeline).clone()),
             }
         }
-        for (name, stop) in self.standing_by.iter().filter(|(name, _)| !files.contains_key(name.as_str())) {
-            tracing::info!(pipeline = name, "is no longer configured, and its alerts are not told any more");
-            stop.cancel();
-        }
-        self.standing_by.retain(|_, stop| !stop.is_cancelled());
+        let gone = self.failed.keys().filter(|name| !files.contains_key(name.as_str()));
+        let gone: Vec<String> = gone.cloned().collect();
         for (name, (stop, _)) in self.pipelines.iter().filter(|(name, _)| !files.contains_key(name.as_str())) {
             tracing::info!(pipeline = name, "is no longer configured, and ends");
             stop.cancel();
             self.next.remove(name);
         }
         begun.into_iter().for_each(|pipeline| self.begin(pipeline));
+        gone.iter().for_each(|name| self.forget(name));
+    }
+
+    /// A pipeline that had failed is no longer configured.
+    fn forget(&mut self, name: &str) {
+        tracing::info!(pipeline = name, "is no longer configured, and its failure is over");
+        if let Some((stop, _)) = self.standing_by.remove(name) {
+            stop.cancel();
+        }
+        self.board.remove(name);
+        self.publishers.remove(name);
+        self.given_up.remove(name);
+        self.failed.remove(name);
     }
 }
 

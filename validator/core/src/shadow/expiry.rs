@@ -47,14 +47,25 @@ impl Shadow {
         true
     }
 
-    /// Messages of a segment are counted, and in no book any more.
+    /// Messages of a segment are counted, and in no book any more but for where its offsets are.
     fn close(&mut self, key: SegmentKey) {
         let Some(segment) = self.pages.segment(key) else { return };
         let messages: Vec<(PartitionIndex, u64)> = match key {
             SegmentKey::Offsets { partition, .. } => vec![(partition, segment.debit.count)],
             _ => segment.shares.iter().map(|(partition, share)| (*partition, share.judged)).collect(),
         };
-        self.change(key, |segment| *segment = Segment { revision: segment.revision, ..Segment::default() });
+        self.change(key, |segment| {
+            let Segment { from, upto, excluded, undecodable, hole_offsets, revision, .. } = *segment;
+            let closed = Segment { revision, ..Segment::default() };
+            *segment = match key {
+                // Each offset stays in an account.
+                SegmentKey::Offsets { .. } => {
+                    let excluded = excluded.saturating_add(u32::try_from(segment.debit.count).unwrap_or(u32::MAX));
+                    Segment { from, upto, excluded, undecodable, hole_offsets, ..closed }
+                }
+                _ => closed,
+            };
+        });
         messages.into_iter().for_each(|(partition, messages)| self.note_expired(partition, messages));
     }
 
@@ -150,6 +161,10 @@ mod tests {
         assert_eq!(at(&mut play, end, &["a"]), (4, 0, 4, Some(4)));
         let standing = play.0.standing();
         assert_eq!((standing.segments.bare, standing.segments.balanced, standing.consumed()), (0, 1, 8));
+        // Each offset stays in an account.
+        let closed = SegmentKey::Offsets { partition: PartitionIndex(0), index: 1 };
+        let closed = play.0.pages.segment(closed).expect("it is there");
+        assert_eq!((closed.from, closed.upto, closed.excluded, closed.debit.count), (4, 8, 4, 0));
         assert_eq!(play.restored().standing(), standing);
     }
 }

@@ -191,7 +191,7 @@ impl KafkaTap {
     fn policy(&self, topic: &str, timeout: Duration) -> Option<Policy> {
         let mut policies = self.policies.lock().unwrap_or_else(PoisonError::into_inner);
         let before = policies.get(topic).copied();
-        let asked = policy::Asked::again(before, || policy::ask(&self.clients, topic, timeout));
+        let asked = policy::Asked::again(before, timeout, || policy::ask(&self.clients, topic, timeout));
         policies.insert(topic.to_owned(), asked);
         asked.answered()
     }

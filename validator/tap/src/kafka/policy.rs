@@ -26,21 +26,23 @@ pub(super) struct Policy {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Asked {
     at: Instant,
+    /// How long an answer was waited for.
+    patience: Duration,
     answered: Option<Policy>,
 }
 
 impl Asked {
-    /// What is known by now of a topic of which `before` was; asks where that is too old.
-    pub(super) fn again(before: Option<Self>, ask: impl FnOnce() -> Option<Policy>) -> Self {
-        let is_fresh = |asked: &Self| {
-            let most = if asked.answered.is_some() { limits::POLICY_KEPT } else { limits::POLICY_ASKED_AGAIN };
-            asked.at.elapsed() < most
+    /// What is known by now of a topic of which `before` was; asks where that is too old, or nobody answered who was waited for less.
+    pub(super) fn again(before: Option<Self>, patience: Duration, ask: impl FnOnce() -> Option<Policy>) -> Self {
+        let is_fresh = |asked: &Self| match asked.answered {
+            Some(_) => asked.at.elapsed() < limits::POLICY_KEPT,
+            None => asked.patience >= patience && asked.at.elapsed() < limits::POLICY_ASKED_AGAIN,
         };
         match before.filter(is_fresh) {
             Some(fresh) => fresh,
             None => {
                 let answered = ask().or(before.and_then(|before| before.answered));
-                Self { at: Instant::now(), answered }
+                Self { at: Instant::now(), patience, answered }
             }
         }
     }
@@ -119,18 +121,24 @@ mod tests {
     #[test]
     fn an_answer_is_held_and_silence_is_not_taken_for_one() {
         let compacted = Policy { is_compacted: Some(true), retention_ms: None };
-        let silent = Asked::again(None, || None);
+        let (short, long) = (Duration::from_secs(2), Duration::from_secs(30));
+        let silent = Asked::again(None, short, || None);
         assert_eq!(silent.answered(), None);
-        let soon = Asked::again(Some(silent), || panic!("it was just asked"));
+        let soon = Asked::again(Some(silent), short, || panic!("it was just asked"));
+        let answered = Asked::again(Some(soon), long, || Some(compacted));
+        assert_eq!(answered.answered(), Some(compacted), "who waits for longer asks");
         let long_ago = |asked: Asked, by: Duration| {
             asked.at.checked_sub(by + Duration::from_secs(1)).map(|at| Asked { at, ..asked })
         };
-        let Some(later) = long_ago(soon, limits::POLICY_ASKED_AGAIN) else { return };
-        let answered = Asked::again(Some(later), || Some(compacted));
-        assert_eq!(answered.answered(), Some(compacted));
+        let Some(old) = long_ago(soon, limits::POLICY_ASKED_AGAIN) else { return };
+        assert_eq!(Asked::again(Some(old), short, || Some(compacted)).answered(), Some(compacted));
         let Some(old) = long_ago(answered, limits::POLICY_ASKED_AGAIN) else { return };
-        assert_eq!(Asked::again(Some(old), || panic!("it is known")).answered(), Some(compacted));
+        assert_eq!(Asked::again(Some(old), long, || panic!("it is known")).answered(), Some(compacted));
         let Some(old) = long_ago(answered, limits::POLICY_KEPT) else { return };
-        assert_eq!(Asked::again(Some(old), || None).answered(), Some(compacted), "it was, as far as anybody knows");
+        assert_eq!(
+            Asked::again(Some(old), long, || None).answered(),
+            Some(compacted),
+            "it was, as far as anybody knows"
+        );
     }
 }
