@@ -10,7 +10,7 @@ use validator_ledger::{FindingFilter, LedgerError, Listed, ReadLedger};
 
 use super::export_columns::{Columns, Segments, States};
 use super::export_place::Place;
-use super::findings::{masked, told};
+use super::findings::{masked, objects};
 use super::named::{names, problem};
 use crate::cli::{Exit, ExportArgs, ExportFormat};
 use crate::config::Loader;
@@ -54,7 +54,7 @@ pub fn export(args: &ExportArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     Ok(Exit::Holds)
 }
 
-/// The findings, with the columns of `reconcile --findings`, and their states; how many there are.
+/// The findings, as `reconcile --findings` writes them, and their states; how many there are.
 async fn findings(
     ledger: &mut ReadLedger,
     (name, mask): (&str, &Mask),
@@ -73,7 +73,7 @@ async fn findings(
     let mut written = Ok(());
     let take = |listed: Listed| {
         let mut one = || {
-            for line in told(name, mask, &listed) {
+            for line in objects(name, mask, &listed) {
                 rows += 1;
                 all.push(line.as_bytes())?;
                 columns.push(&line, &listed)?;

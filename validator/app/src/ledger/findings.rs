@@ -120,14 +120,22 @@ pub fn told(pipeline: &str, mask: &Mask, listed: &Listed) -> Vec<String> {
         Listed::Finding(row) => row.state,
         Listed::Run(run) => run.state,
     };
-    let stated = |object: &str| match object.strip_suffix('}') {
-        Some(open) => format!("{},\"state\":\"{}\"}}", harmless_json(open), state.as_str()),
-        None => harmless_json(object).into_owned(),
-    };
-    let line = |finding: &Finding| stated(&serde_json::to_string(finding).unwrap_or_default());
+    let mut lines = objects(pipeline, mask, listed);
+    for line in &mut lines {
+        if line.ends_with('}') {
+            line.pop();
+            *line += &format!(",\"state\":\"{}\"}}", state.as_str());
+        }
+    }
+    lines
+}
+
+/// The same without their state, as `reconcile` writes them.
+pub(super) fn objects(pipeline: &str, mask: &Mask, listed: &Listed) -> Vec<String> {
+    let line = |finding: &Finding| harmless_json(&serde_json::to_string(finding).unwrap_or_default()).into_owned();
     match listed {
         Listed::Finding(row) => match &row.evidence {
-            Some(body) => vec![stated(&hidden(String::from_utf8_lossy(body), mask))],
+            Some(body) => vec![harmless_json(&hidden(String::from_utf8_lossy(body), mask)).into_owned()],
             None => vec![line(&veiled(untold(pipeline, row), mask))],
         },
         Listed::Run(run) if !run.offsets.is_empty() => (run.offsets.iter().cloned().flatten())
