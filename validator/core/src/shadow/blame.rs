@@ -177,6 +177,9 @@ impl Shadow {
         let segment = self.pages.segment(key)?;
         let residue = self.residues.get(&key);
         let read = residue.and_then(|residue| residue.taken.get(&self.terms.place(at)).copied());
-        read.or_else(|| segment.blame_since(residue.map_or(0, |residue| residue.takes)))
+        let since = || segment.blame_since(residue.map_or(0, |residue| residue.takes));
+        // Who took rows before and after a reading counts once: of what stood since it is the last of those who may have.
+        let last = || segment.takers.last().map(|taker| Blame { taker: *taker, alone: false });
+        read.or_else(since).or_else(last)
     }
 }

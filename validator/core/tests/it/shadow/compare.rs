@@ -217,7 +217,7 @@ impl Machine<'_> {
     /// of them those for which one step is named.
     pub fn check_blames(&self, said: &StoryTruth) -> (usize, usize) {
         let withdrawn = said.findings.iter().filter(|finding| finding.verdict == "withdrawn");
-        let (mut all, mut named, mut unnamed) = (0, 0, Vec::new());
+        let (mut all, mut named) = (0, 0);
         let steps: Vec<usize> = self.steps.iter().map(|(snapshot, _)| *snapshot).collect();
         // Equal messages of content alone are not told apart, and rows of keys are those of any version.
         let is_told_apart = matches!(self.world.mode, StoryMode::Offset | StoryMode::Key);
@@ -225,12 +225,7 @@ impl Machine<'_> {
         for (lane, offset) in withdrawn.filter_map(|finding| finding.message) {
             let partition = PartitionIndex(u32::try_from(lane).expect("few lanes"));
             let blame = self.shadow.blame(MessageAt { partition, offset });
-            // One of a run at most: what is not known of a row is said of it.
-            let Some(blame) = blame else {
-                unnamed.push((lane, offset));
-                assert!(unnamed.len() < 2, "nobody is named for {unnamed:?}");
-                continue;
-            };
+            let blame = blame.unwrap_or_else(|| panic!("nobody is named for {lane}@{offset}"));
             let Some(at) = StoryTruth::lost_at(self.world.story, &steps, lane, offset) else { continue };
             let is_meant = |at: usize| blame.taker == self.taker_at(at);
             let fits = if blame.alone { is_meant(at) } else { (at..steps.len()).any(is_meant) };
