@@ -15,7 +15,7 @@ use validator_ledger::{FindingFilter, FindingRow, FindingState, LedgerError, Lis
 
 use super::parsed;
 use crate::cli::{Exit, FindingsAnswer, LedgerFindingsArgs};
-use crate::config::{Loader, Pipeline, Service};
+use crate::config::{Loader, Service};
 use crate::failure::Failure;
 use crate::open;
 use crate::render::finding_text;
@@ -102,11 +102,10 @@ fn standing(finding: &Finding, listed: &Listed, width: usize) -> String {
 /// # Errors
 /// Its file is wrong, or one is that may be its.
 pub(super) fn masked(loader: &Loader<'_>, service: &Service, name: &str) -> Result<Mask, Failure> {
-    let mask = |pipeline: &Pipeline| Mask::of_columns(&pipeline.contract.compare.mask);
     if let Ok(path) = loader.locate_each(&[name.to_owned()], service).remove(0)
         && path.is_file()
     {
-        return Ok(mask(&loader.pipeline_file(&path)?));
+        return Ok(Mask::of_columns(&loader.pipeline_file(&path)?.contract.compare.mask));
     }
     for path in loader.pipeline_files(service)? {
         loader.pipeline_file(&path)?;

@@ -41,11 +41,13 @@ impl Machine<'_> {
     /// one is not known to have expired, a row whose identity is damaged may be its.
     fn paired_unseen(&self, said: &StoryTruth) -> Vec<(usize, i64)> {
         let corrupted = said.findings.iter().filter(|finding| finding.verdict == "corrupted");
-        let may = |(lane, offset): &(usize, i64)| {
-            let partition = PartitionIndex(u32::try_from(*lane).expect("few lanes"));
-            self.shadow.may_have_stood(MessageAt { partition, offset: *offset })
-        };
-        corrupted.filter_map(|finding| finding.message).filter(may).collect()
+        corrupted.filter_map(|finding| finding.message).filter(|at| self.may_have_stood(at)).collect()
+    }
+
+    /// Whether the shadow says that nobody knows whether a message had a row.
+    pub fn may_have_stood(&self, (lane, offset): &(usize, i64)) -> bool {
+        let partition = PartitionIndex(u32::try_from(*lane).expect("few lanes"));
+        self.shadow.may_have_stood(MessageAt { partition, offset: *offset })
     }
 
     /// Messages that were shown for sure, or are said to have been. One that a deletion of an unknown key may explain counts as

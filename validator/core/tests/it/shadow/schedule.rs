@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use fixtures_kit::story::{Story, StoryMode, StoryTruth};
-use validator_core::position::{MessageAt, PartitionIndex};
 use validator_core::shadow::action::Action;
 use validator_core::shadow::event::{Consumed, Event, LanePart};
 use validator_core::verdict::ExcludedCause;
@@ -203,11 +202,8 @@ impl Machine<'_> {
     /// a row.
     pub fn unseen(&self, said: &StoryTruth) -> BTreeSet<(usize, i64)> {
         let without = said.findings.iter().filter(|finding| ["missing", "overdue"].contains(&finding.verdict));
-        let may = |(lane, offset): &(usize, i64)| {
-            let partition = PartitionIndex(u32::try_from(*lane).expect("few lanes"));
-            self.shadow.may_have_stood(MessageAt { partition, offset: *offset })
-        };
-        let mut unseen: BTreeSet<(usize, i64)> = without.filter_map(|finding| finding.message).filter(may).collect();
+        let without = without.filter_map(|finding| finding.message);
+        let mut unseen: BTreeSet<(usize, i64)> = without.filter(|at| self.may_have_stood(at)).collect();
         assert!(
             unseen.is_empty() || self.lost_sight,
             "all removed files could be asked, and yet {unseen:?} are unknown"
